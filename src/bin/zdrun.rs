@@ -1,0 +1,4 @@
+//! The door to [`zeo_server::cli::zdrun`].
+fn main() -> std::process::ExitCode {
+    zeo_server::cli::zdrun::main()
+}

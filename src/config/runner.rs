@@ -1,0 +1,99 @@
+//! The daemon manager's settings as plain values.
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::eventlog;
+
+/// What was typed on the command line of `zdctl` or `zdrun`; `None` and `false` mean "not typed".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Flags {
+    /// `-C`: the configuration file.
+    pub configure: Option<PathBuf>,
+    /// `-X section/key=value`, in order.
+    pub overrides: Vec<String>,
+    /// `-p`, or the positional words of `zdrun`: the program and its arguments.
+    pub program: Option<Vec<OsString>>,
+    /// `-b`, seconds.
+    pub backoff_limit: Option<u32>,
+    /// `-d` (`Some(true)`) or `--no-daemon` (`Some(false)`).
+    pub daemon: Option<bool>,
+    /// `-f`.
+    pub forever: bool,
+    /// `-i`.
+    pub interactive: bool,
+    /// `-l`.
+    pub logfile: Option<PathBuf>,
+    /// `-m`, already parsed as octal.
+    pub umask: Option<u32>,
+    /// `-s`.
+    pub socket_name: Option<PathBuf>,
+    /// `-t`.
+    pub transcript: Option<PathBuf>,
+    /// `-T`, seconds.
+    pub start_timeout: Option<u32>,
+    /// `-u`.
+    pub user: Option<String>,
+    /// `-x`.
+    pub exit_codes: Option<Vec<i32>>,
+    /// `-z`.
+    pub directory: Option<PathBuf>,
+}
+
+/// Everything that `zdctl` and `zdrun` need to know, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// The file that was read, as named by the person.
+    pub config_file: Option<PathBuf>,
+    /// The `<runner>` section under the command line.
+    pub runner: Runner,
+    /// The `<environment>` section: set for the manager and its program.
+    pub environment: Vec<(String, String)>,
+    /// `<eventlog>`, the one inside `<runner>` first; absent: none was configured.
+    pub event_log: Option<eventlog::Settings>,
+}
+
+/// The `<runner>` section (ZCONFIG.md section 10 has the keys; defaults are those, but `daemon` is off as in the
+/// founding document).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Runner {
+    /// The program and its arguments; empty only where none was named at all.
+    pub program: Vec<OsString>,
+    /// Interpreter for a `zdrun` whose name ends in `.py`.
+    pub python: Option<PathBuf>,
+    /// The daemon manager to start; absent: ours.
+    pub zdrun: Option<PathBuf>,
+    /// The control socket; default `zdsock`, relative to the working directory of whoever starts.
+    pub socket_name: PathBuf,
+    /// Detach from the terminal; default false.
+    pub daemon: bool,
+    /// Working directory of the program in daemon mode.
+    pub directory: Option<PathBuf>,
+    /// Longest delay between restarts, and how long a program must stay up to count as well; default 10 s.
+    pub backoff_limit: Duration,
+    /// Never give up restarting; default false.
+    pub forever: bool,
+    /// Exit statuses of the program that end the manager; default 0 and 2.
+    pub exit_codes: Vec<i32>,
+    /// Command that must succeed before a start counts as done.
+    pub start_test_program: Vec<OsString>,
+    /// How long `start` waits for that; default 300 s.
+    pub start_timeout: Duration,
+    /// From SIGTERM to SIGKILL; default 300 s; zero: never.
+    pub stop_timeout: Duration,
+    /// User name or number to become.
+    pub user: Option<String>,
+    /// File mode mask in daemon mode; default 022.
+    pub umask: u32,
+    /// The manager stays when the program was stopped; default false.
+    pub hang_around: bool,
+    /// No action on the command line starts the shell; default true.
+    pub default_to_interactive: bool,
+    /// What `logtail` shows.
+    pub logfile: Option<PathBuf>,
+    /// Where the program's output goes in daemon mode; default `/dev/null`.
+    pub transcript: Option<PathBuf>,
+    /// The shell's prompt; default `zdctl>`.
+    pub prompt: String,
+}
