@@ -1,2 +1,4 @@
 //! The integration tests, one binary: each module is a subject.
+#![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
+
 mod layering;
