@@ -1,1 +1,29 @@
-//! To be filled.
+//! The contract between `zdctl` and `zdrun`: what one may ask and what the other answers, as values and as bytes.
+//!
+//! A client connects to the control socket, sends one [`Request`] as a line, and reads one [`Reply`] to the end of the
+//! stream. Both directions and all sizes are here, and this is the only thing the two programs share about each other.
+//! The bytes are those of zdaemon 5.2.1, so that either program works with either generation of its peer; where the
+//! peer of 2003 differs, the reader takes both forms (ZDPROTO section 1).
+//!
+//! Promises: no input, however hostile, panics or is misread as something it is not; what cannot be understood becomes a
+//! [`Refusal`] whose text is the reply. The module must not know of sockets, processes, clocks or settings.
+
+mod record;
+mod reply;
+pub mod repr;
+mod request;
+
+pub use record::{Mood, StatusRecord};
+pub use reply::Reply;
+pub use request::{Refusal, Request};
+
+/// Longest request in bytes, its newline not counted (ZDPROTO 1.2).
+pub const MAX_COMMAND: usize = 10_000;
+
+/// Longest reply that a client reads, in bytes. A status record carries the program's arguments, of which the system
+/// takes a few MiB, and escapes make them up to six times longer.
+pub const MAX_REPLY: usize = 16 << 20;
+
+/// The environment variable that carries the number of the descriptor on which `zdrun` reports to `zdctl` how the start
+/// went.
+pub const READY_FD: &str = "ZDRUN_READY_FD";

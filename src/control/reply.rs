@@ -1,0 +1,136 @@
+//! What the manager answers.
+
+use std::fmt;
+
+use super::{Refusal, StatusRecord};
+
+/// The answer to one request; the text is that of ZDPROTO 1.3, without the newline that ends it on the wire.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Reply {
+    /// `start`, or `restart` of what was down: the program was started.
+    Started,
+    /// `start`: it runs already.
+    AlreadyStarted,
+    /// `stop`: SIGTERM is on its way.
+    StopSent,
+    /// `stop`: there was nothing to stop.
+    AlreadyStopped,
+    /// `restart`: SIGTERM is on its way, a start follows.
+    RestartSent,
+    /// `kill`: there is nothing to signal.
+    NotRunning,
+    /// `kill`: this signal was sent.
+    SignalSent(i32),
+    /// `kill`: the system refused this signal for this reason.
+    KillFailed {
+        /// The signal's number.
+        signal: i32,
+        /// The system's error number.
+        errno: i32,
+        /// The system's words for it.
+        reason: String,
+    },
+    /// `status`.
+    Status(StatusRecord),
+    /// `reopen_transcript`: done; an empty text, as the peer's.
+    TranscriptReopened,
+    /// `reopen_transcript`: the old file stays open, for this reason.
+    TranscriptNotReopened(String),
+    /// `exit`: SIGTERM is on its way, the manager ends when the program has.
+    ExitSent,
+    /// `exit`: the manager ends.
+    ExitingNow,
+    /// `help`.
+    Help,
+    /// The request was not carried out.
+    Refused(Refusal),
+}
+
+/// The list of requests, laid out as the manager of 2003 has it.
+const HELP: &str = "\
+Available commands:
+  help -- return command help
+  status -- report application status
+  kill [signal] -- send a signal to the application
+                   (default signal is SIGTERM)
+  start -- start the application if not already running
+  stop -- stop the application if running
+          (with hang-around the daemon manager keeps running)
+  restart -- stop followed by start
+  exit -- stop the application and exit
+  reopen_transcript -- reopen the event log and the transcript";
+
+impl Reply {
+    /// The bytes to send: the text and a newline, or nothing where the text is empty.
+    #[must_use]
+    pub fn encode(&self) -> Vec<u8> {
+        let mut text = self.to_string();
+        if !text.is_empty() && !text.ends_with('\n') {
+            text.push('\n');
+        }
+        text.into_bytes()
+    }
+}
+
+impl fmt::Display for Reply {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Started => f.write_str("Application started"),
+            Self::AlreadyStarted => f.write_str("Application already started"),
+            Self::StopSent => f.write_str("Sent SIGTERM"),
+            Self::AlreadyStopped => f.write_str("Application already stopped"),
+            Self::RestartSent => f.write_str("Sent SIGTERM; will restart later"),
+            Self::NotRunning => f.write_str("Application not running"),
+            Self::SignalSent(signal) => write!(f, "Signal {signal} sent"),
+            Self::KillFailed { signal, errno, reason } => {
+                write!(f, "Kill {signal} failed: [Errno {errno}] {reason}")
+            }
+            Self::Status(record) => record.fmt(f),
+            Self::TranscriptReopened => Ok(()),
+            Self::TranscriptNotReopened(reason) => write!(f, "Transcript not reopened: {reason}"),
+            Self::ExitSent => f.write_str("Sent SIGTERM; will exit later"),
+            Self::ExitingNow => f.write_str("Exiting now"),
+            Self::Help => f.write_str(HELP),
+            Self::Refused(refusal) => refusal.fmt(f),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn replies_are_worded_as_the_peer_words_them() {
+        let failed = Reply::KillFailed { signal: 99, errno: 22, reason: "Invalid argument".to_owned() };
+        for (reply, bytes) in [
+            (Reply::Started, "Application started\n"),
+            (Reply::AlreadyStarted, "Application already started\n"),
+            (Reply::StopSent, "Sent SIGTERM\n"),
+            (Reply::AlreadyStopped, "Application already stopped\n"),
+            (Reply::RestartSent, "Sent SIGTERM; will restart later\n"),
+            (Reply::NotRunning, "Application not running\n"),
+            (Reply::SignalSent(9), "Signal 9 sent\n"),
+            (failed, "Kill 99 failed: [Errno 22] Invalid argument\n"),
+            (Reply::TranscriptReopened, ""),
+            (
+                Reply::TranscriptNotReopened("Permission denied".to_owned()),
+                "Transcript not reopened: Permission denied\n",
+            ),
+            (Reply::ExitSent, "Sent SIGTERM; will exit later\n"),
+            (Reply::ExitingNow, "Exiting now\n"),
+            (Reply::Refused(Refusal::Empty), "Empty command\n"),
+        ] {
+            assert_eq!(String::from_utf8(reply.encode()).expect("UTF-8"), bytes);
+        }
+    }
+
+    #[test]
+    fn help_names_every_request() {
+        let text = String::from_utf8(Reply::Help.encode()).expect("UTF-8");
+        assert!(text.starts_with("Available commands:\n  help -- ") && text.ends_with("transcript\n"));
+        for word in ["help", "status", "kill", "start", "stop", "restart", "exit", "reopen_transcript"] {
+            assert!(text.contains(&format!("\n  {word} ")), "{word}");
+        }
+    }
+}
