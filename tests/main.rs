@@ -2,3 +2,5 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
 mod layering;
+mod peers;
+mod sandbox;
