@@ -1,1 +1,11 @@
-//! To be filled.
+//! The operating system: every `unsafe` block and every nix or libc call of this package is below this module.
+//!
+//! It offers safe functions named for what they do to a process, a signal or a socket. It knows nothing of
+//! supervision, configuration or protocols, and decides nothing: errors come back as [`std::io::Error`].
+
+pub mod inherit;
+pub mod interrupt;
+pub mod reason;
+pub mod signal_names;
+pub mod unix_stream;
+pub mod user;

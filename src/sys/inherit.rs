@@ -1,0 +1,34 @@
+//! Leaving a descriptor open to a program that is about to be started.
+
+use std::io;
+use std::os::fd::{AsFd, AsRawFd as _, RawFd};
+
+use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+
+/// Lets every program that this process starts from here on inherit `descriptor`; returns its number there.
+///
+/// # Errors
+/// None is expected.
+pub fn leave_open(descriptor: impl AsFd) -> io::Result<RawFd> {
+    fcntl(descriptor.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
+    Ok(descriptor.as_fd().as_raw_fd())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read as _;
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn program_finds_the_descriptor_open() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let number = leave_open(&writer).unwrap();
+        let status = Command::new("sh").args(["-c", &format!("echo ready >&{number}")]).status().unwrap();
+        drop(writer);
+        let mut text = String::new();
+        reader.read_to_string(&mut text).unwrap();
+        assert_eq!((status.code(), text.as_str()), (Some(0), "ready\n"));
+    }
+}

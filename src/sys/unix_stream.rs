@@ -1,0 +1,111 @@
+//! Connecting to a Unix stream socket: never longer than asked, and at any path.
+
+use std::io;
+use std::os::fd::AsRawFd as _;
+use std::os::unix::net::UnixStream;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, open};
+use nix::sys::socket::sockopt::SendTimeout;
+use nix::sys::socket::{
+    AddressFamily, SockFlag, SockType, UnixAddr, connect as connect_to, setsockopt, socket,
+};
+use nix::sys::stat::Mode;
+use nix::sys::time::{TimeVal, TimeValLike as _};
+
+/// The longest path that fits a socket address, without the final zero byte (unix(7): `sun_path` has 108 bytes).
+const LONGEST: usize = 107;
+
+/// Connects to the socket at `path`.
+///
+/// # Errors
+/// `TimedOut` when the server's queue of new connections stayed full for so long (socket(7): a send time-out limits
+/// connect too); `NotFound`, `ConnectionRefused` and the other errors of connect(2); `ENAMETOOLONG` when even the last
+/// part of the path does not fit an address.
+pub fn connect(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
+    let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
+    let limit = TimeVal::milliseconds(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1));
+    setsockopt(&made, SendTimeout, &limit)?;
+    with_short_name(path, |short| {
+        let address = UnixAddr::new(short)?;
+        loop {
+            match connect_to(made.as_raw_fd(), &address) {
+                Ok(()) => return Ok(()),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return Err(io::ErrorKind::TimedOut.into()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    })?;
+    Ok(UnixStream::from(made))
+}
+
+/// Calls `work` with a name for `path` that fits a socket address: where the path is too long, one through a descriptor
+/// of its directory (proc(5), `/proc/self/fd`).
+fn with_short_name<T>(path: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+    if path.as_os_str().len() <= LONGEST {
+        return work(path);
+    }
+    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+        return Err(Errno::ENAMETOOLONG.into());
+    };
+    // A name without a directory has an empty parent.
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    let directory = open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
+    if short.as_os_str().len() > LONGEST {
+        return Err(Errno::ENAMETOOLONG.into());
+    }
+    work(&short)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+    use std::time::Instant;
+
+    use super::*;
+
+    const LONG: Duration = Duration::from_secs(30);
+
+    #[test]
+    fn path_longer_than_an_address_works() {
+        let place = tempfile::tempdir().unwrap();
+        let deep = place.path().join("d".repeat(120));
+        std::fs::create_dir(&deep).unwrap();
+        let path = deep.join("sock");
+        let _listener = with_short_name(&path, |short| UnixListener::bind(short)).unwrap();
+        connect(&path, LONG).unwrap();
+    }
+
+    #[test]
+    fn name_longer_than_an_address_is_refused() {
+        let error = connect(Path::new(&"x".repeat(150)), LONG).unwrap_err();
+        assert_eq!(error.raw_os_error(), Some(Errno::ENAMETOOLONG as i32));
+    }
+
+    #[test]
+    fn missing_and_stale_sockets_are_told_apart() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("sock");
+        assert_eq!(connect(&path, LONG).unwrap_err().kind(), io::ErrorKind::NotFound);
+        drop(UnixListener::bind(&path).unwrap());
+        assert_eq!(connect(&path, LONG).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+    }
+
+    #[test]
+    fn full_queue_is_a_time_out() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("sock");
+        let listener = UnixListener::bind(&path).unwrap();
+        // std asks for a queue of 128 or more; listening again makes it short.
+        nix::sys::socket::listen(&listener, nix::sys::socket::Backlog::new(0).unwrap()).unwrap();
+        let begun = Instant::now();
+        let waiting: Vec<_> = (0..8).map(|_| connect(&path, Duration::from_millis(20))).collect();
+        let failure = waiting.iter().find_map(|r| r.as_ref().err()).expect("the queue is full at last");
+        assert_eq!(failure.kind(), io::ErrorKind::TimedOut);
+        assert!(begun.elapsed() < LONG);
+    }
+}

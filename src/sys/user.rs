@@ -1,0 +1,75 @@
+//! Users: who we are, and who a name or a number means.
+
+use std::io;
+use std::path::PathBuf;
+
+use nix::unistd::{Uid, User, geteuid};
+
+/// A user as the system's database has it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Account {
+    /// The user's number.
+    pub uid: u32,
+    /// The number of the user's first group.
+    pub gid: u32,
+    /// The user's name.
+    pub name: String,
+    /// The user's home directory.
+    pub home: PathBuf,
+}
+
+/// The account that `user` names; digits only are a number, anything else a name. `None`: there is none.
+///
+/// # Errors
+/// Where the database cannot be asked.
+pub fn lookup(user: &str) -> io::Result<Option<Account>> {
+    let found = match number(user) {
+        Some(uid) => User::from_uid(Uid::from_raw(uid))?,
+        // A number beyond all users is no user.
+        None if is_number(user) => None,
+        None => User::from_name(user)?,
+    };
+    Ok(found.map(|user| Account {
+        uid: user.uid.as_raw(),
+        gid: user.gid.as_raw(),
+        name: user.name,
+        home: user.dir,
+    }))
+}
+
+/// Whether `user` is a user's number and not a name.
+#[must_use]
+pub fn is_number(user: &str) -> bool {
+    !user.is_empty() && user.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// `u32::MAX` stands for "no user" (chown(2)).
+fn number(user: &str) -> Option<u32> {
+    is_number(user).then(|| user.parse().ok())?.filter(|uid| *uid != u32::MAX)
+}
+
+/// The number of the user that this process acts as.
+#[must_use]
+pub fn own_uid() -> u32 {
+    geteuid().as_raw()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn root_is_found_by_name_and_by_number() {
+        let root = lookup("root").unwrap().expect("every system has root");
+        assert_eq!((root.uid, root.gid, root.name.as_str()), (0, 0, "root"));
+        assert_eq!(lookup("0").unwrap(), Some(root.clone()));
+        assert_eq!(lookup("000").unwrap(), Some(root));
+    }
+
+    #[test]
+    fn nobody_is_found_where_there_is_nobody() {
+        for user in ["no-such-user", "4000000000", "4294967295", "99999999999999", "-1", "+0", ""] {
+            assert_eq!(lookup(user).unwrap(), None, "{user}");
+        }
+    }
+}
