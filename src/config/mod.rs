@@ -4,5 +4,7 @@
 //! file that it names) becomes the second. Nothing past it knows about flags, files or defaults.
 
 mod runner;
+mod words;
 
 pub use runner::{Flags, Runner, Settings};
+pub use words::{WordsError, split_words};
