@@ -3,4 +3,5 @@
 
 mod layering;
 mod peers;
+mod readme;
 mod sandbox;

@@ -1,0 +1,206 @@
+//! What the README shows is so: its commands for a fresh machine can be found by `.ci/run`, and every `console` example
+//! is run, in order, in one shell session, and prints what is shown.
+//!
+//! In an example, a line `$ COMMAND` is run (`> MORE` continues it), a line `? N` says that it ends with status N rather
+//! than 0, and the other lines are all that it prints, errors too. `[..]` stands for any part of a line, a line `...` for
+//! any lines. The README's home directory, port and process ids stand for those of the test.
+
+use std::fs;
+use std::path::Path;
+
+use crate::sandbox::{Sandbox, matches};
+
+/// The home directory in the README's examples.
+const HOME: &str = "/home/zope";
+/// The port in the README's examples.
+const PORT: &str = "9999";
+/// Ends the output of each command in the session.
+const END: &str = "-- end of example, status";
+
+#[derive(Debug, PartialEq)]
+struct Example {
+    /// Of the `$` line, from 1.
+    line: usize,
+    command: String,
+    status: i32,
+    output: String,
+}
+
+/// The code blocks: the info string after the opening fence, the number of the first line inside, and the lines.
+fn code_blocks(text: &str) -> Vec<(String, usize, Vec<String>)> {
+    let mut blocks: Vec<(String, usize, Vec<String>)> = Vec::new();
+    let mut inside = false;
+    for (number, line) in text.lines().enumerate() {
+        match line.strip_prefix("```") {
+            Some("") if inside => inside = false,
+            Some(info) => {
+                assert!(!inside, "line {}: a code block within a code block", number + 1);
+                inside = true;
+                blocks.push((info.to_owned(), number + 2, Vec::new()));
+            }
+            None if inside => blocks.last_mut().expect("it was opened").2.push(line.to_owned()),
+            None => {}
+        }
+    }
+    assert!(!inside, "the last code block does not end");
+    blocks
+}
+
+/// The examples of all `console` blocks.
+fn examples(text: &str) -> Vec<Example> {
+    let mut examples: Vec<Example> = Vec::new();
+    for (info, first, lines) in code_blocks(text) {
+        if info != "console" {
+            continue;
+        }
+        let mut begun = false;
+        for (number, line) in (first..).zip(lines) {
+            if let Some(command) = line.strip_prefix("$ ") {
+                begun = true;
+                let command = command.to_owned();
+                examples.push(Example { line: number, command, status: 0, output: String::new() });
+                continue;
+            }
+            assert!(begun, "line {number}: output before the first command of its block");
+            let current = examples.last_mut().expect("one has begun");
+            if let Some(status) = line.strip_prefix("? ") {
+                current.status = status.parse().expect("a status is a number");
+            } else if let Some(more) = line.strip_prefix("> ").filter(|_| current.output.is_empty()) {
+                current.command.push('\n');
+                current.command.push_str(more);
+            } else {
+                current.output.push_str(&line);
+                current.output.push('\n');
+            }
+        }
+    }
+    examples
+}
+
+/// The command in the code block after `<!-- MARKER -->`; `.ci/run` reads it in the same way.
+fn marked_command(text: &str, marker: &str) -> Option<String> {
+    let (_, rest) = text.split_once(&format!("<!-- {marker} -->\n"))?;
+    let (_, _, lines) = code_blocks(rest).into_iter().next()?;
+    Some(lines.join("\n"))
+}
+
+/// The output with every process id of `pid=N` left open.
+fn without_pids(text: &str) -> String {
+    let mut parts = text.split("pid=");
+    let mut open = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        open.push_str("pid=[..]");
+        open.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
+    }
+    open
+}
+
+/// Runs the examples; returns what went otherwise than shown.
+fn failures(sandbox: &Sandbox, path: &str, examples: &[Example]) -> Vec<String> {
+    let home = sandbox.root().to_str().expect("a temporary directory has a plain name");
+    let port = sandbox.port().to_string();
+    let mut script = String::from("exec 2>&1\n");
+    for example in examples {
+        let command = example.command.replace(HOME, home).replace(PORT, &port);
+        script.extend([&command, "\nprintf '\\n", END, " %d\\n' $?\n"]);
+    }
+    let script = sandbox.write("examples.sh", script);
+    let printed = sandbox.command("sh").arg(script).env("PATH", path).output().stdout;
+    let printed = printed.replace(home, HOME).replace(&port, PORT);
+    let mut failures = Vec::new();
+    let mut rest = printed.as_str();
+    for example in examples {
+        let Some((output, (status, others))) = rest
+            .split_once(&format!("\n{END} "))
+            .and_then(|(output, after)| Some((output, after.split_once('\n')?)))
+        else {
+            failures
+                .push(format!("line {}: $ {}\nended the session:\n{rest}", example.line, example.command));
+            break;
+        };
+        rest = others;
+        let shown = without_pids(&example.output);
+        if status != example.status.to_string() || !matches(&shown, output) {
+            let Example { line, command, status: expected, output: shown } = example;
+            failures.push(format!(
+                "line {line}: $ {command}\nshown, status {expected}:\n{shown}\nprinted, status {status}:\n{output}"
+            ));
+        }
+    }
+    failures
+}
+
+fn readme() -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
+    fs::read_to_string(path).expect("README.md is UTF-8 text")
+}
+
+#[test]
+fn commands_for_a_fresh_machine_are_marked_for_ci() {
+    let readme = readme();
+    assert_eq!(marked_command(&readme, "ci:test").as_deref(), Some("cargo test --locked"));
+    let main_job = marked_command(&readme, "ci:main").expect("there is a main job");
+    assert!(main_job.contains("cargo install --path . --locked"), "{main_job}");
+    assert!(main_job.contains("mkzeoinst"), "{main_job}");
+}
+
+const SAMPLE: &str = "\
+Text with `$ false` in it.
+
+<!-- ci:test -->
+
+```sh
+make test
+```
+
+```console
+$ cd /home/zope && pwd
+/home/zope
+$ echo pid=$$, port 9999; echo trouble >&2
+pid=4711, port 9999
+trouble
+$ cat <<EOF
+> one
+> two
+> EOF
+...
+two
+```
+
+```text
+$ false
+```
+
+```console
+$ basename \"$PWD\"; (exit 3)
+? 3
+zeo-[..]
+```
+";
+
+#[test]
+fn examples_are_the_commands_of_console_blocks_with_their_output() {
+    let found = examples(SAMPLE);
+    let lines: Vec<usize> = found.iter().map(|example| example.line).collect();
+    assert_eq!(lines, [10, 12, 15, 28]);
+    assert_eq!(found[2].command, "cat <<EOF\none\ntwo\nEOF");
+    assert_eq!(found[2].output, "...\ntwo\n");
+    let last = "basename \"$PWD\"; (exit 3)".to_owned();
+    assert_eq!(found[3], Example { line: 28, command: last, status: 3, output: "zeo-[..]\n".to_owned() });
+    assert_eq!(marked_command(SAMPLE, "ci:test").as_deref(), Some("make test"));
+    assert_eq!(marked_command(SAMPLE, "ci:main"), None);
+}
+
+#[test]
+fn examples_share_a_session_and_each_is_compared() {
+    let path = std::env::var("PATH").expect("the search path is UTF-8");
+    let sandbox = Sandbox::new();
+    assert_eq!(failures(&sandbox, &path, &examples(SAMPLE)), Vec::<String>::new());
+    let wrong = SAMPLE.replace("trouble\n$ cat", "$ cat").replace("? 3", "? 4");
+    let found = failures(&sandbox, &path, &examples(&wrong));
+    assert_eq!(found.len(), 2, "{found:?}");
+    assert!(found[0].starts_with("line 12: $ echo pid=$$, port 9999; echo trouble >&2\nshown, status 0:\n"));
+    assert!(found[1].contains("\nshown, status 4:\nzeo-[..]\n\nprinted, status 3:\nzeo-"), "{}", found[1]);
+    let ended = failures(&sandbox, &path, &examples("```console\n$ exit 1\n```\n"));
+    assert_eq!(ended, ["line 2: $ exit 1\nended the session:\n"]);
+}
