@@ -2,5 +2,6 @@
 //! prints the one line of an error and picks the exit status; nothing below it prints an error or ends the process.
 
 pub mod mkzeoinst;
+pub mod options;
 pub mod zdctl;
 pub mod zdrun;
