@@ -5,7 +5,15 @@
 
 pub mod inherit;
 pub mod interrupt;
+pub mod local_time;
+pub mod log_file;
+pub mod poll;
+pub mod process;
 pub mod reason;
 pub mod signal_names;
+pub mod signals;
+pub mod socket;
+pub mod thread;
+pub mod unblocked;
 pub mod unix_stream;
 pub mod user;

@@ -1,0 +1,57 @@
+//! Writing without waiting, to descriptors that others share and that therefore stay in blocking mode.
+
+use std::io;
+use std::os::fd::BorrowedFd;
+
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+
+/// How much a pipe that is ready for writing takes without blocking, whatever else is in it: its readiness means a free
+/// page (pipe(7): `PIPE_BUF` on Linux).
+const AT_ONCE: usize = 4096;
+
+/// Writes as much of `bytes` as the descriptor takes now, at most 4096, and returns how much.
+///
+/// # Errors
+/// `WouldBlock` when it takes nothing now, else those of write(2). A second writer that fills the same pipe between the
+/// question and the write can still make the caller wait: the descriptor's mode is not ours to change.
+pub fn write(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    let mut ready = [PollFd::new(descriptor, PollFlags::POLLOUT)];
+    poll(&mut ready, PollTimeout::ZERO)?;
+    let events = ready[0].revents().unwrap_or(PollFlags::empty());
+    if events.is_empty() {
+        return Err(io::ErrorKind::WouldBlock.into());
+    }
+    Ok(nix::unistd::write(descriptor, bytes.get(..AT_ONCE).unwrap_or(bytes))?)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+    use std::os::fd::AsFd;
+
+    use super::*;
+
+    #[test]
+    fn full_pipe_refuses_instead_of_blocking() {
+        let (mut reader, writer) = io::pipe().unwrap();
+        let mut sent = 0;
+        let error = loop {
+            match write(writer.as_fd(), &[b'x'; 5000]) {
+                Ok(written) => sent += written,
+                Err(error) => break error,
+            }
+        };
+        assert_eq!(error.kind(), io::ErrorKind::WouldBlock);
+        drop(writer);
+        let mut got = Vec::new();
+        assert_eq!(reader.read_to_end(&mut got).unwrap(), sent);
+        assert!(sent >= 4096, "{sent}");
+    }
+
+    #[test]
+    fn pipe_without_a_reader_is_an_error() {
+        let (reader, writer) = io::pipe().unwrap();
+        drop(reader);
+        assert_eq!(write(writer.as_fd(), b"x").unwrap_err().kind(), io::ErrorKind::BrokenPipe);
+    }
+}
