@@ -1,129 +1,49 @@
-//! The event log: what the programs themselves have to say, written to log files (and later syslog).
+//! The event log: what the programs themselves have to say, written to log files, the standard streams or syslog.
 //!
-//! The settings below are plain values; `config` fills them from an `<eventlog>` section. This module knows neither
-//! the configuration language nor which program writes.
+//! [`Settings`] are plain values that `config` fills from an `<eventlog>` section; [`EventLog::open`] makes a log of
+//! them that any number of threads may write to. Formats, rotation and the names of levels are those of Python's
+//! logging, so that what reads the peers' logs reads ours.
+//!
+//! What it promises:
+//!
+//! - **Logging never stops or blocks the program.** A record that cannot be written is counted and forgotten; the first
+//!   one is told on stderr, every later record is a new try, and when one succeeds `lost N records: REASON` goes before
+//!   it. What a local disk or a network file system makes write(2) wait for is the one wait left.
+//! - **One record, one write**, to a file opened for appending, so several processes may share it. A record that was
+//!   cut short by a full disk is ended with a newline before the next one.
+//! - **A log is never lost to another program's tidying**: a deleted file is made anew, a rotated log that was moved
+//!   away is begun anew, and [`EventLog::reopen`] opens the new file before it lets go of the old one.
+//!
+//! `<http-logger>` and `<email-notifier>` are not served: a log that waits for a web or mail server breaks the first
+//! promise. `config` refuses them with a message that says so.
+//!
+//! It must not know the configuration language, nor which program writes.
 
-use std::path::PathBuf;
+mod brace;
+mod clock;
+mod complaint;
+mod encoding;
+mod error;
+mod file;
+mod layout;
+mod level;
+mod log;
+mod number;
+mod outlet;
+mod percent;
+mod record;
+mod rotation;
+mod schedule;
+mod settings;
+mod sink;
+mod spec;
+mod syslog;
+mod template;
 
-/// A severity, 0 to 50 as in Python's logging: trace 5, debug 10, blather 15, info 20, warning 30, error 40,
-/// critical 50; 0 (`notset`) lets everything pass.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Level(pub u8);
+#[cfg(test)]
+mod tests;
 
-/// An `<eventlog>` section.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Settings {
-    /// Records below this are dropped before any handler sees them; default info.
-    pub level: Level,
-    /// Where records go, in file order; empty: nowhere.
-    pub handlers: Vec<Handler>,
-}
-
-/// One destination.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Handler {
-    /// Records below this are not for this handler; default 0.
-    pub level: Level,
-    /// The form of a line.
-    pub layout: Layout,
-    /// Where the line goes.
-    pub target: Target,
-}
-
-/// The form of a record's line.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Layout {
-    /// The pattern, escapes such as `\n` already replaced.
-    pub format: String,
-    /// strftime pattern of `asctime`; default `%Y-%m-%dT%H:%M:%S`.
-    pub dateformat: String,
-    /// Which placeholder language `format` is in.
-    pub style: Style,
-    /// Unknown fields in `format` are let through.
-    pub arbitrary_fields: bool,
-}
-
-/// The placeholder language of a format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// `%(name)s`.
-    Classic,
-    /// `{name}`.
-    Format,
-    /// `$name`.
-    Template,
-    /// `$name`, unknown ones left as they stand.
-    SafeTemplate,
-}
-
-/// Where lines go.
-#[derive(Debug, Clone, PartialEq)]
-pub enum Target {
-    /// The standard output.
-    Stdout,
-    /// The standard error.
-    Stderr,
-    /// A file.
-    File(LogFile),
-    /// A syslog daemon.
-    Syslog(Syslog),
-}
-
-/// A log file and its rotation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct LogFile {
-    /// The file, created when missing.
-    pub path: PathBuf,
-    /// When a new file is begun.
-    pub rotation: Rotation,
-    /// Open at the first record, not at start.
-    pub delay: bool,
-    /// Text encoding by its Python name; absent: UTF-8.
-    pub encoding: Option<String>,
-}
-
-/// When a log file is moved aside.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Rotation {
-    /// Never; the administrator's tools do it.
-    None,
-    /// Before it would pass `max_size` bytes, keeping `old_files` as `.1`, `.2` ...
-    Size {
-        /// Bytes.
-        max_size: u64,
-        /// Number of old files kept.
-        old_files: u32,
-    },
-    /// Each `interval` units of `when` (S, M, H, D, midnight, W0-W6), keeping `old_files`.
-    Time {
-        /// The unit as written.
-        when: String,
-        /// Units; at least 1.
-        interval: u32,
-        /// Number of old files kept.
-        old_files: u32,
-    },
-}
-
-/// A syslog destination.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Syslog {
-    /// Facility name, lower case.
-    pub facility: String,
-    /// Local socket, or host and port (UDP).
-    pub address: SyslogAddress,
-}
-
-/// Where the syslog daemon listens.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum SyslogAddress {
-    /// A local datagram socket such as `/dev/log`.
-    Unix(PathBuf),
-    /// UDP.
-    Udp {
-        /// Host name or address.
-        host: String,
-        /// Port; syslog's is 514.
-        port: u16,
-    },
-}
+pub use error::{Error, FormatError};
+pub use level::Level;
+pub use log::EventLog;
+pub use settings::{Handler, Layout, LogFile, Rotation, Settings, Style, Syslog, SyslogAddress, Target};

@@ -1,0 +1,249 @@
+//! A log file: opened, written, opened anew when it is gone, and rotated.
+
+use std::fs::{self, File, Metadata};
+use std::io::{self, Write};
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::{FileExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use super::clock::{Clock, Moment};
+use super::complaint::complain;
+use super::encoding::Encoding;
+use super::rotation::Roller;
+use super::schedule::Schedule;
+use super::sink::{Line, Torn};
+use super::{Error, LogFile, Rotation};
+use crate::sys::log_file;
+use crate::sys::reason::reason;
+
+/// A log file in use.
+pub(super) struct FileSink {
+    path: PathBuf,
+    encoding: Encoding,
+    roller: Roller,
+    /// Opened at the first record, and not before it when opened anew.
+    delay: bool,
+    /// Absent before the first record, and while it cannot be opened.
+    open: Option<Open>,
+    /// The last write failed; another descriptor may work.
+    suspect: bool,
+    /// That it cannot be rotated was told.
+    complained: bool,
+}
+
+/// An open descriptor.
+struct Open {
+    file: File,
+    identity: Identity,
+    /// Only regular files are rotated.
+    regular: bool,
+    /// Whether the file system counts links, so that 0 means deleted.
+    counts_links: bool,
+    torn: Torn,
+}
+
+/// A file whatever its name: device and inode.
+type Identity = (u64, u64);
+
+fn identity(metadata: &Metadata) -> Identity {
+    (metadata.dev(), metadata.ino())
+}
+
+impl LogFile {
+    /// Whether such a file can be written, apart from its path.
+    ///
+    /// # Errors
+    /// The encoding or the rhythm of rotation is not known.
+    pub fn check(&self) -> Result<(), Error> {
+        self.encoding()?;
+        match &self.rotation {
+            Rotation::Time { when, interval, .. } if Schedule::new(when, *interval).is_none() => {
+                Err(Error::When { path: self.path.clone(), when: when.clone() })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn encoding(&self) -> Result<Encoding, Error> {
+        let name = self.encoding.as_deref().unwrap_or_default();
+        Encoding::from_name(name)
+            .ok_or_else(|| Error::Encoding { path: self.path.clone(), encoding: name.to_owned() })
+    }
+}
+
+impl FileSink {
+    /// Opens a log file, unless it is to wait for its first record. A FIFO that nobody reads yet is not an error.
+    ///
+    /// # Errors
+    /// It cannot be opened; [`LogFile::check`].
+    pub(super) fn open(settings: &LogFile, clock: &dyn Clock) -> Result<Self, Error> {
+        settings.check()?;
+        let failed = |source| Error::Open { path: settings.path.clone(), source };
+        let path = std::path::absolute(&settings.path).map_err(failed)?;
+        // As the peer: what a file says of its age before it is opened, so that a restart does not prolong its time.
+        let begin = fs::metadata(&path).map_or_else(|_| clock.now().seconds, |found| found.mtime());
+        let roller = Roller::new(&settings.rotation, begin, clock).unwrap_or(Roller::Never);
+        let open = if settings.delay {
+            None
+        } else {
+            match Open::new(&path) {
+                Ok(open) => Some(open),
+                Err(error) if log_file::lacks_reader(&path, &error) => None,
+                Err(source) => return Err(Error::Open { path, source }),
+            }
+        };
+        let encoding = settings.encoding()?;
+        Ok(Self { path, encoding, roller, delay: settings.delay, open, suspect: false, complained: false })
+    }
+
+    pub(super) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    pub(super) fn encoding(&self) -> Encoding {
+        self.encoding
+    }
+
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
+        self.open.as_ref().map(|open| open.file.as_raw_fd())
+    }
+
+    /// Opens the file anew.
+    ///
+    /// # Errors
+    /// It cannot be opened; the old one stays in use.
+    pub(super) fn reopen(&mut self) -> Result<(), Error> {
+        if self.delay && self.open.is_none() {
+            return Ok(());
+        }
+        let open = Open::new(&self.path).map_err(|source| Error::Open { path: self.path.clone(), source })?;
+        self.open = Some(open);
+        self.suspect = false;
+        Ok(())
+    }
+
+    /// Writes a line, to a new file if it is time for one.
+    ///
+    /// # Errors
+    /// The line is lost, wholly or but for its beginning.
+    pub(super) fn write(&mut self, line: &Line, now: Moment, clock: &dyn Clock) -> io::Result<()> {
+        let mut open = self.current()?;
+        if self.roller.rolls() && open.regular {
+            open = self.rotated(open, line.len(), now.seconds, clock);
+        }
+        let file = &open.file;
+        let result = open.torn.write(line, |bytes| (&*file).write(bytes));
+        self.suspect = result.is_err();
+        self.open = Some(open);
+        result
+    }
+
+    /// The descriptor to write to: the one that is open, or a new one when there is none, when the last write failed,
+    /// or when the file was deleted.
+    fn current(&mut self) -> io::Result<Open> {
+        let Some(open) = self.open.take() else { return Open::new(&self.path) };
+        let deleted = open.counts_links && open.file.metadata().is_ok_and(|found| found.nlink() == 0);
+        if deleted {
+            return Open::new(&self.path);
+        }
+        if !self.suspect {
+            return Ok(open);
+        }
+        match Open::new(&self.path) {
+            Ok(mut new) => {
+                // A FIFO cannot be asked how its last line ended.
+                new.torn.0 |= open.torn.0 && new.identity == open.identity;
+                Ok(new)
+            }
+            Err(_) => Ok(open),
+        }
+    }
+
+    /// The descriptor to write `added` bytes to: another one when somebody moved the file away, or when it is time to
+    /// do so. What cannot be rotated is written to as it is, and told of once.
+    fn rotated(&mut self, open: Open, added: u64, now: i64, clock: &dyn Clock) -> Open {
+        let open = self.followed(open, now, clock);
+        let length = open.file.metadata().map_or(0, |found| found.len());
+        if !self.roller.is_due(length, added, now, clock) {
+            return open;
+        }
+        let Some(_lock) = log_file::lock(&open.file) else {
+            // Another process is at it; the next record finds the new file.
+            return open;
+        };
+        // It may have been at it before the lock.
+        if !open.is_at(&self.path) {
+            return self.followed(open, now, clock);
+        }
+        let new = self.roller.move_aside(&self.path, clock).and_then(|()| {
+            self.roller.begin(now, clock);
+            Open::new(&self.path)
+        });
+        match new {
+            Ok(new) => {
+                let deleted = self.roller.delete_old(&self.path);
+                self.tell(&deleted);
+                new
+            }
+            Err(error) => {
+                self.tell(&Err(error));
+                open
+            }
+        }
+    }
+
+    /// The file that has the log's name now, if it can be opened.
+    fn followed(&mut self, open: Open, now: i64, clock: &dyn Clock) -> Open {
+        if open.is_at(&self.path) {
+            return open;
+        }
+        match Open::new(&self.path) {
+            Ok(new) => {
+                self.roller.begin(now, clock);
+                new
+            }
+            Err(_) => open,
+        }
+    }
+
+    /// Tells of the first of several failed rotations.
+    fn tell(&mut self, done: &io::Result<()>) {
+        if let Err(error) = done
+            && !self.complained
+        {
+            complain(&format!("cannot rotate log file '{}': {}", self.path.display(), reason(error)));
+        }
+        self.complained = done.is_err();
+    }
+}
+
+impl Open {
+    fn new(path: &Path) -> io::Result<Self> {
+        let file = log_file::append(path)?;
+        let metadata = file.metadata()?;
+        let torn = Torn(metadata.is_file() && !ends_a_line(path, metadata.len()));
+        Ok(Self {
+            file,
+            identity: identity(&metadata),
+            regular: metadata.is_file(),
+            counts_links: metadata.nlink() > 0,
+            torn,
+        })
+    }
+
+    /// Whether this file still has the name.
+    fn is_at(&self, path: &Path) -> bool {
+        fs::metadata(path).is_ok_and(|found| identity(&found) == self.identity)
+    }
+}
+
+/// Whether a file of this length ends with a newline, as far as we may know: a process that was killed, or a disk that
+/// filled up, may have left half a line.
+fn ends_a_line(path: &Path, length: u64) -> bool {
+    let Some(last) = length.checked_sub(1) else { return true };
+    let mut byte = [b'\n'];
+    if let Ok(file) = log_file::read(path) {
+        let _ = file.read_exact_at(&mut byte, last);
+    }
+    byte == *b"\n"
+}

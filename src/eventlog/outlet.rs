@@ -1,0 +1,115 @@
+//! One handler at work: its threshold, its form, its destination, and the count of what could not be written.
+
+use std::fmt;
+use std::io;
+use std::os::fd::RawFd;
+
+use super::clock::Clock;
+use super::complaint::complain;
+use super::layout::Compiled;
+use super::record::Record;
+use super::sink::{KEPT, Line, Sink, Text};
+use super::{Error, Handler, Level};
+use crate::sys::reason::reason;
+
+/// A handler, open.
+pub(super) struct Outlet {
+    level: Level,
+    layout: Compiled,
+    sink: Sink,
+    lost: Option<Lost>,
+}
+
+/// Records that could not be written, since the last one that could.
+#[derive(Debug)]
+struct Lost {
+    count: u64,
+    /// Why the first one could not.
+    reason: String,
+}
+
+impl fmt::Display for Lost {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let records = if self.count == 1 { "record" } else { "records" };
+        write!(formatter, "lost {} {records}: {}", self.count, self.reason)
+    }
+}
+
+/// Memory for one record, used for all.
+#[derive(Debug, Default)]
+pub(super) struct Scratch {
+    notice: String,
+    text: String,
+    line: Line,
+}
+
+impl Outlet {
+    /// Opens a handler.
+    ///
+    /// # Errors
+    /// A bad format, encoding or rotation; a destination that cannot be opened.
+    pub(super) fn open(handler: &Handler, clock: &dyn Clock) -> Result<Self, Error> {
+        let layout = Compiled::new(&handler.layout)?;
+        let sink = Sink::open(&handler.target, clock)?;
+        Ok(Self { level: handler.level, layout, sink, lost: None })
+    }
+
+    /// Warnings and above as bare text on stderr.
+    pub(super) fn stderr_warnings() -> Self {
+        Self { level: Level::WARNING, layout: Compiled::bare(), sink: Sink::stderr(), lost: None }
+    }
+
+    /// The threshold.
+    pub(super) fn level(&self) -> Level {
+        self.level
+    }
+
+    /// Writes a record, or counts it as lost. The count of those lost before goes with the first that can be written.
+    pub(super) fn emit(&mut self, record: &Record<'_>, scratch: &mut Scratch, clock: &dyn Clock) {
+        let Scratch { notice, text, line } = scratch;
+        for text in [&mut *notice, &mut *text] {
+            text.clear();
+            text.shrink_to(KEPT);
+        }
+        if let Some(lost) = &self.lost {
+            let message = lost.to_string();
+            self.layout.push(&Record { level: Level::WARNING, message: &message, ..*record }, notice);
+        }
+        self.layout.push(record, text);
+        let lost = self.lost.is_some().then_some(&**notice);
+        match self.sink.write(&Text { level: record.level, record: text, lost }, line, record.created, clock)
+        {
+            Ok(()) => self.lost = None,
+            Err(error) => self.lose(&error),
+        }
+    }
+
+    /// Counts a lost record, and tells of the first.
+    fn lose(&mut self, error: &io::Error) {
+        if let Some(lost) = &mut self.lost {
+            lost.count += 1;
+            return;
+        }
+        let reason = match error.kind() {
+            io::ErrorKind::WouldBlock => "its reader is too slow".to_owned(),
+            _ => reason(error),
+        };
+        if !self.sink.is_stderr() {
+            complain(&format!("cannot write {}: {reason}", self.sink.name()));
+        }
+        self.lost = Some(Lost { count: 1, reason });
+    }
+
+    /// Opens files anew.
+    ///
+    /// # Errors
+    /// The new file cannot be opened; the old one stays in use.
+    pub(super) fn reopen(&mut self) -> Result<(), Error> {
+        self.sink.reopen()
+    }
+
+    /// The descriptor of an open log file.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
+        self.sink.descriptor()
+    }
+}

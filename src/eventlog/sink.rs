@@ -1,0 +1,197 @@
+//! Where lines go, and how a line is written whole.
+
+use std::io;
+use std::os::fd::{AsFd, RawFd};
+
+use super::clock::{Clock, Moment};
+use super::encoding::Encoding;
+use super::file::FileSink;
+use super::syslog::SyslogSink;
+use super::{Error, Level, Target};
+use crate::sys::unblocked;
+
+/// A record's text, without a newline at its end.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Text<'a> {
+    pub(super) level: Level,
+    pub(super) record: &'a str,
+    /// A record to go before it, a warning: how many were lost.
+    pub(super) lost: Option<&'a str>,
+}
+
+/// A record's text as bytes, between two newlines; the first is written only after a line that was cut short.
+#[derive(Debug, Default)]
+pub(super) struct Line {
+    bytes: Vec<u8>,
+}
+
+/// Memory for a longer line is given back before the next one. Bytes.
+pub(super) const KEPT: usize = 16 * 1024;
+
+impl Line {
+    /// Makes this the line of a text, with the line of the notice before it.
+    fn set(&mut self, text: &Text<'_>, encoding: Encoding) {
+        self.bytes.clear();
+        self.bytes.shrink_to(KEPT);
+        self.bytes.push(b'\n');
+        for text in text.lost.into_iter().chain([text.record]) {
+            encoding.encode(text, &mut self.bytes);
+            self.bytes.push(b'\n');
+        }
+    }
+
+    /// How many bytes it adds to a file.
+    pub(super) fn len(&self) -> u64 {
+        self.bytes.len() as u64 - 1
+    }
+}
+
+/// Whether the last line written was cut short.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Torn(pub(super) bool);
+
+impl Torn {
+    /// Writes a line, in one write if the destination takes it.
+    ///
+    /// # Errors
+    /// Those of `write`; what was written before stays, and the next line will begin with a newline.
+    pub(super) fn write(
+        &mut self,
+        line: &Line,
+        mut write: impl FnMut(&[u8]) -> io::Result<usize>,
+    ) -> io::Result<()> {
+        let mut rest = line.bytes.get(usize::from(!self.0)..).unwrap_or_default();
+        while !rest.is_empty() {
+            match write(rest) {
+                Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
+                Ok(written) => {
+                    let (done, left) = rest.split_at(written.min(rest.len()));
+                    self.0 = done.last() != Some(&b'\n');
+                    rest = left;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A destination.
+pub(super) enum Sink {
+    Stream(StreamSink),
+    File(FileSink),
+    Syslog(SyslogSink),
+}
+
+impl Sink {
+    /// Opens a destination. Records that it cannot take yet (a FIFO without a reader, a syslog daemon that is not up)
+    /// are no reason to fail.
+    ///
+    /// # Errors
+    /// A file that cannot be opened, a host that is not known.
+    pub(super) fn open(target: &Target, clock: &dyn Clock) -> Result<Self, Error> {
+        Ok(match target {
+            Target::Stdout => Self::Stream(StreamSink { stream: Stream::Stdout, torn: Torn::default() }),
+            Target::Stderr => Self::stderr(),
+            Target::File(file) => Self::File(FileSink::open(file, clock)?),
+            Target::Syslog(syslog) => Self::Syslog(SyslogSink::open(syslog)?),
+        })
+    }
+
+    /// The standard error.
+    pub(super) fn stderr() -> Self {
+        Self::Stream(StreamSink { stream: Stream::Stderr, torn: Torn::default() })
+    }
+
+    /// Writes a record, using `line` for its bytes.
+    ///
+    /// # Errors
+    /// It is lost, wholly or but for its beginning.
+    pub(super) fn write(
+        &mut self,
+        text: &Text<'_>,
+        line: &mut Line,
+        now: Moment,
+        clock: &dyn Clock,
+    ) -> io::Result<()> {
+        match self {
+            Self::Stream(stream) => {
+                line.set(text, Encoding::Utf8);
+                stream.write(line)
+            }
+            Self::File(file) => {
+                line.set(text, file.encoding());
+                file.write(line, now, clock)
+            }
+            Self::Syslog(syslog) => {
+                text.lost.map_or(Ok(()), |lost| syslog.write(Level::WARNING, lost))?;
+                syslog.write(text.level, text.record)
+            }
+        }
+    }
+
+    /// Opens a file anew.
+    ///
+    /// # Errors
+    /// It cannot be opened; the old one stays in use.
+    pub(super) fn reopen(&mut self) -> Result<(), Error> {
+        match self {
+            Self::File(file) => file.reopen(),
+            Self::Stream(_) | Self::Syslog(_) => Ok(()),
+        }
+    }
+
+    /// The descriptor of an open log file.
+    pub(super) fn descriptor(&self) -> Option<RawFd> {
+        match self {
+            Self::File(file) => file.descriptor(),
+            Self::Stream(_) | Self::Syslog(_) => None,
+        }
+    }
+
+    pub(super) fn is_stderr(&self) -> bool {
+        matches!(self, Self::Stream(StreamSink { stream: Stream::Stderr, .. }))
+    }
+
+    /// What a person calls it.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Self::Stream(StreamSink { stream: Stream::Stdout, .. }) => {
+                "the log to the standard output".to_owned()
+            }
+            Self::Stream(StreamSink { stream: Stream::Stderr, .. }) => {
+                "the log to the standard error".to_owned()
+            }
+            Self::File(file) => format!("log file '{}'", file.path().display()),
+            Self::Syslog(syslog) => format!("to syslog at '{}'", syslog.name()),
+        }
+    }
+}
+
+/// A standard stream. Whatever descriptor 1 or 2 is when a record comes, so that a program that detaches takes its log
+/// along.
+pub(super) struct StreamSink {
+    stream: Stream,
+    torn: Torn,
+}
+
+enum Stream {
+    Stdout,
+    Stderr,
+}
+
+impl StreamSink {
+    fn write(&mut self, line: &Line) -> io::Result<()> {
+        match self.stream {
+            Stream::Stdout => {
+                let stdout = io::stdout().lock();
+                self.torn.write(line, |bytes| unblocked::write(stdout.as_fd(), bytes))
+            }
+            Stream::Stderr => {
+                let stderr = io::stderr().lock();
+                self.torn.write(line, |bytes| unblocked::write(stderr.as_fd(), bytes))
+            }
+        }
+    }
+}
