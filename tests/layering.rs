@@ -28,6 +28,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustyline", &["shell"]),
     ("serde", &["config", "instance"]),
     ("signal_hook", &["sys"]),
+    ("strsim", &["zconfig"]),
     ("tera", &["instance"]),
     ("toml", &["config", "instance"]),
 ];

@@ -1,10 +1,21 @@
 //! The configuration: schemas of the sections, and the precedence command line > file > default.
 //!
 //! [`Flags`] is what was typed, [`Settings`] is what is needed; [`resolve`] is the one place where the first (and the
-//! file that it names) becomes the second. Nothing past it knows about flags, files or defaults.
+//! file that it names) becomes the second. Nothing past it knows about flags, files or defaults. Command-line options
+//! that have a key in the file are read by the same functions ([`octal`], [`exit_codes`], ...), with the same messages.
+//!
+//! It must not know who asks: what `zdctl` or `zdrun` do with a setting is not in here.
 
+mod datatype;
+mod format;
+mod log;
+mod resolve;
 mod runner;
+pub mod schema;
 mod words;
 
+pub use crate::zconfig::{Problem, Problems as Errors, Wrong};
+pub use datatype::{directory, existing_dirpath, exit_codes, integer, octal, socket_name};
+pub use resolve::{resolve, resolve_in};
 pub use runner::{Flags, Runner, Settings};
 pub use words::{WordsError, split_words};

@@ -57,6 +57,7 @@ pub struct Settings {
 /// The `<runner>` section (ZCONFIG.md section 10 has the keys; defaults are those, but `daemon` is off as in the
 /// founding document).
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the section")]
 pub struct Runner {
     /// The program and its arguments; empty only where none was named at all.
     pub program: Vec<OsString>,

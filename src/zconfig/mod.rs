@@ -1,1 +1,55 @@
-//! To be filled.
+//! The configuration language: text to a typed tree with line numbers.
+//!
+//! A file is lines; a line is a comment, a key with a value, the start or the end of a section, or a directive
+//! (`%define`, `%include`, `%import`). [`load`] turns files into events, [`Builder`] holds the events against a
+//! [`Schema`] (data: section types, slots, keys with datatype and default) and makes a [`Tree`] of converted values.
+//!
+//! Promises: what ZConfig accepts is accepted with the same values, what it refuses is refused, and the first
+//! [`Problem`] is the one that ZConfig would name ([`Problem::message`] has its words, the display ours). Faults are
+//! collected: one run shows them all. Any bytes are fit input: time and memory are bounded by [`Limits`], nothing
+//! recurses by the depth of the input, and nothing panics.
+//!
+//! It must not know any schema: the word "runner" is not in here. The facts are of ZConfig 4.3.
+
+mod address;
+mod builder;
+mod datatype;
+mod digits;
+mod finish;
+mod kind;
+mod line;
+mod message;
+mod number;
+mod open;
+mod overrides;
+mod path;
+mod problem;
+mod reader;
+mod repr;
+mod schema;
+mod source;
+mod substitute;
+mod text;
+mod tree;
+mod value;
+mod world;
+
+pub use address::{Address, Family};
+pub use builder::Builder;
+pub use datatype::{
+    BOOLEAN, BYTE_SIZE, DOTTED_NAME, Datatype, EXISTING_DIRPATH, EXISTING_PATH, FLOAT, INET_ADDRESS, INTEGER,
+    SOCKET_ADDRESS, SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, TIME_INTERVAL, Wrong,
+};
+pub use kind::Kind;
+pub use number::{integer, octal};
+pub use open::Raw;
+pub use path::{directory_part, existing_dirpath, expand, is_directory};
+pub use problem::{Location, Problem, Problems, did_you_mean};
+pub use reader::{Limits, load};
+pub use repr::repr;
+pub use schema::{Check, Component, Key, Keys, Member, Schema, SectionType, Slot, SlotName};
+pub use source::Source;
+pub use text::{is_space, split, strip};
+pub use tree::{Entry, Held, SectionRef, Tree};
+pub use value::Value;
+pub use world::World;

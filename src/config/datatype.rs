@@ -1,0 +1,310 @@
+//! The datatypes of zdaemon and of logging; those that command-line options share with the file are functions too.
+
+use std::ffi::OsStr;
+use std::path::PathBuf;
+
+use super::words::split_words;
+use crate::zconfig::{
+    self, Datatype, Value, World, Wrong, directory_part, expand, is_directory, repr, strip,
+};
+
+/// A command line: words, with the quoting of a shell.
+pub(super) static COMMAND: Datatype =
+    Datatype { name: "command line", convert: |text, _| command(text).map(Value::Words) };
+
+/// An octal number.
+pub(super) static OCTAL: Datatype = Datatype { name: "octal", convert: |text, _| zconfig::octal(text) };
+
+/// Exit statuses, joined by commas.
+pub(super) static EXIT_CODES: Datatype =
+    Datatype { name: "exit codes", convert: |text, _| exit_code_list(text) };
+
+/// A socket whose directory is there, or can be made in one that is.
+pub(super) static SOCKET_NAME: Datatype =
+    Datatype { name: "socket-name", convert: |text, world| socket_path(text, world).map(Value::Text) };
+
+/// A directory that is there, or can be made in one that is.
+pub(super) static DIRECTORY: Datatype =
+    Datatype { name: "directory", convert: |text, world| directory_path(text, world).map(Value::Text) };
+
+/// A severity.
+pub(super) static LOG_LEVEL: Datatype = Datatype { name: "log level", convert: |text, _| log_level(text) };
+
+/// The placeholder language of a log format.
+pub(super) static LOG_STYLE: Datatype = Datatype { name: "log style", convert: |text, _| log_style(text) };
+
+/// A log format, with its escapes.
+pub(super) static LOG_FORMAT: Datatype =
+    Datatype { name: "log format", convert: |text, _| Ok(Value::Text(unescape(text))) };
+
+/// A syslog facility.
+pub(super) static SYSLOG_FACILITY: Datatype =
+    Datatype { name: "syslog facility", convert: |text, _| syslog_facility(text) };
+
+/// An http URL.
+pub(super) static HTTP_URL: Datatype = Datatype { name: "http URL", convert: |text, _| http_url(text) };
+
+/// `GET` or `POST`.
+pub(super) static HTTP_METHOD: Datatype =
+    Datatype { name: "GET or POST", convert: |text, _| http_method(text) };
+
+/// A whole number, as `-b` and `-T` take it; one that does not fit is the nearest that does.
+pub fn integer(text: &str) -> Result<u32, Wrong> {
+    zconfig::integer(text).map(|value| to_u32(&value))
+}
+
+/// An octal number, as `-m` takes it; only the mode bits count, as for umask(2).
+pub fn octal(text: &str) -> Result<u32, Wrong> {
+    zconfig::octal(text).map(|value| to_mode(&value))
+}
+
+/// Exit statuses joined by commas, as `-x` takes them; blank is none.
+pub fn exit_codes(text: &str) -> Result<Vec<i32>, Wrong> {
+    exit_code_list(text).map(|value| to_codes(&value))
+}
+
+/// A directory, as `-z` takes it: one that is there, or whose parent is.
+pub fn directory(text: &str) -> Result<PathBuf, Wrong> {
+    directory_path(text, &World::process()).map(PathBuf::from)
+}
+
+/// A control socket, as `-s` takes it: its directory is there, or that directory's parent.
+pub fn socket_name(text: &str) -> Result<PathBuf, Wrong> {
+    socket_path(text, &World::process()).map(PathBuf::from)
+}
+
+/// A file whose directory is there, as `-l` and `-t` take it.
+pub fn existing_dirpath(text: &str) -> Result<PathBuf, Wrong> {
+    zconfig::existing_dirpath(text, &World::process()).map(PathBuf::from)
+}
+
+pub(super) fn to_u32(value: &Value) -> u32 {
+    let number = value.as_integer().unwrap_or_default().max(0);
+    u32::try_from(number).unwrap_or(u32::MAX)
+}
+
+pub(super) fn to_mode(value: &Value) -> u32 {
+    // A negative number has its mode bits in two's complement, as the C conversion of the Python tools gives them.
+    u32::try_from(value.as_integer().unwrap_or_default() & 0o777).unwrap_or_default()
+}
+
+pub(super) fn to_codes(value: &Value) -> Vec<i32> {
+    let number = |code: &Value| code.as_integer().unwrap_or_default();
+    let clamped = |code: i64| i32::try_from(code).unwrap_or(if code < 0 { i32::MIN } else { i32::MAX });
+    value.as_list().unwrap_or_default().iter().map(|code| clamped(number(code))).collect()
+}
+
+/// The words of a command line. Without quotes and backslashes they end at white space, of which the file knows more
+/// kinds than a shell does.
+fn command(text: &str) -> Result<Vec<String>, Wrong> {
+    if !text.contains(['"', '\'', '\\']) {
+        return Ok(zconfig::split(text).map(str::to_owned).collect());
+    }
+    let wrong = |reason: &str| {
+        let what = format!("is not a command line ({reason})");
+        Wrong::text(text, reason, &what, "quotes come in pairs, and '\\\\' is a backslash")
+    };
+    let words = split_words(OsStr::new(text)).map_err(|error| wrong(&error.to_string()))?;
+    words.into_iter().map(|word| word.into_string().map_err(|_| wrong("not UTF-8"))).collect()
+}
+
+fn exit_code_list(text: &str) -> Result<Value, Wrong> {
+    if text.is_empty() {
+        return Ok(Value::List(Vec::new()));
+    }
+    text.split(',').map(zconfig::integer).collect::<Result<_, _>>().map(Value::List)
+}
+
+fn socket_path(text: &str, world: &World) -> Result<String, Wrong> {
+    let path = expand(text, world);
+    let above = directory_part(directory_part(&path));
+    if above.is_empty() || is_directory(above, world) {
+        return Ok(path);
+    }
+    Err(Wrong::text(
+        text,
+        format!("The directory named as part of the path {text} does not exist."),
+        "is in a directory that does not exist",
+        format!("create '{above}' or name an existing one"),
+    ))
+}
+
+fn directory_path(text: &str, world: &World) -> Result<String, Wrong> {
+    let path = expand(text, world);
+    if is_directory(&path, world) || is_directory(directory_part(&path), world) {
+        return Ok(path);
+    }
+    Err(Wrong::text(
+        text,
+        format!("{text} is not an existing directory"),
+        "is not an existing directory",
+        "create it or name one that exists",
+    ))
+}
+
+const LEVELS: &[(&str, i64)] = &[
+    ("critical", 50),
+    ("fatal", 50),
+    ("error", 40),
+    ("warn", 30),
+    ("warning", 30),
+    ("info", 20),
+    ("blather", 15),
+    ("debug", 10),
+    ("trace", 5),
+    ("all", 1),
+    ("notset", 0),
+];
+
+fn log_level(text: &str) -> Result<Value, Wrong> {
+    let lower = text.to_lowercase();
+    if let Some((_, level)) = LEVELS.iter().find(|(name, _)| *name == lower) {
+        return Ok(Value::Integer(*level));
+    }
+    let names: Vec<&str> = LEVELS.iter().map(|(name, _)| *name).collect();
+    let hint = format!("{} and 0 to 50 are", names.join(", "));
+    let value = zconfig::integer(&lower)
+        .map_err(|wrong| Wrong::text(text, wrong.message(), "is not a log level", hint.as_str()))?;
+    match value {
+        Value::Integer(0..=50) => Ok(value),
+        Value::Integer(level) => {
+            Err(Wrong::text(text, format!("log level not in range: {level}"), "is not a log level", hint))
+        }
+        Value::Huge(level) => {
+            Err(Wrong::text(text, format!("log level not in range: {level}"), "is not a log level", hint))
+        }
+        other => Ok(other),
+    }
+}
+
+fn log_style(text: &str) -> Result<Value, Wrong> {
+    let lower = text.to_lowercase();
+    if ["classic", "format", "template", "safe-template"].contains(&lower.as_str()) {
+        return Ok(Value::Text(lower));
+    }
+    let found = repr(text);
+    Err(Wrong::text(
+        text,
+        format!(
+            "log_format_style must be one of 'classic', 'format', 'safe-template', 'template'; found {found}"
+        ),
+        "is not a style",
+        "classic, format, template and safe-template are",
+    ))
+}
+
+/// A backslash and one of `n t b f r` stand for a control character; each in turn, over the whole text.
+fn unescape(text: &str) -> String {
+    [("\\n", "\n"), ("\\t", "\t"), ("\\b", "\u{8}"), ("\\f", "\u{c}"), ("\\r", "\r")]
+        .iter()
+        .fold(text.to_owned(), |text, (escape, character)| text.replace(escape, character))
+}
+
+const FACILITIES: &str = "auth, authpriv, cron, daemon, kern, local0, local1, local2, local3, local4, local5, local6, \
+                          local7, lpr, mail, news, security, syslog, user, uucp";
+
+fn syslog_facility(text: &str) -> Result<Value, Wrong> {
+    let lower = text.to_lowercase();
+    if FACILITIES.split(", ").any(|facility| facility == lower) {
+        return Ok(Value::Text(lower));
+    }
+    let message = format!("Syslog facility must be one of {FACILITIES}");
+    Err(Wrong::text(text, message, "is not a syslog facility", format!("{FACILITIES} are")))
+}
+
+fn http_method(text: &str) -> Result<Value, Wrong> {
+    let upper = text.to_uppercase();
+    if upper == "GET" || upper == "POST" {
+        return Ok(Value::Text(upper));
+    }
+    let message = format!("method must be \"GET\" or \"POST\", instead received: {}", repr(&upper));
+    Err(Wrong::text(text, message, "is not a method", "GET and POST are"))
+}
+
+/// Host and the rest of an http URL, taken apart as Python's `urlparse` does.
+fn http_url(text: &str) -> Result<Value, Wrong> {
+    let wrong = |message: &str| Err(Wrong::text(text, message, "is not an http URL", "http://HOST/PATH is"));
+    let clean: String = strip(text).chars().filter(|c| !matches!(c, '\t' | '\r' | '\n')).collect();
+    let (scheme, rest) = clean.split_once(':').unwrap_or(("", &clean));
+    let rest = if scheme.is_empty() { clean.as_str() } else { rest };
+    let (host, path) = match rest.strip_prefix("//") {
+        Some(rest) => rest.split_at(rest.find(['/', '?', '#']).unwrap_or(rest.len())),
+        None => ("", rest),
+    };
+    if host.contains('[') != host.contains(']') {
+        return wrong("Invalid IPv6 URL");
+    }
+    if !scheme.eq_ignore_ascii_case("http") {
+        return wrong("url must be an http url");
+    }
+    if host.is_empty() {
+        return wrong("url must specify a location");
+    }
+    if !path.starts_with('/') {
+        return wrong("url must specify a path");
+    }
+    Ok(Value::Url { host: host.to_owned(), path: without_empty_parts(path) })
+}
+
+/// A path without a `;`, `?` or `#` that nothing follows.
+fn without_empty_parts(path: &str) -> String {
+    let (path, fragment) = path.split_once('#').unwrap_or((path, ""));
+    let (path, query) = path.split_once('?').unwrap_or((path, ""));
+    let last = path.rfind('/').unwrap_or_default();
+    let (path, parameters) = match path.get(last..).and_then(|name| name.find(';')) {
+        Some(at) => {
+            (path.get(..last + at).unwrap_or_default(), path.get(last + at + 1..).unwrap_or_default())
+        }
+        None => (path, ""),
+    };
+    let mut out = path.to_owned();
+    for (mark, part) in [(';', parameters), ('?', query), ('#', fragment)] {
+        if !part.is_empty() {
+            out.push(mark);
+            out.push_str(part);
+        }
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn options_read_like_the_file() {
+        assert_eq!(integer(" 1_0 "), Ok(10));
+        assert_eq!((integer("-5"), integer("99999999999")), (Ok(0), Ok(u32::MAX)));
+        assert_eq!((octal("022"), octal("0o77")), (Ok(0o22), Ok(0o77)));
+        assert_eq!((exit_codes(""), exit_codes(" 0 ,2")), (Ok(vec![]), Ok(vec![0, 2])));
+        let wrong = octal("9").unwrap_err();
+        assert_eq!(wrong.to_string(), "'9' is not an octal number; digits 0 to 7 are, such as 022");
+        assert_eq!(exit_codes("0,").unwrap_err().message(), "invalid literal for int() with base 10: ''");
+        assert_eq!(directory("/no/x").unwrap_err().message(), "/no/x is not an existing directory");
+        assert_eq!(socket_name("/").unwrap(), PathBuf::from("/"));
+    }
+
+    #[test]
+    fn levels_are_names_and_numbers() {
+        assert_eq!((log_level("Warn"), log_level("35")), (Ok(Value::Integer(30)), Ok(Value::Integer(35))));
+        assert_eq!(log_level("51").unwrap_err().message(), "log level not in range: 51");
+        assert_eq!(log_level("1.5").unwrap_err().message(), "invalid literal for int() with base 10: '1.5'");
+    }
+
+    #[test]
+    fn escapes_become_characters() {
+        assert_eq!(unescape(r"a\nb\\tc\q"), "a\nb\\\tc\\q");
+    }
+
+    #[test]
+    fn urls_are_checked_in_order() {
+        let read = |text| http_url(text).map_err(|wrong| wrong.message().to_owned());
+        let url = |host: &str, path: &str| Ok(Value::Url { host: host.into(), path: path.into() });
+        assert_eq!(read("HTTP://h:80/p;a?q#f"), url("h:80", "/p;a?q#f"));
+        assert_eq!(read("http://h/p;?#"), url("h", "/p"));
+        assert_eq!(read("https://h/"), Err("url must be an http url".into()));
+        assert_eq!(read("http:///x"), Err("url must specify a location".into()));
+        assert_eq!(read("http://h?x"), Err("url must specify a path".into()));
+        assert_eq!(read("ftp://[h/"), Err("Invalid IPv6 URL".into()));
+    }
+}

@@ -1,0 +1,98 @@
+//! `<eventlog>` as the event log's own settings.
+
+use std::path::PathBuf;
+
+use super::Errors;
+use super::datatype::to_u32;
+use crate::eventlog::{
+    Handler, Layout, Level, LogFile, Rotation, Settings, Style, Syslog, SyslogAddress, Target,
+};
+use crate::zconfig::{Family, Kind, Problem, SectionRef, Value};
+
+/// The settings of a section; handlers that are not served are refused, each with its place.
+pub(super) fn event_log(section: SectionRef<'_>) -> Result<Settings, Errors> {
+    let mut handlers = Vec::new();
+    let mut refused = Errors::default();
+    for handler in section.sections("handlers") {
+        match target(handler) {
+            Ok(target) => handlers.push(Handler { level: level(handler), layout: layout(handler), target }),
+            Err(what) => refused.add(Problem::new(Kind::Other(what), handler.at().clone())),
+        }
+    }
+    if refused.is_none() { Ok(Settings { level: level(section), handlers }) } else { Err(refused) }
+}
+
+fn target(handler: SectionRef<'_>) -> Result<Target, String> {
+    match handler.kind().name {
+        "logfile" => Ok(match handler.text("path").unwrap_or_default() {
+            "STDOUT" => Target::Stdout,
+            "STDERR" => Target::Stderr,
+            path => Target::File(LogFile {
+                path: PathBuf::from(path),
+                rotation: rotation(handler),
+                delay: handler.boolean("delay") == Some(true),
+                encoding: handler.text("encoding").filter(|name| !name.is_empty()).map(str::to_owned),
+            }),
+        }),
+        "syslog" => Ok(Target::Syslog(Syslog {
+            facility: handler.text("facility").unwrap_or_default().to_owned(),
+            address: syslog_address(handler),
+        })),
+        other => Err(format!("'<{other}>' is not served; '<logfile>' and '<syslog>' are")),
+    }
+}
+
+fn level(section: SectionRef<'_>) -> Level {
+    Level(section.integer("level").and_then(|level| u8::try_from(level).ok()).unwrap_or_default())
+}
+
+fn layout(handler: SectionRef<'_>) -> Layout {
+    let style = match handler.text("style") {
+        Some("format") => Style::Format,
+        Some("template") => Style::Template,
+        Some("safe-template") => Style::SafeTemplate,
+        _ => Style::Classic,
+    };
+    // A blank format is the bare message.
+    let bare = match style {
+        Style::Classic => "%(message)s",
+        Style::Format => "{message}",
+        Style::Template | Style::SafeTemplate => "${message}",
+    };
+    let format = handler.text("format").filter(|format| !format.is_empty()).unwrap_or(bare);
+    Layout {
+        format: format.to_owned(),
+        dateformat: handler.text("dateformat").unwrap_or_default().to_owned(),
+        style,
+        arbitrary_fields: handler.boolean("arbitrary-fields") == Some(true),
+    }
+}
+
+/// The rotation; the schema has made sure that the keys go together.
+fn rotation(handler: SectionRef<'_>) -> Rotation {
+    let number = |key| handler.value(key).map(to_u32).unwrap_or_default();
+    let when = handler.text("when").unwrap_or_default();
+    let old_files = number("old-files");
+    if !when.is_empty() {
+        return Rotation::Time { when: when.to_owned(), interval: number("interval").max(1), old_files };
+    }
+    match handler.integer("max-size").map(u64::try_from) {
+        Some(Ok(max_size)) if max_size > 0 => Rotation::Size { max_size, old_files },
+        _ => Rotation::None,
+    }
+}
+
+fn syslog_address(handler: SectionRef<'_>) -> SyslogAddress {
+    /// Where syslog daemons listen (RFC 5426).
+    const PORT: u16 = 514;
+    match handler.value("address") {
+        Some(Value::Address(address)) if address.family == Family::Unix => {
+            SyslogAddress::Unix(PathBuf::from(&address.host))
+        }
+        Some(Value::Address(address)) => {
+            let host = if address.host.is_empty() { "localhost" } else { &address.host };
+            SyslogAddress::Udp { host: host.to_owned(), port: address.port.unwrap_or(PORT) }
+        }
+        _ => SyslogAddress::Udp { host: "localhost".to_owned(), port: PORT },
+    }
+}

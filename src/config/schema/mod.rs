@@ -1,0 +1,80 @@
+//! The schemas: which sections and keys there are, with datatype, default and meaning (ZCONFIG.md sections 8 and 10).
+
+mod log;
+mod runner;
+mod storage;
+mod zeo;
+
+use crate::zconfig::{Component, Keys, Member, STRING, Schema, SectionType, Slot};
+
+/// What `zdctl` and `zdrun` read: their own sections are held to the letter, those of other programs in the same file
+/// are passed over.
+pub static DAEMON: Schema = Schema {
+    file: &ZDAEMON_FILE,
+    components: &[&log::LOGGER, &runner::ZDAEMON],
+    importable: IMPORTABLE,
+    skips_unknown: true,
+};
+
+/// What the Python zdaemon reads.
+pub static ZDAEMON: Schema = Schema {
+    file: &ZDAEMON_FILE,
+    components: &[&log::LOGGER, &runner::ZDAEMON],
+    importable: IMPORTABLE,
+    skips_unknown: false,
+};
+
+/// What `runzeo` reads.
+pub static ZEO: Schema = Schema {
+    file: &ZEO_FILE,
+    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::ZDAEMON],
+    importable: IMPORTABLE,
+    skips_unknown: false,
+};
+
+/// What the Python zeoctl reads.
+pub static ZEOCTL: Schema = Schema {
+    file: &ZEOCTL_FILE,
+    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::ZDAEMON],
+    importable: IMPORTABLE,
+    skips_unknown: false,
+};
+
+/// Every component, for `%import`.
+static IMPORTABLE: &[&Component] = &[&runner::ZDAEMON, &storage::ZODB, &zeo::CLIENT, &log::LOGGER, &BASIC];
+
+static BASIC: Component =
+    Component { package: "ZConfig.components.basic", needs: &[], abstract_types: &[], types: &[&MAPPING] };
+
+static MAPPING: SectionType = SectionType {
+    name: "zconfig.basic.mapping",
+    implements: None,
+    keys: Keys::Basic,
+    members: &[Member::Map(crate::zconfig::Key::new("mapping", &STRING, "Any key."))],
+    check: None,
+    meaning: "A base for types of other schemas.",
+};
+
+const fn file(members: &'static [Member]) -> SectionType {
+    SectionType { name: "", implements: None, keys: Keys::Basic, members, check: None, meaning: "The file." }
+}
+
+static ZDAEMON_FILE: SectionType = file(&[
+    Member::Slot(Slot::new("runner", "runner").required()),
+    Member::Slot(Slot::new("environment", "environment")),
+    Member::Slot(Slot::new("eventlog", "eventlog")),
+]);
+
+static ZEO_FILE: SectionType = file(&[
+    Member::Slot(Slot::new("zeo", "zeo").required()),
+    Member::Slot(Slot::new("runner", "runner")),
+    Member::Slot(Slot::new("storages", "zodb.storage").required().many()),
+    Member::Slot(Slot::new("eventlog", "eventlog")),
+]);
+
+static ZEOCTL_FILE: SectionType = file(&[
+    Member::Slot(Slot::new("zeo", "zeo").required()),
+    Member::Slot(Slot::new("runner", "runner").required()),
+    Member::Slot(Slot::new("storages", "zodb.storage").required().many().named()),
+    Member::Slot(Slot::new("eventlog", "eventlog")),
+]);

@@ -1,0 +1,190 @@
+//! The sections of ZEO.
+
+use std::path::Path;
+
+use super::storage::ZODB;
+use crate::sys::reason::reason;
+use crate::zconfig::{
+    BOOLEAN, BYTE_SIZE, Component, EXISTING_DIRPATH, FLOAT, INTEGER, Key, Keys, Member,
+    SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, SectionRef, SectionType, Slot, World, Wrong,
+};
+
+pub(super) static SERVER: Component =
+    Component { package: "ZEO:server", needs: &[], abstract_types: &[], types: &[&SSL, &SERVER_SECTION] };
+
+pub(super) static CLIENT: Component = Component {
+    package: "ZEO",
+    needs: &[&ZODB],
+    abstract_types: &[],
+    types: &[&CLIENT_SSL, &CLIENT_STORAGE],
+};
+
+static SERVER_SECTION: SectionType = SectionType {
+    name: "zeo",
+    implements: None,
+    keys: Keys::Basic,
+    members: &[
+        Member::Slot(Slot::new("ssl", "ssl")),
+        Member::Key(
+            Key::new(
+                "address",
+                &SOCKET_BINDING_ADDRESS,
+                "Where to listen: port, host:port, or the path of a local socket.",
+            )
+            .required(),
+        ),
+        Member::Key(Key::new("read-only", &BOOLEAN, "Refuse writes.").or("false")),
+        Member::Key(
+            Key::new(
+                "invalidation-queue-size",
+                &INTEGER,
+                "Transactions remembered for a quick check of caches.",
+            )
+            .or("100"),
+        ),
+        Member::Key(Key::new("invalidation-age", &FLOAT, "Seconds of history used for the same check.")),
+        Member::Key(Key::new("transaction-timeout", &INTEGER, "Seconds that a commit may hold the lock.")),
+        Member::Key(Key::new("pid-filename", &EXISTING_DIRPATH, "File for the process number.")),
+        Member::Key(
+            Key::new("client-conflict-resolution", &BOOLEAN, "Clients resolve conflicts.").or("false"),
+        ),
+        Member::Key(Key::new("msgpack", &BOOLEAN, "Encode messages with msgpack.")),
+    ],
+    check: None,
+    meaning: "The ZEO server.",
+};
+
+static SSL: SectionType = SectionType {
+    name: "ssl",
+    implements: None,
+    keys: Keys::Basic,
+    members: &[
+        Member::Key(
+            Key::new("certificate", &EXISTING_DIRPATH, "PEM file with the server's certificate.").required(),
+        ),
+        Member::Key(Key::new(
+            "key",
+            &EXISTING_DIRPATH,
+            "PEM file with its key; the certificate's file when not given.",
+        )),
+        Member::Key(Key::new(
+            "password-function",
+            &STRING,
+            "Python function that tells the key's password; not served here.",
+        )),
+        Member::Key(
+            Key::new(
+                "authenticate",
+                &STRING,
+                "File or directory with the certificates of clients, or `DYNAMIC`.",
+            )
+            .required(),
+        ),
+    ],
+    check: Some(check_ssl),
+    meaning: "Encryption of the ZEO server, inside `<zeo>`.",
+};
+
+static CLIENT_SSL: SectionType = SectionType {
+    name: "ssl",
+    implements: None,
+    keys: Keys::Basic,
+    members: &[
+        Member::Key(
+            Key::new("certificate", &EXISTING_DIRPATH, "PEM file with the client's certificate.").required(),
+        ),
+        Member::Key(Key::new("key", &EXISTING_DIRPATH, "PEM file with its key.")),
+        Member::Key(Key::new("password-function", &STRING, "Python function that tells the key's password.")),
+        Member::Key(Key::new(
+            "authenticate",
+            &EXISTING_DIRPATH,
+            "File or directory with the certificates of servers.",
+        )),
+        Member::Key(
+            Key::new("check-hostname", &BOOLEAN, "Hold the server's name against its certificate.")
+                .or("true"),
+        ),
+        Member::Key(Key::new("server-hostname", &STRING, "The name to hold against it.")),
+    ],
+    check: None,
+    meaning: "Encryption of a ZEO client.",
+};
+
+static CLIENT_STORAGE: SectionType = SectionType {
+    name: "clientstorage",
+    implements: Some("zodb.storage"),
+    keys: Keys::Basic,
+    members: &[
+        Member::Slot(Slot::new("ssl", "ssl")),
+        Member::Key(Key::new("server", &SOCKET_CONNECTION_ADDRESS, "Address of a server.").required().many()),
+        Member::Key(Key::new("cache-size", &BYTE_SIZE, "Size of the object cache.").or("20MB")),
+        Member::Key(Key::new("cache-path", &STRING, "Path of the cache file.")),
+        Member::Key(Key::new("blob-dir", &STRING, "Directory of the blob cache.")),
+        Member::Key(Key::new("shared-blob-dir", &BOOLEAN, "It is shared with the server.").or("no")),
+        Member::Key(Key::new("blob-cache-size", &BYTE_SIZE, "Its largest size.")),
+        Member::Key(Key::new("blob-cache-size-check", &INTEGER, "Percentage between checks of it.")),
+        Member::Key(Key::new("read-only", &BOOLEAN, "Do not write.").or("off")),
+        Member::Key(Key::new("read-only-fallback", &BOOLEAN, "Accept a server that does not.").or("off")),
+        Member::Key(
+            Key::new("server-sync", &BOOLEAN, "Ask the server at each transaction's start.").or("off"),
+        ),
+        Member::Key(Key::new("wait-timeout", &INTEGER, "Seconds to wait for a connection.").or("30")),
+        Member::Key(Key::new("client-label", &STRING, "Label in the server's log.")),
+        Member::Key(Key::new("storage", &STRING, "Name of the storage on the server.").or("1")),
+        Member::Key(Key::new("name", &STRING, "Name here.").or("")),
+    ],
+    check: None,
+    meaning: "A storage on another ZEO server.",
+};
+
+/// The files are there and of the right kind; what is in them is for whoever opens the connection.
+fn check_ssl(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
+    if let Some(function) = section.text("password-function").filter(|name| !name.is_empty()) {
+        return Err(if function.contains('.') {
+            Wrong::new(
+                format!("No module named '{function}'"),
+                "password-function needs a Python to call it",
+                "use a key without a password",
+            )
+        } else {
+            Wrong::new(
+                "not enough values to unpack (expected 2, got 1)",
+                "password-function is no dotted name",
+                "use a key without a password",
+            )
+        });
+    }
+    let certificate = section.text("certificate").unwrap_or_default();
+    holds("certificate", certificate, "CERTIFICATE-----", world)?;
+    holds("key", section.text("key").unwrap_or(certificate), "PRIVATE KEY-----", world)?;
+    match section.text("authenticate").unwrap_or_default() {
+        "" => Err(Wrong::new(
+            "",
+            "authenticate is blank",
+            "a file, a directory or DYNAMIC tells whom to accept",
+        )),
+        "DYNAMIC" => Ok(()),
+        directory if world.place(Path::new(directory)).is_dir() => Ok(()),
+        file => holds("authenticate", file, "CERTIFICATE-----", world),
+    }
+}
+
+fn holds(key: &str, path: &str, mark: &str, world: &World) -> Result<(), Wrong> {
+    /// PEM files are small; a longer one is something else.
+    const LONGEST: u64 = 16 << 20;
+    use std::io::Read;
+    let mut text = Vec::new();
+    let read = std::fs::File::open(world.place(Path::new(path)))
+        .and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+    let what = match read {
+        Err(error) => format!("the {key} file '{path}' cannot be read: {}", reason(&error)),
+        Ok(_) if !String::from_utf8_lossy(&text).contains(mark) => {
+            format!(
+                "the {key} file '{path}' has no '{}' in PEM form",
+                mark.trim_end_matches('-').to_lowercase()
+            )
+        }
+        Ok(_) => return Ok(()),
+    };
+    Err(Wrong::new(what.clone(), what, ""))
+}

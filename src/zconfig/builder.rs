@@ -1,0 +1,317 @@
+//! Events, held against the schema: what a file says becomes sections.
+
+use std::sync::Arc;
+
+use super::datatype::basic_key_name;
+use super::kind::Kind;
+use super::open::{Open, Raw};
+use super::overrides::Bag;
+use super::problem::{Location, Problem, Problems, did_you_mean};
+use super::schema::{Component, Keys, Member, Schema, SectionType, Slot};
+use super::source::Source;
+use super::tree::Tree;
+use super::world::World;
+
+/// Makes a tree from events in file order: sections that start and end, keys, imports.
+///
+/// Whoever reads a language (this one, or another form of the same settings) drives it. Faults are collected; after
+/// one, events are taken in such a way that it does not cause others.
+#[derive(Debug)]
+pub struct Builder<'w> {
+    pub(super) schema: &'static Schema,
+    pub(super) world: &'w World,
+    pub(super) components: Vec<&'static Component>,
+    pub(super) frames: Vec<Frame>,
+    pub(super) tree: Tree,
+    pub(super) problems: Problems,
+    /// Members that need not be there although the schema requires them.
+    pub(super) exempt: Vec<String>,
+    /// Sections of other programs that were passed over at the top, for hints.
+    pub(super) skipped: Vec<String>,
+}
+
+/// A section that has started.
+#[derive(Debug)]
+pub(super) enum Frame {
+    /// It has its place in the schema.
+    Known(Box<Open>),
+    /// It has none, or is not ours: what it holds is not looked at.
+    Skipped { kind: String, at: Location },
+}
+
+/// What comes of a section start.
+enum Placing {
+    At(&'static SectionType, usize),
+    Refused(Kind),
+    PassedOver,
+}
+
+impl<'w> Builder<'w> {
+    /// Begins a file. Overrides are `section/key=value`, as typed; exempt members need not be there.
+    #[must_use]
+    pub fn new(
+        schema: &'static Schema,
+        world: &'w World,
+        overrides: &[String],
+        exempt: &[&str],
+        file: Location,
+    ) -> Self {
+        let (bag, faults) = Bag::parse(overrides, schema.file);
+        let mut problems = Problems::default();
+        for fault in faults {
+            problems.add(fault);
+        }
+        let mut root = Open::new(schema.file, None, file, 0);
+        root.incomplete = !problems.is_none();
+        root.bag = bag;
+        Self {
+            schema,
+            world,
+            components: Vec::new(),
+            frames: vec![Frame::Known(Box::new(root))],
+            tree: Tree::default(),
+            problems,
+            exempt: exempt.iter().map(|key| (*key).to_owned()).collect(),
+            skipped: Vec::new(),
+        }
+    }
+
+    /// How many sections are open.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.frames.len() - 1
+    }
+
+    /// Type and place of the open section `up` levels out; 0 is the innermost.
+    #[must_use]
+    pub fn open_section(&self, up: usize) -> Option<(&str, &Location)> {
+        let index = self.frames.len().checked_sub(up + 1).filter(|index| *index > 0)?;
+        self.frames.get(index).map(|frame| match frame {
+            Frame::Known(open) => (open.kind.name, &open.at),
+            Frame::Skipped { kind, at } => (kind.as_str(), at),
+        })
+    }
+
+    /// Whether what stands here is not looked at.
+    #[must_use]
+    pub fn is_skipping(&self) -> bool {
+        matches!(self.frames.last(), Some(Frame::Skipped { .. }))
+    }
+
+    /// Whether what stands here is of another program.
+    #[must_use]
+    pub fn is_foreign(&self) -> bool {
+        self.schema.skips_unknown && matches!(self.frames.get(1), Some(Frame::Skipped { .. }))
+    }
+
+    /// Whether there was a fault.
+    #[must_use]
+    pub fn has_problems(&self) -> bool {
+        !self.problems.is_none()
+    }
+
+    /// A file is read from here on.
+    pub fn read(&mut self, source: Arc<Source>) {
+        self.tree.files.push(source);
+    }
+
+    /// A key whose value could not be told: it is not missing, and nothing is known of it.
+    pub fn spoiled_key(&mut self, key: &str) {
+        if let Some(Frame::Known(open)) = self.frames.last_mut() {
+            open.spoiled.push(key.to_ascii_lowercase());
+        }
+    }
+
+    /// A file that belongs here could not be read: nothing is missing from here for sure.
+    pub fn lost_file(&mut self) {
+        for frame in &mut self.frames {
+            if let Frame::Known(open) = frame {
+                open.partial = true;
+            }
+        }
+    }
+
+    /// Takes note of a fault.
+    pub fn report(&mut self, kind: Kind, at: &Location) {
+        self.problems.add(Problem::new(kind, at.clone()));
+    }
+
+    /// Whether the program knows a section type of this name.
+    #[must_use]
+    pub fn knows(&self, kind: &str) -> bool {
+        self.section_type(kind).is_some()
+    }
+
+    /// A section starts; type and name are lower case.
+    pub fn open(&mut self, kind: &str, name: Option<&str>, at: &Location) {
+        if self.is_skipping() {
+            self.frames.push(Frame::Skipped { kind: kind.to_owned(), at: at.clone() });
+            return;
+        }
+        let placing = self.place(kind, name);
+        let Some(Frame::Known(parent)) = self.frames.last_mut() else { return };
+        let frame = match placing {
+            Placing::At(found, slot) => {
+                let (bag, faults) = parent.bag.take(found, name);
+                let mut open = Open::new(found, name, at.clone(), slot);
+                open.incomplete = !faults.is_empty();
+                open.bag = bag;
+                for fault in faults {
+                    self.problems.add(fault);
+                }
+                Frame::Known(Box::new(open))
+            }
+            Placing::Refused(fault) => {
+                parent.incomplete = true;
+                parent.bag.drop_for(kind, name);
+                self.problems.add(Problem::new(fault, at.clone()));
+                Frame::Skipped { kind: kind.to_owned(), at: at.clone() }
+            }
+            Placing::PassedOver => {
+                parent.bag.drop_for(kind, name);
+                self.skipped.push(kind.to_owned());
+                Frame::Skipped { kind: kind.to_owned(), at: at.clone() }
+            }
+        };
+        self.frames.push(frame);
+    }
+
+    fn place(&self, kind: &str, name: Option<&str>) -> Placing {
+        let Some(Frame::Known(parent)) = self.frames.last() else { return Placing::PassedOver };
+        let Some(found) = self.section_type(kind) else {
+            return if self.is_abstract(kind) {
+                Placing::Refused(Kind::AbstractType { name: kind.to_owned(), hint: self.family(kind) })
+            } else if self.schema.skips_unknown && self.depth() == 0 {
+                Placing::PassedOver
+            } else {
+                let known = self.slots(parent.kind).chain(self.types().map(|known| known.name));
+                Placing::Refused(Kind::UnknownType { name: kind.to_owned(), hint: did_you_mean(kind, known) })
+            };
+        };
+        for (index, member) in parent.kind.members.iter().enumerate() {
+            match member {
+                Member::Key(key) if Some(key.name) == name => {
+                    return Placing::Refused(Kind::NameOfKey { name: key.name.to_owned() });
+                }
+                Member::Slot(slot) if slot.fits(found) => return Self::name_in(slot, index, found, name),
+                _ => {}
+            }
+        }
+        Placing::Refused(self.misplaced(parent.kind, found, name))
+    }
+
+    fn name_in(slot: &Slot, index: usize, found: &'static SectionType, name: Option<&str>) -> Placing {
+        if slot.allows(name) {
+            return Placing::At(found, index);
+        }
+        Placing::Refused(Kind::SectionName {
+            name: name.map(str::to_owned),
+            kind: found.name.to_owned(),
+            slot: slot.takes.to_owned(),
+        })
+    }
+
+    fn misplaced(&self, parent: &SectionType, found: &SectionType, name: Option<&str>) -> Kind {
+        let outside = parent.name == self.schema.file.name;
+        let homes: Vec<String> = self
+            .types()
+            .filter(|home| home.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(found))))
+            .map(|home| format!("'<{}>'", home.name))
+            .collect();
+        let at_top =
+            self.schema.file.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(found)));
+        Kind::Misplaced {
+            kind: found.name.to_owned(),
+            name: name.map(str::to_owned),
+            inside: if outside {
+                "outside of other sections".into()
+            } else {
+                format!("in '<{}>'", parent.name)
+            },
+            hint: match (at_top, homes.is_empty()) {
+                (true, _) => "; it stands outside of other sections".into(),
+                (false, true) => String::new(),
+                (false, false) => format!("; it stands in {}", homes.join(" or ")),
+            },
+        }
+    }
+
+    /// A key with its value.
+    pub fn key(&mut self, key: &str, value: Raw, at: &Location) {
+        if self.is_skipping() {
+            return;
+        }
+        let Some(Frame::Known(open)) = self.frames.last_mut() else { return };
+        let normal = match open.kind.keys {
+            Keys::Exact => key.to_owned(),
+            Keys::Basic => match basic_key_name(key) {
+                Ok(normal) => normal,
+                Err(wrong) => return self.report(Kind::KeyName(wrong), at),
+            },
+        };
+        if open.bag.has(&normal) {
+            return;
+        }
+        let outside = open.kind.name == self.schema.file.name;
+        if let Err(fault) = open.add(key, &normal, value, at, outside) {
+            self.report(fault, at);
+        }
+    }
+
+    /// `%import`: the section types of a component are known from here on.
+    pub fn import(&mut self, package: &str, at: &Location) {
+        if package.split('.').any(str::is_empty) {
+            return self.report(Kind::ComponentName { name: package.to_owned() }, at);
+        }
+        let Some(found) = self.schema.importable.iter().find(|known| known.package == package) else {
+            let known: Vec<&str> = self.schema.importable.iter().map(|known| known.package).collect();
+            let fault = Kind::UnknownComponent { name: package.to_owned(), known: known.join(", ") };
+            return self.report(fault, at);
+        };
+        for component in found.needs.iter().chain([found]) {
+            if self.present(component) {
+                continue;
+            }
+            let twice = component.types.iter().find(|kind| self.section_type(kind.name).is_some());
+            if let Some(kind) = twice {
+                let fault = Kind::TypeRedefined { name: kind.name.to_owned(), component: package.to_owned() };
+                return self.report(fault, at);
+            }
+            self.components.push(component);
+        }
+    }
+
+    fn present(&self, component: &Component) -> bool {
+        self.all_components().any(|known| known.package == component.package)
+    }
+
+    fn all_components(&self) -> impl Iterator<Item = &'static Component> + '_ {
+        self.schema.components.iter().chain(&self.components).copied()
+    }
+
+    fn types(&self) -> impl Iterator<Item = &'static SectionType> + '_ {
+        self.all_components().flat_map(|component| component.types.iter().copied())
+    }
+
+    fn section_type(&self, name: &str) -> Option<&'static SectionType> {
+        self.types().find(|kind| kind.name == name)
+    }
+
+    fn is_abstract(&self, name: &str) -> bool {
+        self.all_components().any(|component| component.abstract_types.contains(&name))
+    }
+
+    /// The closing clause that names the members of a family of types.
+    fn family(&self, name: &str) -> String {
+        let members: Vec<&str> =
+            self.types().filter(|kind| kind.implements == Some(name)).map(|kind| kind.name).collect();
+        if members.is_empty() { String::new() } else { format!("; {} are", members.join(", ")) }
+    }
+
+    /// The types that fit directly into a section.
+    fn slots<'a>(&'a self, kind: &'a SectionType) -> impl Iterator<Item = &'static str> + 'a {
+        self.types()
+            .filter(|inner| kind.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(inner))))
+            .map(|inner| inner.name)
+    }
+}

@@ -1,0 +1,211 @@
+//! The end of a section: overrides, what is missing, conversion (ZCONFIG.md section 13).
+
+use super::builder::{Builder, Frame};
+use super::datatype::Wrong;
+use super::kind::Kind;
+use super::open::{Given, Open, Raw};
+use super::problem::{Location, Problem, Problems, did_you_mean};
+use super::schema::{Key, Member};
+use super::tree::{Entry, Held, Section, Tree};
+use super::value::Value;
+
+impl Builder<'_> {
+    /// The innermost section ends.
+    pub fn close(&mut self, at: &Location) {
+        if self.depth() == 0 {
+            return;
+        }
+        let Some(Frame::Known(open)) = self.frames.pop() else { return };
+        let slot = open.slot;
+        let kind = open.kind;
+        let name = open.name.clone();
+        let id = self.convert(*open, at);
+        let Some(Frame::Known(parent)) = self.frames.last_mut() else { return };
+        if let Some(name) = name
+            && !parent.names.insert(name.clone())
+        {
+            return self.report(Kind::NameReused { name }, at);
+        }
+        let (Some(Given::Sections(ids)), Some(Member::Slot(place))) =
+            (parent.given.get_mut(slot), parent.kind.members.get(slot))
+        else {
+            return;
+        };
+        if !place.many && !ids.is_empty() {
+            let fault = Kind::TooMany { kind: kind.name.to_owned(), slot: place.takes.to_owned() };
+            return self.report(fault, at);
+        }
+        ids.push(id);
+    }
+
+    /// The file ends; sections that are still open are ended here too.
+    pub fn finish(mut self, at: &Location) -> Result<Tree, Problems> {
+        while self.depth() > 0 {
+            self.close(at);
+        }
+        if let Some(Frame::Known(root)) = self.frames.pop() {
+            self.convert(*root, at);
+        }
+        if self.problems.is_none() { Ok(self.tree) } else { Err(self.problems) }
+    }
+
+    /// Puts a section, checked and converted, into the tree, and gives its index.
+    fn convert(&mut self, mut open: Open, end: &Location) -> usize {
+        let before = self.problems.len();
+        self.apply_overrides(&mut open, end);
+        self.find_missing(&open, end);
+        let mut held = Vec::with_capacity(open.given.len());
+        for (member, given) in open.kind.members.iter().zip(std::mem::take(&mut open.given)) {
+            held.push(match (member, given) {
+                (Member::Key(key), Given::Values(values)) => self.values(key, values, end),
+                (Member::Map(key), Given::Map { entries, .. }) => self.map(key, entries),
+                (_, Given::Sections(ids)) => {
+                    self.check_sections(&ids, end);
+                    Held::Sections(ids)
+                }
+                _ => Held::Absent,
+            });
+        }
+        let failed =
+            open.incomplete || open.partial || !open.spoiled.is_empty() || self.problems.len() > before;
+        let section = Section { kind: open.kind, name: open.name, at: open.at, held, failed };
+        self.tree.sections.push(section);
+        self.tree.sections.len() - 1
+    }
+
+    fn apply_overrides(&mut self, open: &mut Open, end: &Location) {
+        let outside = open.kind.name == self.schema.file.name;
+        for (key, values) in open.bag.take_keys() {
+            for (value, at) in values {
+                if let Err(fault) = open.add(&key, &key, Raw::Text(value), &at, outside) {
+                    self.problems.add(Problem::new(fault, at));
+                }
+            }
+        }
+        let left = open.bag.left();
+        if !left.is_empty() && !open.incomplete {
+            self.report(Kind::OverridesLeft { typed: left }, end);
+        }
+    }
+
+    fn find_missing(&mut self, open: &Open, end: &Location) {
+        for (member, given) in open.kind.members.iter().zip(&open.given) {
+            let fault = match (member, given) {
+                (Member::Key(key), Given::Values(values))
+                    if key.required && values.is_empty() && !self.excused(key, open) =>
+                {
+                    Kind::MissingKey {
+                        key: key.name.to_owned(),
+                        section: open.kind.name.to_owned(),
+                        many: key.many,
+                    }
+                }
+                (Member::Slot(slot), Given::Sections(ids))
+                    if slot.required
+                        && ids.is_empty()
+                        && !(open.incomplete || open.partial)
+                        && !self.is_exempt(slot.name) =>
+                {
+                    Kind::MissingSection {
+                        kind: slot.takes.to_owned(),
+                        shown: self.example(slot.takes),
+                        many: slot.many,
+                        hint: self.skipped_like(slot.takes),
+                    }
+                }
+                _ => continue,
+            };
+            self.report(fault, end);
+        }
+    }
+
+    fn excused(&self, key: &Key, open: &Open) -> bool {
+        open.partial || self.is_exempt(key.name) || open.spoiled.iter().any(|name| name == key.name)
+    }
+
+    fn is_exempt(&self, member: &str) -> bool {
+        self.exempt.iter().any(|name| name == member)
+    }
+
+    /// A concrete type to name for a slot.
+    fn example(&self, takes: &str) -> String {
+        let concrete = self
+            .schema
+            .components
+            .iter()
+            .flat_map(|component| component.types)
+            .find(|kind| kind.implements == Some(takes));
+        concrete.map_or(takes, |kind| kind.name).to_owned()
+    }
+
+    /// The closing clause that tells of a passed-over section whose name is like that of a missing one.
+    fn skipped_like(&self, takes: &str) -> String {
+        let like = self.skipped.iter().find(|skipped| !did_you_mean(skipped, [takes].into_iter()).is_empty());
+        like.map(|skipped| format!("; was '<{skipped}>' meant to be it")).unwrap_or_default()
+    }
+
+    fn values(&mut self, key: &Key, values: Vec<(Raw, Location)>, end: &Location) -> Held {
+        if values.is_empty() && !key.many {
+            return match key.default.map(|text| (key.datatype.convert)(text, self.world)) {
+                Some(Ok(value)) => Held::One(Entry { value, at: None }),
+                Some(Err(wrong)) => {
+                    // A default of a directory, say, may not fit where the program runs.
+                    self.report(Kind::Value { key: key.name.to_owned(), wrong }, end);
+                    Held::Absent
+                }
+                None => Held::Absent,
+            };
+        }
+        let mut entries: Vec<Entry> =
+            values.into_iter().filter_map(|(raw, at)| self.value(key.name, key, raw, at)).collect();
+        if key.many {
+            return Held::Many(entries);
+        }
+        entries.pop().map_or(Held::Absent, Held::One)
+    }
+
+    fn map(&mut self, key: &Key, entries: Vec<(String, Raw, Location)>) -> Held {
+        let mut held = Vec::with_capacity(entries.len());
+        for (name, raw, at) in entries {
+            if let Some(entry) = self.value(&name, key, raw, at) {
+                held.push((name, entry));
+            }
+        }
+        Held::Map(held)
+    }
+
+    fn value(&mut self, name: &str, key: &Key, raw: Raw, at: Location) -> Option<Entry> {
+        let converted = match raw {
+            Raw::Text(text) => (key.datatype.convert)(&text, self.world),
+            Raw::Words(words) => self.words(key, words),
+        };
+        match converted {
+            Ok(value) => Some(Entry { value, at: Some(at) }),
+            Err(wrong) => {
+                self.report(Kind::Value { key: name.to_owned(), wrong }, &at);
+                None
+            }
+        }
+    }
+
+    /// Words as the value of a key: its datatype must be one of words, which an empty text tells.
+    fn words(&self, key: &Key, words: Vec<String>) -> Result<Value, Wrong> {
+        match (key.datatype.convert)("", self.world) {
+            Ok(Value::Words(_)) => Ok(Value::Words(words)),
+            _ => Err(Wrong::new("a list is not allowed", "a list is not allowed here", "give one value")),
+        }
+    }
+
+    fn check_sections(&mut self, ids: &[usize], end: &Location) {
+        for id in ids {
+            let Some(section) = self.tree.section(*id) else { continue };
+            let Some(check) = section.kind().check.filter(|_| !section.failed()) else { continue };
+            if let Err(wrong) = check(section, self.world) {
+                // ZConfig tells the end of the section around; the section itself is what has to be edited.
+                let fault = Kind::Section { kind: section.kind().name.to_owned(), wrong, end: end.line() };
+                let at = section.at().clone();
+                self.problems.add(Problem::new(fault, at));
+            }
+        }
+    }
+}

@@ -1,0 +1,122 @@
+//! A section that has started and not ended.
+
+use std::collections::{HashMap, HashSet};
+
+use super::kind::Kind;
+use super::overrides::Bag;
+use super::problem::{Location, nearest};
+use super::schema::{Member, SectionType};
+
+/// A value before its conversion.
+#[derive(Debug, Clone)]
+pub enum Raw {
+    /// Text, to be read by the key's datatype.
+    Text(String),
+    /// Words that another language has already told apart; only a key of words takes them.
+    Words(Vec<String>),
+}
+
+/// A section of the schema, not yet ended.
+#[derive(Debug)]
+pub(super) struct Open {
+    pub(super) kind: &'static SectionType,
+    pub(super) name: Option<String>,
+    pub(super) at: Location,
+    /// The member of the section around that it goes to.
+    pub(super) slot: usize,
+    /// Beside the members of the type.
+    pub(super) given: Vec<Given>,
+    pub(super) names: HashSet<String>,
+    pub(super) bag: Bag,
+    /// Something that was meant for it could not be placed: what seems missing may be that.
+    pub(super) incomplete: bool,
+    /// Keys that were given and could not be read, or were most likely meant.
+    pub(super) spoiled: Vec<String>,
+    /// A file that it includes could not be read: anything may have been in there.
+    pub(super) partial: bool,
+}
+
+/// What a member was given so far.
+#[derive(Debug)]
+pub(super) enum Given {
+    Values(Vec<(Raw, Location)>),
+    Map { entries: Vec<(String, Raw, Location)>, seen: HashMap<String, usize> },
+    Sections(Vec<usize>),
+}
+
+impl Open {
+    pub(super) fn new(kind: &'static SectionType, name: Option<&str>, at: Location, slot: usize) -> Self {
+        let given = kind
+            .members
+            .iter()
+            .map(|member| match member {
+                Member::Key(_) => Given::Values(Vec::new()),
+                Member::Map(_) => Given::Map { entries: Vec::new(), seen: HashMap::new() },
+                Member::Slot(_) => Given::Sections(Vec::new()),
+            })
+            .collect();
+        Self {
+            kind,
+            name: name.map(str::to_owned),
+            at,
+            slot,
+            given,
+            names: HashSet::new(),
+            bag: Bag::default(),
+            incomplete: false,
+            spoiled: Vec::new(),
+            partial: false,
+        }
+    }
+}
+
+impl Open {
+    /// Adds a value to its member.
+    pub(super) fn add(
+        &mut self,
+        key: &str,
+        normal: &str,
+        value: Raw,
+        at: &Location,
+        outside: bool,
+    ) -> Result<(), Kind> {
+        let members = self.kind.members;
+        let Some(index) = members.iter().position(|member| match member {
+            Member::Key(known) => known.name == normal,
+            Member::Map(_) => true,
+            Member::Slot(_) => false,
+        }) else {
+            return Err(self.unknown(key, normal, outside));
+        };
+        let many = matches!(members.get(index), Some(Member::Key(known)) if known.many);
+        match self.given.get_mut(index) {
+            Some(Given::Values(values)) => match values.first() {
+                Some((_, first)) if !many => {
+                    let first = first.line().map_or(String::new(), |line| format!(" (first on line {line})"));
+                    return Err(Kind::KeyTwice { key: key.to_owned(), first, map: false });
+                }
+                _ => values.push((value, at.clone())),
+            },
+            Some(Given::Map { entries, seen }) => {
+                if seen.insert(normal.to_owned(), entries.len()).is_some() {
+                    return Err(Kind::KeyTwice { key: key.to_owned(), first: String::new(), map: true });
+                }
+                entries.push((normal.to_owned(), value, at.clone()));
+            }
+            Some(Given::Sections(_)) | None => {}
+        }
+        Ok(())
+    }
+
+    fn unknown(&mut self, key: &str, normal: &str, outside: bool) -> Kind {
+        if outside {
+            let hint = "; keys stand inside of sections".to_owned();
+            return Kind::UnknownKey { key: key.to_owned(), place: String::new(), hint };
+        }
+        let known = self.kind.members.iter().filter(|member| matches!(member, Member::Key(_)));
+        let meant = nearest(normal, known.map(Member::name));
+        self.spoiled.extend(meant.map(str::to_owned));
+        let hint = meant.map(|meant| format!("; did you mean '{meant}'")).unwrap_or_default();
+        Kind::UnknownKey { key: key.to_owned(), place: format!(" in '<{}>'", self.kind.name), hint }
+    }
+}

@@ -1,0 +1,196 @@
+//! What can be wrong with a file, and where.
+
+use std::sync::Arc;
+
+use super::kind::Kind;
+use super::source::Source;
+
+/// One fault of a configuration. The display is one line: where, what is wrong, what would be right.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Problem {
+    /// What is wrong.
+    pub kind: Kind,
+    /// Where.
+    pub at: Location,
+}
+
+/// Where something stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Location {
+    /// A line, from 1, of a file.
+    Line(Arc<Source>, u32),
+    /// A file.
+    File(Arc<Source>),
+    /// An override of the command line, as typed.
+    Override(String),
+    /// The command line.
+    CommandLine,
+}
+
+impl Location {
+    /// The line, where one is known.
+    #[must_use]
+    pub fn line(&self) -> Option<u32> {
+        match self {
+            Self::Line(_, line) => Some(*line),
+            _ => None,
+        }
+    }
+
+    /// The file, where one is known.
+    #[must_use]
+    pub fn source(&self) -> Option<&Source> {
+        match self {
+            Self::Line(source, _) | Self::File(source) => Some(source),
+            _ => None,
+        }
+    }
+}
+
+impl std::fmt::Display for Location {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Line(source, line) => write!(f, "{}:{line}", source.shown()),
+            Self::File(source) => f.write_str(source.shown()),
+            Self::Override(typed) => write!(f, "-X {typed}"),
+            Self::CommandLine => f.write_str("command line"),
+        }
+    }
+}
+
+impl Problem {
+    /// A fault at a place.
+    #[must_use]
+    pub fn new(kind: Kind, at: Location) -> Self {
+        Self { kind, at }
+    }
+
+    /// The words that ZConfig has for this fault, without its position.
+    #[must_use]
+    pub fn message(&self) -> String {
+        self.kind.message()
+    }
+
+    /// The line that ZConfig tells for this fault: for a whole section the end of the one around it.
+    #[must_use]
+    pub fn zconfig_line(&self) -> Option<u32> {
+        match &self.kind {
+            Kind::Section { end, .. } => *end,
+            _ => self.at.line(),
+        }
+    }
+}
+
+impl std::fmt::Display for Problem {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.at, &self.kind) {
+            // The kind names the file itself.
+            (Location::File(_), Kind::Unreadable { .. }) => write!(f, "{}", self.kind),
+            (at, kind) => write!(f, "{at}: {kind}"),
+        }
+    }
+}
+
+impl std::error::Error for Problem {}
+
+/// The faults of a file and of those that it includes, in the order in which ZConfig would meet them: at least one.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Problems {
+    list: Vec<Problem>,
+    more: usize,
+}
+
+impl Problems {
+    /// So many are kept; a file with more of them is not of this language at all.
+    const MOST: usize = 100;
+
+    /// Whether there is no fault.
+    #[must_use]
+    pub fn is_none(&self) -> bool {
+        self.list.is_empty()
+    }
+
+    /// Adds a fault.
+    pub fn add(&mut self, problem: Problem) {
+        if self.list.len() < Self::MOST {
+            self.list.push(problem);
+        } else {
+            self.more += 1;
+        }
+    }
+
+    /// The faults that were kept.
+    #[must_use]
+    pub fn list(&self) -> &[Problem] {
+        &self.list
+    }
+
+    /// How many more there were.
+    #[must_use]
+    pub fn more(&self) -> usize {
+        self.more
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.list.len() + self.more
+    }
+}
+
+impl From<Problem> for Problems {
+    fn from(problem: Problem) -> Self {
+        Self { list: vec![problem], more: 0 }
+    }
+}
+
+impl std::fmt::Display for Problems {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        for (number, problem) in self.list.iter().enumerate() {
+            write!(f, "{}{problem}", if number == 0 { "" } else { "\n" })?;
+        }
+        if self.more > 0 {
+            write!(f, "\nand {} more faults", self.more)?;
+        }
+        Ok(())
+    }
+}
+
+impl std::error::Error for Problems {}
+
+/// What a misspelt word most likely means.
+pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+    /// From this likeness on (1 is equal) a misspelling is more probable than another word.
+    const LIKE: f64 = 0.8;
+    let word = word.to_lowercase().replace('_', "-");
+    let alike = known.map(|name| (strsim::jaro_winkler(&word, name), name));
+    let best = alike.filter(|(likeness, _)| *likeness >= LIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    best.map(|(_, name)| name)
+}
+
+/// The closing clause that names what a misspelt word most likely means, or nothing.
+#[must_use]
+pub fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
+    nearest(word, known).map(|name| format!("; did you mean '{name}'")).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn misspelt_words_find_their_neighbours_only() {
+        let known = ["umask", "user", "backoff-limit"];
+        assert_eq!(did_you_mean("umaks", known.into_iter()), "; did you mean 'umask'");
+        assert_eq!(did_you_mean("BACKOFF_LIMIT", known.into_iter()), "; did you mean 'backoff-limit'");
+        assert_eq!(did_you_mean("program", known.into_iter()), "");
+    }
+
+    #[test]
+    fn faults_beyond_the_limit_are_counted() {
+        let mut problems = Problems::default();
+        for _ in 0..150 {
+            problems.add(Problem::new(Kind::KeyLine, Location::CommandLine));
+        }
+        assert_eq!((problems.list().len(), problems.more()), (100, 50));
+        assert!(problems.to_string().ends_with("\nand 50 more faults"));
+    }
+}

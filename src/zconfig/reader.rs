@@ -1,0 +1,336 @@
+//! Files, line by line: directives are carried out, the rest are events for the [`Builder`].
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::builder::Builder;
+use super::kind::Kind;
+use super::line::{self, Line, Malformed};
+use super::open::Raw;
+use super::problem::{Location, Problem, Problems, did_you_mean};
+use super::repr::repr;
+use super::schema::Schema;
+use super::source::Source;
+use super::substitute::{Fault, substitute};
+use super::text::{first_word, is_identifier};
+use super::tree::Tree;
+use super::world::World;
+
+/// What bounds the time and the memory of a load, whatever the files say.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// Bytes of all files together, each counted as often as it is read.
+    pub bytes: usize,
+    /// Bytes that substitution may make, all together.
+    pub substituted: usize,
+    /// Files that are read, each counted as often.
+    pub files: usize,
+    /// Sections inside of each other.
+    pub depth: usize,
+}
+
+impl Default for Limits {
+    /// 256 MiB of files, 64 MiB of substituted text, 10,000 files, 100,000 levels.
+    fn default() -> Self {
+        Self { bytes: 256 << 20, substituted: 64 << 20, files: 10_000, depth: 100_000 }
+    }
+}
+
+/// Reads a file, and those that it includes, against a schema.
+///
+/// `name` is a path or a `file:` URL; `overrides` are `section/key=value`, as typed; keys and
+/// sections in `exempt` need not be there even where the schema requires them.
+pub fn load(
+    schema: &'static Schema,
+    name: &Path,
+    overrides: &[String],
+    exempt: &[&str],
+    world: &World,
+    limits: Limits,
+) -> Result<Tree, Problems> {
+    let source = Source::named(name, world).map_err(|kind| Problem::new(kind, Location::CommandLine))?;
+    let source = Arc::new(source);
+    let file = Location::File(Arc::clone(&source));
+    let mut reader = Reader {
+        builder: Builder::new(schema, world, overrides, exempt, file.clone()),
+        world,
+        limits,
+        defined: HashMap::new(),
+        open: Vec::new(),
+        stopped: false,
+    };
+    if reader.builder.has_problems() {
+        // Overrides are looked at before the file is opened; bad ones are told alone.
+        return reader.builder.finish(&file);
+    }
+    reader.enter(source, &file);
+    reader.run();
+    reader.builder.finish(&file)
+}
+
+/// The state of a load.
+#[derive(Debug)]
+struct Reader<'w> {
+    builder: Builder<'w>,
+    world: &'w World,
+    limits: Limits,
+    defined: HashMap<String, String>,
+    open: Vec<OpenFile>,
+    stopped: bool,
+}
+
+/// A file that is being read.
+#[derive(Debug)]
+struct OpenFile {
+    source: Arc<Source>,
+    text: Arc<String>,
+    /// Where the next line begins.
+    next: usize,
+    line: u32,
+    /// Sections that were open when it began: they are not its to end.
+    base: usize,
+}
+
+impl OpenFile {
+    /// The next line's place in the text.
+    fn next_line(&mut self) -> Option<(usize, usize)> {
+        let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
+        let start = self.next;
+        let length = rest.find('\n').unwrap_or(rest.len());
+        self.next = start + length + 1;
+        self.line = self.line.saturating_add(1);
+        Some((start, start + length))
+    }
+
+    fn here(&self) -> Location {
+        Location::Line(Arc::clone(&self.source), self.line)
+    }
+}
+
+impl Reader<'_> {
+    fn run(&mut self) {
+        while !self.stopped
+            && let Some(file) = self.open.last_mut()
+        {
+            let Some((start, end)) = file.next_line() else {
+                self.leave();
+                continue;
+            };
+            let at = file.here();
+            let text = Arc::clone(&file.text);
+            self.line(text.get(start..end).unwrap_or_default(), &at);
+        }
+    }
+
+    /// Begins to read a file.
+    fn enter(&mut self, source: Arc<Source>, from: &Location) {
+        if self.open.iter().any(|open| open.source.url() == source.url()) {
+            return self.lost(Kind::Cycle { path: source.path().to_owned() }, from);
+        }
+        let Some(files) = self.limits.files.checked_sub(1) else {
+            return self.stop("too many files are included; 10000 are read at most", from);
+        };
+        self.limits.files = files;
+        let bytes = match source.read(u64::try_from(self.limits.bytes).unwrap_or(u64::MAX)) {
+            Ok(Some(bytes)) => bytes,
+            Ok(None) => return self.stop("too long; 256 MiB are read at most, included files counted", from),
+            Err(kind) => return self.lost(kind, from),
+        };
+        self.limits.bytes -= bytes.len();
+        let text = self.decode(bytes, &source);
+        self.builder.read(Arc::clone(&source));
+        let base = self.builder.depth();
+        self.open.push(OpenFile { source, text: Arc::new(text), next: 0, line: 0, base });
+    }
+
+    fn decode(&mut self, bytes: Vec<u8>, source: &Arc<Source>) -> String {
+        String::from_utf8(bytes).unwrap_or_else(|error| {
+            let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
+            let line = good.split(|byte| *byte == b'\n').count();
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            self.builder.report(Kind::Encoding, &Location::Line(Arc::clone(source), line));
+            String::from_utf8_lossy(error.as_bytes()).into_owned()
+        })
+    }
+
+    /// Ends the innermost file, and the sections that it left open.
+    fn leave(&mut self) {
+        let Some(file) = self.open.pop() else { return };
+        let at = file.here();
+        if self.builder.depth() > file.base
+            && let Some((open, place)) = self.builder.open_section(0)
+        {
+            let fault = Kind::Unclosed { open: open.to_owned(), line: place.line().unwrap_or_default() };
+            self.builder.report(fault, &at);
+        }
+        while self.builder.depth() > file.base {
+            self.builder.close(&at);
+        }
+    }
+
+    fn stop(&mut self, limit: &str, at: &Location) {
+        self.builder.report(Kind::Limit(limit.to_owned()), at);
+        self.stopped = true;
+    }
+
+    fn line(&mut self, text: &str, at: &Location) {
+        match line::parse(text) {
+            Ok(Line::Blank) => {}
+            Ok(Line::Start { kind, name, closed }) => self.start(&kind, name.as_deref(), closed, at),
+            Ok(Line::End { kind }) => self.end(&kind, at),
+            Ok(Line::Directive { name, argument }) => self.directive(name, argument, at),
+            Ok(Line::Key { key, value }) => self.key(key, value, at),
+            Err(malformed) => self.malformed(malformed, text, at),
+        }
+    }
+
+    fn start(&mut self, kind: &str, name: Option<&str>, closed: bool, at: &Location) {
+        if self.builder.depth() >= self.limits.depth {
+            return self.stop("sections are nested too deeply; 100000 levels are read at most", at);
+        }
+        self.builder.open(kind, name, at);
+        if closed {
+            self.builder.close(at);
+        }
+    }
+
+    fn end(&mut self, kind: &str, at: &Location) {
+        let base = self.open.last().map_or(0, |file| file.base);
+        let levels = self.builder.depth().saturating_sub(base);
+        let Some((open, place)) = self.builder.open_section(0).filter(|_| levels > 0) else {
+            let inside = self.builder.open_section(0).is_some();
+            let hint = if inside { "; a file ends only sections that it starts itself" } else { "" };
+            return self
+                .builder
+                .report(Kind::UnexpectedEnd { found: kind.to_owned(), hint: hint.to_owned() }, at);
+        };
+        if open == kind {
+            return self.builder.close(at);
+        }
+        let typo = !did_you_mean(kind, [open].into_iter()).is_empty();
+        let line = place.line().unwrap_or_default();
+        let fault = Kind::UnbalancedEnd { found: kind.to_owned(), open: open.to_owned(), line };
+        self.builder.report(fault, at);
+        // Go on as most likely meant: ends are missing before this one, or its type is misspelt, or it is one too many.
+        let meant =
+            (0..levels).find(|up| self.builder.open_section(*up).is_some_and(|(open, _)| open == kind));
+        for _ in 0..meant.map_or(usize::from(typo), |up| up + 1) {
+            self.builder.close(at);
+        }
+    }
+
+    fn key(&mut self, key: &str, value: &str, at: &Location) {
+        if self.builder.is_skipping() {
+            return;
+        }
+        if let Some(value) = self.substituted(value, at) {
+            self.builder.key(key, Raw::Text(value), at);
+        } else {
+            // A key was given, if not a good one: it is not missing.
+            self.builder.spoiled_key(key);
+        }
+    }
+
+    fn malformed(&mut self, malformed: Malformed, text: &str, at: &Location) {
+        if self.builder.is_foreign() && malformed == Malformed::Key {
+            return;
+        }
+        let kind = match malformed {
+            Malformed::Start => Kind::SectionStart,
+            Malformed::Header => Kind::SectionHeader,
+            Malformed::End => Kind::SectionEnd,
+            Malformed::Directive => Kind::NoDirective,
+            Malformed::Key => Kind::KeyLine,
+        };
+        self.builder.report(kind, at);
+        let Some(intended) = line::intended_kind(text).filter(|kind| self.builder.knows(kind)) else {
+            return;
+        };
+        match malformed {
+            Malformed::Start | Malformed::Header => self.builder.open(&intended, None, at),
+            Malformed::End if self.builder.open_section(0).is_some_and(|(open, _)| open == intended) => {
+                self.end(&intended, at);
+            }
+            _ => {}
+        }
+    }
+
+    fn directive(&mut self, name: &str, argument: &str, at: &Location) {
+        if !["define", "include", "import"].contains(&name) {
+            return self.builder.report(Kind::UnknownDirective { name: name.to_owned() }, at);
+        }
+        if argument.is_empty() {
+            return self.builder.report(Kind::NoArgument { name: name.to_owned() }, at);
+        }
+        if name == "define" {
+            return self.define(argument, at);
+        }
+        let Some(argument) = self.substituted(argument, at) else { return };
+        if name == "import" {
+            return self.builder.import(&argument, at);
+        }
+        let Location::Line(source, _) = at else { return };
+        match source.included(&argument) {
+            Ok(source) => self.enter(Arc::new(source), at),
+            Err(kind) => self.lost(kind, at),
+        }
+    }
+
+    /// A file that belongs here cannot be read.
+    fn lost(&mut self, kind: Kind, at: &Location) {
+        self.builder.report(kind, at);
+        self.builder.lost_file();
+    }
+
+    fn define(&mut self, argument: &str, at: &Location) {
+        let (name, value) = first_word(argument);
+        let name = name.to_lowercase();
+        if self.defined.get(&name).is_some_and(|known| known != value) {
+            return self.builder.report(Kind::Redefined { name }, at);
+        }
+        if !is_identifier(&name) {
+            return self.builder.report(Kind::DefinitionName { name }, at);
+        }
+        if let Some(value) = self.substituted(value, at) {
+            self.defined.insert(name, value);
+        }
+    }
+
+    fn substituted(&mut self, text: &str, at: &Location) -> Option<String> {
+        match substitute(text, &self.defined, self.world, self.limits.substituted) {
+            Ok(text) => {
+                if let std::borrow::Cow::Owned(text) = &text {
+                    self.limits.substituted = self.limits.substituted.saturating_sub(text.len());
+                }
+                Some(text.into_owned())
+            }
+            Err(Fault::TooLong(_)) => {
+                self.stop("substitution makes too long a text; 64 MiB are made at most", at);
+                None
+            }
+            Err(fault) => {
+                let kind = self.reference(fault);
+                self.builder.report(kind, at);
+                None
+            }
+        }
+    }
+
+    fn reference(&self, fault: Fault) -> Kind {
+        let message = match fault {
+            Fault::Lone => "illegal lone '$' at end of source".to_owned(),
+            Fault::NoName => "'$' not followed by '$' or name".to_owned(),
+            Fault::Open(mark) => format!("'${mark}' not followed by name"),
+            Fault::NotClosed { start, mark } => format!("{} not followed by '{mark}'", repr(&start)),
+            Fault::Undefined(name) => {
+                let hint = did_you_mean(&name, self.defined.keys().map(String::as_str));
+                return Kind::Undefined { name, hint };
+            }
+            Fault::Unset(name) => return Kind::Unset { name, hint: String::new() },
+            Fault::NotText(name) => format!("the environment variable '{name}' is not UTF-8 text"),
+            Fault::TooLong(most) => format!("more than {most} bytes"),
+        };
+        Kind::Reference { message }
+    }
+}

@@ -1,0 +1,96 @@
+//! A text in quotes, with what cannot be seen escaped.
+
+use std::fmt::Write as _;
+
+/// The text as Python's `repr` shows it: single quotes, unless the text holds one and no double quote; a backslash
+/// before the quote in use and before a backslash; what cannot be printed as `\n`, `\xNN`, `\uNNNN`, `\UNNNNNNNN`.
+#[must_use]
+pub fn repr(text: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::with_capacity(text.len() + 2);
+    out.push(quote);
+    for c in text.chars() {
+        push(&mut out, c, quote);
+    }
+    out.push(quote);
+    out
+}
+
+fn push(out: &mut String, c: char, quote: char) {
+    let code = u32::from(c);
+    let written = match c {
+        '\\' => out.write_str("\\\\"),
+        '\n' => out.write_str("\\n"),
+        '\r' => out.write_str("\\r"),
+        '\t' => out.write_str("\\t"),
+        _ if c == quote => write!(out, "\\{c}"),
+        _ if is_printable(c) => out.write_char(c),
+        _ if code < 0x100 => write!(out, "\\x{code:02x}"),
+        _ if code < 0x1_0000 => write!(out, "\\u{code:04x}"),
+        _ => write!(out, "\\U{code:08x}"),
+    };
+    debug_assert!(written.is_ok(), "a string takes everything");
+}
+
+/// Not in the categories Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs; the space is printable.
+///
+/// The standard library has that very table behind its `Debug` of strings, where only a first character is escaped
+/// for another reason too (being a mark that would join the quote).
+fn is_printable(c: char) -> bool {
+    if c == '\'' || c == '"' || c.is_ascii_graphic() || c == ' ' {
+        return true;
+    }
+    let mut text = String::from("a");
+    text.push(c);
+    text.escape_debug().count() == 2
+}
+
+/// [`repr`] of no more than `limit` characters, cut like a C format would: the closing quote goes too.
+pub(super) fn repr_cut(text: &str, limit: usize) -> String {
+    let head: String = text.chars().take(limit).collect();
+    // The choice of the quote looks at the whole text, the rest only at what is shown.
+    let shown = if head.len() == text.len() { repr(text) } else { repr_of_head(text, &head) };
+    shown.chars().take(limit).collect()
+}
+
+fn repr_of_head(text: &str, head: &str) -> String {
+    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for c in head.chars() {
+        push(&mut out, c, quote);
+    }
+    out
+}
+
+/// A text for people: [`repr`], with a long one cut to its first characters and three dots.
+pub(super) fn shown(text: &str) -> String {
+    const LONGEST: usize = 60;
+    if text.chars().nth(LONGEST).is_none() {
+        return repr(text);
+    }
+    let head: String = text.chars().take(LONGEST).collect();
+    format!("{}...", repr(&head))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn quotes_and_invisible_characters_show_as_in_python() {
+        assert_eq!(repr("it's"), "\"it's\"");
+        assert_eq!(repr("it's \"x\""), "'it\\'s \"x\"'");
+        assert_eq!(
+            repr("a\\\n\t\x00\u{7f}\u{a0}\u{feff}\u{e0001}"),
+            r"'a\\\n\t\x00\x7f\xa0\ufeff\U000e0001'"
+        );
+        assert_eq!(repr("é😀e\u{301}"), "'é😀e\u{301}'");
+    }
+
+    #[test]
+    fn cut_text_loses_its_closing_quote() {
+        assert_eq!(repr_cut(&"9".repeat(300), 200), format!("'{}", "9".repeat(199)));
+        assert_eq!(repr_cut("9", 200), "'9'");
+        assert_eq!(shown(&"x".repeat(100)), format!("'{}'...", "x".repeat(60)));
+    }
+}
