@@ -11,6 +11,8 @@ pub enum Reply {
     Started,
     /// `start`: it runs already.
     AlreadyStarted,
+    /// `start`, or `restart` of what was down: the program could not be started, for this reason.
+    NotStarted(String),
     /// `stop`: SIGTERM is on its way.
     StopSent,
     /// `stop`: there was nothing to stop.
@@ -77,6 +79,7 @@ impl fmt::Display for Reply {
         match self {
             Self::Started => f.write_str("Application started"),
             Self::AlreadyStarted => f.write_str("Application already started"),
+            Self::NotStarted(reason) => write!(f, "Application not started: {reason}"),
             Self::StopSent => f.write_str("Sent SIGTERM"),
             Self::AlreadyStopped => f.write_str("Application already stopped"),
             Self::RestartSent => f.write_str("Sent SIGTERM; will restart later"),
@@ -106,6 +109,7 @@ mod tests {
         for (reply, bytes) in [
             (Reply::Started, "Application started\n"),
             (Reply::AlreadyStarted, "Application already started\n"),
+            (Reply::NotStarted("no".to_owned()), "Application not started: no\n"),
             (Reply::StopSent, "Sent SIGTERM\n"),
             (Reply::AlreadyStopped, "Application already stopped\n"),
             (Reply::RestartSent, "Sent SIGTERM; will restart later\n"),

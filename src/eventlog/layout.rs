@@ -105,9 +105,11 @@ impl Compiled {
         Err(Error::NoField { format: layout.format.escape_debug().to_string() })
     }
 
-    /// The message and nothing else.
-    pub(super) fn bare() -> Self {
-        Self { pieces: vec![Piece::Plain(Field::Message)], dates: Dates::default() }
+    /// `NAME: MESSAGE`, as programs speak on stderr.
+    pub(super) fn spoken() -> Self {
+        let pieces =
+            vec![Piece::Plain(Field::Name), Piece::Literal(": ".into()), Piece::Plain(Field::Message)];
+        Self { pieces, dates: Dates::default() }
     }
 
     fn has_field(&self) -> bool {

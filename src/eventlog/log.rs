@@ -46,7 +46,8 @@ impl EventLog {
         Self::new(Level::NOTSET, Vec::new(), Box::new(SystemClock))
     }
 
-    /// What stands in when no `<eventlog>` is configured: warnings and above, as bare text on stderr.
+    /// What stands in when no `<eventlog>` is configured: warnings and above as
+    /// `NAME: MESSAGE` on stderr.
     #[must_use]
     pub fn stderr_warnings() -> Self {
         Self::new(Level::NOTSET, vec![Outlet::stderr_warnings()], Box::new(SystemClock))

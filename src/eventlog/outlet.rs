@@ -54,9 +54,9 @@ impl Outlet {
         Ok(Self { level: handler.level, layout, sink, lost: None })
     }
 
-    /// Warnings and above as bare text on stderr.
+    /// Warnings and above as `NAME: MESSAGE` on stderr.
     pub(super) fn stderr_warnings() -> Self {
-        Self { level: Level::WARNING, layout: Compiled::bare(), sink: Sink::stderr(), lost: None }
+        Self { level: Level::WARNING, layout: Compiled::spoken(), sink: Sink::stderr(), lost: None }
     }
 
     /// The threshold.

@@ -44,7 +44,10 @@ pub fn connect(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
 
 /// Calls `work` with a name for `path` that fits a socket address: where the path is too long, one through a descriptor
 /// of its directory (proc(5), `/proc/self/fd`).
-fn with_short_name<T>(path: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
+///
+/// # Errors
+/// Those of `work` and of opening the directory; `ENAMETOOLONG` where even the last part is too long.
+pub fn with_short_name<T>(path: &Path, work: impl FnOnce(&Path) -> io::Result<T>) -> io::Result<T> {
     if path.as_os_str().len() <= LONGEST {
         return work(path);
     }

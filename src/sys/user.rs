@@ -1,9 +1,11 @@
 //! Users: who we are, and who a name or a number means.
 
+use std::ffi::CString;
 use std::io;
 use std::path::PathBuf;
 
-use nix::unistd::{Uid, User, geteuid};
+use nix::errno::Errno;
+use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setresgid, setresuid};
 
 /// A user as the system's database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +48,23 @@ pub fn is_number(user: &str) -> bool {
 /// `u32::MAX` stands for "no user" (chown(2)).
 fn number(user: &str) -> Option<u32> {
     is_number(user).then(|| user.parse().ok())?.filter(|uid| *uid != u32::MAX)
+}
+
+/// Becomes that user for good: supplementary groups first, then group, then user, each impossible after the next.
+/// A process that is that user already stays as it is.
+///
+/// # Errors
+/// `EPERM` where this process is neither root nor that user.
+pub fn become_account(account: &Account) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    if geteuid() == uid && !uid.is_root() {
+        return Ok(());
+    }
+    let name = CString::new(account.name.as_str()).map_err(|_| io::Error::from(Errno::EINVAL))?;
+    initgroups(&name, gid)?;
+    setresgid(gid, gid, gid)?;
+    setresuid(uid, uid, uid)?;
+    Ok(())
 }
 
 /// The number of the user that this process acts as.
