@@ -1,1 +1,160 @@
-//! To be filled.
+//! The daemon manager: runs one program, keeps it running, keeps its output, answers on a Unix socket.
+//!
+//! Promises: never two copies of the program; never an orphan after an orderly end; a stop is never lost; no client,
+//! however slow or hostile, delays another or the program. [`state`] decides, as a pure function; the rest turns
+//! readiness into events and actions into system calls. It must not know of flags, files or defaults: it is handed
+//! plain settings.
+
+mod claim;
+mod clients;
+mod error;
+mod manager;
+mod program;
+mod report;
+pub mod state;
+mod transcript;
+
+use std::env;
+use std::fs;
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+
+pub use error::Error;
+
+use crate::config::Settings;
+use crate::eventlog::{EventLog, Target};
+use crate::exit::Exit;
+use crate::sys::signals::Signals;
+use crate::sys::user::{self, Account};
+use crate::sys::{daemon, process};
+
+use claim::Claim;
+use manager::Manager;
+use program::Command;
+use report::Report;
+
+/// Runs the manager to its end; in daemon mode, in another process, and this one returns when it is known whether the
+/// program runs.
+///
+/// `starter` is where the outcome of the start is written for whoever asks (see [`report`]); it has then been told of
+/// an error, which is not returned as well.
+///
+/// # Errors
+/// Whatever keeps the program from being started, before or after the daemon has left its parent.
+pub fn run(settings: &Settings, starter: Option<OwnedFd>) -> Result<Exit, Error> {
+    let settings = absolute(settings)?;
+    let mut report = Report::to(starter);
+    match start(&settings, &mut report) {
+        Err(error) if report.failed(&error.to_string()) => Ok(error.exit()),
+        ended => ended,
+    }
+}
+
+/// Finds whatever can be found wrong while there is a person to tell, then runs the manager here or in a daemon.
+fn start(settings: &Settings, report: &mut Report) -> Result<Exit, Error> {
+    let program = Program { command: Command::find(&settings.runner.program)?, account: account(settings)? };
+    check_directory(settings)?;
+    if settings.runner.daemon {
+        detached(settings, program, report)
+    } else {
+        managed(settings, program, report)
+    }
+}
+
+/// What runs, and as whom.
+struct Program {
+    command: Command,
+    account: Option<Account>,
+}
+
+/// Every path made independent of the working directory, which is about to change. The transcript's is meant from the
+/// new one (ZDPROTO section 2.9).
+fn absolute(settings: &Settings) -> Result<Settings, Error> {
+    let here = env::current_dir().map_err(|source| Error::Directory { path: PathBuf::from("."), source })?;
+    let mut settings = settings.clone();
+    settings.runner.socket_name = here.join(&settings.runner.socket_name);
+    settings.runner.directory = settings.runner.directory.map(|path| here.join(path));
+    for handler in settings.event_log.iter_mut().flat_map(|log| &mut log.handlers) {
+        if let Target::File(file) = &mut handler.target {
+            file.path = here.join(&file.path);
+        }
+    }
+    Ok(settings)
+}
+
+/// The founding document: the directory should exist, nobody makes it.
+fn check_directory(settings: &Settings) -> Result<(), Error> {
+    let Some(path) = settings.runner.directory.as_ref().filter(|_| settings.runner.daemon) else {
+        return Ok(());
+    };
+    let found = fs::metadata(path).map_err(|source| Error::Directory { path: path.clone(), source })?;
+    if found.is_dir() { Ok(()) } else { Err(Error::NoDirectory { path: path.clone() }) }
+}
+
+/// Daemon mode: the manager is a child process in a session of its own; the parent waits for its report.
+fn detached(settings: &Settings, program: Program, report: &mut Report) -> Result<Exit, Error> {
+    let listener = report.listen().map_err(Error::Fork)?;
+    match daemon::fork().map_err(Error::Fork)? {
+        daemon::Side::Parent(_) => {
+            report.abandon();
+            listener.outcome()
+        }
+        daemon::Side::Child => {
+            drop(listener);
+            process::close_inherited(&report.descriptors());
+            daemon::leave_terminal();
+            let ended = daemonize(settings).and_then(|()| managed(settings, program, report));
+            // The parent, or the starter behind it, tells the person.
+            Ok(ended.unwrap_or_else(|error| {
+                report.failed(&error.to_string());
+                error.exit()
+            }))
+        }
+    }
+}
+
+fn daemonize(settings: &Settings) -> Result<(), Error> {
+    if let Some(path) = &settings.runner.directory {
+        env::set_current_dir(path).map_err(|source| Error::Directory { path: path.clone(), source })?;
+    }
+    daemon::null_standard_descriptors().map_err(|source| Error::Open {
+        what: "null device",
+        path: "/dev/null".into(),
+        source,
+    })?;
+    daemon::set_umask(settings.runner.umask);
+    Ok(())
+}
+
+/// The manager proper: everything that may fail before the program starts, then the loop.
+fn managed(settings: &Settings, program: Program, report: &mut Report) -> Result<Exit, Error> {
+    if let Some(account) = &program.account {
+        user::become_account(account)
+            .map_err(|source| Error::BecomeUser { name: account.name.clone(), source })?;
+    }
+    let signals = Signals::block().map_err(Error::Signals)?;
+    // Where the system cannot tell, orphans go to init and a stop does not wait for them.
+    let _ = process::adopt_orphans();
+    let log = open_log(settings)?;
+    let claim = Claim::take(&settings.runner.socket_name, &log)?;
+    let manager = Manager::new(settings, program.command, signals, log, claim, report)?;
+    manager.run()
+}
+
+fn account(settings: &Settings) -> Result<Option<Account>, Error> {
+    let Some(name) = &settings.runner.user else { return Ok(None) };
+    let found = user::lookup(name).map_err(|source| Error::BecomeUser { name: name.clone(), source })?;
+    found.map(Some).ok_or_else(|| Error::NoUser { name: name.clone() })
+}
+
+fn open_log(settings: &Settings) -> Result<EventLog, Error> {
+    match &settings.event_log {
+        Some(log) => EventLog::open(log).map_err(|error| Error::Log(error.to_string())),
+        None => Ok(EventLog::stderr_warnings()),
+    }
+}
+
+/// The directory part of a path, `.` where it has none.
+fn parent_of(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}

@@ -1,0 +1,137 @@
+//! What keeps a manager from starting.
+
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::exit::Exit;
+use crate::sys::reason::reason;
+
+/// Why the manager or its program could not be started.
+#[derive(Debug, Error)]
+pub enum Error {
+    /// No program is named.
+    #[error("no program specified (use positional arguments)")]
+    NoProgram,
+    /// The program is a path to nothing.
+    #[error("can't stat program '{}': {}", .file.display(), reason(.source))]
+    Stat {
+        /// The path.
+        file: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program is a bare name that no directory of PATH has.
+    #[error("can't find program '{name}' on PATH {search}")]
+    NotOnPath {
+        /// The name.
+        name: String,
+        /// The directories looked through.
+        search: String,
+    },
+    /// The program may not be executed, or is a directory.
+    #[error("no permission to run program '{}'", .file.display())]
+    NotExecutable {
+        /// The path.
+        file: PathBuf,
+    },
+    /// The working directory cannot be entered.
+    #[error("can't chdir into '{}': {}", .path.display(), reason(.source))]
+    Directory {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The working directory is a file.
+    #[error("can't chdir into '{}': Not a directory", .path.display())]
+    NoDirectory {
+        /// The path.
+        path: PathBuf,
+    },
+    /// No second process could be made.
+    #[error("cannot fork the daemon manager: {}", reason(.0))]
+    Fork(#[source] io::Error),
+    /// The system has no descriptor left for signals.
+    #[error("cannot receive signals: {}", reason(.0))]
+    Signals(#[source] io::Error),
+    /// Some file is needed and cannot be opened.
+    #[error("cannot open {what} '{}': {}", .path.display(), reason(.source))]
+    Open {
+        /// What it is for.
+        what: &'static str,
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The event log cannot be opened.
+    #[error("{0}")]
+    Log(String),
+    /// The user is unknown.
+    #[error("user '{name}' not found")]
+    NoUser {
+        /// As configured.
+        name: String,
+    },
+    /// Becoming the user failed.
+    #[error("cannot become user '{name}': {}", reason(.source))]
+    BecomeUser {
+        /// As configured.
+        name: String,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another manager has the socket.
+    #[error("another daemon manager is already using socket '{}'{}", .socket.display(), by(*.manager))]
+    Taken {
+        /// The socket.
+        socket: PathBuf,
+        /// Its process number, where known.
+        manager: Option<u32>,
+    },
+    /// Something else has the socket's name.
+    #[error("'{}' exists and is not a socket; it is left alone", .socket.display())]
+    NotASocket {
+        /// The path.
+        socket: PathBuf,
+    },
+    /// The socket cannot be made.
+    #[error("cannot make socket '{}': {}", .socket.display(), reason(.source))]
+    Socket {
+        /// The path.
+        socket: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// The program did not come up; the text is the manager's report.
+    #[error("{0}")]
+    NotStarted(String),
+    /// The manager ended before it could report.
+    #[error("the daemon manager ended before the program was started")]
+    NoReport,
+    /// The loop cannot wait for events.
+    #[error("cannot wait for events: {}", reason(.0))]
+    Wait(#[source] io::Error),
+}
+
+fn by(manager: Option<u32>) -> String {
+    manager.map(|pid| format!("; its pid is {pid}")).unwrap_or_default()
+}
+
+impl Error {
+    /// The exit status that goes with it: a program or a user that does not exist is a fault of the
+    /// command line.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::NoProgram
+            | Self::Stat { .. }
+            | Self::NotOnPath { .. }
+            | Self::NotExecutable { .. }
+            | Self::NoUser { .. } => Exit::Usage,
+            _ => Exit::Failure,
+        }
+    }
+}

@@ -1,0 +1,112 @@
+//! Carrying out what the state machine asks for.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+
+use super::super::program::Command;
+use super::super::state::{Action, Event};
+use super::super::transcript::Transcript;
+use super::{Manager, wall_clock};
+use crate::control::{READY_FD, Reply};
+use crate::sys::process::{self, Receiver};
+use crate::sys::reason::reason;
+use crate::sys::signals::number;
+
+impl Manager<'_> {
+    /// Steps the state machine and carries out what it asks for, and what follows from that.
+    pub(super) fn happen(&mut self, event: Event) {
+        let mut next = Some(event);
+        while let Some(event) = next.take() {
+            let now = self.now();
+            for action in self.state.step(event, now) {
+                next = self.carry_out(action).or(next);
+            }
+        }
+    }
+
+    /// Does one thing; gives the event that says how it went, for those actions that ask for one.
+    fn carry_out(&mut self, action: Action) -> Option<Event> {
+        match action {
+            Action::Spawn => return Some(self.spawn()),
+            Action::StartTest => return Some(self.start_test()),
+            Action::KillTest(pid) => {
+                self.test = None;
+                let _ = process::send_signal(Receiver::Group(pid), number::KILL);
+            }
+            Action::Terminate(group) => self.signal_all(group, number::TERM),
+            Action::Kill(group) => self.signal_all(group, number::KILL),
+            Action::Relay { client, pid, signal } => {
+                let reply = match process::send_signal(Receiver::Process(pid), signal) {
+                    Ok(()) => Reply::SignalSent(signal),
+                    Err(error) => {
+                        let errno = error.raw_os_error().unwrap_or_default();
+                        Reply::KillFailed { signal, errno, reason: reason(&error) }
+                    }
+                };
+                self.clients.reply(client, &reply);
+            }
+            Action::Reply(client, reply) => self.clients.reply(client, &reply),
+            Action::Log(level, message) => self.say(level, &message),
+            Action::Report(Ok(pid)) => self.report.started(pid),
+            Action::Report(Err(why)) => {
+                self.report.failed(&why);
+                self.failure = Some(why);
+            }
+        }
+        None
+    }
+
+    fn signal_all(&self, group: i32, signal: i32) {
+        let receiver = if self.own_session { Receiver::Group(group) } else { Receiver::Process(group) };
+        // Nobody there any more is what was wanted.
+        let _ = process::send_signal(receiver, signal);
+    }
+
+    fn spawn(&mut self) -> Event {
+        let started = self.start(&self.command.file, &self.command.words, self.own_session);
+        match started {
+            Ok(pid) => {
+                self.started = Some(wall_clock());
+                Event::Spawned(pid)
+            }
+            Err(error) => Event::SpawnFailed {
+                reason: not_executed(&self.command.file, &error),
+                lasting: error.kind() != io::ErrorKind::WouldBlock
+                    && error.kind() != io::ErrorKind::OutOfMemory,
+            },
+        }
+    }
+
+    fn start_test(&mut self) -> Event {
+        let found = Command::find(&self.runner.start_test_program).map_err(|error| error.to_string());
+        let started = found.and_then(|test| {
+            self.start(&test.file, &test.words, true).map_err(|error| not_executed(&test.file, &error))
+        });
+        match started {
+            Ok(pid) => {
+                self.test = Some(pid);
+                Event::TestStarted(pid)
+            }
+            Err(why) => Event::TestNotStarted(why),
+        }
+    }
+
+    fn start(&self, file: &Path, words: &[OsString], own_session: bool) -> io::Result<i32> {
+        process::start(&process::Program {
+            file,
+            words,
+            environment: self.environment,
+            hidden: &[READY_FD],
+            output: self.transcript.as_ref().map(Transcript::input),
+            own_session,
+        })
+    }
+}
+
+fn not_executed(file: &Path, error: &io::Error) -> String {
+    // The system's word for it, "no such file", would send a person looking for a file that is there.
+    let missing = error.kind() == io::ErrorKind::NotFound && file.exists();
+    let why = if missing { "its interpreter is missing".to_owned() } else { reason(error) };
+    format!("can't exec '{}': {why}", file.display())
+}

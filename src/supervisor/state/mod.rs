@@ -1,0 +1,326 @@
+//! The heart: what the manager does about what happens, as a pure function.
+//!
+//! [`State::step`] takes an event and the time and returns actions; it has no clock, process, descriptor or log. The
+//! loop around it (`supervisor::manager`) turns readiness into events and actions into system calls and has no policy.
+//!
+//! ```text
+//! phase     start          stop           restart        exit, SIGTERM  died / gone            due
+//! Down      spawn          end or stay    spawn          end            -                      -
+//! Waiting   spawn          end or stay    spawn          end            -                      spawn
+//! Up        "already"      TERM: Down     TERM: Spawn    TERM: Exit     exit code: end;        -
+//!                                                                       else back off or spawn
+//! Stopping  then = Spawn   then = Down    then = Spawn   then = Exit    all gone: do `then`    KILL
+//! ```
+//!
+//! "end or stay": without `hang-around` the manager ends when nothing is left to run, with it the phase is Down.
+//! Promises: never two programs; a stop is never lost; a back-off never exceeds its limit; each phase has a way out.
+
+mod actions;
+mod deaths;
+mod start_test;
+#[cfg(test)]
+mod tests;
+
+use std::time::Duration;
+
+pub use actions::{Action, Client, Event, Policy};
+
+use crate::control::{Mood, Reply};
+use crate::eventlog::Level;
+
+use start_test::StartTest;
+
+/// How long processes that the program left behind have, after it ended on a stop, before SIGKILL.
+const LEFT_BEHIND: Duration = Duration::from_secs(5);
+/// How long until SIGKILL is sent again to what SIGKILL did not end.
+const KILL_AGAIN: Duration = Duration::from_secs(1);
+/// How many times SIGKILL is sent to what the program left behind before the manager goes on without it: a zombie whose
+/// parent is elsewhere stays in the group for as long as that parent likes.
+const MOST_KILLS: u32 = 10;
+/// The shortest time between two starts where the back-off limit is 0.
+const SHORTEST: Duration = Duration::from_millis(100);
+/// What a quick death adds to the back-off.
+const BACK_OFF_STEP: Duration = Duration::from_secs(1);
+
+/// What follows when the program and its group are gone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Then {
+    Down,
+    Spawn,
+    Exit,
+}
+
+/// On whose behalf a spawn is tried; what a failure means depends on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Origin {
+    /// The manager's first: a failure that will not go away ends the manager, and the starter is told.
+    First,
+    /// A client's `start` or `restart` while nothing was wanted: a failure is its reply, and nothing is wanted still.
+    Down(Client),
+    /// A client's `start` or `restart` in a back-off: a failure is its reply, and the back-off goes on.
+    Waiting(Client),
+    /// The manager's own: a failure counts as a quick death.
+    Again,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing runs, nothing is wanted.
+    Down,
+    /// The loop has been told to start the program and has not yet said how it went.
+    Spawning(Origin),
+    /// The program runs.
+    Up { pid: i32 },
+    /// The program shall run again at that time.
+    Waiting { until: Duration },
+    /// SIGTERM was sent. `leader`: the program itself is still there; `group`: who is waited for.
+    Stopping { group: i32, leader: bool, kill_at: Option<Duration>, kills: u32, then: Then },
+    /// The manager ends with this status.
+    Ended(u8),
+}
+
+/// The state of the manager. Times are on any clock that never steps, the same in all calls.
+#[derive(Debug)]
+pub struct State {
+    policy: Policy,
+    phase: Phase,
+    backoff: Duration,
+    last_start: Option<Duration>,
+    test: StartTest,
+}
+
+impl State {
+    /// A manager that has done nothing yet; its first event is [`Event::Begin`].
+    #[must_use]
+    pub fn new(policy: Policy) -> Self {
+        let test = StartTest::default();
+        Self { policy, phase: Phase::Down, backoff: Duration::ZERO, last_start: None, test }
+    }
+
+    /// What is to be done about `event`, in order.
+    pub fn step(&mut self, event: Event, now: Duration) -> Vec<Action> {
+        if matches!(self.phase, Phase::Ended(_)) {
+            return refuse_at_end(&event);
+        }
+        match event {
+            Event::Begin => self.spawn(Origin::First),
+            Event::Start(client) => self.start(client),
+            Event::Restart(client) => self.restart(client, now),
+            Event::Stop(client) => self.stop(client, now),
+            Event::Exit(client) => self.exit(client, now),
+            Event::Kill(client, signal) => match self.pid() {
+                Some(pid) => vec![Action::Relay { client, pid, signal }],
+                None => vec![Action::Reply(client, Reply::NotRunning)],
+            },
+            Event::Terminate => self.terminate(now),
+            Event::Spawned(pid) => self.spawned(pid, now),
+            Event::SpawnFailed { reason, lasting } => self.spawn_failed(reason, lasting, now),
+            Event::Died(end) => self.died(end, now),
+            Event::GroupGone => self.group_gone(),
+            Event::Due => self.due(now),
+            Event::TestStarted(pid) => self.test.started(pid),
+            Event::TestNotStarted(reason) => self.test.not_started(&reason, now),
+            Event::TestEnded { passed } => self.test.ended(passed, now),
+        }
+    }
+
+    /// When [`Event::Due`] is due; `None`: nothing is.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let own = match self.phase {
+            Phase::Waiting { until } => Some(until),
+            Phase::Stopping { kill_at, .. } => kill_at,
+            _ => None,
+        };
+        own.into_iter().chain(self.test.due()).min()
+    }
+
+    /// The program's process number; `None`: it does not run.
+    #[must_use]
+    pub fn pid(&self) -> Option<i32> {
+        match self.phase {
+            Phase::Up { pid } => Some(pid),
+            Phase::Stopping { group, leader: true, .. } => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The process group whose end the loop shall watch for and report as [`Event::GroupGone`].
+    #[must_use]
+    pub fn awaited_group(&self) -> Option<i32> {
+        match self.phase {
+            Phase::Stopping { group, leader: false, .. } => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The status to end with; `None`: go on.
+    #[must_use]
+    pub fn ended(&self) -> Option<u8> {
+        if let Phase::Ended(status) = self.phase { Some(status) } else { None }
+    }
+
+    /// What the manager is after.
+    #[must_use]
+    pub fn mood(&self) -> Mood {
+        match self.phase {
+            Phase::Down | Phase::Stopping { then: Then::Down, .. } => Mood::Down,
+            Phase::Ended(_) | Phase::Stopping { then: Then::Exit, .. } => Mood::Exiting,
+            Phase::Spawning(_)
+            | Phase::Up { .. }
+            | Phase::Waiting { .. }
+            | Phase::Stopping { then: Then::Spawn, .. } => Mood::Up,
+        }
+    }
+
+    /// The delay before the next restart after a quick death.
+    #[must_use]
+    pub fn backoff(&self) -> Duration {
+        self.backoff
+    }
+
+    /// When the program was last started.
+    #[must_use]
+    pub fn last_start(&self) -> Option<Duration> {
+        self.last_start
+    }
+
+    /// Whether the start test of the running program has yet to succeed.
+    #[must_use]
+    pub fn testing(&self) -> bool {
+        self.test.under_way()
+    }
+
+    fn spawn(&mut self, origin: Origin) -> Vec<Action> {
+        self.phase = Phase::Spawning(origin);
+        vec![Action::Spawn]
+    }
+
+    fn end(&mut self, status: u8) -> Vec<Action> {
+        self.phase = Phase::Ended(status);
+        vec![Action::Log(Level::INFO, "Exiting".to_owned())]
+    }
+
+    fn end_or_stay(&mut self) -> Vec<Action> {
+        if self.policy.hang_around {
+            self.phase = Phase::Down;
+            return Vec::new();
+        }
+        self.end(0)
+    }
+
+    fn start(&mut self, client: Client) -> Vec<Action> {
+        self.backoff = Duration::ZERO;
+        match &mut self.phase {
+            Phase::Down => self.spawn(Origin::Down(client)),
+            Phase::Waiting { .. } => self.spawn(Origin::Waiting(client)),
+            Phase::Stopping { then, .. } => {
+                // SIGTERM is out: the program will end, so a start now can only mean "and run it again".
+                *then = Then::Spawn;
+                vec![Action::Reply(client, Reply::RestartSent)]
+            }
+            Phase::Up { .. } | Phase::Spawning(_) | Phase::Ended(_) => {
+                vec![Action::Reply(client, Reply::AlreadyStarted)]
+            }
+        }
+    }
+
+    fn restart(&mut self, client: Client, now: Duration) -> Vec<Action> {
+        self.backoff = Duration::ZERO;
+        match self.phase {
+            Phase::Down | Phase::Waiting { .. } => self.start(client),
+            _ => self.stop_then(Then::Spawn, client, Reply::RestartSent, now),
+        }
+    }
+
+    fn stop(&mut self, client: Client, now: Duration) -> Vec<Action> {
+        self.backoff = Duration::ZERO;
+        match self.phase {
+            Phase::Down | Phase::Waiting { .. } => {
+                let mut actions = vec![Action::Reply(client, Reply::AlreadyStopped)];
+                actions.extend(self.end_or_stay());
+                actions
+            }
+            _ => self.stop_then(Then::Down, client, Reply::StopSent, now),
+        }
+    }
+
+    fn exit(&mut self, client: Client, now: Duration) -> Vec<Action> {
+        match self.phase {
+            Phase::Down | Phase::Waiting { .. } => {
+                let mut actions = vec![Action::Reply(client, Reply::ExitingNow)];
+                actions.extend(self.end(0));
+                actions
+            }
+            _ => self.stop_then(Then::Exit, client, Reply::ExitSent, now),
+        }
+    }
+
+    fn terminate(&mut self, now: Duration) -> Vec<Action> {
+        match self.phase {
+            Phase::Down | Phase::Waiting { .. } => self.end(0),
+            _ => self.stop_for(Then::Exit, now),
+        }
+    }
+
+    fn stop_then(&mut self, then: Then, client: Client, reply: Reply, now: Duration) -> Vec<Action> {
+        let mut actions = self.stop_for(then, now);
+        actions.push(Action::Reply(client, reply));
+        actions
+    }
+
+    /// Sends SIGTERM on behalf of `then`. A stop that is under way keeps its deadline: a second one must not put
+    /// SIGKILL off.
+    fn stop_for(&mut self, then: Then, now: Duration) -> Vec<Action> {
+        let mut actions = self.test.abandon();
+        match &mut self.phase {
+            Phase::Up { pid } => {
+                let group = *pid;
+                let timeout = self.policy.stop_timeout;
+                let kill_at = (!timeout.is_zero()).then(|| now.saturating_add(timeout));
+                self.phase = Phase::Stopping { group, leader: true, kill_at, kills: 0, then };
+                actions.push(Action::Terminate(group));
+            }
+            Phase::Stopping { group, then: old, .. } => {
+                *old = then;
+                actions.push(Action::Terminate(*group));
+            }
+            _ => {}
+        }
+        actions
+    }
+
+    fn due(&mut self, now: Duration) -> Vec<Action> {
+        let mut actions = self.test.due_now(now);
+        match &mut self.phase {
+            Phase::Waiting { until } if *until <= now => actions.extend(self.spawn(Origin::Again)),
+            Phase::Stopping { group, leader, kills, .. } if !*leader && *kills >= MOST_KILLS => {
+                let message = format!("pid {group}: what it left behind does not end; going on without it");
+                actions.push(Action::Log(Level::WARNING, message));
+                actions.extend(self.group_gone());
+            }
+            Phase::Stopping { group, kill_at, kills, .. } if kill_at.is_some_and(|at| at <= now) => {
+                *kill_at = Some(now.saturating_add(KILL_AGAIN));
+                *kills = kills.saturating_add(1);
+                let message = format!("pid {group}: still there at its stop timeout; sending SIGKILL");
+                actions.push(Action::Log(Level::WARNING, message));
+                actions.push(Action::Kill(*group));
+            }
+            _ => {}
+        }
+        actions
+    }
+}
+
+/// Requests that come while the manager is on its way out.
+fn refuse_at_end(event: &Event) -> Vec<Action> {
+    match event {
+        Event::Start(client) | Event::Restart(client) => {
+            vec![Action::Reply(*client, Reply::NotStarted("the daemon manager is exiting".to_owned()))]
+        }
+        Event::Stop(client) => vec![Action::Reply(*client, Reply::AlreadyStopped)],
+        Event::Exit(client) => vec![Action::Reply(*client, Reply::ExitingNow)],
+        Event::Kill(client, _) => vec![Action::Reply(*client, Reply::NotRunning)],
+        _ => Vec::new(),
+    }
+}

@@ -1,0 +1,93 @@
+//! The start test: a command run again and again after a start, a second apart, until it succeeds.
+
+use std::time::Duration;
+
+use super::Action;
+use crate::eventlog::Level;
+
+/// From the end of one try to the next.
+const INTERVAL: Duration = Duration::from_secs(1);
+
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// No test is wanted, or it has passed.
+    #[default]
+    Idle,
+    /// The loop has been told to start it.
+    Starting,
+    /// It runs.
+    Running(i32),
+    /// The next try is due then.
+    Pausing(Duration),
+}
+
+/// The start test of the program that runs now.
+#[derive(Debug, Default)]
+pub(super) struct StartTest {
+    phase: Phase,
+    /// A test that cannot be started is reported once a start, not each second.
+    told: bool,
+}
+
+impl StartTest {
+    pub(super) fn under_way(&self) -> bool {
+        self.phase != Phase::Idle
+    }
+
+    pub(super) fn due(&self) -> Option<Duration> {
+        if let Phase::Pausing(until) = self.phase { Some(until) } else { None }
+    }
+
+    pub(super) fn begin(&mut self) -> Vec<Action> {
+        *self = Self { phase: Phase::Starting, told: false };
+        vec![Action::StartTest]
+    }
+
+    pub(super) fn due_now(&mut self, now: Duration) -> Vec<Action> {
+        match self.phase {
+            Phase::Pausing(until) if until <= now => {
+                self.phase = Phase::Starting;
+                vec![Action::StartTest]
+            }
+            _ => Vec::new(),
+        }
+    }
+
+    pub(super) fn started(&mut self, pid: i32) -> Vec<Action> {
+        match self.phase {
+            Phase::Starting => {
+                self.phase = Phase::Running(pid);
+                Vec::new()
+            }
+            _ => vec![Action::KillTest(pid)],
+        }
+    }
+
+    pub(super) fn not_started(&mut self, reason: &str, now: Duration) -> Vec<Action> {
+        if self.phase != Phase::Starting {
+            return Vec::new();
+        }
+        self.phase = Phase::Pausing(now.saturating_add(INTERVAL));
+        let first = !std::mem::replace(&mut self.told, true);
+        first
+            .then(|| Action::Log(Level::CRITICAL, format!("start test not run: {reason}")))
+            .into_iter()
+            .collect()
+    }
+
+    pub(super) fn ended(&mut self, passed: bool, now: Duration) -> Vec<Action> {
+        if !matches!(self.phase, Phase::Running(_)) {
+            return Vec::new();
+        }
+        self.phase = if passed { Phase::Idle } else { Phase::Pausing(now.saturating_add(INTERVAL)) };
+        let outcome = if passed { "succeeded" } else { "failed" };
+        vec![Action::Log(Level::DEBUG, format!("start test {outcome}"))]
+    }
+
+    /// The program has ended or shall end: its test has no subject any more.
+    pub(super) fn abandon(&mut self) -> Vec<Action> {
+        let running = if let Phase::Running(pid) = self.phase { Some(pid) } else { None };
+        self.phase = Phase::Idle;
+        running.map(Action::KillTest).into_iter().collect()
+    }
+}

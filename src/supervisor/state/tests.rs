@@ -1,0 +1,442 @@
+//! The cells of the table in `mod.rs`, one claim each, and random histories against a simulated world.
+
+use std::time::Duration;
+
+use proptest::prelude::*;
+
+use super::*;
+use crate::sys::process::Ended;
+
+fn policy() -> Policy {
+    Policy {
+        backoff_limit: Duration::from_secs(10),
+        forever: false,
+        exit_codes: vec![0, 2],
+        stop_timeout: Duration::from_secs(300),
+        hang_around: false,
+        start_test: false,
+    }
+}
+
+fn seconds(n: u64) -> Duration {
+    Duration::from_secs(n)
+}
+
+/// A manager whose program 100 runs since second 0.
+fn up(policy: Policy) -> State {
+    let mut state = State::new(policy);
+    assert_eq!(state.step(Event::Begin, seconds(0)), [Action::Spawn]);
+    state.step(Event::Spawned(100), seconds(0));
+    state
+}
+
+fn log(level: Level, text: &str) -> Action {
+    Action::Log(level, text.to_owned())
+}
+
+#[test]
+fn first_start_is_reported_to_the_starter() {
+    let mut state = State::new(policy());
+    state.step(Event::Begin, seconds(0));
+    let actions = state.step(Event::Spawned(7), seconds(0));
+    assert_eq!(actions, [log(Level::INFO, "spawned process pid=7"), Action::Report(Ok(7))]);
+    assert_eq!((state.pid(), state.mood()), (Some(7), Mood::Up));
+}
+
+#[test]
+fn first_start_that_cannot_work_ends_the_manager() {
+    let mut state = State::new(policy());
+    state.step(Event::Begin, seconds(0));
+    let failed = Event::SpawnFailed { reason: "no such file".to_owned(), lasting: true };
+    let actions = state.step(failed, seconds(0));
+    assert!(actions.contains(&Action::Report(Err("no such file".to_owned()))), "{actions:?}");
+    assert_eq!(state.ended(), Some(1));
+}
+
+#[test]
+fn shortage_at_the_first_start_is_waited_out() {
+    let mut state = State::new(Policy { backoff_limit: seconds(2), ..policy() });
+    state.step(Event::Begin, seconds(0));
+    for now in [0, 10, 20, 30] {
+        let failed = Event::SpawnFailed { reason: "no process".to_owned(), lasting: false };
+        state.step(failed, seconds(now));
+        assert_eq!(state.ended(), None);
+        let due = state.deadline().unwrap();
+        assert!(due > seconds(now) && due <= seconds(now + 2));
+        assert_eq!(state.step(Event::Due, due), [Action::Spawn]);
+    }
+}
+
+#[test]
+fn quick_deaths_wait_longer_each_time_then_give_up() {
+    let mut state = up(Policy { backoff_limit: seconds(3), ..policy() });
+    let mut now = seconds(0);
+    for (n, pause) in [(1, 1), (2, 2)] {
+        let actions = state.step(Event::Died(Ended::Exited(1)), now);
+        let told = format!("sleep {pause} to avoid rapid restarts");
+        assert_eq!(actions[1..], [log(Level::INFO, &told)]);
+        assert_eq!(state.deadline(), Some(now + seconds(pause)));
+        now += seconds(pause);
+        assert_eq!(state.step(Event::Due, now), [Action::Spawn]);
+        state.step(Event::Spawned(100 + n), now);
+    }
+    let actions = state.step(Event::Died(Ended::Killed(11, true)), now);
+    assert_eq!(actions[0], log(Level::INFO, "pid 102: terminated by SIGSEGV (core dumped)"));
+    assert_eq!(actions[1], log(Level::CRITICAL, "restarting too frequently; quit"));
+    assert_eq!(state.ended(), Some(1));
+}
+
+#[test]
+fn forever_stays_at_the_limit() {
+    let mut state = up(Policy { backoff_limit: seconds(2), forever: true, ..policy() });
+    let mut now = seconds(0);
+    for pause in [1, 2, 2, 2] {
+        state.step(Event::Died(Ended::Exited(1)), now);
+        assert_eq!(state.backoff(), seconds(pause));
+        now += seconds(pause);
+        state.step(Event::Due, now);
+        state.step(Event::Spawned(5), now);
+    }
+}
+
+#[test]
+fn long_run_clears_the_back_off_and_restarts_at_once() {
+    let mut state = up(policy());
+    state.step(Event::Died(Ended::Exited(1)), seconds(1));
+    state.step(Event::Due, seconds(2));
+    state.step(Event::Spawned(101), seconds(2));
+    let actions = state.step(Event::Died(Ended::Exited(1)), seconds(12));
+    assert_eq!(actions, [log(Level::INFO, "pid 101: exit status 1"), Action::Spawn]);
+    assert_eq!(state.backoff(), Duration::ZERO);
+}
+
+#[test]
+fn limit_zero_restarts_for_ever_but_never_in_a_tight_loop() {
+    let mut state = up(Policy { backoff_limit: Duration::ZERO, ..policy() });
+    let mut now = seconds(0);
+    for n in 0..50 {
+        state.step(Event::Died(Ended::Exited(1)), now);
+        assert_eq!(state.deadline(), Some(now + SHORTEST));
+        now += SHORTEST;
+        assert_eq!(state.step(Event::Due, now), [Action::Spawn]);
+        state.step(Event::Spawned(200 + n), now);
+    }
+}
+
+#[test]
+fn listed_exit_status_ends_the_manager_with_it() {
+    let mut state = up(policy());
+    let actions = state.step(Event::Died(Ended::Exited(2)), seconds(1));
+    assert_eq!(actions, [log(Level::INFO, "pid 100: exit status 2; exiting now")]);
+    assert_eq!(state.ended(), Some(2));
+}
+
+#[test]
+fn death_by_signal_is_listed_as_minus_one() {
+    let mut state = up(Policy { exit_codes: vec![-1], ..policy() });
+    state.step(Event::Died(Ended::Killed(9, false)), seconds(1));
+    assert_eq!(state.ended(), Some(255));
+}
+
+#[test]
+fn stop_waits_for_the_whole_group_then_ends_the_manager() {
+    let mut state = up(policy());
+    let actions = state.step(Event::Stop(1), seconds(20));
+    assert_eq!(actions, [Action::Terminate(100), Action::Reply(1, Reply::StopSent)]);
+    assert_eq!((state.pid(), state.mood()), (Some(100), Mood::Down));
+    state.step(Event::Died(Ended::Killed(15, false)), seconds(21));
+    assert_eq!((state.pid(), state.awaited_group(), state.ended()), (None, Some(100), None));
+    assert_eq!(state.deadline(), Some(seconds(26)));
+    assert_eq!(state.step(Event::GroupGone, seconds(22)), [log(Level::INFO, "Exiting")]);
+    assert_eq!(state.ended(), Some(0));
+}
+
+#[test]
+fn stop_escalates_at_its_timeout_and_again_until_it_is_over() {
+    let mut state = up(Policy { stop_timeout: seconds(5), ..policy() });
+    state.step(Event::Stop(1), seconds(10));
+    assert_eq!(state.deadline(), Some(seconds(15)));
+    assert_eq!(state.step(Event::Due, seconds(14)), []);
+    assert_eq!(state.step(Event::Due, seconds(15))[1], Action::Kill(100));
+    assert_eq!(state.deadline(), Some(seconds(16)));
+    assert_eq!(state.step(Event::Due, seconds(16))[1], Action::Kill(100));
+}
+
+#[test]
+fn second_stop_does_not_put_the_kill_off() {
+    let mut state = up(Policy { stop_timeout: seconds(5), ..policy() });
+    state.step(Event::Stop(1), seconds(10));
+    let actions = state.step(Event::Stop(2), seconds(14));
+    assert_eq!(actions, [Action::Terminate(100), Action::Reply(2, Reply::StopSent)]);
+    assert_eq!(state.deadline(), Some(seconds(15)));
+}
+
+#[test]
+fn stop_timeout_zero_never_kills_a_program_that_lives() {
+    let mut state = up(Policy { stop_timeout: Duration::ZERO, ..policy() });
+    state.step(Event::Stop(1), seconds(10));
+    assert_eq!(state.deadline(), None);
+}
+
+#[test]
+fn what_is_left_behind_cannot_hold_a_stop_up_for_ever() {
+    let mut state = up(policy());
+    state.step(Event::Stop(1), seconds(1));
+    state.step(Event::Died(Ended::Exited(0)), seconds(2));
+    let mut kills = 0;
+    while let Some(due) = state.deadline() {
+        kills += state.step(Event::Due, due).iter().filter(|action| **action == Action::Kill(100)).count();
+    }
+    assert_eq!((kills, state.ended()), (10, Some(0)));
+}
+
+#[test]
+fn start_during_a_stop_becomes_a_restart() {
+    let mut state = up(policy());
+    state.step(Event::Stop(1), seconds(1));
+    assert_eq!(state.step(Event::Start(2), seconds(1)), [Action::Reply(2, Reply::RestartSent)]);
+    state.step(Event::Died(Ended::Exited(0)), seconds(2));
+    assert_eq!(state.step(Event::GroupGone, seconds(2)), [Action::Spawn]);
+}
+
+#[test]
+fn stop_during_a_back_off_stops() {
+    let mut state = up(policy());
+    state.step(Event::Died(Ended::Exited(1)), seconds(1));
+    let actions = state.step(Event::Stop(3), seconds(1));
+    assert_eq!(actions, [Action::Reply(3, Reply::AlreadyStopped), log(Level::INFO, "Exiting")]);
+    assert_eq!(state.ended(), Some(0));
+}
+
+#[test]
+fn restart_runs_the_program_again_without_a_back_off() {
+    let mut state = up(policy());
+    let actions = state.step(Event::Restart(4), seconds(1));
+    assert_eq!(actions, [Action::Terminate(100), Action::Reply(4, Reply::RestartSent)]);
+    state.step(Event::Died(Ended::Exited(0)), seconds(1));
+    assert_eq!(state.step(Event::GroupGone, seconds(1)), [Action::Spawn]);
+    let actions = state.step(Event::Spawned(101), seconds(1));
+    assert_eq!(actions, [log(Level::INFO, "spawned process pid=101"), Action::Report(Ok(101))]);
+}
+
+#[test]
+fn hang_around_keeps_the_manager_without_a_program() {
+    let mut state = up(Policy { hang_around: true, ..policy() });
+    state.step(Event::Stop(1), seconds(1));
+    state.step(Event::Died(Ended::Exited(0)), seconds(1));
+    state.step(Event::GroupGone, seconds(1));
+    assert_eq!((state.ended(), state.pid(), state.mood()), (None, None, Mood::Down));
+    assert_eq!(state.step(Event::Start(2), seconds(2)), [Action::Spawn]);
+    let failed = Event::SpawnFailed { reason: "gone".to_owned(), lasting: true };
+    let actions = state.step(failed, seconds(2));
+    assert_eq!(actions[1], Action::Reply(2, Reply::NotStarted("gone".to_owned())));
+    assert_eq!(state.step(Event::Exit(3), seconds(3))[0], Action::Reply(3, Reply::ExitingNow));
+    assert_eq!(state.ended(), Some(0));
+}
+
+#[test]
+fn signal_to_the_manager_stops_the_program_first() {
+    let mut state = up(policy());
+    assert_eq!(state.step(Event::Terminate, seconds(1)), [Action::Terminate(100)]);
+    assert_eq!((state.mood(), state.ended()), (Mood::Exiting, None));
+    state.step(Event::Died(Ended::Killed(15, false)), seconds(1));
+    state.step(Event::GroupGone, seconds(1));
+    assert_eq!(state.ended(), Some(0));
+}
+
+#[test]
+fn start_test_repeats_until_it_passes_and_dies_with_the_program() {
+    let mut state = State::new(Policy { start_test: true, ..policy() });
+    state.step(Event::Begin, seconds(0));
+    assert_eq!(state.step(Event::Spawned(100), seconds(0)).last(), Some(&Action::StartTest));
+    state.step(Event::TestStarted(50), seconds(0));
+    state.step(Event::TestEnded { passed: false }, seconds(0));
+    assert!(state.testing());
+    assert_eq!(state.step(Event::Due, seconds(1)), [Action::StartTest]);
+    state.step(Event::TestStarted(51), seconds(1));
+    assert_eq!(state.step(Event::Stop(1), seconds(2))[0], Action::KillTest(51));
+    assert!(!state.testing());
+}
+
+#[test]
+fn start_test_that_cannot_run_is_told_once_and_stays_under_way() {
+    let mut state = State::new(Policy { start_test: true, ..policy() });
+    state.step(Event::Begin, seconds(0));
+    state.step(Event::Spawned(100), seconds(0));
+    let told = state.step(Event::TestNotStarted("no such file".to_owned()), seconds(0));
+    assert_eq!(told, [log(Level::CRITICAL, "start test not run: no such file")]);
+    state.step(Event::Due, seconds(1));
+    assert_eq!(state.step(Event::TestNotStarted("no such file".to_owned()), seconds(1)), []);
+    assert!(state.testing());
+}
+
+#[test]
+fn every_request_is_answered_at_the_end_too() {
+    let mut state = up(policy());
+    state.step(Event::Died(Ended::Exited(0)), seconds(1));
+    for event in [Event::Start(1), Event::Stop(1), Event::Restart(1), Event::Exit(1), Event::Kill(1, 9)] {
+        let actions = state.step(event, seconds(1));
+        assert!(matches!(actions[..], [Action::Reply(1, _)]), "{actions:?}");
+    }
+}
+
+/// What may happen from outside; the rest (spawn outcomes, deaths of what was killed) the world below adds.
+#[derive(Debug, Clone, Copy)]
+enum Move {
+    Ask(u8),
+    Crash(Ended),
+    LeaderEnds,
+    GroupEnds,
+    TestEnds(bool),
+    Pass(u64),
+}
+
+fn moves() -> impl Strategy<Value = Move> {
+    let end = prop_oneof![
+        any::<u8>().prop_map(Ended::Exited),
+        (1..32i32, any::<bool>()).prop_map(|(signal, core)| Ended::Killed(signal, core)),
+    ];
+    prop_oneof![
+        (0..5u8).prop_map(Move::Ask),
+        end.prop_map(Move::Crash),
+        Just(Move::LeaderEnds),
+        Just(Move::GroupEnds),
+        any::<bool>().prop_map(Move::TestEnds),
+        (0..400_000u64).prop_map(Move::Pass),
+    ]
+}
+
+/// A world with at most one program, as the manager's loop presents it.
+struct World {
+    state: State,
+    now: Duration,
+    next_pid: i32,
+    leader: Option<i32>,
+    group: Option<i32>,
+    test: Option<i32>,
+    answers: u64,
+    asked: u64,
+}
+
+impl World {
+    fn happen(&mut self, event: Event, spawn_works: bool) {
+        let mut events = vec![event];
+        while let Some(event) = events.pop() {
+            for action in self.state.step(event, self.now) {
+                events.extend(self.carry_out(&action, spawn_works));
+            }
+        }
+        assert!(self.state.backoff() <= self.state.policy.backoff_limit, "back-off above its limit");
+        assert_eq!(self.state.pid(), self.leader, "the manager knows its program");
+    }
+
+    fn carry_out(&mut self, action: &Action, spawn_works: bool) -> Option<Event> {
+        match *action {
+            Action::Spawn => {
+                assert_eq!((self.leader, self.group), (None, None), "a second program");
+                if !spawn_works {
+                    return Some(Event::SpawnFailed { reason: "no".to_owned(), lasting: true });
+                }
+                self.next_pid += 1;
+                self.leader = Some(self.next_pid);
+                self.group = self.leader;
+                return Some(Event::Spawned(self.next_pid));
+            }
+            Action::StartTest => {
+                assert_eq!(self.test, None, "a second start test");
+                self.next_pid += 1;
+                self.test = Some(self.next_pid);
+                return Some(Event::TestStarted(self.next_pid));
+            }
+            Action::KillTest(pid) => {
+                assert_eq!(self.test.take(), Some(pid));
+            }
+            Action::Terminate(group) | Action::Kill(group) => {
+                assert_eq!(self.group, Some(group), "a signal to somebody else");
+            }
+            Action::Relay { pid, .. } => {
+                assert_eq!(self.leader, Some(pid), "a signal to somebody else");
+                self.answers += 1;
+            }
+            Action::Reply(..) => self.answers += 1,
+            Action::Log(..) | Action::Report(_) => {}
+        }
+        None
+    }
+
+    fn make(&mut self, a_move: Move) {
+        match a_move {
+            Move::Ask(which) => {
+                self.asked += 1;
+                let client = self.asked;
+                let event = match which {
+                    0 => Event::Start(client),
+                    1 => Event::Stop(client),
+                    2 => Event::Restart(client),
+                    3 => Event::Kill(client, 1),
+                    _ => Event::Exit(client),
+                };
+                self.happen(event, true);
+            }
+            Move::Crash(end) if self.leader.is_some() => self.leader_ends(end),
+            Move::LeaderEnds if self.leader.is_some() => self.leader_ends(Ended::Killed(15, false)),
+            Move::GroupEnds if self.leader.is_none() => {
+                if let Some(group) = self.state.awaited_group() {
+                    assert_eq!(self.group.take(), Some(group));
+                    self.happen(Event::GroupGone, true);
+                }
+            }
+            Move::TestEnds(passed) if self.test.take().is_some() => {
+                self.happen(Event::TestEnded { passed }, true);
+            }
+            Move::Pass(milliseconds) => {
+                self.now += Duration::from_millis(milliseconds);
+                if self.state.deadline().is_some_and(|due| due <= self.now) {
+                    self.happen(Event::Due, milliseconds % 7 != 0);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn leader_ends(&mut self, end: Ended) {
+        self.leader = None;
+        if self.state.mood() == Mood::Up && !matches!(self.state.phase, Phase::Stopping { .. }) {
+            self.group = None; // an unasked death: what is left behind is not watched
+        }
+        self.happen(Event::Died(end), true);
+    }
+}
+
+proptest! {
+    #[test]
+    fn random_histories_keep_the_promises(
+        history in proptest::collection::vec(moves(), 1..200),
+        limit in 0..20u64,
+        (forever, hang_around, start_test) in any::<(bool, bool, bool)>(),
+        stop_timeout in 0..20u64,
+    ) {
+        let policy = Policy {
+            backoff_limit: seconds(limit),
+            stop_timeout: seconds(stop_timeout),
+            forever, hang_around, start_test,
+            ..policy()
+        };
+        let state = State::new(policy);
+        let (now, next_pid) = (Duration::ZERO, 100);
+        let mut world = World { state, now, next_pid, leader: None, group: None, test: None, answers: 0, asked: 0 };
+        world.happen(Event::Begin, true);
+        for a_move in history {
+            world.make(a_move);
+            prop_assert_eq!(world.answers, world.asked, "each request is answered once, at once");
+        }
+        // A stop is never lost: whatever came before, it leads to no program.
+        world.make(Move::Ask(1));
+        world.make(Move::LeaderEnds);
+        world.make(Move::GroupEnds);
+        prop_assert_eq!((world.leader, world.group), (None, None));
+        prop_assert!(world.state.ended().is_some() || world.state.mood() == Mood::Down);
+        world.make(Move::Pass(1_000_000));
+        prop_assert_eq!(world.leader, None);
+    }
+}
