@@ -5,3 +5,4 @@ mod layering;
 mod peers;
 mod readme;
 mod sandbox;
+mod zdrun;

@@ -1,7 +1,30 @@
 //! The command lines. Each program's module turns arguments into the plain values that the lower floors work with,
 //! prints the one line of an error and picks the exit status; nothing below it prints an error or ends the process.
 
+use std::fmt::Display;
+use std::io::{self, Write};
+
+use crate::exit::Exit;
+
 pub mod mkzeoinst;
 pub mod options;
 pub mod zdctl;
 pub mod zdrun;
+
+/// Tells a person on stderr what went wrong, each line with the program's name before it, and gives the status to
+/// end with.
+fn complain(program: &str, exit: Exit, error: &impl Display) -> Exit {
+    for line in error.to_string().lines() {
+        // Where stderr is gone there is nobody to tell.
+        let _ = writeln!(io::stderr(), "{program}: {line}");
+    }
+    exit
+}
+
+/// Prints what was asked for. A reader who has seen enough and closed the pipe is success.
+fn print(text: &str) -> Exit {
+    match writeln!(io::stdout(), "{}", text.trim_end_matches('\n')) {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => Exit::Failure,
+        _ => Exit::Success,
+    }
+}

@@ -1,10 +1,48 @@
-//! `zdrun`: to be filled.
+//! `zdrun`: its command line to the daemon manager's settings.
+
+use std::env;
+use std::ffi::OsString;
+use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
+use super::options::{self, Outcome};
+use super::{complain, print};
+use crate::config;
+use crate::control::READY_FD;
 use crate::exit::Exit;
+use crate::supervisor;
+use crate::sys::daemon;
+
+const NAME: &str = "zdrun";
 
 /// Runs `zdrun`.
 #[must_use]
 pub fn main() -> ExitCode {
-    Exit::Usage.into()
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    run(&arguments).into()
+}
+
+fn run(arguments: &[OsString]) -> Exit {
+    let flags = match options::zdrun(arguments) {
+        Ok(flags) => flags,
+        Err(Outcome::Text(text)) => return print(&text),
+        Err(Outcome::Usage(error)) => {
+            return complain(NAME, Exit::Usage, &format!("{error}; for help, use {NAME} -h"));
+        }
+    };
+    let settings = match config::resolve(&flags) {
+        Ok(settings) => settings,
+        Err(errors) => return complain(NAME, Exit::Usage, &errors),
+    };
+    match supervisor::run(&settings, starter()) {
+        Ok(exit) => exit,
+        Err(error) => complain(NAME, error.exit(), &error),
+    }
+}
+
+/// The descriptor that `zdctl` left open for the report on the start. A number that is none (a stale variable in
+/// somebody's environment) means that nobody listens.
+fn starter() -> Option<OwnedFd> {
+    let number = env::var(READY_FD).ok()?.parse().ok()?;
+    daemon::take_inherited(number).ok()
 }

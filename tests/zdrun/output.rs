@@ -1,0 +1,100 @@
+//! The event log and the transcript.
+
+use super::*;
+use crate::sandbox::matches;
+
+/// A configuration with an event log, and with a transcript.
+fn conf(sandbox: &Sandbox) -> String {
+    let root = sandbox.root().display();
+    let text = format!(
+        "<runner>\n program sleep 1000\n transcript {root}/out\n</runner>\n\
+         <eventlog>\n <logfile>\n path {root}/log\n </logfile>\n</eventlog>\n"
+    );
+    sandbox.write("conf", text).display().to_string()
+}
+
+const TIME: &str = "[..]-[..]-[..]T[..]:[..]:[..]";
+
+#[test]
+fn event_log_tells_the_programs_life() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox);
+    let work = sandbox.root().display().to_string();
+    let manager = Manager::start(&sandbox, &["-C", &conf, "-z", &work], SLEEP);
+    let first = manager.pid();
+    signal(first, nix::sys::signal::Signal::SIGKILL);
+    let second = manager.next_pid(first);
+    manager.ask("stop");
+    manager.gone();
+    let line = |message: &str| format!("------\n{TIME} INFO zdrun {message}\n");
+    let expected = [
+        "daemonizing the process".to_owned(),
+        format!("set current directory: '{work}'"),
+        "daemon manager started".to_owned(),
+        format!("spawned process pid={first}"),
+        format!("pid {first}: terminated by SIGKILL"),
+        "sleep 1 to avoid rapid restarts".to_owned(),
+        format!("spawned process pid={second}"),
+        format!("pid {second}: terminated by SIGTERM"),
+        "Exiting".to_owned(),
+    ];
+    let expected: String = expected.iter().map(|message| line(message)).collect();
+    let log = sandbox.read("log");
+    assert!(matches(&expected, &log), "{log}");
+}
+
+#[test]
+fn event_log_that_cannot_be_opened_stops_the_start() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox);
+    fs::create_dir(sandbox.path("log")).expect("a directory");
+    let complaint =
+        format!("zdrun: cannot open log file '{}/log': Is a directory\n", sandbox.root().display());
+    let run = sandbox.zdrun().args(["-d", "-C", &conf, "-s", "sock"]).args(SLEEP);
+    run.status(1).stderr(complaint).run();
+    assert!(!sandbox.path("sock").exists());
+}
+
+#[test]
+fn transcript_keeps_the_output_and_follows_a_rotation() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox);
+    let script =
+        "echo out; echo err >&2; while [ ! -e go ]; do sleep 0.02; done; echo later; exec sleep 1000";
+    let work = sandbox.root().display().to_string();
+    let manager = Manager::start(&sandbox, &["-C", &conf, "-z", &work], &["sh", "-c", script]);
+    eventually_some(SOON, || (sandbox.read("out") == "out\nerr\n").then_some(()));
+    fs::rename(sandbox.path("out"), sandbox.path("out.1")).expect("it is there");
+    fs::rename(sandbox.path("log"), sandbox.path("log.1")).expect("it is there");
+    assert_eq!(manager.ask("reopen_transcript"), "");
+    sandbox.write("go", "");
+    eventually_some(SOON, || (sandbox.read("out") == "later\n").then_some(()));
+    assert_eq!(sandbox.read("out.1"), "out\nerr\n");
+    manager.ask("stop");
+    manager.gone();
+    assert!(sandbox.read("log.1").contains("spawned process"));
+    assert!(sandbox.read("log").contains("Exiting"), "{}", sandbox.read("log"));
+}
+
+#[test]
+fn last_words_of_a_program_are_in_the_transcript() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox);
+    let script = "head -c 50000 /dev/zero | tr '\\0' x; exit 0";
+    Manager::start(&sandbox, &["-C", &conf], &["sh", "-c", script]);
+    sandbox.assert_no_process_left();
+    assert_eq!(sandbox.read("out"), "x".repeat(50_000));
+}
+
+#[test]
+fn full_disk_under_the_transcript_neither_blocks_nor_ends_the_program() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox);
+    std::os::unix::fs::symlink("/dev/full", sandbox.path("out")).expect("a link");
+    let script = "head -c 1000000 /dev/zero; echo $$ > done; exec sleep 1000";
+    let manager = Manager::start(&sandbox, &["-C", &conf], &["sh", "-c", script]);
+    let program = pid_in(&sandbox.path("done"));
+    assert_eq!(manager.pid(), program);
+    let log = sandbox.read("log");
+    assert_eq!(log.matches("No space left on device; output of the program is dropped").count(), 1, "{log}");
+}

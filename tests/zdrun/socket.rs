@@ -1,0 +1,114 @@
+//! The claim to the socket: one manager, whatever is left of others.
+
+use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::net::UnixListener;
+
+use nix::sys::signal::Signal;
+
+use super::*;
+
+#[test]
+fn socket_is_private() {
+    let sandbox = Sandbox::new();
+    let manager = Manager::start(&sandbox, &[], SLEEP);
+    let found = fs::symlink_metadata(&manager.socket).expect("it is there");
+    assert!(found.file_type().is_socket());
+    assert_eq!(found.mode() & 0o7777, 0o700);
+    assert_eq!(fs::metadata(manager.lock_file()).expect("it is there").mode() & 0o7777, 0o600);
+}
+
+#[test]
+fn second_manager_names_the_first_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    let manager = Manager::start(&sandbox, &[], SLEEP);
+    let (pid, program) = (manager.manager_pid(), manager.pid());
+    let socket = manager.socket.display().to_string();
+    for mode in [&["-d"][..], &[]] {
+        let complaint =
+            format!("zdrun: another daemon manager is already using socket '{socket}'; its pid is {pid}\n");
+        sandbox.zdrun().args(mode).args(["-s", &socket]).args(SLEEP).status(1).stderr(complaint).run();
+    }
+    assert_eq!((manager.manager_pid(), manager.pid()), (pid, program));
+}
+
+#[test]
+fn of_many_managers_at_once_one_stays() {
+    let sandbox = Sandbox::new();
+    let socket = sandbox.path("sock");
+    let racing: Vec<_> =
+        (0..12).map(|_| sandbox.zdrun().arg("-d").arg("-s").arg(&socket).args(SLEEP).spawn()).collect();
+    let ended: Vec<_> = racing.into_iter().map(|one| one.wait(SOON)).collect();
+    let statuses: Vec<_> = ended.iter().map(|one| one.status).collect();
+    assert_eq!(statuses.iter().filter(|status| **status == 0).count(), 1, "{statuses:?}");
+    for loser in ended.iter().filter(|one| one.status != 0) {
+        let told = "zdrun: another daemon manager is already using socket ";
+        assert!(loser.status == 1 && loser.stderr.starts_with(told), "{}", loser.stderr);
+    }
+    let programs = sandbox.leftovers().iter().filter(|line| line.ends_with(" sleep 1000")).count();
+    assert_eq!(programs, 2, "the program, and the manager that has it among its arguments");
+}
+
+#[test]
+fn socket_of_a_killed_manager_is_replaced() {
+    let sandbox = Sandbox::new();
+    let first = Manager::start(&sandbox, &[], SLEEP);
+    let (manager, program) = (first.manager_pid(), first.pid());
+    signal(manager, Signal::SIGKILL);
+    signal(program, Signal::SIGKILL);
+    sandbox.assert_no_process_left();
+    assert!(first.socket.exists());
+    let second = Manager::start(&sandbox, &[], SLEEP);
+    assert_ne!(second.manager_pid(), manager);
+}
+
+#[test]
+fn socket_that_somebody_else_serves_is_left_to_him() {
+    let sandbox = Sandbox::new();
+    let socket = sandbox.path("sock");
+    let _served = UnixListener::bind(&socket).expect("nobody has it");
+    let complaint = format!("zdrun: another daemon manager is already using socket '{}'\n", socket.display());
+    sandbox.zdrun().arg("-s").arg(&socket).args(SLEEP).status(1).stderr(complaint).run();
+    assert!(socket.exists());
+}
+
+#[test]
+fn file_in_the_way_is_left_alone() {
+    let sandbox = Sandbox::new();
+    let socket = sandbox.write("sock", "precious");
+    let complaint = format!("zdrun: '{}' exists and is not a socket; it is left alone\n", socket.display());
+    sandbox.zdrun().arg("-d").arg("-s").arg(&socket).args(SLEEP).status(1).stderr(complaint).run();
+    assert_eq!(sandbox.read("sock"), "precious");
+    assert!(!sandbox.path("sock.lock").exists());
+}
+
+#[test]
+fn socket_path_longer_than_an_address_works() {
+    let sandbox = Sandbox::new();
+    let deep = sandbox.path("d".repeat(120));
+    fs::create_dir(&deep).expect("a directory");
+    let socket = deep.join("sock");
+    sandbox.zdrun().arg("-d").arg("-s").arg(&socket).args(SLEEP).run();
+    assert!(socket.exists());
+}
+
+#[test]
+fn socket_in_no_directory_is_refused() {
+    let sandbox = Sandbox::new();
+    let complaint = "zdrun: invalid value for -s 'none/deep/sock': The directory named as part of the path \
+        none/deep/sock does not exist.; for help, use zdrun -h\n";
+    sandbox.zdrun().args(["-s", "none/deep/sock"]).args(SLEEP).status(2).stderr(complaint).run();
+}
+
+#[test]
+fn newcomers_socket_is_not_removed_at_the_end() {
+    let sandbox = Sandbox::new();
+    let manager = Manager::start(&sandbox, &[], SLEEP);
+    let stream = manager.connect();
+    fs::remove_file(&manager.socket).expect("it is there");
+    let _other = UnixListener::bind(&manager.socket).expect("the name is free");
+    let mut stream = stream;
+    stream.write_all(b"stop\n").expect("it is taken");
+    assert_eq!(rest(stream), "Sent SIGTERM\n");
+    sandbox.assert_no_process_left();
+    assert!(manager.socket.exists());
+}
