@@ -1,10 +1,152 @@
-//! `mkzeoinst`: to be filled.
+//! `mkzeoinst`: makes the home of a ZEO server instance.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use clap::Parser;
+use clap::error::ErrorKind;
+
 use crate::exit::Exit;
+use crate::instance::address::Address;
+use crate::instance::apply::{self, Step};
+use crate::instance::find::{Places, Programs};
+use crate::instance::home::Home;
+use crate::instance::quote::shown;
+use crate::instance::{Error, Request, plan, start};
+use crate::sys::reason::reason;
+use crate::sys::user::own_uid;
+
+/// Make the home of a ZEO server instance: HOME with bin, etc, log and var in it, two configuration files and the
+/// script bin/zeoctl, which starts and stops the server.
+///
+/// Directories and files that are there already are left alone; files that are empty are written.
+#[derive(Debug, Parser)]
+#[command(name = "mkzeoinst", version)]
+struct Arguments {
+    /// The directory to make; its ancestors are made as well
+    home: OsString,
+
+    /// Where the server listens: PORT, HOST:PORT or [IPV6]:PORT
+    #[arg(value_name = "[HOST:]PORT", default_value = "9999")]
+    address: OsString,
+
+    /// The ZEO server to run [default: runzeo beside mkzeoinst, else runzeo or runzeo.py on PATH]
+    #[arg(long, value_name = "PATH")]
+    server: Option<PathBuf>,
+
+    /// Start the instance, and wait until its server answers
+    #[arg(long)]
+    start: bool,
+}
 
 /// Runs `mkzeoinst`.
 #[must_use]
 pub fn main() -> ExitCode {
-    Exit::Usage.into()
+    let mut output = Output::default();
+    let exit = match Arguments::try_parse() {
+        Ok(arguments) => match make(&arguments, &mut output) {
+            Ok(()) => Exit::Success,
+            Err(error) => {
+                complain(&error.to_string());
+                if error.is_usage() { Exit::Usage } else { Exit::Failure }
+            }
+        },
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            output.line(error.to_string().trim_end());
+            Exit::Success
+        }
+        Err(error) => {
+            complain(&format!("{}; try 'mkzeoinst --help'", first_paragraph(&error.to_string())));
+            Exit::Usage
+        }
+    };
+    match (exit, output.failure) {
+        (Exit::Success, Some(error)) => {
+            complain(&format!("cannot write to standard output: {}", reason(&error)));
+            Exit::Failure.into()
+        }
+        (exit, _) => exit.into(),
+    }
+}
+
+fn make(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
+    let address = Address::parse(&arguments.address, own_uid() == 0)?;
+    let current = env::current_dir().map_err(|source| Error::System {
+        verb: "find",
+        path: PathBuf::from("."),
+        source,
+    })?;
+    let home = Home::new(Path::new(&arguments.home), &current)?;
+    let places = Places::new(env::current_exe().ok().as_deref(), env::var_os("PATH").as_deref(), &current);
+    let server = arguments.server.as_deref().map(|server| current.join(server));
+    let programs = Programs::find(&places, server.as_deref())?;
+    let request = Request { home, address, programs };
+
+    let plan = plan::draw(&request)?;
+    for warning in start::warnings(&request.address) {
+        complain(&format!("warning: {warning}"));
+    }
+    apply::run(&plan, &mut |step| output.step(step))?;
+    output.line("All done.");
+    if arguments.start {
+        start(&request, plan.keeps("etc/zeo.conf"), output)?;
+    }
+    Ok(())
+}
+
+/// Starts the instance. A configuration that is a person's may name any address, so then there is none to wait at.
+fn start(request: &Request, own_configuration: bool, output: &mut Output) -> Result<(), Error> {
+    if own_configuration {
+        start::run(request, None)?;
+        complain(
+            "warning: not waiting for the server, because the existing zeo.conf may name another address",
+        );
+    } else {
+        start::run(request, Some(&request.address))?;
+        output.line(&format!("ZEO server is listening on {}", request.address.spoken()));
+    }
+    Ok(())
+}
+
+/// One line on the standard error. If that is closed too, nobody is left to tell.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "mkzeoinst: {message}");
+}
+
+/// The message of clap's report, without the usage that follows it, on one line.
+fn first_paragraph(report: &str) -> String {
+    let lines: Vec<_> = report.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let message = lines.join(" ");
+    message.strip_prefix("error: ").unwrap_or(&message).to_owned()
+}
+
+/// The standard output. The work goes on when it cannot be written to; a reader that has gone away is no failure.
+#[derive(Default)]
+struct Output {
+    failure: Option<io::Error>,
+}
+
+impl Output {
+    fn step(&mut self, step: Step<'_>) {
+        let plain = |path: &Path| path.display().to_string();
+        self.line(&match step {
+            Step::CreatedDirectory(path) => format!("Created directory {}", plain(path)),
+            Step::Wrote(path) => format!("Wrote file {}", plain(path)),
+            Step::Kept(path) => format!("Warning: not overwriting existing file {}", shown(path)),
+            Step::ChangedMode(path, mode) => format!("Changed mode for {} to {mode:o}", plain(path)),
+        });
+    }
+
+    fn line(&mut self, line: &str) {
+        let mut stdout = io::stdout().lock();
+        let written = writeln!(stdout, "{line}").and_then(|()| stdout.flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.failure.get_or_insert(error);
+        }
+    }
 }

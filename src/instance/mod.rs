@@ -1,1 +1,40 @@
-//! To be filled.
+//! The instance home: the directory tree from which one ZEO server is run.
+//!
+//! Making one is three steps that each stand alone. [`Request`] says what is wanted, in values. [`plan::draw`] renders
+//! the templates, looks at the disk and decides one [`plan::Verb`] per path; it changes nothing. [`apply::run`] is the
+//! only writer: it carries a plan out and tells what it did, step by step. [`start::run`] then starts the instance and
+//! waits for the server's greeting.
+//!
+//! Promised: a file that a person may have written in is never changed; a file appears whole or not at all; what was
+//! made before an error stays; doing it all again completes what is missing and is silent about the rest.
+//!
+//! This module must not know options, exit statuses or where its messages go, nor what the keys in the templates mean
+//! to the programs that read them.
+
+pub mod address;
+pub mod apply;
+mod error;
+pub mod find;
+pub mod home;
+pub mod plan;
+mod probe;
+pub mod quote;
+pub mod start;
+pub mod template;
+
+pub use error::Error;
+
+use address::Address;
+use find::Programs;
+use home::Home;
+
+/// An instance as it was asked for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Request {
+    /// Where it lies.
+    pub home: Home,
+    /// Where its server listens.
+    pub address: Address,
+    /// What its files refer to.
+    pub programs: Programs,
+}

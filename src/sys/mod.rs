@@ -4,6 +4,7 @@
 //! supervision, configuration or protocols, and decides nothing: errors come back as [`std::io::Error`].
 
 pub mod daemon;
+pub mod files;
 pub mod inherit;
 pub mod interrupt;
 pub mod local_time;
@@ -14,6 +15,7 @@ pub mod reason;
 pub mod signal_names;
 pub mod signals;
 pub mod socket;
+pub mod tcp;
 pub mod thread;
 pub mod unblocked;
 pub mod unix_stream;

@@ -1,0 +1,224 @@
+//! Where the server listens: `[HOST:]PORT`.
+
+use std::ffi::OsStr;
+use std::fmt;
+use std::net::{Ipv4Addr, Ipv6Addr};
+
+use super::quote::shown;
+
+/// The port where none is named: the founding document's.
+pub const DEFAULT_PORT: u16 = 9999;
+
+/// The first port that needs no privilege.
+const FIRST_FREE_PORT: u16 = 1024;
+
+/// A TCP address in the form that configuration files take.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Address {
+    /// The interface.
+    pub host: Host,
+    /// The port, never 0.
+    pub port: u16,
+}
+
+/// The interface that a server listens on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Host {
+    /// Every one of the machine.
+    Any,
+    /// An IPv4 address, or a name that the resolver knows.
+    Name(String),
+    /// An IPv6 address, without brackets; a zone may follow it after `%`.
+    V6(String),
+}
+
+/// Why a text is no address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Fault {
+    /// The port is no number.
+    #[error("bad port {}: not a number", shown(.0))]
+    PortNotNumber(String),
+    /// The port is none that a server may have.
+    #[error("bad port {0}: not in the range 1024 to 65535")]
+    PortOutOfRange(String),
+    /// The port is one that only the superuser may have.
+    #[error("bad port {0}: only root can listen on a port below 1024")]
+    PortPrivileged(u16),
+    /// The host cannot be one.
+    #[error("bad host {}: {why}", shown(host))]
+    Host {
+        /// As it was typed.
+        host: String,
+        /// What is wrong.
+        why: &'static str,
+    },
+}
+
+impl Default for Address {
+    fn default() -> Self {
+        Self { host: Host::Any, port: DEFAULT_PORT }
+    }
+}
+
+impl Address {
+    /// Reads `PORT`, `HOST:PORT` or `[IPV6]:PORT`. Ports below 1024 are for `root` only.
+    pub fn parse(text: &OsStr, root: bool) -> Result<Self, Fault> {
+        let text = text.to_string_lossy();
+        if text.starts_with('[') && text.ends_with(']') {
+            return Err(Fault::Host { host: text.into_owned(), why: "no port follows, as in [::1]:9999" });
+        }
+        let (host, port) = match text.rsplit_once(':') {
+            None => (Host::Any, text.as_ref()),
+            Some((host, port)) => (Host::parse(host)?, port),
+        };
+        Ok(Self { host, port: parse_port(port, root)? })
+    }
+
+    /// Whether the port is one of those that only root can listen on.
+    #[must_use]
+    pub fn is_privileged(&self) -> bool {
+        self.port < FIRST_FREE_PORT
+    }
+
+    /// The address as a message names it: a lone number would not say that it is a port.
+    #[must_use]
+    pub fn spoken(&self) -> String {
+        match self.host {
+            Host::Any => format!("port {}", self.port),
+            Host::Name(_) | Host::V6(_) => self.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.host {
+            Host::Any => write!(f, "{}", self.port),
+            Host::Name(name) => write!(f, "{name}:{}", self.port),
+            Host::V6(address) => write!(f, "[{address}]:{}", self.port),
+        }
+    }
+}
+
+impl Host {
+    fn parse(text: &str) -> Result<Self, Fault> {
+        let fault = |why| Err(Fault::Host { host: text.to_owned(), why });
+        if let Some(rest) = text.strip_prefix('[') {
+            return match rest.strip_suffix(']') {
+                Some(inner) if is_v6(inner) => Ok(Self::V6(inner.to_owned())),
+                Some(_) => fault("not an IPv6 address"),
+                None => fault("the bracket is not closed"),
+            };
+        }
+        if text.is_empty() {
+            return fault("empty; for every interface give the port alone");
+        }
+        if text.contains(':') {
+            return fault("an IPv6 address needs brackets, as in [::1]:9999");
+        }
+        if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.parse::<Ipv4Addr>().is_err() {
+            return fault("not an IPv4 address");
+        }
+        if is_host_name(text) { Ok(Self::Name(text.to_owned())) } else { fault("not a host name") }
+    }
+}
+
+/// An IPv6 address as RFC 4291 section 2.2 writes it, and the zone of RFC 4007 section 11.
+fn is_v6(text: &str) -> bool {
+    let (address, zone) = text.split_once('%').map_or((text, None), |(address, zone)| (address, Some(zone)));
+    let in_zone = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
+    address.parse::<Ipv6Addr>().is_ok() && zone.is_none_or(|z| !z.is_empty() && z.chars().all(in_zone))
+}
+
+/// Labels of letters, digits and hyphens (RFC 1123 section 2.1), and underscores, which resolvers let through.
+fn is_host_name(text: &str) -> bool {
+    let allowed = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(allowed)
+            && !label.starts_with('-')
+            && !label.ends_with('-')
+    };
+    text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(is_label)
+}
+
+fn parse_port(text: &str, root: bool) -> Result<u16, Fault> {
+    if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
+        return Err(Fault::PortNotNumber(text.to_owned()));
+    }
+    match text.parse::<u16>() {
+        Ok(0) | Err(_) => Err(Fault::PortOutOfRange(text.to_owned())),
+        Ok(port) if port < FIRST_FREE_PORT && !root => Err(Fault::PortPrivileged(port)),
+        Ok(port) => Ok(port),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(text: &str) -> Result<String, String> {
+        Address::parse(OsStr::new(text), false).map(|a| a.to_string()).map_err(|e| e.to_string())
+    }
+
+    #[test]
+    fn addresses_are_written_as_configuration_files_take_them() {
+        for (text, written) in [
+            ("9999", "9999"),
+            ("1024", "1024"),
+            ("65535", "65535"),
+            ("08100", "8100"),
+            ("localhost:8100", "localhost:8100"),
+            ("Zeo-1.example.org.:8100", "Zeo-1.example.org.:8100"),
+            ("127.0.0.1:8100", "127.0.0.1:8100"),
+            ("[::1]:8100", "[::1]:8100"),
+            ("[::ffff:10.0.0.1]:8100", "[::ffff:10.0.0.1]:8100"),
+            ("[fe80::1%eth0]:8100", "[fe80::1%eth0]:8100"),
+        ] {
+            assert_eq!(parse(text).as_deref(), Ok(written), "{text}");
+        }
+        assert_eq!(Address::default().to_string(), "9999");
+    }
+
+    #[test]
+    fn bad_addresses_are_refused_with_the_reason() {
+        for (text, message) in [
+            ("", "bad port '': not a number"),
+            ("abc", "bad port 'abc': not a number"),
+            ("+9999", "bad port '+9999': not a number"),
+            ("99 99", "bad port '99 99': not a number"),
+            ("٩٩٩٩", "bad port '٩٩٩٩': not a number"),
+            ("a\nb", r"bad port 'a\nb': not a number"),
+            ("localhost:", "bad port '': not a number"),
+            ("0", "bad port 0: not in the range 1024 to 65535"),
+            ("65536", "bad port 65536: not in the range 1024 to 65535"),
+            ("99999999999999999999", "bad port 99999999999999999999: not in the range 1024 to 65535"),
+            ("80", "bad port 80: only root can listen on a port below 1024"),
+            ("1023", "bad port 1023: only root can listen on a port below 1024"),
+            (":9999", "bad host '': empty; for every interface give the port alone"),
+            ("a b:9999", "bad host 'a b': not a host name"),
+            ("a/b:9999", "bad host 'a/b': not a host name"),
+            ("$x:9999", "bad host '$x': not a host name"),
+            ("a..b:9999", "bad host 'a..b': not a host name"),
+            ("-a:9999", "bad host '-a': not a host name"),
+            ("höst:9999", "bad host 'höst': not a host name"),
+            ("1.2.3:9999", "bad host '1.2.3': not an IPv4 address"),
+            ("256.1.1.1:9999", "bad host '256.1.1.1': not an IPv4 address"),
+            ("::1:9999", "bad host '::1': an IPv6 address needs brackets, as in [::1]:9999"),
+            ("[::zz]:9999", "bad host '[::zz]': not an IPv6 address"),
+            ("[]:9999", "bad host '[]': not an IPv6 address"),
+            ("[::1%]:9999", "bad host '[::1%]': not an IPv6 address"),
+            ("[::1:9999", "bad host '[::1': the bracket is not closed"),
+            ("[::1]", "bad host '[::1]': no port follows, as in [::1]:9999"),
+        ] {
+            assert_eq!(parse(text), Err(message.to_owned()), "{text}");
+        }
+    }
+
+    #[test]
+    fn root_may_have_a_privileged_port() {
+        let address = Address::parse(OsStr::new("80"), true).unwrap();
+        assert_eq!((address.to_string().as_str(), address.is_privileged()), ("80", true));
+        assert_eq!(Address::parse(OsStr::new("0"), true), Err(Fault::PortOutOfRange("0".to_owned())));
+    }
+}

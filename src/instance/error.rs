@@ -1,0 +1,79 @@
+//! What can go wrong with an instance home.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::address::Fault;
+use super::quote::shown;
+use crate::sys::reason::reason;
+
+/// Why an instance was not made, or not started. Each reads as what follows the program's name in one line.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The address is not one.
+    #[error("{0}")]
+    Address(#[from] Fault),
+    /// A name that the files would have to hold, and cannot.
+    #[error("cannot use {role} {}: {why}", shown(path))]
+    Inexpressible {
+        /// What the name is for.
+        role: &'static str,
+        /// The name.
+        path: PathBuf,
+        /// Which of its characters is in the way.
+        why: &'static str,
+    },
+    /// Something that is neither missing nor of the right kind has a name that is needed.
+    #[error("cannot {verb} {}: {why}", shown(path))]
+    InTheWay {
+        /// What was to be done.
+        verb: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// What stands there.
+        why: &'static str,
+    },
+    /// The system refused.
+    #[error("cannot {verb} {}: {}", shown(path), reason(source))]
+    System {
+        /// What was to be done.
+        verb: &'static str,
+        /// With what.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A program was not found.
+    #[error("cannot find {0}")]
+    NotFound(String),
+    /// A template cannot be rendered: a fault of the template.
+    #[error("template {name}: {message}")]
+    Template {
+        /// The template, relative to the templates' directory.
+        name: String,
+        /// Where and what.
+        message: String,
+    },
+    /// The instance is made but does not run.
+    #[error("cannot start the instance: {why}; see {} and {}", shown(manager_log), shown(server_log))]
+    NotStarted {
+        /// What was seen.
+        why: String,
+        /// The daemon manager's log.
+        manager_log: PathBuf,
+        /// The server's log.
+        server_log: PathBuf,
+    },
+}
+
+impl Error {
+    /// Whether what was asked for makes no sense (against: it could not be done).
+    #[must_use]
+    pub fn is_usage(&self) -> bool {
+        matches!(self, Self::Address(_) | Self::Inexpressible { .. })
+    }
+
+    pub(super) fn system(verb: &'static str, path: &Path, source: io::Error) -> Self {
+        Self::System { verb, path: path.to_owned(), source }
+    }
+}

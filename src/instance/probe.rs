@@ -1,0 +1,161 @@
+//! Questions to the network: is an address free, and does a ZEO server answer on it.
+
+use std::io::{self, Read};
+use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::time::Duration;
+
+use super::address::{Address, Host};
+use crate::sys::reason::reason;
+use crate::sys::tcp::try_address;
+
+/// Bytes of a greeting beyond which it is none; today's has two.
+const LONGEST_GREETING: usize = 16;
+
+/// How long to wait for a connection, and then for each part of the greeting.
+const ATTEMPT: Duration = Duration::from_secs(2);
+
+/// Why a server may be unable to listen on an address.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(super) enum Trouble {
+    /// Some process listens there.
+    #[error("a process is already listening on {0}")]
+    InUse(String),
+    /// Anything else that the system says.
+    #[error("cannot check that {address} is free: {why}")]
+    Unknown {
+        /// The address.
+        address: String,
+        /// The reason.
+        why: String,
+    },
+}
+
+/// Whether a server could listen on the address now.
+pub(super) fn availability(address: &Address) -> Result<(), Trouble> {
+    let unknown = |error: &io::Error| Trouble::Unknown { address: address.spoken(), why: reason(error) };
+    for socket in addresses(address, ["::", "0.0.0.0"]).map_err(|error| unknown(&error))? {
+        match try_address(socket) {
+            Ok(()) => {}
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                return Err(Trouble::InUse(address.spoken()));
+            }
+            // A machine without IPv6 is no trouble where every interface will do.
+            Err(_) if address.host == Host::Any && socket.is_ipv6() => {}
+            Err(error) => return Err(unknown(&error)),
+        }
+    }
+    Ok(())
+}
+
+/// Connects and reads the greeting of a ZEO server: a frame of four bytes length and that many bytes, which are a
+/// letter for the encoding and a version number (ZEO-PROTOCOL.md sections 1 and 2).
+pub(super) fn greeting(address: &Address) -> Result<(), String> {
+    let sockets = addresses(address, ["127.0.0.1", "::1"]).map_err(|error| reason(&error))?;
+    let mut last = Err("the address leads nowhere".to_owned());
+    for socket in sockets {
+        last = greeting_of(socket);
+        if last.is_ok() {
+            break;
+        }
+    }
+    last
+}
+
+fn greeting_of(socket: SocketAddr) -> Result<(), String> {
+    let stranger = || Err("what answers is not a ZEO server".to_owned());
+    let mut stream = TcpStream::connect_timeout(&socket, ATTEMPT).map_err(|error| reason(&error))?;
+    stream.set_read_timeout(Some(ATTEMPT)).map_err(|error| reason(&error))?;
+    let mut length = [0; 4];
+    read(&mut stream, &mut length)?;
+    let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
+    if length > LONGEST_GREETING {
+        return stranger();
+    }
+    let mut greeting = vec![0; length];
+    read(&mut stream, &mut greeting)?;
+    match greeting.as_slice() {
+        [b'Z' | b'M', version @ ..] if !version.is_empty() && version.iter().all(u8::is_ascii_digit) => {
+            Ok(())
+        }
+        _ => stranger(),
+    }
+}
+
+fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(), String> {
+    stream.read_exact(buffer).map_err(|error| match error.kind() {
+        io::ErrorKind::UnexpectedEof => "the connection was closed without a greeting".to_owned(),
+        io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no greeting came".to_owned(),
+        _ => reason(&error),
+    })
+}
+
+/// The socket addresses that `address` stands for; `any` stands for every interface.
+fn addresses(address: &Address, any: [&str; 2]) -> io::Result<Vec<SocketAddr>> {
+    let resolve = |host: &str| (host, address.port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    match &address.host {
+        Host::Any => Ok(any.iter().filter_map(|host| resolve(host).ok()).flatten().collect()),
+        Host::Name(host) | Host::V6(host) => resolve(host),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::TcpListener;
+    use std::thread;
+
+    use super::*;
+
+    fn at(port: u16) -> Address {
+        Address { host: Host::Name("127.0.0.1".to_owned()), port }
+    }
+
+    /// What the greeting comes to from a server that sends `bytes` to one client.
+    fn greeted(bytes: &'static [u8]) -> Result<(), String> {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let server = thread::spawn(move || listener.accept().unwrap().0.write_all(bytes).unwrap());
+        let result = greeting(&at(port));
+        server.join().unwrap();
+        result
+    }
+
+    #[test]
+    fn greeting_of_a_zeo_server_is_known_in_both_encodings() {
+        assert_eq!(greeted(b"\0\0\0\x02Z5"), Ok(()));
+        assert_eq!(greeted(b"\0\0\0\x02M5"), Ok(()));
+        assert_eq!(greeted(b"\0\0\0\x04Z310\0\0\0\x05later"), Ok(()));
+    }
+
+    #[test]
+    fn other_servers_are_not_taken_for_one() {
+        let other = Err("what answers is not a ZEO server".to_owned());
+        assert_eq!(greeted(b"SSH-2.0-x\r\n"), other);
+        assert_eq!(greeted(b"\0\0\0\x02HI"), other);
+        assert_eq!(greeted(b"\0\0\0\x01Z"), other);
+        assert_eq!(greeted(b"\0\0\0\0"), other);
+        assert_eq!(greeted(b"\0\0\0\xffZ5"), other);
+        assert_eq!(greeted(b"\0\0\0"), Err("the connection was closed without a greeting".to_owned()));
+    }
+
+    #[test]
+    fn address_with_a_listener_is_in_use_for_every_spelling() {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let any = Address { host: Host::Any, port };
+        assert_eq!(availability(&any), Err(Trouble::InUse(format!("port {port}"))));
+        assert_eq!(availability(&at(port)), Err(Trouble::InUse(format!("127.0.0.1:{port}"))));
+        drop(listener);
+        assert_eq!(availability(&at(port)), Ok(()));
+    }
+
+    #[test]
+    fn address_of_another_machine_is_told_apart_from_one_in_use() {
+        let elsewhere = Address { host: Host::Name("192.0.2.1".to_owned()), port: 9999 };
+        let why = "Cannot assign requested address".to_owned();
+        assert_eq!(
+            availability(&elsewhere),
+            Err(Trouble::Unknown { address: "192.0.2.1:9999".to_owned(), why })
+        );
+    }
+}

@@ -1,0 +1,151 @@
+//! Names in the languages of the generated files: each has its own special characters, and a name must come out of
+//! each as it went in.
+
+use std::borrow::Cow;
+use std::ffi::OsStr;
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt;
+
+/// `text` as one word of a POSIX shell script (XCU 2.2.2).
+#[must_use]
+pub fn shell(text: &str) -> String {
+    format!("'{}'", text.replace('\'', r"'\''"))
+}
+
+/// `text` as part of a value in a configuration file, where only `$` is special (ZCONFIG.md section 6).
+#[must_use]
+pub fn zconfig(text: &str) -> String {
+    text.replace('$', "$$")
+}
+
+/// The path of a directory as a whole value in a configuration file. There is no quoting there, and white space at the
+/// end of a value is dropped (ZCONFIG.md section 1): `/.` keeps it from being the end.
+#[must_use]
+pub fn zconfig_directory(path: &str) -> String {
+    let end = if path.ends_with(is_blank) { "/." } else { "" };
+    zconfig(path) + end
+}
+
+/// `text` as one word of the `program` key: quoted as in a shell if it holds white space, a quote or a backslash, and
+/// as it is otherwise, which older readers of that key understand too. The result still has to pass [`zconfig`].
+#[must_use]
+pub fn program_word(text: &str) -> Cow<'_, str> {
+    let special = |c: char| is_blank(c) || matches!(c, '\'' | '"' | '\\');
+    if text.contains(special) { shell(text).into() } else { text.into() }
+}
+
+/// White space as configuration files know it: that of Unicode and the four separators of ASCII (ZCONFIG.md section 1).
+fn is_blank(c: char) -> bool {
+    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
+}
+
+/// A name in a message: on one line, in single quotes, or in double quotes where it holds only single ones; what
+/// cannot be shown is escaped (ZCONFIG.md section 12, `repr`).
+#[must_use]
+pub fn shown(name: impl AsRef<OsStr>) -> String {
+    let bytes = name.as_ref().as_bytes();
+    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
+    let mut out = String::from(quote);
+    for chunk in bytes.utf8_chunks() {
+        chunk.valid().chars().for_each(|c| push_shown(&mut out, c, quote));
+        for byte in chunk.invalid() {
+            let _ = write!(out, "\\x{byte:02x}");
+        }
+    }
+    out.push(quote);
+    out
+}
+
+fn push_shown(out: &mut String, c: char, quote: char) {
+    let hidden = c.is_control() || (c.is_whitespace() && c != ' ');
+    let _ = match c {
+        '\\' => write!(out, "\\\\"),
+        '\n' => write!(out, "\\n"),
+        '\r' => write!(out, "\\r"),
+        '\t' => write!(out, "\\t"),
+        c if c == quote => write!(out, "\\{c}"),
+        c if hidden && u32::from(c) < 0x100 => write!(out, "\\x{:02x}", u32::from(c)),
+        c if hidden => write!(out, "\\u{:04x}", u32::from(c)),
+        c => write!(out, "{c}"),
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::config::split_words;
+
+    #[test]
+    fn shell_word_is_in_single_quotes_and_so_are_its_own_quotes() {
+        assert_eq!(shell("/a b"), "'/a b'");
+        assert_eq!(shell("it's $x"), r"'it'\''s $x'");
+        assert_eq!(shell(""), "''");
+    }
+
+    #[test]
+    fn dollar_is_doubled_in_a_configuration_value() {
+        assert_eq!(zconfig("/a$b/$$"), "/a$$b/$$$$");
+        assert_eq!(zconfig("/a 'b' #c %d"), "/a 'b' #c %d");
+    }
+
+    #[test]
+    fn directory_that_ends_in_white_space_is_kept_from_ending_in_it() {
+        assert_eq!(zconfig_directory("/a b"), "/a b");
+        assert_eq!(zconfig_directory("/a "), "/a /.");
+        assert_eq!(zconfig_directory("/$\u{3000}"), "/$$\u{3000}/.");
+        assert_eq!(zconfig_directory("/a\u{1f}"), "/a\u{1f}/.");
+    }
+
+    #[test]
+    fn program_word_is_quoted_only_if_it_must_be() {
+        assert_eq!(program_word("/a/$b#%(é)"), "/a/$b#%(é)");
+        assert_eq!(program_word("/a b"), "'/a b'");
+        assert_eq!(program_word("/a\u{a0}b"), "'/a\u{a0}b'");
+        assert_eq!(program_word("/a\u{1c}b"), "'/a\u{1c}b'");
+        assert_eq!(program_word(r"/a\b"), r"'/a\b'");
+        assert_eq!(program_word("/a'b"), r"'/a'\''b'");
+        assert_eq!(program_word("/a\"b"), "'/a\"b'");
+    }
+
+    #[test]
+    fn shown_name_stays_on_one_line_whatever_it_holds() {
+        assert_eq!(shown("/a b"), "'/a b'");
+        assert_eq!(shown("it's"), "\"it's\"");
+        assert_eq!(shown("it's \"it\""), r#"'it\'s "it"'"#);
+        assert_eq!(shown("a\nb\tc\\é\u{1b}\u{2028}"), r"'a\nb\tc\\é\x1b\u2028'");
+        assert_eq!(shown(OsStr::from_bytes(b"a\xff\xfeb")), r"'a\xff\xfeb'");
+    }
+
+    /// What a shell makes of the text between its quotes, by the rules of XCU 2.2.
+    fn read_back(quoted: &str) -> String {
+        let mut out = String::new();
+        let mut inside = false;
+        let mut characters = quoted.chars();
+        while let Some(c) = characters.next() {
+            match c {
+                '\'' => inside = !inside,
+                '\\' if !inside => out.extend(characters.next()),
+                c => out.push(c),
+            }
+        }
+        assert!(!inside, "unclosed: {quoted}");
+        out
+    }
+
+    proptest! {
+        #[test]
+        fn every_shell_word_reads_back_as_it_was(text in any::<String>()) {
+            prop_assert_eq!(read_back(&shell(&text)), text);
+        }
+
+        #[test]
+        fn every_program_word_is_one_word_that_reads_back(text in "[^\u{0}\n]+") {
+            let word = program_word(&text);
+            prop_assert!(word.starts_with('\'') || !word.contains(is_blank));
+            let words = split_words(OsStr::new(&format!("{word} -C {word}"))).unwrap();
+            prop_assert_eq!(words, [&text, "-C", &text]);
+        }
+    }
+}
