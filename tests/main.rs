@@ -1,7 +1,9 @@
 //! The integration tests, one binary: each module is a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
+mod golden;
 mod layering;
+mod mkzeoinst;
 mod peers;
 mod readme;
 mod sandbox;

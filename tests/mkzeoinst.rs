@@ -1,0 +1,166 @@
+//! `mkzeoinst` where a golden case cannot go: the network, the generated script in real shells, failing system calls.
+
+mod faults;
+mod peers;
+mod script;
+mod start;
+
+use std::fs::File;
+use std::io::{self, Write};
+use std::net::TcpListener;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use crate::golden::place;
+use crate::sandbox::Sandbox;
+use crate::sandbox::run::Run;
+
+/// Names that some shell, or some other reader of the generated files, might take for something else.
+const NAMES: &[&str] = &[
+    "plain",
+    "two words",
+    " outer blanks ",
+    "tab\tand\rreturn",
+    "it's",
+    "\"quoted\"",
+    "'\"'\"",
+    "back\\slash\\",
+    "$HOME",
+    "${HOME}$(id)`id`$$",
+    "#hash # too",
+    "100%",
+    "%s%n",
+    "a;b&c|d<e>f(g)",
+    "*?[a]~!",
+    "-dash",
+    "~",
+    "{{ home }}{% if %}{# x #}",
+    "<runner>",
+    "caf\u{e9} \u{4f60}\u{597d} \u{1f600}",
+    "no\u{a0}break\u{3000}",
+    "\u{1b}[31m\u{7f}",
+    "\u{1c}\u{1f}",
+    "[::1]:9999",
+    "...",
+];
+
+/// Puts `mkzeoinst` into a directory of its own, with a `zdctl` that is this shell script, and a `zdrun` and a `runzeo`
+/// that do nothing.
+fn install(sandbox: &Sandbox, zdctl: &str) {
+    for (name, script) in [("zdctl", zdctl), ("zdrun", ""), ("runzeo", "")] {
+        let path = sandbox.write(Path::new("bin").join(name), format!("#!/bin/sh\n{script}\n"));
+        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+    }
+    place(env!("CARGO_BIN_EXE_mkzeoinst"), &sandbox.path("bin/mkzeoinst"));
+}
+
+fn mkzeoinst(sandbox: &Sandbox) -> Run {
+    sandbox.command(sandbox.path("bin/mkzeoinst"))
+}
+
+/// What a first run prints for a home in an existing directory.
+fn first_run(home: &Path) -> String {
+    let home = home.display();
+    let directories: String =
+        ["", "/bin", "/etc", "/log", "/var"].map(|name| format!("Created directory {home}{name}\n")).concat();
+    let files = ["etc/zeo.conf", "etc/zeoctl.conf", "bin/zeoctl"];
+    let files: String = files.map(|name| format!("Wrote file {home}/{name}\n")).concat();
+    format!("{directories}{files}All done.\n")
+}
+
+/// Whether a tool that a claim needs is there; if not, the claim is reported as skipped, and fails with CI=true.
+fn have(tool: &str, arguments: &[&str]) -> bool {
+    let mut command = Command::new(tool);
+    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let works = command.status().is_ok_and(|status| status.success());
+    if !works {
+        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{tool} is needed with CI=true");
+        // Not `eprintln`, which the test runner keeps to itself when the test passes.
+        let _ = writeln!(
+            io::stderr(),
+            "\nskipped: {}: no {tool}",
+            std::thread::current().name().unwrap_or_default()
+        );
+    }
+    works
+}
+
+#[test]
+fn port_is_9999_where_none_is_named() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, "");
+    let outcome = mkzeoinst(&sandbox).arg("zeo").output();
+    assert_eq!((outcome.status, outcome.stdout), (0, first_run(&sandbox.path("zeo"))));
+    // Whoever runs these tests may have a server there.
+    let warning = "mkzeoinst: warning: a process is already listening on port 9999\n";
+    assert!(["", warning].contains(&outcome.stderr.as_str()), "{}", outcome.stderr);
+    assert!(sandbox.read("zeo/etc/zeo.conf").contains("\n  address 9999\n"));
+}
+
+#[test]
+fn port_that_is_listened_on_is_a_warning() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, "");
+    let port = sandbox.port().to_string();
+    let _listener = TcpListener::bind(format!("127.0.0.1:{port}")).unwrap();
+    let warning = format!("mkzeoinst: warning: a process is already listening on port {port}\n");
+    let stdout = first_run(&sandbox.path("zeo"));
+    mkzeoinst(&sandbox).args(["zeo", &port]).stdout(stdout).stderr(&warning).run();
+    mkzeoinst(&sandbox).args(["zeo", &port]).stdout("All done.\n").stderr(&warning).run();
+}
+
+#[test]
+fn privileged_port_is_for_root_and_with_a_warning() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, "");
+    if nix::unistd::geteuid().is_root() {
+        let warning = "mkzeoinst: warning: only root can listen on a port below 1024, such as 1023\n";
+        let stdout = first_run(&sandbox.path("zeo"));
+        mkzeoinst(&sandbox).args(["zeo", "1023"]).stdout(stdout).stderr(warning).run();
+        assert!(sandbox.read("zeo/etc/zeo.conf").contains("\n  address 1023\n"));
+    } else {
+        let error = "mkzeoinst: bad port 1023: only root can listen on a port below 1024\n";
+        mkzeoinst(&sandbox).args(["zeo", "1023"]).status(2).stderr(error).run();
+        assert!(!sandbox.path("zeo").exists());
+    }
+}
+
+#[test]
+fn place_where_nothing_can_be_made_is_reported_with_the_reason() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, "");
+    // Even root cannot make a directory in /proc.
+    let error = "mkzeoinst: cannot create directory '/proc/zeo': No such file or directory\n";
+    mkzeoinst(&sandbox).args(["/proc/zeo", "19999"]).status(1).stderr(error).run();
+}
+
+#[test]
+fn version_is_that_of_the_package() {
+    let sandbox = Sandbox::new();
+    sandbox.mkzeoinst().arg("--version").stdout(concat!("mkzeoinst ", env!("CARGO_PKG_VERSION"), "\n")).run();
+}
+
+#[test]
+fn full_output_is_reported_but_the_instance_is_made() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, "");
+    let mut command = Command::new(sandbox.path("bin/mkzeoinst"));
+    command.current_dir(sandbox.root()).args(["zeo", "19999"]);
+    let output = command.stdout(File::create("/dev/full").unwrap()).output().unwrap();
+    let stderr = "mkzeoinst: cannot write to standard output: No space left on device\n";
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), stderr.as_bytes()));
+    mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout("All done.\n").run();
+}
+
+#[test]
+fn reader_that_went_away_is_no_failure() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, "");
+    let (reader, writer) = io::pipe().unwrap();
+    drop(reader);
+    let mut command = Command::new(sandbox.path("bin/mkzeoinst"));
+    let output = command.current_dir(sandbox.root()).args(["zeo", "19999"]).stdout(writer).output().unwrap();
+    assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
+    mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout("All done.\n").run();
+}
