@@ -7,4 +7,5 @@ mod mkzeoinst;
 mod peers;
 mod readme;
 mod sandbox;
+mod zconfig;
 mod zdrun;

@@ -131,6 +131,13 @@ impl<'w> Builder<'w> {
         }
     }
 
+    /// A section that was meant to stand here could not be told: none is missing from here for sure.
+    pub fn lost_section(&mut self) {
+        if let Some(Frame::Known(open)) = self.frames.last_mut() {
+            open.incomplete = true;
+        }
+    }
+
     /// Takes note of a fault.
     pub fn report(&mut self, kind: Kind, at: &Location) {
         self.problems.add(Problem::new(kind, at.clone()));
@@ -246,7 +253,10 @@ impl<'w> Builder<'w> {
             Keys::Exact => key.to_owned(),
             Keys::Basic => match basic_key_name(key) {
                 Ok(normal) => normal,
-                Err(wrong) => return self.report(Kind::KeyName(wrong), at),
+                Err(wrong) => {
+                    open.spoiled.extend(key.split_once('=').map(|(key, _)| key.to_ascii_lowercase()));
+                    return self.report(Kind::KeyName(wrong), at);
+                }
             },
         };
         if open.bag.has(&normal) {

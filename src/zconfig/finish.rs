@@ -24,6 +24,7 @@ impl Builder<'_> {
         if let Some(name) = name
             && !parent.names.insert(name.clone())
         {
+            parent.incomplete = true;
             return self.report(Kind::NameReused { name }, at);
         }
         let (Some(Given::Sections(ids)), Some(Member::Slot(place))) =

@@ -58,6 +58,7 @@ pub fn load(
         limits,
         defined: HashMap::new(),
         open: Vec::new(),
+        misended: None,
         stopped: false,
     };
     if reader.builder.has_problems() {
@@ -77,6 +78,8 @@ struct Reader<'w> {
     limits: Limits,
     defined: HashMap<String, String>,
     open: Vec<OpenFile>,
+    /// How deep the last end stood that fitted no section: it may have been meant for the one that seems unclosed.
+    misended: Option<usize>,
     stopped: bool,
 }
 
@@ -159,6 +162,7 @@ impl Reader<'_> {
         let Some(file) = self.open.pop() else { return };
         let at = file.here();
         if self.builder.depth() > file.base
+            && self.misended != Some(self.builder.depth())
             && let Some((open, place)) = self.builder.open_section(0)
         {
             let fault = Kind::Unclosed { open: open.to_owned(), line: place.line().unwrap_or_default() };
@@ -190,7 +194,8 @@ impl Reader<'_> {
             return self.stop("sections are nested too deeply; 100000 levels are read at most", at);
         }
         self.builder.open(kind, name, at);
-        if closed {
+        // `<eventlog/ >` was meant to end at once, though it does not say so.
+        if closed || kind.ends_with('/') && !self.builder.knows(kind) {
             self.builder.close(at);
         }
     }
@@ -215,7 +220,11 @@ impl Reader<'_> {
         // Go on as most likely meant: ends are missing before this one, or its type is misspelt, or it is one too many.
         let meant =
             (0..levels).find(|up| self.builder.open_section(*up).is_some_and(|(open, _)| open == kind));
-        for _ in 0..meant.map_or(usize::from(typo), |up| up + 1) {
+        let levels = meant.map_or(usize::from(typo), |up| up + 1);
+        if levels == 0 {
+            self.misended = Some(self.builder.depth());
+        }
+        for _ in 0..levels {
             self.builder.close(at);
         }
     }
@@ -245,10 +254,10 @@ impl Reader<'_> {
         };
         self.builder.report(kind, at);
         let Some(intended) = line::intended_kind(text).filter(|kind| self.builder.knows(kind)) else {
-            return;
+            return self.builder.lost_section();
         };
         match malformed {
-            Malformed::Start | Malformed::Header => self.builder.open(&intended, None, at),
+            Malformed::Start | Malformed::Header => self.start(&intended, None, false, at),
             Malformed::End if self.builder.open_section(0).is_some_and(|(open, _)| open == intended) => {
                 self.end(&intended, at);
             }

@@ -1,0 +1,5 @@
+//! The configuration language against the real ZConfig.
+
+mod corpus;
+mod differences;
+mod verdict;

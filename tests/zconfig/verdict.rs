@@ -1,0 +1,168 @@
+//! Our verdict on a file, in the form that the corpus keeps the real ZConfig's in (its README).
+
+use std::collections::HashMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value as Json, json};
+use zeo_server::config::schema;
+use zeo_server::zconfig::{
+    Address, Family, Held, Limits, Location, Problems, Schema, SectionRef, Source, Tree, Value, World, load,
+};
+
+/// The schema that the corpus calls so.
+pub(super) fn schema_named(name: &str) -> &'static Schema {
+    match name {
+        "zdaemon" => &schema::ZDAEMON,
+        "zeo" => &schema::ZEO,
+        "zeoctl" => &schema::ZEOCTL,
+        other => panic!("no schema is called {other}"),
+    }
+}
+
+/// Reads a file in a directory, with no environment but this.
+pub(super) fn read(
+    directory: &Path,
+    file: &str,
+    schema: &str,
+    overrides: &[String],
+    variables: HashMap<String, String>,
+) -> Result<Tree, Problems> {
+    let world = World::fixed(directory.to_owned(), variables);
+    load(schema_named(schema), &directory.join(file), overrides, &[], &world, Limits::default())
+}
+
+/// A copy of the corpus's fixtures, with `@DIR@` in them replaced by where it is.
+pub(super) fn fixtures(corpus: &Path, directory: &Path) {
+    for entry in walkdir::WalkDir::new(corpus.join("fixtures")).min_depth(1) {
+        let entry = entry.unwrap();
+        let target = directory.join(entry.path().strip_prefix(corpus.join("fixtures")).unwrap());
+        if entry.file_type().is_dir() {
+            fs::create_dir_all(target).unwrap();
+        } else {
+            let bytes = fs::read(entry.path()).unwrap();
+            let conf = target.extension().is_some_and(|extension| extension == "conf");
+            fs::write(target, if conf { placed(&bytes, directory) } else { bytes }).unwrap();
+        }
+    }
+}
+
+/// The bytes with `@DIR@` replaced.
+pub(super) fn placed(bytes: &[u8], directory: &Path) -> Vec<u8> {
+    const MARK: &[u8] = b"@DIR@";
+    let mut out = Vec::new();
+    let mut rest = bytes;
+    while let Some(at) = rest.windows(MARK.len()).position(|window| window == MARK) {
+        out.extend(&rest[..at]);
+        out.extend(directory.to_str().unwrap().bytes());
+        rest = &rest[at + MARK.len()..];
+    }
+    out.extend(rest);
+    out
+}
+
+/// The environment of a load.
+pub(super) fn variables(directory: &Path) -> HashMap<String, String> {
+    let home = directory.join("home").to_str().unwrap().to_owned();
+    let fixed =
+        [("ZCFG_WORD", "from-env"), ("ZCFG_EMPTY", ""), ("ZCFG_DOLLAR", "$x"), ("PATH", "/usr/bin:/bin")];
+    let mut variables: HashMap<_, _> =
+        fixed.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    variables.insert("HOME".to_owned(), home);
+    variables
+}
+
+/// Where the corpus is, if it is.
+pub(super) fn corpus() -> Option<PathBuf> {
+    let beside = Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/zconfig_corpus");
+    let place = std::env::var_os("ZCONFIG_CORPUS").map_or(beside, PathBuf::from);
+    place.join("README.md").is_file().then_some(place)
+}
+
+/// The whole configuration.
+pub(super) fn values(tree: &Tree) -> Json {
+    Json::Object(members(tree.root().expect("a tree has a root")))
+}
+
+fn members(section: SectionRef<'_>) -> Map<String, Json> {
+    let mut out = Map::new();
+    for (member, held) in section.held() {
+        let name = member.name();
+        let json = match held {
+            Held::Absent => Json::Null,
+            Held::One(entry) => value(&entry.value),
+            Held::Many(entries) => entries.iter().map(|entry| value(&entry.value)).collect(),
+            Held::Map(entries) => {
+                entries.iter().map(|(key, entry)| (key.clone(), value(&entry.value))).collect()
+            }
+            Held::Sections(_) => {
+                let mut sections = section.sections(name).map(whole);
+                match member {
+                    zeo_server::zconfig::Member::Slot(slot) if slot.many => sections.collect(),
+                    _ => sections.next().unwrap_or(Json::Null),
+                }
+            }
+        };
+        out.insert(name.to_owned(), json);
+    }
+    out
+}
+
+fn whole(section: SectionRef<'_>) -> Json {
+    let mut out = members(section);
+    out.insert("@type".to_owned(), json!(section.kind().name));
+    out.insert("@name".to_owned(), json!(section.name()));
+    Json::Object(out)
+}
+
+fn value(value: &Value) -> Json {
+    match value {
+        Value::Bool(truth) => json!(truth),
+        Value::Integer(number) => json!(number),
+        Value::Huge(digits) => json!(digits),
+        Value::Float(number) if number.is_nan() => json!("nan"),
+        Value::Float(number) if number.is_infinite() => json!(if *number > 0.0 { "inf" } else { "-inf" }),
+        Value::Float(number) => json!(number),
+        Value::Text(text) => json!(text),
+        Value::Words(words) => json!(words),
+        Value::List(items) => items.iter().map(self::value).collect(),
+        Value::Address(Address { family, host, port }) => {
+            let family = match family {
+                Family::Unix => json!("AF_UNIX"),
+                Family::Inet => json!("AF_INET"),
+                Family::Inet6 => json!("AF_INET6"),
+                Family::Unsaid => Json::Null,
+            };
+            json!([family, host, port])
+        }
+        Value::Url { host, path } => json!([host, path]),
+    }
+}
+
+/// Why two verdicts differ; `None` when they agree. `theirs` is ZConfig's, with the mark for the directory replaced.
+pub(super) fn disagreement(theirs: &Json, ours: &Result<Tree, Problems>) -> Option<String> {
+    match (theirs["ok"].as_bool().unwrap(), ours) {
+        (true, Err(problems)) => Some(format!("it is accepted, ours refuses:\n{problems}")),
+        (true, Ok(tree)) => {
+            let ours = values(tree);
+            (ours != theirs["values"]).then(|| format!("values differ:\n{}\nours:\n{ours}", theirs["values"]))
+        }
+        (false, Ok(_)) => Some(format!("it is refused ({}), ours accepts", theirs["error"]["text"])),
+        (false, Err(problems)) => other_error(&theirs["error"], problems),
+    }
+}
+
+fn other_error(error: &Json, problems: &Problems) -> Option<String> {
+    if error["crash"] == true {
+        return None;
+    }
+    let first = problems.list().first().expect("a refusal has a reason");
+    if error["message"].as_str() != Some(&first.message()) {
+        return Some(format!("the error differs: {error}\nours: {first} ({})", first.message()));
+    }
+    // ZConfig knows no line of some errors, and tells the section's end for an override where ours tells the override.
+    let line = error["line"].as_u64().filter(|_| !matches!(first.at, Location::Override(_)))?;
+    let (ours, url) = (first.zconfig_line().map(u64::from), first.at.source().map(Source::url));
+    let agree = ours == Some(line) && url == error["url"].as_str();
+    (!agree).then(|| format!("the place differs: {error}\nours: {ours:?} in {url:?}"))
+}
