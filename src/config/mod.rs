@@ -12,6 +12,7 @@ mod log;
 mod resolve;
 mod runner;
 pub mod schema;
+mod toml_form;
 mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, Wrong};

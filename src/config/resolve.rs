@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::datatype::{to_codes, to_mode, to_u32};
 use super::log::event_log;
 use super::runner::{Flags, Runner, Settings};
-use super::{Errors, schema};
+use super::{Errors, schema, toml_form};
 use crate::zconfig::{self, Entry, Kind, Limits, Location, Problem, SectionRef, Tree, Value, World};
 
 /// What `zdctl` and `zdrun` need to know: the command line, under it the file that it names, under that the defaults.
@@ -39,6 +39,9 @@ pub fn resolve_in(flags: &Flags, world: &World) -> Result<Settings, Errors> {
 fn read(file: &Path, flags: &Flags, world: &World) -> Result<Tree, Errors> {
     // The command line names the program: the file need not.
     let exempt = if flags.program.is_some() { &["program", "runner"][..] } else { &[] };
+    if toml_form::is_toml(file) {
+        return toml_form::load(&schema::DAEMON, file, &flags.overrides, exempt, world);
+    }
     let limits = Limits::default();
     zconfig::load(&schema::DAEMON, file, &flags.overrides, exempt, world, limits)
 }

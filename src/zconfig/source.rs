@@ -56,8 +56,8 @@ impl Source {
         &self.path
     }
 
-    /// Its bytes, if they are no more than `most`; `None` when they are.
-    pub(super) fn read(&self, most: u64) -> Result<Option<Vec<u8>>, Kind> {
+    /// Its bytes; `None` when they are more than `most`.
+    pub fn read(&self, most: u64) -> Result<Option<Vec<u8>>, Kind> {
         let fault = |error: io::Error| Kind::Unreadable {
             path: self.path.clone(),
             errno: error.raw_os_error().unwrap_or_default(),

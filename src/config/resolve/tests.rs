@@ -171,3 +171,59 @@ fn handlers_that_are_not_served_are_refused_with_their_place() {
     let expected = "a.conf:5: '<http-logger>' is not served; '<logfile>' and '<syslog>' are";
     assert_eq!(Place::with(text).resolve(&Place::flags()), Err(expected.into()));
 }
+
+mod toml {
+    use super::*;
+
+    fn resolve(text: &str) -> Result<Settings, String> {
+        let place = Place::with("");
+        fs::write(place.directory.path().join("a.toml"), text).unwrap();
+        place.resolve(&Flags { configure: Some("a.toml".into()), ..Flags::default() })
+    }
+
+    #[test]
+    fn both_forms_fill_the_same_settings() {
+        let toml = "[runner]\nprogram = [\"/a b/runzeo\", \"-C\"]\ndaemon = true\numask = 0o77\nexit-codes = [0, 3]\n\
+                    backoff-limit = 0x10\nsocket-name = '~/s'\n[environment]\nA = 'b $c'\nB = ''\n[eventlog]\nlevel = 'debug'\n\
+                    [[eventlog.logfile]]\npath = 'STDERR'\n[[eventlog.syslog]]\naddress = '/dev/log'\n[zeo]\naddress = 1\n";
+        let lines = "<runner>\nprogram '/a b/runzeo' -C\ndaemon on\numask 77\nexit-codes 0,3\nbackoff-limit 16\n\
+                     socket-name ~/s\n</runner>\n<environment>\nA b $$c\nB\n</environment>\n<eventlog>\nlevel debug\n\
+                     <logfile>\npath STDERR\n</logfile>\n<syslog>\naddress /dev/log\n</syslog>\n</eventlog>\n";
+        let lines = Place::with(lines).resolve(&Place::flags()).unwrap();
+        assert_eq!(resolve(toml).unwrap(), Settings { config_file: Some("a.toml".into()), ..lines });
+    }
+
+    #[test]
+    fn a_program_may_be_one_string() {
+        let settings = resolve("[runner]\nprogram = \"a 'b c'\"\n").unwrap();
+        assert_eq!(settings.runner.program, ["a", "b c"]);
+        assert!(!settings.runner.daemon);
+    }
+
+    #[test]
+    fn faults_have_their_lines_and_the_same_words() {
+        let text = "[runner]\nprogram = 'a'\numaks = 7\ndaemon = 'maybe'\numask = 22\nuser = ['a', 'b']\n\n[eventlog]\n\
+                    [[eventlog.logfle]]\n";
+        assert_eq!(
+            resolve(text).unwrap_err(),
+            "a.toml:3: unknown key 'umaks' in '<runner>'; did you mean 'umask'\n\
+             a.toml:5: umask: a decimal number where an octal one belongs; write 0o22 or \"22\"\n\
+             a.toml:4: daemon: 'maybe' is not a boolean; yes, true, on, no, false and off are\n\
+             a.toml:6: user: a list is not allowed here; give one value\n\
+             a.toml:9: unknown section type 'logfle'; did you mean 'logfile'"
+        );
+    }
+
+    #[test]
+    fn a_file_that_is_not_toml_is_told_with_all_its_faults() {
+        let faults = resolve("[runner]\nprogram a\ndaemon b\n").unwrap_err();
+        let places: Vec<&str> = faults.lines().filter_map(|line| line.split(' ').next()).collect();
+        assert_eq!(places, ["a.toml:2:", "a.toml:3:"], "{faults}");
+        assert_eq!(resolve("[runner]\nprogram = 'a'\n#\u{7f}\n").unwrap_err().lines().count(), 1);
+    }
+
+    #[test]
+    fn the_runner_must_be_there() {
+        assert_eq!(resolve("").unwrap_err(), "a.toml: no '<runner>' section");
+    }
+}

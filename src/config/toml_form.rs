@@ -1,0 +1,190 @@
+//! The same settings in TOML: a table is a section, an array of tables several sections, a key a key.
+//!
+//! The tables drive the same [`Builder`] as the lines of the other form: one schema, the same checks, the same words.
+//! There is no substitution and no include; text stands as it is. A list of words is a list of strings, exit statuses
+//! may be a list of numbers, and an octal number is a string or has `0o` in front.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use toml::Spanned;
+use toml::de::{DeArray, DeInteger, DeTable, DeValue};
+
+use super::Errors;
+use crate::zconfig::{Builder, Kind, Location, Problem, Raw, Schema, Source, Tree, World, Wrong};
+
+/// A file is read up to this many bytes; the settings of a program are far shorter.
+const LONGEST: u64 = 16 << 20;
+
+/// Whether a file is of this form: its name ends in `.toml`.
+pub(super) fn is_toml(file: &Path) -> bool {
+    file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
+}
+
+/// Reads a file against a schema.
+pub(super) fn load(
+    schema: &'static Schema,
+    file: &Path,
+    overrides: &[String],
+    exempt: &[&str],
+    world: &World,
+) -> Result<Tree, Errors> {
+    let source = Source::named(file, world).map_err(|kind| Problem::new(kind, Location::CommandLine))?;
+    let source = Arc::new(source);
+    let whole = Location::File(Arc::clone(&source));
+    let fault = |kind| Errors::from(Problem::new(kind, whole.clone()));
+    let bytes = source.read(LONGEST).map_err(fault)?;
+    let bytes =
+        bytes.ok_or_else(|| fault(Kind::Limit("too long; a TOML file has at most 16 MiB".to_owned())))?;
+    let text = String::from_utf8(bytes).map_err(|error| {
+        let lines = Lines::of(error.as_bytes());
+        let at = lines.location(&source, error.utf8_error().valid_up_to());
+        Errors::from(Problem::new(Kind::Encoding, at))
+    })?;
+    let mut builder = Builder::new(schema, world, overrides, exempt, whole.clone());
+    if !builder.has_problems() {
+        builder.read(Arc::clone(&source));
+        let mut form = Form { builder, source, lines: Lines::of(text.as_bytes()) };
+        form.file(&text);
+        builder = form.builder;
+    }
+    builder.finish(&whole)
+}
+
+/// Where the lines of a text begin.
+struct Lines {
+    starts: Vec<usize>,
+}
+
+impl Lines {
+    fn of(text: &[u8]) -> Self {
+        let breaks = text.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        Self { starts: breaks.map(|(at, _)| at + 1).collect() }
+    }
+
+    fn location(&self, source: &Arc<Source>, at: usize) -> Location {
+        let line = self.starts.partition_point(|start| *start <= at) + 1;
+        Location::Line(Arc::clone(source), u32::try_from(line).unwrap_or(u32::MAX))
+    }
+}
+
+struct Form<'w> {
+    builder: Builder<'w>,
+    source: Arc<Source>,
+    lines: Lines,
+}
+
+impl Form<'_> {
+    fn at(&self, offset: usize) -> Location {
+        self.lines.location(&self.source, offset)
+    }
+
+    fn file(&mut self, text: &str) {
+        let (table, errors) = DeTable::parse_recoverable(text);
+        for error in &errors {
+            let at = self.at(error.span().map_or(0, |span| span.start));
+            // The reader's message may have several lines: a fault has one.
+            let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
+            self.builder.report(Kind::Other(format!("not TOML: {message}")), &at);
+        }
+        if errors.is_empty() {
+            self.table(table.get_ref());
+        } else {
+            self.builder.lost_file();
+        }
+    }
+
+    /// The members of a table, in file order. Tables nest no deeper than the TOML reader allows, which is 80 levels.
+    fn table(&mut self, table: &DeTable<'_>) {
+        let mut members: Vec<_> = table.iter().collect();
+        members.sort_by_key(|(key, _)| key.span().start);
+        for (key, value) in members {
+            let (name, at) = (key.get_ref().as_ref(), self.at(key.span().start));
+            match value.get_ref() {
+                DeValue::Table(inner) => self.section(name, inner, &at),
+                DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
+                    self.sections(name, items, &at);
+                }
+                value => self.key(name, value, &at),
+            }
+        }
+    }
+
+    fn section(&mut self, kind: &str, table: &DeTable<'_>, at: &Location) {
+        self.builder.open(&kind.to_lowercase(), None, at);
+        if !self.builder.is_skipping() {
+            self.table(table);
+        }
+        self.builder.close(at);
+    }
+
+    fn sections(&mut self, kind: &str, items: &DeArray<'_>, at: &Location) {
+        for item in items {
+            match item.get_ref() {
+                DeValue::Table(table) => {
+                    let at = self.at(item.span().start);
+                    self.section(kind, table, &at);
+                }
+                _ => self.builder.report(Kind::Other(format!("{kind}: tables and values in one list")), at),
+            }
+        }
+    }
+
+    fn key(&mut self, key: &str, value: &DeValue<'_>, at: &Location) {
+        match raw(key, value) {
+            Ok(raw) => self.builder.key(key, raw, at),
+            Err(wrong) => {
+                self.builder.report(Kind::Value { key: key.to_owned(), wrong }, at);
+                self.builder.spoiled_key(key);
+            }
+        }
+    }
+}
+
+fn raw(key: &str, value: &DeValue<'_>) -> Result<Raw, Wrong> {
+    let wrong = |what: &str, hint: &str| Err(Wrong::new(what, what, hint));
+    match value {
+        DeValue::String(text) => Ok(Raw::Text(text.to_string())),
+        DeValue::Boolean(truth) => Ok(Raw::Text(truth.to_string())),
+        DeValue::Integer(number) if key.eq_ignore_ascii_case("umask") && number.radix() == 10 => {
+            let hint = format!("write 0o{number} or \"{number}\"", number = number.as_str());
+            wrong("a decimal number where an octal one belongs", &hint)
+        }
+        DeValue::Integer(number) => Ok(Raw::Text(integer(key, number))),
+        DeValue::Float(number) => Ok(Raw::Text(number.as_str().to_owned())),
+        DeValue::Datetime(_) => wrong("a date is not allowed here", "put text in quotes"),
+        DeValue::Array(items) => list(items),
+        DeValue::Table(_) => wrong("a table is not allowed here", ""),
+    }
+}
+
+/// A number as the schema's datatypes read it; for them other notations than the decimal one are not numbers.
+fn integer(key: &str, number: &DeInteger<'_>) -> String {
+    if key.eq_ignore_ascii_case("umask") {
+        return number.to_string();
+    }
+    match i128::from_str_radix(number.as_str(), number.radix()) {
+        Ok(value) => value.to_string(),
+        Err(_) => number.to_string(),
+    }
+}
+
+fn list(items: &DeArray<'_>) -> Result<Raw, Wrong> {
+    let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
+        DeValue::String(text) => Some((true, text.to_string())),
+        DeValue::Integer(number) => Some((false, integer("", number))),
+        _ => None,
+    };
+    let items: Option<Vec<(bool, String)>> = items.iter().map(item).collect();
+    let items = items.unwrap_or_else(|| vec![(true, String::new()), (false, String::new())]);
+    let words = items.iter().filter(|(is_text, _)| *is_text).count();
+    let texts: Vec<String> = items.into_iter().map(|(_, text)| text).collect();
+    match (words, texts.len()) {
+        (0, 1..) => Ok(Raw::Text(texts.join(","))),
+        (words, all) if words == all => Ok(Raw::Words(texts)),
+        _ => {
+            let what = "a list of different things";
+            Err(Wrong::new(what, what, "a list has strings only or whole numbers only"))
+        }
+    }
+}
