@@ -29,8 +29,11 @@ struct Arguments {
     /// The directory to make; its ancestors are made as well
     home: OsString,
 
-    /// Where the server listens: PORT, HOST:PORT or [IPV6]:PORT
-    #[arg(value_name = "[HOST:]PORT", default_value = "9999")]
+    #[arg(
+        value_name = "[HOST:]PORT",
+        default_value = "9999",
+        help = "Where the server listens: PORT, HOST:PORT or [IPV6]:PORT"
+    )]
     address: OsString,
 
     /// The ZEO server to run [default: runzeo beside mkzeoinst, else runzeo or runzeo.py on PATH]

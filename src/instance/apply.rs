@@ -3,7 +3,7 @@
 use std::fs;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::Error;
 use super::plan::{self, Plan, PlannedFile, Verb};
@@ -87,7 +87,7 @@ fn settle_again(file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<()
     match plan::verb(&file.path, &file.contents, file.executable)? {
         Verb::Create | Verb::Fill => Err(Error::InTheWay {
             verb: "write",
-            path: PathBuf::clone(&file.path),
+            path: file.path.clone(),
             why: "another program is changing it",
         }),
         settled => settle(file, settled, tell),

@@ -54,6 +54,9 @@ pub enum Error {
         /// Where and what.
         message: String,
     },
+    /// The instance is made, but to start it would be in vain.
+    #[error("not starting the instance: {0}")]
+    NoStart(String),
     /// The instance is made but does not run.
     #[error("cannot start the instance: {why}; see {} and {}", shown(manager_log), shown(server_log))]
     NotStarted {

@@ -57,10 +57,12 @@ impl Programs {
                     shown(named)
                 )));
             }
-            None => find("the ZEO server", &["runzeo", "runzeo.py"], places, "; name it with --server")?,
+            None => {
+                find("the ZEO server", "runzeo", &["runzeo", "runzeo.py"], places, "; name it with --server")?
+            }
         };
-        let zdctl = find("zdctl", &["zdctl"], places, "")?;
-        let zdrun = find("zdrun", &["zdrun"], places, "")?;
+        let zdctl = find("zdctl", "zdctl", &["zdctl"], places, "")?;
+        let zdrun = find("zdrun", "zdrun", &["zdrun"], places, "")?;
         Ok(Self {
             server: home::text("server", &server)?,
             zdctl: home::text("zdctl", &zdctl)?,
@@ -69,18 +71,16 @@ impl Programs {
     }
 }
 
-/// The first of `names` beside us, else each of `names` in turn on the path.
-fn find(what: &str, names: &[&str], places: &Places, advice: &str) -> Result<PathBuf, Error> {
-    let [first, ..] = names else { return Err(Error::NotFound(what.to_owned())) };
-    let beside = places.beside.iter().map(|directory| directory.join(first));
-    let on_path = names.iter().flat_map(|name| places.path.iter().map(move |directory| directory.join(name)));
-    beside.chain(on_path).find(|candidate| can_execute(candidate)).ok_or_else(|| {
+/// `name` beside us, else each of the names that it goes by on the path.
+fn find(what: &str, name: &str, on_path: &[&str], places: &Places, advice: &str) -> Result<PathBuf, Error> {
+    let beside = places.beside.iter().map(|directory| directory.join(name));
+    let elsewhere = on_path.iter().flat_map(|name| places.path.iter().map(move |place| place.join(name)));
+    beside.chain(elsewhere).find(|candidate| can_execute(candidate)).ok_or_else(|| {
         let beside = places.beside.as_deref().map_or_else(|| "an unknown directory".to_owned(), shown);
-        let path = env::join_paths(&places.path).unwrap_or_default();
-        let listed = names.join(" or ");
+        let path = shown(env::join_paths(&places.path).unwrap_or_default());
+        let listed = on_path.join(" or ");
         Error::NotFound(format!(
-            "{what}: no {first} beside mkzeoinst in {beside}, no {listed} on PATH {}{advice}",
-            shown(path)
+            "{what}: no {name} beside mkzeoinst in {beside}, no {listed} on PATH {path}{advice}"
         ))
     })
 }

@@ -33,26 +33,23 @@ pub fn warnings(address: &Address) -> Vec<String> {
 /// that is not known, waits for nothing.
 ///
 /// # Errors
-/// [`Error::NotStarted`] says what was seen and where the logs are.
+/// [`Error::NoStart`] if another process listens there; else [`Error::NotStarted`] says what was seen and where the
+/// logs are.
 pub fn run(request: &Request, address: Option<&Address>) -> Result<(), Error> {
-    attempt(request, address).map_err(|why| Error::NotStarted {
+    let instance = Zeoctl(request.home.join("bin/zeoctl"));
+    let not_started = |why| Error::NotStarted {
         why,
         manager_log: request.home.join("log/zeoctl.log"),
         server_log: request.home.join("log/zeo.log"),
-    })
-}
-
-fn attempt(request: &Request, address: Option<&Address>) -> Result<(), String> {
-    let instance = Zeoctl(request.home.join("bin/zeoctl"));
-    let Some(address) = address else { return instance.start() };
+    };
+    let Some(address) = address else { return instance.start().map_err(not_started) };
     // Else the greeting might come from a stranger, and the server would die in vain.
     if let Err(trouble @ Trouble::InUse(_)) = probe::availability(address)
-        && !instance.is_managed()?
+        && !instance.is_managed().map_err(not_started)?
     {
-        return Err(trouble.to_string());
+        return Err(Error::NoStart(trouble.to_string()));
     }
-    instance.start()?;
-    await_greeting(&instance, address)
+    instance.start().and_then(|()| await_greeting(&instance, address)).map_err(not_started)
 }
 
 fn await_greeting(instance: &Zeoctl, address: &Address) -> Result<(), String> {
