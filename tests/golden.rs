@@ -40,7 +40,7 @@ fn check_all(program: &str, executable: &str) {
     let overwrite = std::env::var_os("GOLDEN").is_some_and(|value| value == "overwrite");
     let mut differences = String::new();
     for case in cases {
-        let seen = run(&case, program, executable);
+        let seen = run(&case, executable);
         let expected = expected(&case);
         if overwrite {
             write(&case, &expected, &seen);
@@ -51,12 +51,11 @@ fn check_all(program: &str, executable: &str) {
     assert!(differences.is_empty(), "{differences}");
 }
 
-fn run(case: &Path, program: &str, executable: &str) -> Files {
+fn run(case: &Path, executable: &str) -> Files {
     let sandbox = Sandbox::new();
     let (bin, home) = (sandbox.path("bin"), sandbox.path("home"));
     fs::create_dir(&home).unwrap();
-    stand_in(&sandbox);
-    place(executable, &bin.join(program));
+    install(&sandbox, executable, &["runzeo", "zdctl", "zdrun"].map(|name| (name, "")));
     let marks = [("[HOME]", home.to_str().unwrap()), ("[BIN]", bin.to_str().unwrap())];
     let path = format!("{}:/usr/bin:/bin", bin.display());
     let shell = |name: &str| {
@@ -77,18 +76,25 @@ fn run(case: &Path, program: &str, executable: &str) -> Files {
     seen
 }
 
-/// Programs beside ours that do nothing.
-fn stand_in(sandbox: &Sandbox) {
-    for name in ["runzeo", "zdctl", "zdrun"] {
-        let path = sandbox.write(Path::new("bin").join(name), "#!/bin/sh\n");
-        fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
+/// Puts a program into `bin` of the sandbox, under its own name, and beside it shell scripts: their names and commands.
+///
+/// They are copied there by another process: a file that this process ever had open for writing may still be so in a
+/// child that another test has just forked, and could then not be executed (`ETXTBSY`, execve(2)).
+pub(crate) fn install(sandbox: &Sandbox, executable: &str, scripts: &[(&str, &str)]) {
+    let bin = sandbox.path("bin");
+    fs::create_dir(&bin).unwrap();
+    let write = |(name, script): &(&str, &str)| {
+        sandbox.write(Path::new("scripts").join(name), format!("#!/bin/sh\n{script}\n"))
+    };
+    let mut sources: Vec<PathBuf> = scripts.iter().map(write).collect();
+    // The executable is large; a link is quicker, where one can be made.
+    let name = Path::new(executable).file_name().unwrap();
+    if fs::hard_link(executable, bin.join(name)).is_err() {
+        sources.push(PathBuf::from(executable));
     }
-}
-
-/// The executable under another name: linked where that can be done, since it is large.
-pub(crate) fn place(executable: &str, path: &Path) {
-    if fs::hard_link(executable, path).is_err() {
-        fs::copy(executable, path).unwrap();
+    sandbox.command("cp").args(&sources).arg(&bin).run();
+    for (name, _) in scripts {
+        fs::set_permissions(bin.join(name), PermissionsExt::from_mode(0o755)).unwrap();
     }
 }
 

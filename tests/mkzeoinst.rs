@@ -8,11 +8,10 @@ mod start;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::TcpListener;
-use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use crate::golden::place;
+use crate::golden;
 use crate::sandbox::Sandbox;
 use crate::sandbox::run::Run;
 
@@ -48,11 +47,8 @@ const NAMES: &[&str] = &[
 /// Puts `mkzeoinst` into a directory of its own, with a `zdctl` that is this shell script, and a `zdrun` and a `runzeo`
 /// that do nothing.
 fn install(sandbox: &Sandbox, zdctl: &str) {
-    for (name, script) in [("zdctl", zdctl), ("zdrun", ""), ("runzeo", "")] {
-        let path = sandbox.write(Path::new("bin").join(name), format!("#!/bin/sh\n{script}\n"));
-        std::fs::set_permissions(path, PermissionsExt::from_mode(0o755)).unwrap();
-    }
-    place(env!("CARGO_BIN_EXE_mkzeoinst"), &sandbox.path("bin/mkzeoinst"));
+    let scripts = [("zdctl", zdctl), ("zdrun", ""), ("runzeo", "")];
+    golden::install(sandbox, env!("CARGO_BIN_EXE_mkzeoinst"), &scripts);
 }
 
 fn mkzeoinst(sandbox: &Sandbox) -> Run {

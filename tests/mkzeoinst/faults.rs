@@ -10,8 +10,11 @@ use super::{have, install, mkzeoinst};
 use crate::sandbox::Sandbox;
 use crate::sandbox::run::{Outcome, Run};
 
-/// The calls by which something comes to be on the disk; a call that a machine does not have is passed over.
-const CALLS: &[&str] = &["?mkdir,?mkdirat", "write", "fsync", "linkat", "unlinkat"];
+/// The calls by which a new home comes to be; a call that a machine does not have is passed over.
+const CREATING: &[&str] = &["?mkdir,?mkdirat", "write", "fsync", "linkat", "unlinkat"];
+
+/// The calls by which empty files are filled.
+const FILLING: &[&str] = &["write", "fsync", "fchmod", "?renameat,?renameat2"];
 
 /// More calls of one kind than a run makes.
 const MANY: usize = 100;
@@ -52,6 +55,23 @@ fn temporaries(sandbox: &Sandbox) -> usize {
         .count()
 }
 
+/// What is there before the run.
+#[derive(Debug, Clone, Copy)]
+enum Before {
+    Nothing,
+    EmptyFiles,
+}
+
+impl Before {
+    fn make(self, sandbox: &Sandbox) {
+        if matches!(self, Self::EmptyFiles) {
+            for name in ["etc/zeo.conf", "etc/zeoctl.conf", "bin/zeoctl"] {
+                sandbox.write(Path::new("zeo").join(name), "");
+            }
+        }
+    }
+}
+
 /// The files of a run that nothing disturbed.
 fn undisturbed() -> BTreeMap<String, String> {
     let sandbox = Sandbox::new();
@@ -64,33 +84,28 @@ fn undisturbed() -> BTreeMap<String, String> {
 
 /// Disturbs each call in turn until a run makes fewer, and lets `check` look at the sandbox after each. Then nothing on
 /// the disk is half a file, and another run completes the instance.
-fn disturb_each(
-    calls: &str,
-    what: &str,
-    whole: &BTreeMap<String, String>,
-    check: impl Fn(&Sandbox, &Outcome, &str),
-) {
+fn disturb_each(before: Before, calls: &str, what: &str, check: impl Fn(&Sandbox, &Outcome, &str)) {
+    let whole = undisturbed();
     for nth in 1..MANY {
         let sandbox = Sandbox::new();
         install(&sandbox, "");
+        before.make(&sandbox);
         let outcome = traced(&sandbox, calls, what, nth).output();
-        let place = format!("{what}, call {nth} of {calls}");
-        let hit = fs::read_to_string(sandbox.path("strace.log"))
-            .unwrap()
-            .lines()
-            .any(|line| line.contains("(INJECTED)") || line.contains("+++ killed by SIGKILL +++"));
-        if !hit {
+        let place = format!("{before:?}, {what}, call {nth} of {calls}");
+        let log = fs::read_to_string(sandbox.path("strace.log")).unwrap();
+        if !log.contains("(INJECTED)") && !log.contains("+++ killed by SIGKILL +++") {
             assert!(nth > 1, "{place}: never made");
             assert_eq!(outcome.status, 0, "{place}: {}", outcome.stderr);
             return;
         }
         check(&sandbox, &outcome, &place);
         for (name, contents) in files(&sandbox) {
-            assert_eq!(Some(&contents), whole.get(&name), "{place}: {name} is not whole");
+            let untouched = matches!(before, Before::EmptyFiles) && contents.is_empty();
+            assert!(untouched || Some(&contents) == whole.get(&name), "{place}: {name} is not whole");
         }
         let again = mkzeoinst(&sandbox).args(["zeo", "19999"]).output();
         assert_eq!((again.status, again.stderr.as_str()), (0, ""), "{place}");
-        assert_eq!(&files(&sandbox), whole, "{place}");
+        assert_eq!(files(&sandbox), whole, "{place}");
     }
     panic!("more than {MANY} calls of {calls}");
 }
@@ -100,15 +115,18 @@ fn call_that_fails_is_reported_and_leaves_nothing_half_done() {
     if !can_trace() {
         return;
     }
-    let whole = undisturbed();
-    for (calls, error, reason) in [
-        ("?mkdir,?mkdirat", "EACCES", "Permission denied"),
-        ("?mkdir,?mkdirat", "ENOSPC", "No space left on device"),
-        ("write", "ENOSPC", "No space left on device"),
-        ("fsync", "EIO", "I/O error"),
-        ("linkat", "EDQUOT", "Quota exceeded"),
+    for (before, calls, error, reason) in [
+        (Before::Nothing, "?mkdir,?mkdirat", "EACCES", "Permission denied"),
+        (Before::Nothing, "?mkdir,?mkdirat", "ENOSPC", "No space left on device"),
+        (Before::Nothing, "write", "ENOSPC", "No space left on device"),
+        (Before::Nothing, "fsync", "EIO", "I/O error"),
+        (Before::Nothing, "linkat", "EDQUOT", "Quota exceeded"),
+        (Before::EmptyFiles, "write", "ENOSPC", "No space left on device"),
+        (Before::EmptyFiles, "fsync", "EIO", "I/O error"),
+        (Before::EmptyFiles, "fchmod", "EPERM", "Operation not permitted"),
+        (Before::EmptyFiles, "?renameat,?renameat2", "EACCES", "Permission denied"),
     ] {
-        disturb_each(calls, &format!("error={error}"), &whole, |sandbox, outcome, place| {
+        disturb_each(before, calls, &format!("error={error}"), |sandbox, outcome, place| {
             assert_eq!(outcome.status, 1, "{place}");
             let line = outcome.stderr.strip_prefix("mkzeoinst: cannot ").unwrap_or_else(|| panic!("{place}"));
             assert!(line.ends_with(&format!(": {reason}\n")) && line.lines().count() == 1, "{place}: {line}");
@@ -121,12 +139,11 @@ fn call_that_fails_is_reported_and_leaves_nothing_half_done() {
 }
 
 #[test]
-fn interrupted_call_is_made_again_or_reported() {
+fn interrupted_write_is_made_again() {
     if !can_trace() {
         return;
     }
-    let whole = undisturbed();
-    disturb_each("write", "error=EINTR", &whole, |_, outcome, place| {
+    disturb_each(Before::Nothing, "write", "error=EINTR", |_, outcome, place| {
         assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{place}");
     });
 }
@@ -136,11 +153,12 @@ fn killed_run_is_completed_by_the_next() {
     if !can_trace() {
         return;
     }
-    let whole = undisturbed();
-    for calls in CALLS {
-        disturb_each(calls, "signal=KILL", &whole, |sandbox, outcome, place| {
-            assert_eq!(outcome.status, 137, "{place}");
-            assert!(temporaries(sandbox) <= 1, "{place}");
-        });
+    for (before, kinds) in [(Before::Nothing, CREATING), (Before::EmptyFiles, FILLING)] {
+        for calls in kinds {
+            disturb_each(before, calls, "signal=KILL", |sandbox, outcome, place| {
+                assert_eq!(outcome.status, 137, "{place}");
+                assert!(temporaries(sandbox) <= 1, "{place}");
+            });
+        }
     }
 }
