@@ -14,8 +14,9 @@ use crate::instance::address::Address;
 use crate::instance::apply::{self, Step};
 use crate::instance::find::{Places, Programs};
 use crate::instance::home::Home;
+use crate::instance::plan::{self, Plan};
 use crate::instance::quote::shown;
-use crate::instance::{Error, Request, plan, start};
+use crate::instance::{Error, Request, start};
 use crate::sys::reason::reason;
 use crate::sys::user::own_uid;
 
@@ -95,21 +96,21 @@ fn make(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
     apply::run(&plan, &mut |step| output.step(step))?;
     output.line("All done.");
     if arguments.start {
-        start(&request, plan.keeps("etc/zeo.conf"), output)?;
+        start(&request, &plan, output)?;
     }
     Ok(())
 }
 
-/// Starts the instance. A configuration that is a person's may name any address, so then there is none to wait at.
-fn start(request: &Request, own_configuration: bool, output: &mut Output) -> Result<(), Error> {
-    if own_configuration {
-        start::run(request, None)?;
-        complain(
-            "warning: not waiting for the server, because the existing zeo.conf may name another address",
-        );
-    } else {
-        start::run(request, Some(&request.address))?;
-        output.line(&format!("ZEO server is listening on {}", request.address.spoken()));
+fn start(request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
+    match start::address(request, plan) {
+        Ok(address) => {
+            start::run(request, Some(&address))?;
+            output.line(&format!("ZEO server is listening on {}", address.spoken()));
+        }
+        Err(why) => {
+            start::run(request, None)?;
+            complain(&format!("warning: not waiting for the server: {why}"));
+        }
     }
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 
 use super::quote::shown;
+use crate::zconfig::{self, Family};
 
 /// The port where none is named: the founding document's.
 pub const DEFAULT_PORT: u16 = 9999;
@@ -72,6 +73,18 @@ impl Address {
             Some((host, port)) => (Host::parse(host)?, port),
         };
         Ok(Self { host, port: parse_port(port, root)? })
+    }
+
+    /// What a configuration file says; `None` for a local socket, and where the port is left to the system.
+    pub(super) fn configured(address: &zconfig::Address) -> Option<Self> {
+        let name = address.host.clone();
+        let host = match address.family {
+            _ if name.is_empty() => Host::Any,
+            Family::Unix => return None,
+            Family::Inet6 => Host::V6(name),
+            Family::Inet | Family::Unsaid => Host::Name(name),
+        };
+        Some(Self { host, port: address.port? })
     }
 
     /// Whether the port is one of those that only root can listen on.

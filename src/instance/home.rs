@@ -154,7 +154,7 @@ mod tests {
         let error = Home::new(latin1, Path::new("/")).unwrap_err();
         assert!(error.is_usage());
         let message =
-            r"cannot use home '/h\xf6me': a configuration file cannot hold a name that is not UTF-8";
+            "cannot use home '/h\u{fffd}me': a configuration file cannot hold a name that is not UTF-8";
         assert_eq!(error.to_string(), message);
     }
 

@@ -8,8 +8,8 @@
 //! Promised: a file that a person may have written in is never changed; a file appears whole or not at all; what was
 //! made before an error stays; doing it all again completes what is missing and is silent about the rest.
 //!
-//! This module must not know options, exit statuses or where its messages go, nor what the keys in the templates mean
-//! to the programs that read them.
+//! This module must not know options, exit statuses or where its messages go, nor, but for the server's address, what
+//! the keys in the files mean to the programs that read them.
 
 pub mod address;
 pub mod apply;

@@ -28,10 +28,10 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether the file of this name below the home is a person's, so that nothing is known about what it says.
+    /// Whether this file is a person's now, and may say anything.
     #[must_use]
-    pub fn keeps(&self, name: &str) -> bool {
-        self.files.iter().any(|file| file.verb == Verb::Keep && file.path.ends_with(name))
+    pub fn keeps(&self, path: &Path) -> bool {
+        self.files.iter().any(|file| file.verb == Verb::Keep && file.path == path)
     }
 }
 

