@@ -8,8 +8,11 @@ mod start;
 use std::fs::File;
 use std::io::{self, Write};
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+
+use zeo_server::config::{Flags, Runner, resolve};
+use zeo_server::eventlog::Target;
 
 use crate::golden;
 use crate::sandbox::Sandbox;
@@ -159,4 +162,43 @@ fn reader_that_went_away_is_no_failure() {
     let output = command.current_dir(sandbox.root()).args(["zeo", "19999"]).stdout(writer).output().unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
     mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout("All done.\n").run();
+}
+
+#[test]
+fn own_programs_read_back_what_was_written_and_else_the_defaults() {
+    for name in NAMES {
+        let sandbox = Sandbox::new();
+        install(&sandbox, "");
+        let home = sandbox.path(name);
+        mkzeoinst(&sandbox).arg("--").arg(&home).arg("19999").stdout(first_run(&home)).run();
+        let read = |configure: PathBuf| {
+            let flags = Flags { configure: Some(configure), ..Flags::default() };
+            resolve(&flags).unwrap_or_else(|problems| panic!("{name:?}: {problems}"))
+        };
+        let written = read(home.join("etc/zeoctl.conf"));
+        let bare = read(sandbox.write("bare.conf", "<runner>\n  program x\n</runner>\n"));
+        let server = sandbox.path("bin/runzeo").into_os_string();
+        // White space at the end of a value would be lost.
+        let blank_end = name.ends_with(|c: char| c.is_whitespace() || c == '\u{1f}');
+        let expected = Runner {
+            program: vec![server, "-C".into(), home.join("etc/zeo.conf").into_os_string()],
+            zdrun: Some(sandbox.path("bin/zdrun")),
+            socket_name: home.join("etc/zeo.zdsock"),
+            daemon: true,
+            directory: Some(PathBuf::from(format!(
+                "{}{}",
+                home.display(),
+                if blank_end { "/." } else { "" }
+            ))),
+            logfile: Some(home.join("log/zeo.log")),
+            ..bare.runner
+        };
+        assert_eq!(written.runner, expected, "{name:?}");
+        let log = written.event_log.unwrap_or_else(|| panic!("{name:?}: no log"));
+        let paths: Vec<_> = log.handlers.iter().map(|handler| &handler.target).collect();
+        assert!(
+            matches!(paths[..], [Target::File(file)] if file.path == home.join("log/zeoctl.log")),
+            "{name:?}: {paths:?}"
+        );
+    }
 }
