@@ -1,10 +1,119 @@
-//! `zdctl`: to be filled.
+//! `zdctl`: controls a daemon.
+
+use std::env;
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
+use crate::config::{self, Flags, Settings};
+use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
+use crate::shell::{Failure, Host, Session, Unchanged};
+use crate::sys::reason::reason;
+use crate::sys::user;
+
+use super::options::{self, Outcome, Typed};
+use super::{complain, print};
+
+const NAME: &str = "zdctl";
 
 /// Runs `zdctl`.
 #[must_use]
 pub fn main() -> ExitCode {
-    Exit::Usage.into()
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    run(arguments).into()
+}
+
+fn run(arguments: Vec<OsString>) -> Exit {
+    let (typed, settings) = match configuration(&arguments) {
+        Ok(configuration) => configuration,
+        Err(exit) => return exit,
+    };
+    if typed.schema_given {
+        complain(NAME, Exit::Success, &"option -S is ignored: the schema is built in");
+    }
+    let shell_wanted = typed.flags.interactive || typed.action.is_empty();
+    if typed.action.is_empty() && !typed.flags.interactive && !settings.runner.default_to_interactive {
+        return usage("either -i or an action argument is required");
+    }
+    let mut out = io::stdout().lock();
+    let mut host = CommandLine { arguments, last_file: settings.config_file.clone() };
+    let mut session = Session::new(settings, typed.flags, &mut out, &mut host);
+    let mut exit = Exit::Success;
+    if !typed.action.is_empty() {
+        exit = session.run(&typed.action).unwrap_or_else(|failure| tell(&failure));
+    }
+    if shell_wanted {
+        exit = session.interact().map_or_else(|failure| tell(&failure), |()| Exit::Success);
+    }
+    exit
+}
+
+/// What was typed, and the settings that it stands for; or the exit status, when the person has been told why not.
+fn configuration(arguments: &[OsString]) -> Result<(Typed, Settings), Exit> {
+    let typed = options::zdctl(arguments).map_err(|outcome| match outcome {
+        Outcome::Text(text) => print(&text),
+        Outcome::Usage(error) => usage(&error.to_string()),
+    })?;
+    let settings = config::resolve(&typed.flags).map_err(|errors| complain(NAME, Exit::Usage, &errors))?;
+    if settings.runner.program.is_empty() {
+        return Err(usage("no program specified; use -p or -C"));
+    }
+    if let Some(name) = &settings.runner.user {
+        check_user(name)?;
+    }
+    Ok((typed, settings))
+}
+
+/// Only root can become another user; the manager does so, later.
+fn check_user(name: &str) -> Result<(), Exit> {
+    let own = user::own_uid();
+    match user::lookup(name) {
+        Ok(Some(account)) if own == 0 || account.uid == own => Ok(()),
+        Ok(Some(_)) => Err(usage("only root can use -u USER to change users")),
+        Ok(None) => {
+            let what = if user::is_number(name) { "uid" } else { "username" };
+            Err(usage(&format!("{what} {} not found", quote(name.as_bytes(), Escapes::Characters))))
+        }
+        Err(error) => {
+            let what = format!("cannot look up user '{name}': {}", reason(&error));
+            Err(complain(NAME, Exit::Failure, &what))
+        }
+    }
+}
+
+/// The side of a session that knows how it was called.
+struct CommandLine {
+    arguments: Vec<OsString>,
+    last_file: Option<PathBuf>,
+}
+
+impl Host for CommandLine {
+    fn report(&mut self, failure: &Failure) {
+        tell(failure);
+    }
+
+    fn reload(&mut self, options: &[OsString]) -> Result<(Settings, Flags), Unchanged> {
+        let mut arguments = options.to_vec();
+        if options.is_empty() {
+            arguments.clone_from(&self.arguments);
+        } else if let (Ok(typed), Some(file)) = (options::zdctl(options), &self.last_file)
+            && typed.flags.configure.is_none()
+        {
+            arguments.splice(..0, ["-C".into(), file.clone().into()]);
+        }
+        let (typed, settings) = configuration(&arguments).map_err(|_| Unchanged)?;
+        self.last_file.clone_from(&settings.config_file);
+        Ok((settings, typed.flags))
+    }
+}
+
+/// Tells a failure, unless the person knows it; returns the exit status that it means.
+fn tell(failure: &Failure) -> Exit {
+    if failure.is_silent() { failure.exit() } else { complain(NAME, failure.exit(), failure) }
+}
+
+fn usage(what: &str) -> Exit {
+    complain(NAME, Exit::Usage, &format!("{what}; for help, use {NAME} -h"))
 }

@@ -259,7 +259,9 @@ fn usage_error(
 ) -> UsageError {
     let named = match error.get(ContextKind::InvalidArg) {
         // With the value's name after it, or, of a flag that may be repeated, dots.
-        Some(ContextValue::String(name)) => name.split([' ', '=', '.']).next().unwrap_or(name).to_owned(),
+        Some(ContextValue::String(name)) => {
+            name.split([' ', '=']).next().unwrap_or(name).trim_end_matches("...").to_owned()
+        }
         _ => String::new(),
     };
     match kind {

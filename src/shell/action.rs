@@ -1,0 +1,284 @@
+//! The actions, and how they are written: as words of a command line, or as a line at the prompt.
+//!
+//! The grammar is that of Python's command loops (ZDPROTO 3.3): a name of letters, digits and underscores, and what
+//! follows it; `?` stands for help and `!` for shell. The peers join a command line's words and split them again; here a
+//! word stays a word.
+
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
+use std::path::PathBuf;
+
+use crate::config::split_words;
+use crate::sys::signal_names;
+
+use super::Failure;
+
+/// How many lines `logtail` shows of what is there.
+const TAIL_LINES: usize = 10;
+
+/// What a person wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Action {
+    /// Start the program, with these more arguments.
+    Start(Vec<OsString>),
+    Stop,
+    Restart,
+    Status {
+        raw: bool,
+    },
+    Kill(Signal),
+    Wait,
+    /// Run the program here, with these more arguments.
+    Foreground(Vec<OsString>),
+    LogReopen,
+    ReopenTranscript,
+    LogTail {
+        lines: usize,
+        file: Option<PathBuf>,
+    },
+    /// Empty: options.
+    Show(OsString),
+    /// Empty: the list of actions.
+    Help(OsString),
+    /// A command line for the system's shell; empty: an interactive one.
+    Shell(OsString),
+    /// Options in place of those that were typed; empty: the same again.
+    Reload(Vec<OsString>),
+    Quit,
+    EndOfFile,
+}
+
+/// The argument of `kill`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Signal {
+    Number(i32),
+    /// Neither a name nor a number of a signal.
+    Invalid(OsString),
+}
+
+/// The name of an action and what follows it.
+struct Command {
+    name: String,
+    arguments: Arguments,
+}
+
+enum Arguments {
+    /// Separate words, of a command line.
+    Words(Vec<OsString>),
+    /// The rest of a line.
+    Line(OsString),
+}
+
+impl Action {
+    /// The action that the words of a command line name, of which there is at least one.
+    pub(super) fn from_words(words: &[OsString]) -> Result<Self, Failure> {
+        let (first, others) =
+            words.split_first().map_or((OsStr::new(""), words), |(f, o)| (f.as_os_str(), o));
+        let unknown = || Failure::UnknownAction(first.to_owned());
+        let (name, rest) = split_name(first.as_bytes()).ok_or_else(unknown)?;
+        // `kill-9` and `'kill 9'` are one word here, and two to the action.
+        let words = (!rest.is_empty()).then(|| OsStr::from_bytes(rest).to_owned());
+        let arguments = Arguments::Words(words.into_iter().chain(others.iter().cloned()).collect());
+        Self::of(Command { name, arguments }).ok_or_else(unknown)?
+    }
+
+    /// The action that a line at the prompt names, which is not blank.
+    pub(super) fn from_line(line: &OsStr) -> Result<Self, Failure> {
+        let unknown = || Failure::UnknownAction(OsStr::from_bytes(line.as_bytes().trim_ascii()).to_owned());
+        let (name, rest) = split_name(line.as_bytes()).ok_or_else(unknown)?;
+        let arguments = Arguments::Line(OsStr::from_bytes(rest).to_owned());
+        Self::of(Command { name, arguments }).ok_or_else(unknown)?
+    }
+
+    /// `None`: there is no such action.
+    fn of(command: Command) -> Option<Result<Self, Failure>> {
+        let Command { name, arguments } = command;
+        Some(match name.as_str() {
+            "start" => arguments.words().map(Self::Start),
+            "stop" => Ok(Self::Stop),
+            "restart" => Ok(Self::Restart),
+            "status" => arguments.words().and_then(|words| status(&words)),
+            "kill" => arguments.words().map(|words| Self::Kill(signal(&words))),
+            "wait" => Ok(Self::Wait),
+            "fg" | "foreground" => arguments.words().map(Self::Foreground),
+            "logreopen" => Ok(Self::LogReopen),
+            "reopen_transcript" => Ok(Self::ReopenTranscript),
+            "logtail" => arguments.words().and_then(log_tail),
+            "show" => Ok(Self::Show(arguments.line())),
+            "help" => Ok(Self::Help(arguments.line())),
+            "shell" => Ok(Self::Shell(arguments.line())),
+            "reload" => arguments.words().map(Self::Reload),
+            "quit" => Ok(Self::Quit),
+            "EOF" => Ok(Self::EndOfFile),
+            _ => return None,
+        })
+    }
+}
+
+impl Arguments {
+    fn words(self) -> Result<Vec<OsString>, Failure> {
+        match self {
+            Self::Words(words) => Ok(words),
+            Self::Line(line) => split_words(&line).map_err(|error| Failure::Arguments(error.to_string())),
+        }
+    }
+
+    fn line(self) -> OsString {
+        match self {
+            Self::Words(words) => words.join(OsStr::new(" ")),
+            Self::Line(line) => line,
+        }
+    }
+}
+
+/// The action's name and what follows it, both without blanks around them.
+fn split_name(line: &[u8]) -> Option<(String, &[u8])> {
+    let line = line.trim_ascii();
+    for (mark, name) in [(b'?', "help"), (b'!', "shell")] {
+        if line.first() == Some(&mark) {
+            return Some((name.to_owned(), line.get(1..).unwrap_or_default().trim_ascii()));
+        }
+    }
+    let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
+    let length = line.iter().position(|byte| !is_name(byte)).unwrap_or(line.len());
+    let (name, rest) = line.split_at_checked(length).filter(|(name, _)| !name.is_empty())?;
+    Some((String::from_utf8_lossy(name).into_owned(), rest.trim_ascii()))
+}
+
+fn status(words: &[OsString]) -> Result<Action, Failure> {
+    match words {
+        [] => Ok(Action::Status { raw: false }),
+        [word] if word == "-l" => Ok(Action::Status { raw: true }),
+        _ => Err(Failure::Arguments("status argument must be absent or -l".to_owned())),
+    }
+}
+
+/// A name in any of the spellings that [`signal_names::number`] takes, or a number from 0, which sends nothing.
+fn signal(words: &[OsString]) -> Signal {
+    let typed = words.join(OsStr::new(" "));
+    if typed.is_empty() {
+        return signal_names::number("TERM").map_or(Signal::Invalid(typed), Signal::Number);
+    }
+    let named = typed.to_str().and_then(|text| match text.parse::<i32>() {
+        Ok(0) => Some(0),
+        Ok(number) => signal_names::name(number).map(|_| number),
+        Err(_) => signal_names::number(text),
+    });
+    named.map_or(Signal::Invalid(typed), Signal::Number)
+}
+
+/// `[-n N] [FILE]`, the N also glued on.
+fn log_tail(words: Vec<OsString>) -> Result<Action, Failure> {
+    let wrong = || Failure::Arguments("logtail arguments must be [-n LINES] [FILE]".to_owned());
+    let mut words = words.into_iter().peekable();
+    let mut lines = TAIL_LINES;
+    if let Some(option) = words.next_if(|word| word.as_bytes().starts_with(b"-n")) {
+        let glued = option.as_bytes().get(2..).filter(|number| !number.is_empty()).map(<[u8]>::to_vec);
+        let number = glued.map(OsString::from_vec).or_else(|| words.next()).ok_or_else(wrong)?;
+        lines = number.to_str().and_then(|number| number.parse().ok()).ok_or_else(wrong)?;
+    }
+    let file = words.next().map(PathBuf::from);
+    if words.next().is_some() { Err(wrong()) } else { Ok(Action::LogTail { lines, file }) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(line: &[&str]) -> Vec<OsString> {
+        line.iter().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn a_command_lines_words_stay_words() {
+        for (line, action) in [
+            (&["start"][..], Action::Start(vec![])),
+            (&["start", "a b", "'c"], Action::Start(words(&["a b", "'c"]))),
+            (&["fg", "-x"], Action::Foreground(words(&["-x"]))),
+            (&["foreground"], Action::Foreground(vec![])),
+            (&["status", "-l"], Action::Status { raw: true }),
+            (&["kill", "9"], Action::Kill(Signal::Number(9))),
+            (&["kill 9"], Action::Kill(Signal::Number(9))),
+            (&["kill-9"], Action::Kill(Signal::Invalid("-9".into()))),
+            (&["?", "start"], Action::Help("start".into())),
+            (&["?start"], Action::Help("start".into())),
+            (&["help"], Action::Help("".into())),
+            (&["!ls", "-l"], Action::Shell("ls -l".into())),
+            (&["stop", "whatever"], Action::Stop),
+            (&["logtail", "a b"], Action::LogTail { lines: 10, file: Some("a b".into()) }),
+        ] {
+            assert_eq!(Action::from_words(&words(line)).expect("an action"), action, "{line:?}");
+        }
+    }
+
+    #[test]
+    fn a_line_is_split_where_the_action_takes_words() {
+        for (line, action) in [
+            ("  stop  ", Action::Stop),
+            ("start a 'b c'", Action::Start(words(&["a", "b c"]))),
+            ("shell echo 'a  b' ; ls", Action::Shell("echo 'a  b' ; ls".into())),
+            ("!", Action::Shell("".into())),
+            ("! ls", Action::Shell("ls".into())),
+            ("?", Action::Help("".into())),
+            ("EOF", Action::EndOfFile),
+            ("quit", Action::Quit),
+            ("reload", Action::Reload(vec![])),
+            ("reload -C 'a b'", Action::Reload(words(&["-C", "a b"]))),
+            ("show all", Action::Show("all".into())),
+            ("logtail", Action::LogTail { lines: 10, file: None }),
+            ("logtail -n 3 x", Action::LogTail { lines: 3, file: Some("x".into()) }),
+            ("logtail -n3", Action::LogTail { lines: 3, file: None }),
+            ("reopen_transcript", Action::ReopenTranscript),
+            ("logreopen", Action::LogReopen),
+            ("restart", Action::Restart),
+            ("wait", Action::Wait),
+            ("status", Action::Status { raw: false }),
+        ] {
+            assert_eq!(Action::from_line(OsStr::new(line)).expect("an action"), action, "{line}");
+        }
+    }
+
+    #[test]
+    fn signals_are_names_and_numbers() {
+        for (typed, number) in [
+            ("", Some(15)),
+            ("hup", Some(1)),
+            ("SIGUSR2", Some(12)),
+            ("SigKill", Some(9)),
+            ("-KILL", None),
+            ("-9", None),
+            ("+9", Some(9)),
+            ("0", Some(0)),
+            ("40", Some(40)),
+            ("99", None),
+            ("-1", None),
+            ("32", None),
+            ("foo", None),
+            ("9 9", None),
+        ] {
+            let expected = number.map_or_else(|| Signal::Invalid(typed.into()), Signal::Number);
+            assert_eq!(signal(&words(&typed.split(' ').collect::<Vec<_>>())), expected, "{typed}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_action_is_refused() {
+        for (line, text) in [
+            (&["foo"][..], "unknown action 'foo'; for a list, use zdctl help"),
+            (&["stop-it!", "x"], ""),
+            (&["-x"], "unknown action '-x'; for a list, use zdctl help"),
+            (&[""], "unknown action ''; for a list, use zdctl help"),
+            (&["status", "x"], "status argument must be absent or -l"),
+            (&["logtail", "-n"], "logtail arguments must be [-n LINES] [FILE]"),
+            (&["logtail", "-n", "x"], "logtail arguments must be [-n LINES] [FILE]"),
+            (&["logtail", "a", "b"], "logtail arguments must be [-n LINES] [FILE]"),
+        ] {
+            match Action::from_words(&words(line)) {
+                Err(failure) => assert_eq!(failure.to_string(), text, "{line:?}"),
+                Ok(action) => assert_eq!((action, text), (Action::Stop, ""), "{line:?}"),
+            }
+        }
+        let failure = Action::from_line(OsStr::new("start 'a")).expect_err("half a quote");
+        assert_eq!(failure.to_string(), "no closing '");
+    }
+}

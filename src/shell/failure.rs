@@ -1,0 +1,151 @@
+//! Why an action could not be carried out.
+
+use std::ffi::OsString;
+use std::io;
+use std::path::PathBuf;
+
+use thiserror::Error;
+
+use crate::control::repr::{Escapes, quote};
+use crate::control::{Refusal, Request};
+use crate::exit::Exit;
+use crate::sys::reason::reason;
+
+/// What failed, to be told to a person in one line.
+#[derive(Debug, Error)]
+pub enum Failure {
+    /// No action has this name.
+    #[error("unknown action {}; for a list, use zdctl help", quoted(.0))]
+    UnknownAction(OsString),
+    /// The arguments do not fit the action.
+    #[error("{0}")]
+    Arguments(String),
+    /// The manager's socket cannot be reached, though it may be there.
+    #[error("cannot connect to daemon manager at socket '{}': {}", .path.display(), reason(.source))]
+    Connect {
+        /// The socket.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The manager took the connection, or not even that, and then nothing came.
+    #[error("daemon manager does not answer")]
+    Silent,
+    /// What came is no answer.
+    #[error("daemon manager at socket '{}' gives no sensible answer", .0.display())]
+    Nonsense(PathBuf),
+    /// One of those, where it was to be found out whether the program runs.
+    #[error("{0}")]
+    StatusUnknown(Box<Failure>),
+    /// The manager has declined.
+    #[error("daemon manager refuses '{request}': {reply}")]
+    Refused {
+        /// What was asked.
+        request: String,
+        /// The answer.
+        reply: String,
+    },
+    /// The manager went away while something was expected of it.
+    #[error("daemon manager not running")]
+    ManagerGone,
+    /// The zdrun program cannot be executed.
+    #[error("cannot start daemon manager '{}': {}", .path.display(), reason(.source))]
+    Launch {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The manager could not start the program.
+    #[error("program not started: {0}")]
+    NotStarted(String),
+    /// The manager could not start, and has said so itself.
+    #[error("daemon manager could not start")]
+    Told,
+    /// The program is not ready within start-timeout.
+    #[error("Program took too long to start")]
+    StartTooLong,
+    /// The program is still there after stop-timeout, and after some time for SIGKILL to work.
+    #[error("daemon process still running after {0} seconds; pid={1}")]
+    StopTooLong(u64, u32),
+    /// The signal would end the program.
+    #[error("SIGUSR2 not sent to process {0}: it would end the program, which does not handle it")]
+    Unhandled(u32),
+    /// A program other than the manager cannot be run.
+    #[error("cannot run {}: {}", quoted(.program), reason(.source))]
+    Run {
+        /// What was to be run.
+        program: OsString,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// There is no such user any more.
+    #[error("username {0} not found")]
+    NoUser(String),
+    /// A file cannot be read.
+    #[error("cannot read log file '{}': {}", .path.display(), reason(.source))]
+    Log {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The person's next command cannot be read.
+    #[error("cannot read commands: {0}")]
+    Commands(String),
+    /// Something of the system that should not fail.
+    #[error("{what}: {}", reason(.source))]
+    System {
+        /// What was tried.
+        what: &'static str,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// Our own output cannot be written.
+    #[error("cannot write output: {}", reason(.0))]
+    Output(io::Error),
+    /// ^C.
+    #[error("interrupted")]
+    Interrupted,
+}
+
+impl Failure {
+    /// Whether there is nothing left to say: the person knows already, or has stopped listening.
+    #[must_use]
+    pub fn is_silent(&self) -> bool {
+        match self {
+            Self::Told | Self::Interrupted => true,
+            Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
+            _ => false,
+        }
+    }
+
+    /// The exit status of a one-shot action that failed so.
+    #[must_use]
+    pub fn exit(&self) -> Exit {
+        match self {
+            Self::UnknownAction(_) | Self::Arguments(_) => Exit::Usage,
+            // A shell has 127 for "no such program" and 126 for one that cannot be executed.
+            Self::Run { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::Program(127),
+            Self::Run { .. } => Exit::Program(126),
+            Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
+            Self::Interrupted => Exit::Program(128 + 2),
+            Self::StatusUnknown(_) => Exit::Unknown,
+            _ => Exit::Failure,
+        }
+    }
+
+    pub(super) fn refused(request: Request, reply: &str) -> Self {
+        Self::Refused { request: request.to_string(), reply: reply.to_owned() }
+    }
+
+    /// Whether the request is to be made again.
+    pub(super) fn is_superseded(reply: &str) -> bool {
+        reply == Refusal::Superseded.to_string()
+    }
+}
+
+fn quoted(word: &OsString) -> String {
+    use std::os::unix::ffi::OsStrExt as _;
+    quote(word.as_bytes(), Escapes::Characters)
+}

@@ -1,0 +1,286 @@
+//! Starting a daemon manager, and learning from it how the start of the program went.
+//!
+//! Our `zdrun` finds the number of a pipe in its environment ([`READY_FD`]) and writes one line there: `started PID` when
+//! the program has been executed, or `failed REASON`. A peer knows nothing of that; it is asked for its status until it
+//! has a program.
+
+use std::env;
+use std::ffi::OsString;
+use std::io::{self, PipeReader, Read as _};
+use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::unix::process::CommandExt as _;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus};
+use std::time::Duration;
+
+use crate::config::{Flags, Runner};
+use crate::control::READY_FD;
+use crate::sys::inherit::leave_open;
+use crate::sys::interrupt::readable;
+
+use super::starting::expect_life;
+use super::{Failure, Session};
+
+/// The longest report that is read; a reason is one line.
+const MAX_REPORT: usize = 64 << 10;
+
+/// What came of starting a manager.
+pub(super) enum Launched {
+    /// The program runs as this process.
+    Running(u32),
+    /// There is a manager already.
+    Other,
+}
+
+/// A manager on its way.
+struct Start {
+    child: Child,
+    report: PipeReader,
+    received: Vec<u8>,
+    /// There will be no more of the report.
+    ended: bool,
+    /// It has been looked at before: what was quick would have happened.
+    looked: bool,
+}
+
+impl Session<'_> {
+    /// Starts a manager for the program with these more arguments.
+    pub(super) fn launch(&mut self, extra: &[OsString]) -> Result<Launched, Failure> {
+        let mut start = self.spawn_manager(extra)?;
+        let limit = Some(self.settings.runner.start_timeout);
+        let launched = self.wait_on(limit, &mut start, Start::event, Session::look_at);
+        self.managers.push(start.child);
+        launched?.ok_or(Failure::StartTooLong)
+    }
+
+    fn spawn_manager(&mut self, extra: &[OsString]) -> Result<Start, Failure> {
+        let pipe = || {
+            let (reader, writer) = io::pipe()?;
+            let number = leave_open(&writer)?;
+            Ok((reader, writer, number))
+        };
+        let (report, writer, number) =
+            pipe().map_err(|source| Failure::System { what: "cannot make a pipe", source })?;
+        let runner = &self.settings.runner;
+        let (program, mut command) = manager(runner);
+        command.args(arguments(&self.flags, runner, extra));
+        command.env(READY_FD, number.to_string());
+        command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
+        if self.interactive && !runner.daemon {
+            // In the background of the terminal, where our ^C does not reach it.
+            command.process_group(0);
+        }
+        let child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
+        drop(writer);
+        Ok(Start { child, report, received: Vec::new(), ended: false, looked: false })
+    }
+
+    fn look_at(&mut self, start: &mut Start) -> Result<Option<Launched>, Failure> {
+        let failed = |source| Failure::System { what: "cannot wait for the daemon manager", source };
+        // In this order: whoever has ended has said before what there was to say.
+        let exited = start.child.try_wait().map_err(failed)?;
+        start.read().map_err(failed)?;
+        if let Some(verdict) = start.verdict() {
+            return verdict.map(Some);
+        }
+        match exited {
+            Some(status) if !status.success() => self.manager_failed(status).map(Some),
+            _ if std::mem::replace(&mut start.looked, true) || start.ended => {
+                self.ask_peer(start.ended, exited.is_some())
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// A peer does not tell that it found another; then there is one.
+    fn manager_failed(&mut self, status: ExitStatus) -> Result<Launched, Failure> {
+        if self.record()?.is_some() {
+            return Ok(Launched::Other);
+        }
+        // Ended by a signal, it has not said why.
+        Err(if status.code().is_some() {
+            Failure::Told
+        } else {
+            Failure::NotStarted(format!("zdrun: {status}"))
+        })
+    }
+
+    /// Whether a manager that says nothing has a program. Ours will say it, unless it has closed the pipe.
+    fn ask_peer(&mut self, ended: bool, exited: bool) -> Result<Option<Launched>, Failure> {
+        match self.record()? {
+            Some(record) if ended || record.version.is_none() => {
+                expect_life(&record)?;
+                Ok(record.application.filter(|_| !record.testing).map(Launched::Running))
+            }
+            None if ended && exited => Err(Failure::NotStarted(Failure::ManagerGone.to_string())),
+            _ => Ok(None),
+        }
+    }
+
+    /// Forgets managers that have ended, so that they do not stay as zombies of a long session.
+    pub(super) fn reap_managers(&mut self) {
+        self.managers.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
+    }
+}
+
+impl Start {
+    fn event(&self) -> Option<BorrowedFd<'_>> {
+        (!self.ended).then(|| self.report.as_fd())
+    }
+
+    /// Takes in what has come of the report.
+    fn read(&mut self) -> io::Result<()> {
+        let mut chunk = [0; 1024];
+        while !self.ended && readable(&self.report, Duration::ZERO)? {
+            let length = self.report.read(&mut chunk)?;
+            self.received.extend_from_slice(chunk.get(..length).unwrap_or_default());
+            self.ended = length == 0 || self.received.len() > MAX_REPORT;
+        }
+        Ok(())
+    }
+
+    /// What the report says, when its line is whole.
+    fn verdict(&self) -> Option<Result<Launched, Failure>> {
+        let text = String::from_utf8_lossy(&self.received);
+        let line = match text.split_once('\n') {
+            Some((line, _)) => line,
+            None if self.ended && !text.is_empty() => &text,
+            None => return None,
+        };
+        Some(verdict(line))
+    }
+}
+
+fn verdict(line: &str) -> Result<Launched, Failure> {
+    let pid = line.strip_prefix("started ").and_then(|pid| pid.parse().ok());
+    if let Some(pid) = pid.filter(|pid| *pid != 0) {
+        return Ok(Launched::Running(pid));
+    }
+    match line.split_once(' ') {
+        Some(("failed", reason)) if reason.starts_with("another manager is running") => Ok(Launched::Other),
+        Some(("failed", reason)) => Err(Failure::NotStarted(reason.to_owned())),
+        _ => Err(Failure::NotStarted(format!("zdrun reports '{}'", line.escape_debug()))),
+    }
+}
+
+/// The manager's file, and the command that runs it: the configured one, or ours from beside this program, or from PATH.
+fn manager(runner: &Runner) -> (PathBuf, Command) {
+    let Some(zdrun) = &runner.zdrun else {
+        let path = beside_us().unwrap_or_else(|| PathBuf::from("zdrun"));
+        return (path.clone(), Command::new(path));
+    };
+    if zdrun.extension().is_some_and(|extension| extension == "py") {
+        let python = runner.python.as_deref().unwrap_or(Path::new("python3"));
+        let mut command = Command::new(python);
+        command.arg(zdrun);
+        return (python.to_owned(), command);
+    }
+    (zdrun.clone(), Command::new(zdrun))
+}
+
+fn beside_us() -> Option<PathBuf> {
+    let ours = env::current_exe().and_then(std::fs::canonicalize).ok()?;
+    Some(ours.with_file_name("zdrun")).filter(|path| path.is_file())
+}
+
+/// The options that were typed, but for those that concern only us, and the program's words. The configuration file is
+/// read again by the manager, so that what it says need not be repeated.
+fn arguments(flags: &Flags, runner: &Runner, extra: &[OsString]) -> Vec<OsString> {
+    let mut list: Vec<OsString> = Vec::new();
+    let mut option = |name: &str, value: Option<OsString>| {
+        if let Some(value) = value {
+            list.extend([name.into(), value]);
+        }
+    };
+    let path = |path: &Option<PathBuf>| path.as_ref().map(|path| path.clone().into_os_string());
+    let codes = |codes: &Vec<i32>| codes.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
+    option("-C", path(&flags.configure));
+    for setting in &flags.overrides {
+        option("-X", Some(setting.into()));
+    }
+    option("-b", flags.backoff_limit.map(|limit| limit.to_string().into()));
+    option("-s", path(&flags.socket_name));
+    option("-u", flags.user.as_ref().map(Into::into));
+    option("-t", path(&flags.transcript));
+    option("-m", flags.umask.map(|mask| format!("{mask:03o}").into()));
+    option("-x", flags.exit_codes.as_ref().map(|list| codes(list).into()));
+    option("-z", path(&flags.directory));
+    list.extend(flags.daemon.map(|on| if on { "-d" } else { "--no-daemon" }.into()));
+    list.extend(flags.forever.then(|| "-f".into()));
+    // A program whose name looks like an option.
+    list.push("--".into());
+    list.extend(runner.program.iter().chain(extra).cloned());
+    list
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::resolve;
+
+    fn words(line: &str) -> Vec<OsString> {
+        line.split_whitespace().map(OsString::from).collect()
+    }
+
+    #[test]
+    fn manager_gets_what_was_typed_and_the_program() {
+        let mut flags = Flags { program: Some(words("sleep 9")), ..Flags::default() };
+        let runner = resolve(&flags).unwrap().runner;
+        assert_eq!(arguments(&flags, &runner, &[]), words("-- sleep 9"));
+        flags = Flags {
+            configure: Some("f".into()),
+            overrides: vec!["a/b=c".to_owned(), "a/d=e".to_owned()],
+            backoff_limit: Some(5),
+            daemon: Some(true),
+            forever: true,
+            interactive: true,
+            logfile: Some("log".into()),
+            umask: Some(0o27),
+            socket_name: Some("sock".into()),
+            transcript: Some("out".into()),
+            start_timeout: Some(7),
+            user: Some("root".to_owned()),
+            exit_codes: Some(vec![0, 3]),
+            directory: Some("/".into()),
+            program: flags.program,
+        };
+        let all = "-C f -X a/b=c -X a/d=e -b 5 -s sock -u root -t out -m 027 -x 0,3 -z / -d -f -- sleep 9 -x";
+        assert_eq!(arguments(&flags, &runner, &words("-x")), words(all));
+        flags = Flags { daemon: Some(false), exit_codes: Some(vec![]), ..Flags::default() };
+        let expected = [words("-x"), vec![OsString::new()], words("--no-daemon -- sleep 9")].concat();
+        assert_eq!(arguments(&flags, &runner, &[]), expected);
+    }
+
+    #[test]
+    fn report_is_believed_where_it_makes_sense() {
+        assert!(matches!(verdict("started 42"), Ok(Launched::Running(42))));
+        assert!(matches!(verdict("failed another manager is running; pid=7"), Ok(Launched::Other)));
+        for (line, text) in [
+            ("failed no such file", "program not started: no such file"),
+            ("started 0", "program not started: zdrun reports 'started 0'"),
+            ("started -1", "program not started: zdrun reports 'started -1'"),
+            ("\u{1b}", "program not started: zdrun reports '\\u{1b}'"),
+            ("", "program not started: zdrun reports ''"),
+        ] {
+            assert_eq!(verdict(line).err().expect("no start").to_string(), text);
+        }
+    }
+
+    #[test]
+    fn python_runs_a_manager_that_is_a_script_of_it() {
+        let flags = Flags { program: Some(words("x")), ..Flags::default() };
+        let mut runner = resolve(&flags).unwrap().runner;
+        let seen = |runner: &Runner| {
+            let (file, command) = manager(runner);
+            assert_eq!(command.get_program(), file);
+            let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
+            (file, arguments)
+        };
+        runner.zdrun = Some("/x/zdrun".into());
+        assert_eq!(seen(&runner), ("/x/zdrun".into(), vec![]));
+        runner.zdrun = Some("/x/zdrun.py".into());
+        assert_eq!(seen(&runner), ("python3".into(), words("/x/zdrun.py")));
+        runner.python = Some("/y/python2".into());
+        assert_eq!(seen(&runner), ("/y/python2".into(), words("/x/zdrun.py")));
+    }
+}

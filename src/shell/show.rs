@@ -1,0 +1,99 @@
+//! `show`: the settings in force, and what runs here.
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::fmt::Write as _;
+use std::os::unix::ffi::OsStrExt as _;
+use std::path::{Path, PathBuf};
+
+use crate::config::Settings;
+use crate::control::repr::{Escapes, quote, quote_list};
+use crate::exit::Exit;
+
+use super::{Failure, Session, help};
+
+impl Session<'_> {
+    pub(super) fn show(&mut self, topic: &OsStr) -> Result<Exit, Failure> {
+        let text = match topic.as_bytes() {
+            b"" | b"options" => options(&self.settings, self.flags.interactive),
+            b"python" => implementation(),
+            b"all" => format!("{}\n{}", options(&self.settings, self.flags.interactive), implementation()),
+            unknown => {
+                let unknown = String::from_utf8_lossy(unknown).into_owned();
+                self.say(format_args!("no such topic: {unknown}"))?;
+                self.say(help::text("show").unwrap_or_default())?;
+                return Ok(Exit::Usage);
+            }
+        };
+        self.say(text.trim_end_matches('\n'))?;
+        Ok(Exit::Success)
+    }
+}
+
+/// The topics of `show`.
+pub(super) const TOPICS: &[&str] = &["options", "python", "all"];
+
+/// The peers' rows in their order and in Python's notation, then ours.
+fn options(settings: &Settings, interactive: bool) -> String {
+    let runner = &settings.runner;
+    let codes: Vec<_> = runner.exit_codes.iter().map(ToString::to_string).collect();
+    let rows = [
+        ("schemafile", "None".to_owned()),
+        ("configfile", path(settings.config_file.as_ref())),
+        ("zdrun", path(runner.zdrun.as_ref())),
+        ("python", path(runner.python.as_ref())),
+        ("program", quote_list(&runner.program)),
+        ("backofflimit", runner.backoff_limit.as_secs().to_string()),
+        ("daemon", boolean(runner.daemon)),
+        ("forever", boolean(runner.forever)),
+        ("sockname", text(runner.socket_name.as_os_str())),
+        ("exitcodes", format!("[{}]", codes.join(", "))),
+        ("user", runner.user.as_ref().map_or_else(|| "None".to_owned(), |user| text(OsStr::new(user)))),
+        ("umask", format!("0o{:o}", runner.umask)),
+        ("directory", path(runner.directory.as_ref())),
+        ("logfile", path(runner.logfile.as_ref())),
+        ("transcript", path(runner.transcript.as_ref())),
+        ("interactive", boolean(interactive)),
+        ("default_to_interactive", boolean(runner.default_to_interactive)),
+        ("hang_around", boolean(runner.hang_around)),
+        ("start_test_program", quote_list(&runner.start_test_program)),
+        ("start_timeout", runner.start_timeout.as_secs().to_string()),
+        ("stop_timeout", runner.stop_timeout.as_secs().to_string()),
+        ("prompt", text(OsStr::new(&runner.prompt))),
+    ];
+    table("zdctl/zdrun options:", &rows)
+}
+
+fn implementation() -> String {
+    let arguments: Vec<OsString> = env::args_os().collect();
+    let rows = [
+        ("Version", concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")).to_owned()),
+        ("Platform", format!("{}-{}", env::consts::OS, env::consts::ARCH)),
+        ("Executable", path(env::current_exe().ok().as_ref())),
+        ("Arguments", quote_list(&arguments)),
+        ("Directory", path(env::current_dir().ok().as_ref())),
+    ];
+    table("zdctl info:", &rows)
+}
+
+/// Labels in a column of 13; a longer one moves its value.
+fn table(header: &str, rows: &[(&str, String)]) -> String {
+    let mut lines = format!("{header}\n");
+    for (name, value) in rows {
+        // Writing to a String cannot fail.
+        let _ = writeln!(lines, "{:<13} {value}", format!("{name}:"));
+    }
+    lines
+}
+
+fn path(path: Option<&PathBuf>) -> String {
+    path.map_or_else(|| "None".to_owned(), |path| text(Path::as_os_str(path)))
+}
+
+fn text(text: &OsStr) -> String {
+    quote(text.as_bytes(), Escapes::Characters)
+}
+
+fn boolean(value: bool) -> String {
+    if value { "True" } else { "False" }.to_owned()
+}
