@@ -98,7 +98,10 @@ pub enum FormatError {
     /// `%(field)c` on what is not an integer.
     #[error("%c requires int or char")]
     CharacterNeeded,
-    /// A placeholder without a field, after the first; or `*`.
+    /// `*` for a width or precision, with a field that is no integer.
+    #[error("* wants int")]
+    StarNeedsInteger,
+    /// A placeholder without a field, after the first.
     #[error("not enough arguments for format string")]
     NotEnoughArguments,
     /// A width that would fill memory.
@@ -155,7 +158,7 @@ pub enum FormatError {
         code: char,
     },
     /// A conversion that the field's type has not.
-    #[error("Unknown format code '{code}' for object of type '{found}'")]
+    #[error("Unknown format code '{}' for object of type '{found}'", shown_code(*.code))]
     UnknownCode {
         /// The conversion.
         code: char,
@@ -179,6 +182,11 @@ pub enum FormatError {
     /// The date format holds a NUL character.
     #[error("embedded null character")]
     NulInDate,
+}
+
+/// As Python shows a format code: what is not printable ASCII is escaped.
+fn shown_code(code: char) -> String {
+    if ('!'..='\x7f').contains(&code) { code.to_string() } else { format!("\\x{:x}", u32::from(code)) }
 }
 
 /// As Python shows a conversion character: what is not printable ASCII is a question mark.

@@ -10,7 +10,7 @@ use super::spec::{Align, Conversion, Form, Radix, Sign, Spec, WIDEST};
 enum Argument {
     /// The whole record: only the first conversion, and only while no field was named.
     Record,
-    /// The field that was named and not yet used (`%(name)%` uses none).
+    /// The field that was named.
     Field(Field),
     /// Nothing is left.
     Used,
@@ -50,6 +50,10 @@ impl Parser<'_> {
 
     /// What follows a `%`.
     fn placeholder(&mut self, draft: &mut Draft) -> Result<(), FormatError> {
+        if self.characters.next_if(|(_, character)| *character == '%').is_some() {
+            draft.literal('%');
+            return Ok(());
+        }
         if self.peek() == Some('(') {
             let name = self.key()?;
             self.argument = Argument::Field(draft.field(&name)?);
@@ -72,10 +76,6 @@ impl Parser<'_> {
             self.characters.next();
         }
         let (index, conversion) = self.characters.next().ok_or(FormatError::Incomplete)?;
-        if conversion == '%' {
-            draft.literal('%');
-            return Ok(());
-        }
         let argument = std::mem::replace(&mut self.argument, Argument::Used);
         let (field, kind) = match argument {
             Argument::Used => return Err(FormatError::NotEnoughArguments),
@@ -126,10 +126,15 @@ impl Parser<'_> {
         flags
     }
 
-    /// Decimal digits, saturating. A `*` would take a number from the arguments, and a mapping has none to spare.
+    /// Decimal digits, saturating. A `*` takes the named field, and nothing is left for the conversion.
     fn number(&mut self) -> Result<Option<usize>, FormatError> {
         if self.peek() == Some('*') {
-            return Err(FormatError::NotEnoughArguments);
+            self.characters.next();
+            return match std::mem::replace(&mut self.argument, Argument::Used) {
+                Argument::Field(field) if field.kind() == Kind::Integer => Ok(None),
+                Argument::Field(_) | Argument::Record => Err(FormatError::StarNeedsInteger),
+                Argument::Used => Err(FormatError::NotEnoughArguments),
+            };
         }
         let mut number = None;
         while let Some(digit) = self.peek().and_then(|character| character.to_digit(10)) {
