@@ -141,11 +141,14 @@ impl FileSink {
     /// The descriptor to write to: the one that is open, or a new one when there is none, when the last write failed,
     /// or when the file was deleted.
     fn current(&mut self) -> io::Result<Open> {
-        let Some(open) = self.open.take() else { return Open::new(&self.path) };
-        let deleted = open.counts_links && open.file.metadata().is_ok_and(|found| found.nlink() == 0);
-        if deleted {
-            return Open::new(&self.path);
-        }
+        let deleted =
+            |open: &Open| open.counts_links && open.file.metadata().is_ok_and(|found| found.nlink() == 0);
+        let Some(open) = self.open.take().filter(|open| !deleted(open)) else {
+            return Open::new(&self.path).map_err(|error| {
+                let unread = log_file::lacks_reader(&self.path, &error);
+                if unread { io::Error::other("no program reads this FIFO") } else { error }
+            });
+        };
         if !self.suspect {
             return Ok(open);
         }

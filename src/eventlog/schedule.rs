@@ -129,3 +129,72 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let month = if month < 10 { month + 3 } else { month - 9 };
     (era * 400 + year + i64::from(month <= 2), month, day)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Central Europe in 2026: summer time from 29 March to 25 October, 01:00 UTC.
+    fn berlin(seconds: i64) -> i64 {
+        if (1_774_746_000..1_792_890_000).contains(&seconds) { 7200 } else { 3600 }
+    }
+
+    /// When a file was begun, when its time is over, and what it is then called: computed by Python 3.11.
+    const BY_PYTHON: &[(&str, u32, i64, i64, &str)] = &[
+        ("S", 5, 1_767_787_200, 1_767_787_205, "2026-01-07_13-00-00"),
+        ("M", 10, 1_767_789_296, 1_767_789_896, "2026-01-07_13-34"),
+        ("H", 1, 1_767_825_296, 1_767_828_896, "2026-01-07_23"),
+        ("D", 1, 1_767_825_296, 1_767_911_696, "2026-01-07"),
+        ("D", 2, 1_767_828_896, 1_768_001_696, "2026-01-08"),
+        ("midnight", 1, 1_767_825_296, 1_767_826_800, "2026-01-07"),
+        ("MIDNIGHT", 1, 1_767_826_800, 1_767_913_200, "2026-01-08"),
+        ("midnight", 1, 1_774_699_200, 1_774_738_800, "2026-03-28"),
+        ("midnight", 1, 1_774_785_600, 1_774_821_600, "2026-03-29"),
+        ("midnight", 1, 1_792_884_600, 1_792_969_200, "2026-10-25"),
+        ("midnight", 1, 1_792_929_600, 1_792_969_200, "2026-10-25"),
+        ("W0", 1, 1_767_607_200, 1_767_654_000, "2025-12-30"),
+        ("W0", 1, 1_767_520_800, 1_767_654_000, "2025-12-30"),
+        ("W0", 1, 1_767_693_600, 1_768_258_800, "2026-01-06"),
+        ("w6", 1, 1_774_432_800, 1_774_821_600, "2026-03-23"),
+        ("W6", 1, 1_792_836_000, 1_792_969_200, "2026-10-19"),
+        ("W3", 1, 1_792_749_600, 1_793_314_800, "2026-10-23"),
+    ];
+
+    #[test]
+    fn files_end_and_are_called_as_by_python() {
+        for (when, interval, begin, end, suffix) in BY_PYTHON {
+            let schedule = Schedule::new(when, *interval).unwrap();
+            assert_eq!(schedule.end(*begin, &berlin), *end, "{when} {begin}");
+            assert_eq!(schedule.suffix(*end, &berlin), *suffix, "{when} {begin}");
+            assert!(schedule.is_suffix(suffix));
+        }
+    }
+
+    /// As Python has it since 3.13.
+    #[test]
+    fn several_nights_are_as_many() {
+        let schedule = Schedule::new("midnight", 3).unwrap();
+        assert_eq!(schedule.end(1_767_825_296, &berlin), 1_767_826_800 + 2 * DAY);
+        let schedule = Schedule::new("W0", 2).unwrap();
+        assert_eq!(schedule.end(1_767_607_200, &berlin), 1_767_654_000 + 7 * DAY);
+    }
+
+    #[test]
+    fn unknown_rhythms_are_none() {
+        for when in ["", "W", "W7", "W00", "day", "5S"] {
+            assert_eq!(Schedule::new(when, 1), None, "{when}");
+        }
+        assert_eq!(Schedule::new("h", 0), Schedule::new("H", 1));
+    }
+
+    #[test]
+    fn extreme_times_do_not_overflow() {
+        for when in ["S", "W0", "midnight"] {
+            let schedule = Schedule::new(when, u32::MAX).unwrap();
+            for begin in [i64::MIN, -1, 0, i64::MAX] {
+                let end = schedule.end(begin, &berlin);
+                schedule.suffix(end, &berlin);
+            }
+        }
+    }
+}

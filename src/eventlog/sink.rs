@@ -182,16 +182,49 @@ enum Stream {
 }
 
 impl StreamSink {
+    /// Without the locks of the standard library: a thread that waits in `println` would make us wait too.
     fn write(&mut self, line: &Line) -> io::Result<()> {
-        match self.stream {
-            Stream::Stdout => {
-                let stdout = io::stdout().lock();
-                self.torn.write(line, |bytes| unblocked::write(stdout.as_fd(), bytes))
-            }
-            Stream::Stderr => {
-                let stderr = io::stderr().lock();
-                self.torn.write(line, |bytes| unblocked::write(stderr.as_fd(), bytes))
-            }
+        self.torn.write(line, |bytes| match self.stream {
+            Stream::Stdout => unblocked::write(io::stdout().as_fd(), bytes),
+            Stream::Stderr => unblocked::write(io::stderr().as_fd(), bytes),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn line_that_was_cut_short_is_ended_before_the_next() {
+        let mut line = Line::default();
+        let mut torn = Torn::default();
+        let mut written = Vec::new();
+        for (record, room) in [("one", 4), ("two", 2), ("three", 0), ("four", 100), ("five", 100)] {
+            line.set(&Text { level: Level::INFO, record, lost: None }, Encoding::Utf8);
+            let mut room: usize = room;
+            let result = torn.write(&line, |bytes| {
+                let some = bytes.len().min(room).min(3);
+                room -= some;
+                written.extend_from_slice(&bytes[..some]);
+                if some == 0 { Err(io::ErrorKind::StorageFull.into()) } else { Ok(some) }
+            });
+            assert_eq!(result.is_ok(), !["two", "three"].contains(&record), "{record}");
         }
+        assert_eq!(String::from_utf8(written).unwrap(), "one\ntw\nfour\nfive\n");
+    }
+
+    #[test]
+    fn interrupted_write_is_made_again() {
+        let mut line = Line::default();
+        line.set(&Text { level: Level::INFO, record: "x", lost: Some("lost 1 record") }, Encoding::Utf8);
+        assert_eq!(line.len(), 16);
+        let mut calls = 0;
+        let result = Torn::default().write(&line, |bytes| {
+            calls += 1;
+            if calls == 1 { Err(io::ErrorKind::Interrupted.into()) } else { Ok(bytes.len()) }
+        });
+        assert!(result.is_ok());
+        assert_eq!(calls, 2);
     }
 }
