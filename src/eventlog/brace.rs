@@ -150,14 +150,18 @@ fn specifier(text: &str, kind: Kind) -> Result<Spec, FormatError> {
         return Err(FormatError::PrecisionTooBig);
     }
     let grouping = separator.map(|separator| grouping(separator, code, kind)).transpose()?;
-    refuse(kind, code, sign, alternate, align, precision)?;
+    let form = form(kind, code, precision)?;
+    let equals = align == Some(Align::AfterSign);
+    if let Some(refused) = refused(kind, form, sign, alternate, equals, precision.is_some()) {
+        return Err(FormatError::NotAllowed(refused));
+    }
     let default = match (number, zero && align.is_none()) {
         (false, _) => Align::Left,
         (true, false) => Align::Right,
         (true, true) => Align::AfterSign,
     };
     Ok(Spec {
-        form: form(kind, code, precision)?,
+        form,
         align: align.unwrap_or(default),
         fill: fill.unwrap_or(if zero { '0' } else { ' ' }),
         width,
@@ -228,38 +232,29 @@ fn grouping(separator: char, code: Option<char>, kind: Kind) -> Result<(char, us
     }
 }
 
-/// Refuses what a kind has no meaning for.
-fn refuse(
+/// What a field has no meaning for, in Python's words.
+fn refused(
     kind: Kind,
-    code: Option<char>,
+    form: Form,
     sign: Option<char>,
     alternate: bool,
-    align: Option<Align>,
-    precision: Option<usize>,
-) -> Result<(), FormatError> {
-    let refused = match kind {
-        _ if form(kind, code, precision).is_err() => None,
+    equals: bool,
+    precision: bool,
+) -> Option<&'static str> {
+    let digits = matches!(form, Form::Integer(_) | Form::Character);
+    let character = form == Form::Character;
+    match kind {
         Kind::Text if sign == Some(' ') => Some("Space not allowed in string format specifier"),
         Kind::Text if sign.is_some() => Some("Sign not allowed in string format specifier"),
         Kind::Text if alternate => Some("Alternate form (#) not allowed in string format specifier"),
-        Kind::Text if align == Some(Align::AfterSign) => {
-            Some("'=' alignment not allowed in string format specifier")
-        }
-        Kind::Integer
-            if precision.is_some()
-                && matches!(code, None | Some('b' | 'c' | 'd' | 'o' | 'x' | 'X' | 'n')) =>
-        {
-            Some("Precision not allowed in integer format specifier")
-        }
-        Kind::Integer if code == Some('c') && sign.is_some() => {
-            Some("Sign not allowed with integer format specifier 'c'")
-        }
-        Kind::Integer if code == Some('c') && alternate => {
+        Kind::Text if equals => Some("'=' alignment not allowed in string format specifier"),
+        _ if digits && precision => Some("Precision not allowed in integer format specifier"),
+        _ if character && sign.is_some() => Some("Sign not allowed with integer format specifier 'c'"),
+        _ if character && alternate => {
             Some("Alternate form (#) not allowed with integer format specifier 'c'")
         }
         _ => None,
-    };
-    refused.map_or(Ok(()), |text| Err(FormatError::NotAllowed(text)))
+    }
 }
 
 /// What a code makes of a field of a kind. `n` is as in the C locale.

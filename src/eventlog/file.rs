@@ -7,7 +7,6 @@ use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
 use super::clock::{Clock, Moment};
-use super::complaint::complain;
 use super::encoding::Encoding;
 use super::rotation::Roller;
 use super::schedule::Schedule;
@@ -27,8 +26,10 @@ pub(super) struct FileSink {
     open: Option<Open>,
     /// The last write failed; another descriptor may work.
     suspect: bool,
-    /// That it cannot be rotated was told.
-    complained: bool,
+    /// Rotation failed the last time it was due.
+    stuck: bool,
+    /// Why rotation failed, until it is asked for.
+    trouble: Option<String>,
 }
 
 /// An open descriptor.
@@ -93,7 +94,16 @@ impl FileSink {
             }
         };
         let encoding = settings.encoding()?;
-        Ok(Self { path, encoding, roller, delay: settings.delay, open, suspect: false, complained: false })
+        Ok(Self {
+            path,
+            encoding,
+            roller,
+            delay: settings.delay,
+            open,
+            suspect: false,
+            stuck: false,
+            trouble: None,
+        })
     }
 
     pub(super) fn path(&self) -> &Path {
@@ -163,7 +173,7 @@ impl FileSink {
     }
 
     /// The descriptor to write `added` bytes to: another one when somebody moved the file away, or when it is time to
-    /// do so. What cannot be rotated is written to as it is, and told of once.
+    /// do so. What cannot be rotated is written to as it is.
     fn rotated(&mut self, open: Open, added: u64, now: i64, clock: &dyn Clock) -> Open {
         let open = self.followed(open, now, clock);
         let length = open.file.metadata().map_or(0, |found| found.len());
@@ -185,11 +195,11 @@ impl FileSink {
         match new {
             Ok(new) => {
                 let deleted = self.roller.delete_old(&self.path);
-                self.tell(&deleted);
+                self.note(&deleted);
                 new
             }
             Err(error) => {
-                self.tell(&Err(error));
+                self.note(&Err(error));
                 open
             }
         }
@@ -209,14 +219,20 @@ impl FileSink {
         }
     }
 
-    /// Tells of the first of several failed rotations.
-    fn tell(&mut self, done: &io::Result<()>) {
+    /// Takes note of how rotation went; of several failures only the first is worth telling.
+    fn note(&mut self, done: &io::Result<()>) {
         if let Err(error) = done
-            && !self.complained
+            && !self.stuck
         {
-            complain(&format!("cannot rotate log file '{}': {}", self.path.display(), reason(error)));
+            self.trouble =
+                Some(format!("cannot rotate log file '{}': {}", self.path.display(), reason(error)));
         }
-        self.complained = done.is_err();
+        self.stuck = done.is_err();
+    }
+
+    /// What went wrong beside the writing, to be told once.
+    pub(super) fn trouble(&mut self) -> Option<String> {
+        self.trouble.take()
     }
 }
 

@@ -21,7 +21,6 @@
 
 mod brace;
 mod clock;
-mod complaint;
 mod encoding;
 mod error;
 mod file;

@@ -2,15 +2,16 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::RawFd;
+use std::os::fd::{AsFd, RawFd};
+use std::path::Path;
 
 use super::clock::Clock;
-use super::complaint::complain;
 use super::layout::Compiled;
 use super::record::Record;
 use super::sink::{KEPT, Line, Sink, Text};
 use super::{Error, Handler, Level};
 use crate::sys::reason::reason;
+use crate::sys::unblocked;
 
 /// A handler, open.
 pub(super) struct Outlet {
@@ -82,6 +83,9 @@ impl Outlet {
             Ok(()) => self.lost = None,
             Err(error) => self.lose(&error),
         }
+        if let Some(message) = self.sink.trouble() {
+            self.emit(&Record { level: Level::WARNING, message: &message, ..*record }, scratch, clock);
+        }
     }
 
     /// Counts a lost record, and tells of the first.
@@ -112,4 +116,11 @@ impl Outlet {
     pub(super) fn descriptor(&self) -> Option<RawFd> {
         self.sink.descriptor()
     }
+}
+
+/// Says something on stderr, after the name the program was called by. There is nobody to tell when that fails.
+fn complain(what: &str) {
+    let program = std::env::args_os().next().unwrap_or_default();
+    let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
+    let _ = unblocked::write(io::stderr().as_fd(), format!("{program}: {what}\n").as_bytes());
 }

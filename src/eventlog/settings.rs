@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::Level;
 
 /// An `<eventlog>` section.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Settings {
     /// Records below this are dropped before any handler sees them; default info.
     pub level: Level,
@@ -14,7 +14,7 @@ pub struct Settings {
 }
 
 /// One destination.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Handler {
     /// Records below this are not for this handler; default 0.
     pub level: Level,
@@ -51,7 +51,7 @@ pub enum Style {
 }
 
 /// Where lines go.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Target {
     /// The standard output.
     Stdout,

@@ -150,6 +150,14 @@ impl Sink {
         }
     }
 
+    /// What went wrong beside the writing, to be told once.
+    pub(super) fn trouble(&mut self) -> Option<String> {
+        match self {
+            Self::File(file) => file.trouble(),
+            Self::Stream(_) | Self::Syslog(_) => None,
+        }
+    }
+
     pub(super) fn is_stderr(&self) -> bool {
         matches!(self, Self::Stream(StreamSink { stream: Stream::Stderr, .. }))
     }

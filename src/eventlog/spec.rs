@@ -151,7 +151,7 @@ impl Spec {
         let (whole, rest) = digits.split_at(whole);
         let mut count = whole.len();
         if self.fill == '0' && self.align == Align::AfterSign {
-            let width = |count: usize| count + (count - 1) / size;
+            let width = |count: usize| count + count.saturating_sub(1) / size;
             while width(count) + before + rest.len() < self.width {
                 count += 1;
             }

@@ -4,17 +4,22 @@ use std::io;
 use std::os::fd::BorrowedFd;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::{SFlag, fstat};
 
 /// How much a pipe that is ready for writing takes without blocking, whatever else is in it: its readiness means a free
 /// page (pipe(7): `PIPE_BUF` on Linux).
 const AT_ONCE: usize = 4096;
 
-/// Writes as much of `bytes` as the descriptor takes now, at most 4096, and returns how much.
+/// Writes as much of `bytes` as the descriptor takes now, and returns how much: to a file all of it, to anything else at
+/// most 4096 bytes.
 ///
 /// # Errors
 /// `WouldBlock` when it takes nothing now, else those of write(2). A second writer that fills the same pipe between the
 /// question and the write can still make the caller wait: the descriptor's mode is not ours to change.
 pub fn write(descriptor: BorrowedFd<'_>, bytes: &[u8]) -> io::Result<usize> {
+    if SFlag::from_bits_truncate(fstat(descriptor)?.st_mode) & SFlag::S_IFMT == SFlag::S_IFREG {
+        return Ok(nix::unistd::write(descriptor, bytes)?);
+    }
     let mut ready = [PollFd::new(descriptor, PollFlags::POLLOUT)];
     poll(&mut ready, PollTimeout::ZERO)?;
     let events = ready[0].revents().unwrap_or(PollFlags::empty());
@@ -46,6 +51,12 @@ mod tests {
         let mut got = Vec::new();
         assert_eq!(reader.read_to_end(&mut got).unwrap(), sent);
         assert!(sent >= 4096, "{sent}");
+    }
+
+    #[test]
+    fn file_takes_everything_at_once() {
+        let file = tempfile::tempfile().unwrap();
+        assert_eq!(write(file.as_fd(), &b"x".repeat(100_000)).unwrap(), 100_000);
     }
 
     #[test]

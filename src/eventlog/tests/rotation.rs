@@ -112,11 +112,13 @@ fn rotated_log_that_was_moved_away_is_begun_anew() {
 fn file_that_cannot_be_moved_aside_is_written_to_nevertheless() {
     let directory = directory();
     fs::create_dir_all(directory.path().join("log.1/x")).unwrap();
-    let log = by_size(&directory.path().join("log"), 10, 1);
+    let log = by_size(&directory.path().join("log"), 8, 1);
     for message in ["one", "two", "three"] {
         say(&log, message);
     }
-    assert_tree(directory.path(), &[("log", "one\ntwo\nthree\n"), ("log.1", "(a directory)")]);
+    let path = directory.path().join("log");
+    let text = format!("one\ntwo\ncannot rotate log file '{}': Is a directory\nthree\n", path.display());
+    assert_tree(directory.path(), &[("log", &text), ("log.1", "(a directory)")]);
 }
 
 #[test]
