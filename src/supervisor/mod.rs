@@ -36,7 +36,7 @@ use report::Report;
 /// Runs the manager to its end; in daemon mode, in another process, and this one returns when it is known whether the
 /// program runs.
 ///
-/// `starter` is where the outcome of the start is written for whoever asks (see [`report`]); it has then been told of
+/// `starter` is where the outcome of the start is written for whoever asks (one line; see `report`); it has then been told of
 /// an error, which is not returned as well.
 ///
 /// # Errors
