@@ -144,6 +144,16 @@ fn commands_for_a_fresh_machine_are_marked_for_ci() {
     assert!(main_job.contains("mkzeoinst"), "{main_job}");
 }
 
+#[test]
+fn examples_print_what_is_shown() {
+    let sandbox = Sandbox::new();
+    let programs = Path::new(env!("CARGO_BIN_EXE_zdctl")).parent().expect("it lies in a directory");
+    let path = std::env::var("PATH").expect("the search path is UTF-8");
+    let found = failures(&sandbox, &format!("{}:{path}", programs.display()), &examples(&readme()));
+    assert!(found.is_empty(), "{}", found.join("\n"));
+    sandbox.assert_no_process_left();
+}
+
 const SAMPLE: &str = "\
 Text with `$ false` in it.
 
