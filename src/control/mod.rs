@@ -10,11 +10,13 @@
 
 mod record;
 mod reply;
+mod report;
 pub mod repr;
 mod request;
 
 pub use record::{Mood, StatusRecord};
 pub use reply::Reply;
+pub use report::Report;
 pub use request::{Refusal, Request};
 
 /// Longest request in bytes, its newline not counted (ZDPROTO 1.2).
@@ -24,6 +26,9 @@ pub const MAX_COMMAND: usize = 10_000;
 /// takes a few MiB, and escapes make them up to six times longer.
 pub const MAX_REPLY: usize = 16 << 20;
 
+/// Longest report on a start that is read, in bytes.
+pub const MAX_REPORT: usize = 64 << 10;
+
 /// The environment variable that carries the number of the descriptor on which `zdrun` reports to `zdctl` how the start
-/// went.
+/// went: a [`Report`].
 pub const READY_FD: &str = "ZDRUN_READY_FD";

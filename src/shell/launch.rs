@@ -1,8 +1,7 @@
 //! Starting a daemon manager, and learning from it how the start of the program went.
 //!
-//! Our `zdrun` finds the number of a pipe in its environment ([`READY_FD`]) and writes one line there: `started PID` when
-//! the program has been executed, or `failed REASON`. A peer knows nothing of that; it is asked for its status until it
-//! has a program.
+//! Our `zdrun` finds the number of a pipe in its environment ([`READY_FD`]) and writes a [`Report`] there. A peer knows
+//! nothing of that; it is asked for its status until it has a program.
 
 use std::env;
 use std::ffi::OsString;
@@ -14,15 +13,12 @@ use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 
 use crate::config::{Flags, Runner};
-use crate::control::READY_FD;
+use crate::control::{MAX_REPORT, READY_FD, Report};
 use crate::sys::inherit::leave_open;
 use crate::sys::interrupt::readable;
 
 use super::starting::expect_life;
 use super::{Failure, Session};
-
-/// The longest report that is read; a reason is one line.
-const MAX_REPORT: usize = 64 << 10;
 
 /// What came of starting a manager.
 pub(super) enum Launched {
@@ -139,27 +135,18 @@ impl Start {
         Ok(())
     }
 
-    /// What the report says, when its line is whole.
+    /// What the report says, when it is whole.
     fn verdict(&self) -> Option<Result<Launched, Failure>> {
-        let text = String::from_utf8_lossy(&self.received);
-        let line = match text.split_once('\n') {
-            Some((line, _)) => line,
-            None if self.ended && !text.is_empty() => &text,
-            None => return None,
-        };
-        Some(verdict(line))
+        (self.ended && !self.received.is_empty()).then(|| verdict(&String::from_utf8_lossy(&self.received)))
     }
 }
 
-fn verdict(line: &str) -> Result<Launched, Failure> {
-    let pid = line.strip_prefix("started ").and_then(|pid| pid.parse().ok());
-    if let Some(pid) = pid.filter(|pid| *pid != 0) {
-        return Ok(Launched::Running(pid));
-    }
-    match line.split_once(' ') {
-        Some(("failed", reason)) if reason.starts_with("another manager is running") => Ok(Launched::Other),
-        Some(("failed", reason)) => Err(Failure::NotStarted(reason.to_owned())),
-        _ => Err(Failure::NotStarted(format!("zdrun reports '{}'", line.escape_debug()))),
+fn verdict(text: &str) -> Result<Launched, Failure> {
+    match Report::parse(text) {
+        Some(Report::Started(pid)) => Ok(Launched::Running(pid)),
+        Some(Report::Taken(_)) => Ok(Launched::Other),
+        Some(Report::Failed(reason)) => Err(Failure::NotStarted(reason)),
+        None => Err(Failure::NotStarted(format!("zdrun reports '{}'", text.escape_debug()))),
     }
 }
 
@@ -253,16 +240,14 @@ mod tests {
 
     #[test]
     fn report_is_believed_where_it_makes_sense() {
-        assert!(matches!(verdict("started 42"), Ok(Launched::Running(42))));
-        assert!(matches!(verdict("failed another manager is running; pid=7"), Ok(Launched::Other)));
-        for (line, text) in [
-            ("failed no such file", "program not started: no such file"),
-            ("started 0", "program not started: zdrun reports 'started 0'"),
-            ("started -1", "program not started: zdrun reports 'started -1'"),
+        assert!(matches!(verdict("started 42\n"), Ok(Launched::Running(42))));
+        assert!(matches!(verdict("taken its pid is 7\n"), Ok(Launched::Other)));
+        for (report, text) in [
+            ("failed no such file\n", "program not started: no such file"),
+            ("started 0\n", "program not started: zdrun reports 'started 0\\n'"),
             ("\u{1b}", "program not started: zdrun reports '\\u{1b}'"),
-            ("", "program not started: zdrun reports ''"),
         ] {
-            assert_eq!(verdict(line).err().expect("no start").to_string(), text);
+            assert_eq!(verdict(report).err().expect("no start").to_string(), text);
         }
     }
 

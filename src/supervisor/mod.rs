@@ -45,7 +45,7 @@ pub fn run(settings: &Settings, starter: Option<OwnedFd>) -> Result<Exit, Error>
     let settings = absolute(settings)?;
     let mut report = Report::to(starter);
     match start(&settings, &mut report) {
-        Err(error) if report.failed(&error.to_string()) => Ok(error.exit()),
+        Err(error) if report.failed(&error) => Ok(error.exit()),
         ended => ended,
     }
 }
@@ -106,7 +106,7 @@ fn detached(settings: &Settings, program: Program, report: &mut Report) -> Resul
             let ended = daemonize(settings).and_then(|()| managed(settings, program, report));
             // The parent, or the starter behind it, tells the person.
             Ok(ended.unwrap_or_else(|error| {
-                report.failed(&error.to_string());
+                report.failed(&error);
                 error.exit()
             }))
         }

@@ -1,18 +1,16 @@
-//! The report on how the start went, from the manager to whoever started it: one line, then end of file.
+//! The report on how the start went, from the manager to whoever started it.
 //!
-//! `started PID` or `failed REASON`. The listeners are the parent of a daemon and, behind the number in the environment
-//! variable [`crate::control::READY_FD`], `zdctl`.
+//! The listeners are the parent of a daemon and, behind the number in the environment variable
+//! [`crate::control::READY_FD`], `zdctl`.
 
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 use super::Error;
+use crate::control::{self, MAX_REPORT};
 use crate::exit::Exit;
 use crate::sys::daemon;
-
-/// The longest report that is read, in bytes.
-const LONGEST: u64 = 64 * 1024;
 
 /// The reporting end. The first report is written, later ones have no listener.
 #[derive(Debug, Default)]
@@ -61,21 +59,26 @@ impl Report {
 
     /// The program runs.
     pub fn started(&mut self, pid: i32) {
-        self.write(&format!("started {pid}\n"));
+        self.write(&control::Report::Started(pid.unsigned_abs()));
     }
 
     /// The program does not run, or not any more. Says whether the starter has been told, now or before: a start that
     /// was reported leaves nobody listening.
-    pub fn failed(&mut self, why: &str) -> bool {
+    pub fn failed(&mut self, error: &Error) -> bool {
         self.told |= self.starter && !self.listeners.is_empty();
-        self.write(&format!("failed {}\n", why.replace('\n', " ")));
+        let why = error.to_string();
+        self.write(&match error {
+            Error::Taken { .. } => control::Report::Taken(why),
+            _ => control::Report::Failed(why),
+        });
         self.told
     }
 
-    fn write(&mut self, line: &str) {
+    fn write(&mut self, report: &control::Report) {
+        let text = report.to_string();
         for mut listener in self.listeners.drain(..) {
             // One that has gone does not want to know.
-            let _ = listener.write_all(line.as_bytes());
+            let _ = listener.write_all(text.as_bytes());
         }
     }
 }
@@ -86,14 +89,14 @@ impl Listener {
     /// # Errors
     /// The manager's reason, or that it gave none.
     pub fn outcome(self) -> Result<Exit, Error> {
-        let mut line = String::new();
+        let mut text = String::new();
         // A broken pipe end reads as no report.
-        let _ = self.pipe.take(LONGEST).read_to_string(&mut line);
-        match line.trim_end().split_once(' ') {
-            Some(("started", _)) => Ok(Exit::Success),
-            Some(("failed", _)) if self.quiet => Ok(Exit::Failure),
-            Some(("failed", why)) => Err(Error::NotStarted(why.to_owned())),
-            _ => Err(Error::NoReport),
+        let _ = self.pipe.take(MAX_REPORT as u64).read_to_string(&mut text);
+        match control::Report::parse(&text) {
+            Some(control::Report::Started(_)) => Ok(Exit::Success),
+            Some(_) if self.quiet => Ok(Exit::Failure),
+            Some(control::Report::Failed(why) | control::Report::Taken(why)) => Err(Error::NotStarted(why)),
+            None => Err(Error::NoReport),
         }
     }
 }

@@ -112,3 +112,22 @@ fn newcomers_socket_is_not_removed_at_the_end() {
     sandbox.assert_no_process_left();
     assert!(manager.socket.exists());
 }
+
+#[test]
+fn many_starts_at_once_make_one_program_and_all_tell_its_pid() {
+    let sandbox = Sandbox::new();
+    let conf = "<runner>\n program sleep 1000\n daemon true\n socket-name sock\n</runner>\n";
+    sandbox.write("conf", conf);
+    let starts: Vec<_> = (0..20).map(|_| sandbox.zdctl().args(["-C", "conf", "start"]).spawn()).collect();
+    let ended: Vec<_> = starts.into_iter().map(|start| start.wait(SOON)).collect();
+    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+    let pid = manager.pid();
+    for one in &ended {
+        let fresh = format!("daemon process started, pid={pid}\n");
+        let known = format!("daemon process already running; pid={pid}\n");
+        let told = one.stdout == fresh || one.stdout == known;
+        assert!(one.status == 0 && one.stderr.is_empty() && told, "{one:?}");
+    }
+    manager.ask("stop");
+    manager.gone();
+}

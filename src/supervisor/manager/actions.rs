@@ -4,6 +4,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 
+use super::super::Error;
 use super::super::program::Command;
 use super::super::state::{Action, Event};
 use super::super::transcript::Transcript;
@@ -50,8 +51,9 @@ impl Manager<'_> {
             Action::Log(level, message) => self.say(level, &message),
             Action::Report(Ok(pid)) => self.report.started(pid),
             Action::Report(Err(why)) => {
-                self.report.failed(&why);
-                self.failure = Some(why);
+                let error = Error::NotStarted(why);
+                self.report.failed(&error);
+                self.failure = Some(error);
             }
         }
         None

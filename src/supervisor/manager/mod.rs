@@ -54,7 +54,7 @@ pub struct Manager<'a> {
     /// Accepting rests until then.
     deaf_until: Option<Duration>,
     /// Why the manager gave up.
-    failure: Option<String>,
+    failure: Option<Error>,
 }
 
 /// Which descriptors are ready.
@@ -142,7 +142,7 @@ impl<'a> Manager<'a> {
         }
         match self.failure {
             // A log that is on stderr for want of another has said it already.
-            Some(why) if self.log_elsewhere => Err(Error::NotStarted(why)),
+            Some(error) if self.log_elsewhere => Err(error),
             _ if status == 0 => Ok(Exit::Success),
             _ => Ok(Exit::Program(status)),
         }
