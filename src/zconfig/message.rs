@@ -75,13 +75,13 @@ impl Kind {
         match self {
             Self::Unreadable { path, errno, reason } => {
                 let path = path.display();
-                format!("error opening file {path}: [Errno {errno}] {reason}: '{path}'")
+                format!("error opening file {path}: [Errno {errno}] {reason}: {}", repr(&path.to_string()))
             }
             Self::Scheme { url, scheme } => format!("error opening URL {url}: unknown url type: {scheme}"),
             Self::Fragment { .. } => "fragment identifiers are not supported".into(),
             Self::ComponentName { name } => format!("illegal schema component name: {}", repr(name)),
             Self::UnknownComponent { name, .. } => {
-                format!("could not load package {name}: No module named '{name}'")
+                format!("could not load package {name}: No module named {}", repr(name))
             }
             Self::TypeRedefined { name, .. } => format!("type name cannot be redefined: {}", repr(name)),
             Self::OverrideForm => "invalid configuration specifier".into(),

@@ -2,4 +2,7 @@
 
 mod corpus;
 mod differences;
+mod differential;
+mod generate;
+mod values;
 mod verdict;

@@ -4,18 +4,6 @@ use super::{Fields, Holds, wrong};
 use crate::zconfig::Wrong;
 
 pub(super) fn check(format: &str, fields: Fields) -> Result<(), Wrong> {
-    level(format, fields, 2)
-}
-
-/// Checks a format, or the specification inside of a placeholder, which may hold placeholders once more.
-fn level(format: &str, fields: Fields, levels: u8) -> Result<(), Wrong> {
-    if levels == 0 {
-        return Err(wrong(
-            "Max string recursion exceeded",
-            "placeholders are nested too deeply",
-            "one inside another is allowed",
-        ));
-    }
     let mut rest = format;
     while let Some(at) = rest.find(['{', '}']) {
         let (_, from) = rest.split_at(at);
@@ -27,9 +15,9 @@ fn level(format: &str, fields: Fields, levels: u8) -> Result<(), Wrong> {
         } else if after.is_empty() {
             return Err(single('{'));
         } else {
-            let end = closing(after)?;
-            placeholder(after.get(..end).unwrap_or_default(), fields, levels)?;
-            rest = after.get(end + 1..).unwrap_or_default();
+            let (placeholder, following) = parse(after)?;
+            placeholder.check(fields)?;
+            rest = following;
         }
     }
     Ok(())
@@ -43,57 +31,100 @@ fn single(brace: char) -> Wrong {
     )
 }
 
-/// Where the brace is closed that was opened before this text.
-fn closing(text: &str) -> Result<usize, Wrong> {
+/// `name!conversion:specification`.
+struct Placeholder<'a> {
+    name: &'a str,
+    conversion: Option<char>,
+    specification: &'a str,
+}
+
+/// What follows an opening brace: a placeholder, and what is behind its closing brace.
+fn parse(text: &str) -> Result<(Placeholder<'_>, &str), Wrong> {
+    let open = |message| wrong(message, "a '{' is not closed", "'{{' shows one");
+    let unclosed = || open("expected '}' before end of string");
+    let (name, after) = name(text)?;
+    let mut after = after;
+    let mut conversion = None;
+    if let Some(tail) = after.strip_prefix('!') {
+        let mut tail = tail.chars();
+        let letter =
+            tail.next().ok_or_else(|| open("end of string while looking for conversion specifier"))?;
+        conversion = Some(letter);
+        after = tail.as_str();
+        if after.is_empty() {
+            return Err(open("unmatched '{' in format spec"));
+        }
+        if !after.starts_with([':', '}']) {
+            let message = "expected ':' after conversion specifier";
+            return Err(wrong(message, "a conversion after '!' has one letter", "!r, !s and !a are known"));
+        }
+    }
+    if let Some(rest) = after.strip_prefix('}') {
+        return Ok((Placeholder { name, conversion, specification: "" }, rest));
+    }
+    let specification = after.strip_prefix(':').ok_or_else(unclosed)?;
     let mut depth = 1_usize;
-    for (index, c) in text.char_indices() {
+    for (index, c) in specification.char_indices() {
         match c {
             '{' => depth += 1,
             '}' => depth -= 1,
             _ => {}
         }
         if depth == 0 {
-            return Ok(index);
+            let (specification, rest) = specification.split_at(index);
+            let rest = rest.get(1..).unwrap_or_default();
+            return Ok((Placeholder { name, conversion, specification }, rest));
+        }
+    }
+    Err(open("unmatched '{' in format spec"))
+}
+
+/// The name up to what ends it, which in square brackets does not.
+fn name(text: &str) -> Result<(&str, &str), Wrong> {
+    let mut bracketed = false;
+    for (index, c) in text.char_indices() {
+        match c {
+            '{' => {
+                return Err(wrong(
+                    "unexpected '{' in field name",
+                    "a '{' stands in a name",
+                    "'{{' shows one",
+                ));
+            }
+            '[' => bracketed = true,
+            ']' => bracketed = false,
+            '}' | ':' | '!' if !bracketed => return Ok(text.split_at(index)),
+            _ => {}
         }
     }
     Err(wrong("expected '}' before end of string", "a '{' is not closed", "'{{' shows one"))
 }
 
-/// Checks `name!conversion:specification`.
-fn placeholder(inner: &str, fields: Fields, levels: u8) -> Result<(), Wrong> {
-    let end = inner.find(['!', ':']).unwrap_or(inner.len());
-    let (name, tail) = inner.split_at(end);
-    let (converted, specification) = match tail.strip_prefix('!') {
-        None => (false, tail.strip_prefix(':').unwrap_or_default()),
-        Some(tail) => {
-            let mut parts = tail.splitn(2, ':');
-            if !matches!(parts.next(), Some("r" | "s" | "a")) {
-                let message = "expected ':' after conversion specifier";
-                return Err(wrong(message, "an unknown conversion after '!'", "!r, !s and !a are known"));
-            }
-            (true, parts.next().unwrap_or_default())
+impl Placeholder<'_> {
+    fn check(&self, fields: Fields) -> Result<(), Wrong> {
+        let first = self.name.split(['.', '[']).next().unwrap_or_default();
+        if self.name.is_empty() || !first.is_empty() && first.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(wrong(
+                "%s formats cannot use positional placeholders",
+                "a placeholder has no name",
+                "{message} names what it shows",
+            ));
         }
-    };
-    if name.is_empty() || name.bytes().all(|byte| byte.is_ascii_digit()) {
-        return Err(wrong(
-            "%s formats cannot use positional placeholders",
-            "a placeholder has no name",
-            "{message} names what it shows",
-        ));
+        if first != self.name {
+            let what = "a placeholder looks inside a field";
+            return Err(wrong(format!("'{}'", self.name), what, "{message} shows the whole field"));
+        }
+        let holds = fields.find(self.name)?;
+        if let Some(letter) = self.conversion.filter(|letter| !"rsa".contains(*letter)) {
+            let message = format!("Unknown conversion specifier {letter}");
+            return Err(wrong(message, "an unknown conversion after '!'", "!r, !s and !a are known"));
+        }
+        if self.specification.contains(['{', '}']) {
+            let what = "a placeholder stands inside another";
+            return Err(wrong(what, what, "write the width in digits"));
+        }
+        fits(self.specification, if self.conversion.is_some() { Holds::Text } else { holds })
     }
-    if name.contains(['.', '[', ']', '{']) {
-        return Err(wrong(
-            format!("'{name}'"),
-            "a placeholder looks inside a field",
-            "{message} shows the whole field",
-        ));
-    }
-    let holds = fields.find(name)?;
-    if specification.contains(['{', '}']) {
-        // What the inner placeholders show decides; the event log falls back to the plain field where it does not fit.
-        return level(specification, fields, levels - 1);
-    }
-    fits(specification, if converted { Holds::Text } else { holds })
 }
 
 /// Checks `[[fill]align][sign][#][0][width][,][.precision][type]`.
@@ -105,7 +136,6 @@ fn fits(specification: &str, holds: Holds) -> Result<(), Wrong> {
         return Err(misfit("unsupported format string passed to NoneType.__format__"));
     }
     let parts = Parts::of(specification);
-    let number = holds != Holds::Text;
     let name = match holds {
         Holds::Whole => "int",
         Holds::Number => "float",
@@ -125,22 +155,21 @@ fn fits(specification: &str, holds: Holds) -> Result<(), Wrong> {
         let kind = parts.kind.unwrap_or_default();
         return Err(misfit(&format!("Unknown format code '{kind}' for object of type '{name}'")));
     }
-    if !number && parts.sign {
-        return Err(misfit("Sign not allowed in string format specifier"));
+    let whole =
+        holds == Holds::Whole && matches!(parts.kind, None | Some('b' | 'c' | 'd' | 'n' | 'o' | 'x' | 'X'));
+    let text = holds == Holds::Text;
+    let refused = [
+        (text && parts.grouped, "Cannot specify ',' with 's'."),
+        (text && parts.sign, "Sign not allowed in string format specifier"),
+        (text && parts.alternate, "Alternate form (#) not allowed in string format specifier"),
+        (text && parts.inner, "'=' alignment not allowed in string format specifier"),
+        (whole && parts.precise, "Precision not allowed in integer format specifier"),
+        (parts.wide, "Too many decimal digits in format string"),
+    ];
+    match refused.iter().find(|(found, _)| *found) {
+        Some((_, message)) => Err(misfit(message)),
+        None => Ok(()),
     }
-    if !number && (parts.alternate || parts.grouped || parts.inner) {
-        return Err(misfit("Alternate form (#) not allowed in string format specifier"));
-    }
-    if holds == Holds::Whole
-        && parts.precise
-        && matches!(parts.kind, None | Some('b' | 'c' | 'd' | 'o' | 'x' | 'X'))
-    {
-        return Err(misfit("Precision not allowed in integer format specifier"));
-    }
-    if parts.wide {
-        return Err(misfit("Too many decimal digits in format string"));
-    }
-    Ok(())
 }
 
 fn misfit(message: &str) -> Wrong {
@@ -228,13 +257,16 @@ mod tests {
             ("{name", "expected '}' before end of string"),
             ("{}", "%s formats cannot use positional placeholders"),
             ("{0}", "%s formats cannot use positional placeholders"),
+            ("{{{", "Single '{' encountered in format string"),
+            ("{a{b}}", "unexpected '{' in field name"),
+            ("{name!", "end of string while looking for conversion specifier"),
             ("{name:d}", "Unknown format code 'd' for object of type 'str'"),
             ("{foo}", "'foo'"),
             ("{levelno:.2d}", "Precision not allowed in integer format specifier"),
         ] {
             assert_eq!(message(format), Err(expected.to_owned()), "{format}");
         }
-        for format in ["{name!x}", "{args:5}", "{name.x}", "{name:99999}", "{name:+}"] {
+        for format in ["{name!x}", "{args:5}", "{name.x}", "{name:99999}", "{name:+}", "{name:{levelno}}"] {
             assert!(message(format).is_err(), "{format}");
         }
     }

@@ -1,7 +1,7 @@
 //! `%(name)s`, as Python's `%` reads it.
 
 use super::{Fields, Holds, wrong};
-use crate::zconfig::Wrong;
+use crate::zconfig::{Wrong, repr};
 
 pub(super) fn check(format: &str, fields: Fields) -> Result<(), Wrong> {
     let text: Vec<char> = format.chars().collect();
@@ -19,6 +19,9 @@ pub(super) fn check(format: &str, fields: Fields) -> Result<(), Wrong> {
 
 /// Checks what follows a percent sign, and gives where it ends.
 fn placeholder(text: &[char], start: usize, fields: Fields, spent: &mut bool) -> Result<usize, Wrong> {
+    if text.get(start) == Some(&'%') {
+        return Ok(start + 1);
+    }
     let mut at = start;
     let mut named = None;
     if text.get(at) == Some(&'(') {
@@ -42,17 +45,15 @@ fn placeholder(text: &[char], start: usize, fields: Fields, spent: &mut bool) ->
             "'%%' is a percent sign",
         ));
     };
-    if *conversion != '%' {
-        if named.is_none() && *spent {
-            return Err(wrong(
-                "not enough arguments for format string",
-                "a placeholder has no name",
-                "%(message)s names what it shows",
-            ));
-        }
-        *spent = true;
-        fits(*conversion, named.unwrap_or(Holds::Other), at)?;
+    if named.is_none() && *spent {
+        return Err(wrong(
+            "not enough arguments for format string",
+            "a placeholder has no name",
+            "%(message)s names what it shows",
+        ));
     }
+    *spent = true;
+    fits(*conversion, named.unwrap_or(Holds::Other), at)?;
     Ok(at + 1)
 }
 
@@ -94,10 +95,12 @@ fn fits(conversion: char, holds: Holds, at: usize) -> Result<(), Wrong> {
         'o' | 'x' | 'X' | 'c' => holds == Holds::Whole,
         _ => {
             let code = u32::from(conversion);
-            let message = format!("unsupported format character '{conversion}' (0x{code:x}) at index {at}");
+            // CPython shows what is not ASCII, or controls, as a question mark.
+            let shown = if (31..128).contains(&code) { conversion } else { '?' };
+            let message = format!("unsupported format character '{shown}' (0x{code:x}) at index {at}");
             return Err(wrong(
                 message,
-                &format!("unknown placeholder type '{conversion}'"),
+                &format!("unknown placeholder type {}", repr(&conversion.to_string())),
                 "'%%' is a percent sign",
             ));
         }
@@ -135,6 +138,7 @@ mod tests {
             ("%(name)", "incomplete format"),
             ("%(name", "incomplete format key"),
             ("a%(name)y", "unsupported format character 'y' (0x79) at index 8"),
+            ("%(name)%", "unsupported format character '%' (0x25) at index 7"),
             ("%(foo)s", "'foo'"),
         ] {
             assert_eq!(message(format), Err(expected.to_owned()), "{format}");
