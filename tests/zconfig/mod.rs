@@ -4,5 +4,6 @@ mod corpus;
 mod differences;
 mod differential;
 mod generate;
+mod limits;
 mod values;
 mod verdict;
