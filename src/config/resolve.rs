@@ -77,8 +77,7 @@ fn runner(flags: &Flags, section: Option<SectionRef<'_>>) -> Runner {
             .clone()
             .or_else(|| file.path("socket-name"))
             .unwrap_or_else(|| PathBuf::from("zdsock")),
-        // Off as in the founding document, though the schema of today's zdaemon says on.
-        daemon: flags.daemon.or_else(|| file.given("daemon").and_then(Value::as_bool)).unwrap_or(false),
+        daemon: flags.daemon.unwrap_or_else(|| file.boolean("daemon", false)),
         directory: flags.directory.clone().or_else(|| file.path("directory")),
         backoff_limit: seconds(flags.backoff_limit.or_else(|| file.number("backoff-limit")).unwrap_or(10)),
         forever: flags.forever || file.boolean("forever", false),
@@ -113,12 +112,6 @@ struct File<'a> {
 impl<'a> File<'a> {
     fn value(self, key: &str) -> Option<&'a Value> {
         self.section?.value(key)
-    }
-
-    /// The value, unless it is the schema's default.
-    fn given(self, key: &str) -> Option<&'a Value> {
-        let entry = self.section?.entry(key)?;
-        entry.at.as_ref().map(|_| &entry.value)
     }
 
     fn text(self, key: &str) -> Option<String> {

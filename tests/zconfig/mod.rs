@@ -5,5 +5,6 @@ mod differences;
 mod differential;
 mod generate;
 mod limits;
+mod reference;
 mod values;
 mod verdict;

@@ -11,7 +11,7 @@ use crate::zconfig::{Component, Keys, Member, STRING, Schema, SectionType, Slot}
 /// are passed over.
 pub static DAEMON: Schema = Schema {
     file: &ZDAEMON_FILE,
-    components: &[&log::LOGGER, &runner::ZDAEMON],
+    components: &[&log::LOGGER, &runner::OURS],
     importable: IMPORTABLE,
     skips_unknown: true,
 };
@@ -19,7 +19,7 @@ pub static DAEMON: Schema = Schema {
 /// What the Python zdaemon reads.
 pub static ZDAEMON: Schema = Schema {
     file: &ZDAEMON_FILE,
-    components: &[&log::LOGGER, &runner::ZDAEMON],
+    components: &[&log::LOGGER, &runner::PEERS],
     importable: IMPORTABLE,
     skips_unknown: false,
 };
@@ -27,7 +27,7 @@ pub static ZDAEMON: Schema = Schema {
 /// What `runzeo` reads.
 pub static ZEO: Schema = Schema {
     file: &ZEO_FILE,
-    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::ZDAEMON],
+    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::PEERS],
     importable: IMPORTABLE,
     skips_unknown: false,
 };
@@ -35,13 +35,13 @@ pub static ZEO: Schema = Schema {
 /// What the Python zeoctl reads.
 pub static ZEOCTL: Schema = Schema {
     file: &ZEOCTL_FILE,
-    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::ZDAEMON],
+    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::PEERS],
     importable: IMPORTABLE,
     skips_unknown: false,
 };
 
 /// Every component, for `%import`.
-static IMPORTABLE: &[&Component] = &[&runner::ZDAEMON, &storage::ZODB, &zeo::CLIENT, &log::LOGGER, &BASIC];
+static IMPORTABLE: &[&Component] = &[&runner::PEERS, &storage::ZODB, &zeo::CLIENT, &log::LOGGER, &BASIC];
 
 static BASIC: Component =
     Component { package: "ZConfig.components.basic", needs: &[], abstract_types: &[], types: &[&MAPPING] };

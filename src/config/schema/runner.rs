@@ -6,74 +6,91 @@ use crate::zconfig::{
     Slot,
 };
 
-pub(super) static ZDAEMON: Component =
+pub(super) static OURS: Component =
     Component { package: "zdaemon", needs: &[], abstract_types: &[], types: &[&RUNNER, &ENVIRONMENT] };
 
-static RUNNER: SectionType = SectionType {
-    name: "runner",
-    implements: None,
-    keys: Keys::Basic,
-    members: &[
-        Member::Slot(Slot::new("eventlog", "zconfig.logger.log")),
-        Member::Key(Key::new("program", &COMMAND, "Command line of the managed program.").required()),
-        Member::Key(Key::new(
-            "python",
-            &EXISTING_PATH,
-            "Interpreter for a `zdrun` whose name ends in `.py`.",
-        )),
-        Member::Key(Key::new("zdrun", &EXISTING_PATH, "The daemon manager to start; ours when not given.")),
-        Member::Key(
-            Key::new("socket-name", &SOCKET_NAME, "Control socket between zdctl and zdrun.").or("zdsock"),
-        ),
-        Member::Key(
-            Key::new(
-                "daemon",
-                &BOOLEAN,
-                "Detach from the terminal; zdctl and zdrun take `off` when not given.",
-            )
-            .or("on"),
-        ),
-        Member::Key(Key::new("directory", &DIRECTORY, "Working directory of a detached program.")),
-        Member::Key(
-            Key::new(
-                "backoff-limit",
-                &INTEGER,
-                "Longest delay between restarts, and uptime that counts as well, in seconds.",
-            )
-            .or("10"),
-        ),
-        Member::Key(Key::new("forever", &BOOLEAN, "Never give up restarting.").or("false")),
-        Member::Key(
-            Key::new("exit-codes", &EXIT_CODES, "Exit statuses after which the program is not restarted.")
-                .or("0,2"),
-        ),
-        Member::Key(Key::new(
-            "start-test-program",
-            &COMMAND,
-            "Command that must succeed before a start counts as done.",
-        )),
-        Member::Key(Key::new("start-timeout", &INTEGER, "Seconds to wait for that.").or("300")),
-        Member::Key(Key::new("stop-timeout", &INTEGER, "Seconds from SIGTERM to SIGKILL.").or("300")),
-        Member::Key(Key::new("user", &STRING, "User name or number to become.")),
-        Member::Key(Key::new("umask", &OCTAL, "File mode mask of a detached program.").or("022")),
-        Member::Key(
-            Key::new("hang-around", &BOOLEAN, "The manager stays when the program was stopped.").or("false"),
-        ),
-        Member::Key(
-            Key::new("default-to-interactive", &BOOLEAN, "zdctl without an action starts the shell.")
-                .or("true"),
-        ),
-        Member::Key(Key::new("logfile", &EXISTING_DIRPATH, "File that `logtail` shows.")),
-        Member::Key(Key::new(
-            "transcript",
-            &EXISTING_DIRPATH,
-            "Where the output of a detached program goes; `/dev/null` when not given.",
-        )),
-        Member::Key(Key::new("prompt", &STRING, "Prompt of the shell; `zdctl>` when not given.")),
-    ],
-    check: None,
-    meaning: "The daemon manager: what it runs and how. Only zdctl and zdrun use it.",
-};
+pub(super) static PEERS: Component =
+    Component { package: "zdaemon", needs: &[], abstract_types: &[], types: &[&PEER_RUNNER, &ENVIRONMENT] };
+
+/// The section, with the text that stands in for a missing `daemon`.
+macro_rules! runner {
+    ($daemon:literal) => {
+        SectionType {
+            name: "runner",
+            implements: None,
+            keys: Keys::Basic,
+            members: &[
+                Member::Slot(Slot::new("eventlog", "zconfig.logger.log")),
+                Member::Key(Key::new("program", &COMMAND, "Command line of the managed program.").required()),
+                Member::Key(Key::new(
+                    "python",
+                    &EXISTING_PATH,
+                    "Interpreter for a `zdrun` whose name ends in `.py`.",
+                )),
+                Member::Key(Key::new(
+                    "zdrun",
+                    &EXISTING_PATH,
+                    "The daemon manager to start; ours when not given.",
+                )),
+                Member::Key(
+                    Key::new("socket-name", &SOCKET_NAME, "Control socket between zdctl and zdrun.")
+                        .or("zdsock"),
+                ),
+                Member::Key(Key::new("daemon", &BOOLEAN, "Detach from the terminal.").or($daemon)),
+                Member::Key(Key::new("directory", &DIRECTORY, "Working directory of a detached program.")),
+                Member::Key(
+                    Key::new(
+                        "backoff-limit",
+                        &INTEGER,
+                        "Longest delay between restarts, and uptime that counts as well, in seconds.",
+                    )
+                    .or("10"),
+                ),
+                Member::Key(Key::new("forever", &BOOLEAN, "Never give up restarting.").or("false")),
+                Member::Key(
+                    Key::new(
+                        "exit-codes",
+                        &EXIT_CODES,
+                        "Exit statuses after which the program is not restarted.",
+                    )
+                    .or("0,2"),
+                ),
+                Member::Key(Key::new(
+                    "start-test-program",
+                    &COMMAND,
+                    "Command that must succeed before a start counts as done.",
+                )),
+                Member::Key(Key::new("start-timeout", &INTEGER, "Seconds to wait for that.").or("300")),
+                Member::Key(Key::new("stop-timeout", &INTEGER, "Seconds from SIGTERM to SIGKILL.").or("300")),
+                Member::Key(Key::new("user", &STRING, "User name or number to become.")),
+                Member::Key(Key::new("umask", &OCTAL, "File mode mask of a detached program.").or("022")),
+                Member::Key(
+                    Key::new("hang-around", &BOOLEAN, "The manager stays when the program was stopped.")
+                        .or("false"),
+                ),
+                Member::Key(
+                    Key::new("default-to-interactive", &BOOLEAN, "zdctl without an action starts the shell.")
+                        .or("true"),
+                ),
+                Member::Key(Key::new("logfile", &EXISTING_DIRPATH, "File that `logtail` shows.")),
+                Member::Key(Key::new(
+                    "transcript",
+                    &EXISTING_DIRPATH,
+                    "Where the output of a detached program goes; `/dev/null` when not given.",
+                )),
+                Member::Key(Key::new("prompt", &STRING, "Prompt of the shell; `zdctl>` when not given.")),
+            ],
+            check: None,
+            meaning: "The daemon manager: what it runs and how. Only zdctl and zdrun use it.",
+        }
+    };
+}
+
+/// The daemon manager stays in the foreground unless told otherwise, as in the founding document.
+static RUNNER: SectionType = runner!("off");
+
+/// The Python zdaemon of today detaches.
+static PEER_RUNNER: SectionType = runner!("on");
 
 static ENVIRONMENT: SectionType = SectionType {
     name: "environment",
