@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each module is a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
+mod control_peer;
 mod eventlog_peer;
 mod golden;
 mod layering;
@@ -9,4 +10,5 @@ mod peers;
 mod readme;
 mod sandbox;
 mod zconfig;
+mod zdctl;
 mod zdrun;

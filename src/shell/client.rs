@@ -9,7 +9,7 @@ use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
-use crate::control::{MAX_REPLY, Request, StatusRecord};
+use crate::control::{MAX_REPLY, Refusal, Reply, Request, StatusRecord};
 use crate::sys::interrupt::pause;
 use crate::sys::unix_stream::connect;
 
@@ -81,10 +81,9 @@ impl Client {
         match exchange(stream, request, deadline) {
             Ok(bytes) if bytes.len() > MAX_REPLY => Err(Failure::Nonsense(self.socket.clone())),
             Ok(bytes) => {
-                let text = String::from_utf8_lossy(&bytes);
                 // Nothing at all is said by a manager that has just ended, and by design to reopen_transcript only.
-                let too_early = bytes.is_empty() && request != Request::ReopenTranscript;
-                let again = too_early || Failure::is_superseded(text.trim_end_matches('\n'));
+                let nothing = bytes.is_empty() && request != Request::ReopenTranscript;
+                let again = nothing || bytes == Reply::Refused(Refusal::Superseded).encode();
                 Ok(Attempt { answer: Some(bytes), again })
             }
             Err(error) => match error.kind() {

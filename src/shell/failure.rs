@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::control::Request;
 use crate::control::repr::{Escapes, quote};
-use crate::control::{Refusal, Request};
 use crate::exit::Exit;
 use crate::sys::reason::reason;
 
@@ -137,11 +137,6 @@ impl Failure {
 
     pub(super) fn refused(request: Request, reply: &str) -> Self {
         Self::Refused { request: request.to_string(), reply: reply.to_owned() }
-    }
-
-    /// Whether the request is to be made again.
-    pub(super) fn is_superseded(reply: &str) -> bool {
-        reply == Refusal::Superseded.to_string()
     }
 }
 

@@ -9,7 +9,7 @@ use std::io::{self, PipeReader, Read as _};
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::config::{Flags, Runner};
@@ -63,8 +63,8 @@ impl Session<'_> {
         command.env(READY_FD, number.to_string());
         command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
         if self.interactive && !runner.daemon {
-            // In the background of the terminal, where our ^C does not reach it.
-            command.process_group(0);
+            // In the background of the terminal: our ^C does not reach it, and it does not read what is typed to us.
+            command.process_group(0).stdin(Stdio::null());
         }
         let child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
         drop(writer);

@@ -1,7 +1,7 @@
 //! What `zdctl` does: one action, or a shell of many, for one configured server.
 //!
-//! A [`Session`] carries out actions: it asks the daemon manager over its socket ([`client`]), starts a manager where
-//! there is none ([`launch`]), waits for what was asked for ([`waiting`]), and tells the outcome on its output in the words
+//! A [`Session`] carries out actions: it asks the daemon manager over its socket (`client`), starts a manager where
+//! there is none (`launch`), waits for what was asked for (`waiting`), and tells the outcome on its output in the words
 //! of the founding document. It never believes what it has not seen: `start` says "started" only of a program that was
 //! executed, and a manager that does not answer is not one that does not run.
 //!

@@ -1,0 +1,159 @@
+//! Managers that are none, ill, or hostile.
+
+use std::io::{Read, Write};
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::time::Instant;
+
+use super::*;
+
+/// Serves the socket `sock` in a thread of its own: to each connection in turn one of these, to all further ones the last.
+/// The thread ends with the test process.
+fn serve(sandbox: &Sandbox, turns: Vec<fn(UnixStream)>) {
+    let listener = UnixListener::bind(sandbox.path("sock")).expect("the socket can be made");
+    std::thread::spawn(move || {
+        let last = *turns.last().expect("there is a turn");
+        for (turn, stream) in turns.into_iter().chain(std::iter::repeat(last)).zip(listener.incoming()) {
+            turn(stream.expect("a connection"));
+        }
+    });
+}
+
+fn request(stream: &mut UnixStream) -> String {
+    let mut request = String::new();
+    stream.read_to_string(&mut request).expect("a request");
+    request
+}
+
+fn answer(mut stream: UnixStream, text: &str) {
+    request(&mut stream);
+    let _ = stream.write_all(text.as_bytes());
+}
+
+const RECORD: &str = "status=running\napplication=4242\nargs=['sleep', '1000']\n";
+
+#[test]
+fn stale_socket_is_no_manager() {
+    let sandbox = Sandbox::new();
+    drop(UnixListener::bind(sandbox.path("sock")).expect("the socket can be made"));
+    zdctl(&sandbox, SLEEP).arg("status").stdout("daemon manager not running\n").status(3).run();
+    sandbox.write("sock2", "");
+    let file = || sandbox.zdctl().args(["-s", "sock2", "-p", SLEEP]);
+    file().arg("status").stdout("daemon manager not running\n").status(3).run();
+}
+
+#[test]
+fn unreachable_socket_is_an_unknown_status() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "");
+    let link = sandbox.path("link");
+    std::os::unix::fs::symlink(&link, &link).expect("a link");
+    let why =
+        "zdctl: cannot connect to daemon manager at socket 'link': Too many symbolic links encountered\n";
+    let zdctl = || sandbox.zdctl().args(["-s", "link", "-p", SLEEP]);
+    zdctl().arg("status").stderr(why).status(4).run();
+    zdctl().arg("stop").stderr(why).status(1).run();
+}
+
+#[test]
+fn record_of_any_generation_is_understood() {
+    let sandbox = Sandbox::new();
+    serve(&sandbox, vec![|stream| answer(stream, RECORD)]);
+    zdctl(&sandbox, SLEEP).arg("status").stdout("program running; pid=4242\n").run();
+    let raw = format!("program running; pid=4242\n{RECORD}\n");
+    zdctl(&sandbox, SLEEP).args(["status", "-l"]).stdout(raw).run();
+}
+
+#[test]
+fn arguments_that_are_code_are_not_run() {
+    let sandbox = Sandbox::new();
+    serve(
+        &sandbox,
+        vec![|stream| {
+            answer(stream, "application=4242\nargs=__import__('os').system('touch evil')\n");
+        }],
+    );
+    zdctl(&sandbox, SLEEP).arg("status").stdout("program running; pid=4242\n").run();
+    assert!(!sandbox.path("evil").exists());
+}
+
+#[test]
+fn superseded_and_broken_requests_are_made_again() {
+    let sandbox = Sandbox::new();
+    let superseded: fn(UnixStream) = |stream| answer(stream, "Command superseded by new command\n");
+    serve(
+        &sandbox,
+        vec![superseded, superseded, |stream| answer(stream, ""), drop, |stream| {
+            answer(stream, RECORD);
+        }],
+    );
+    zdctl(&sandbox, SLEEP).arg("status").stdout("program running; pid=4242\n").run();
+}
+
+#[test]
+fn nonsense_is_named_so() {
+    for turn in [
+        (|stream| answer(stream, "garbage\n")) as fn(UnixStream),
+        |stream| answer(stream, "\u{0}\u{1}application=x\n"),
+        |stream| answer(stream, ""),
+        |stream| answer(stream, "application=99999999999999999999\n"),
+        |mut stream| {
+            request(&mut stream);
+            while stream.write_all(&[b'x'; 1 << 12]).is_ok() {}
+        },
+    ] {
+        let sandbox = Sandbox::new();
+        serve(&sandbox, vec![turn]);
+        let why = "zdctl: daemon manager at socket 'sock' gives no sensible answer\n";
+        zdctl(&sandbox, SLEEP).arg("status").stderr(why).status(4).run();
+        zdctl(&sandbox, SLEEP).arg("restart").stderr(why).status(1).run();
+    }
+}
+
+#[test]
+fn silent_manager_does_not_hold_anybody_up() {
+    let sandbox = Sandbox::new();
+    // The streams are kept, unanswered.
+    serve(
+        &sandbox,
+        vec![|mut stream| {
+            request(&mut stream);
+            std::mem::forget(stream);
+        }],
+    );
+    let begun = Instant::now();
+    let why = "zdctl: daemon manager does not answer\n";
+    let start = zdctl(&sandbox, SLEEP).arg("start").spawn();
+    zdctl(&sandbox, SLEEP).arg("status").stderr(why).status(4).run();
+    let started = start.wait(SOON);
+    assert_eq!((started.status, started.stdout.as_str(), started.stderr.as_str()), (1, "", why));
+    assert!(begun.elapsed() < SOON);
+}
+
+#[test]
+fn refused_signal_is_told() {
+    let sandbox = Sandbox::new();
+    serve(
+        &sandbox,
+        vec![|stream| answer(stream, RECORD), |stream| {
+            answer(stream, "Kill 15 failed: [Errno 1] Operation not permitted\n");
+        }],
+    );
+    let told = "kill(4242, 15)\nError: [Errno 1] Operation not permitted\n";
+    zdctl(&sandbox, SLEEP).arg("kill").stdout(told).status(1).run();
+}
+
+#[test]
+fn manager_that_vanishes_while_it_is_waited_for_is_told() {
+    let sandbox = Sandbox::new();
+    let listener = UnixListener::bind(sandbox.path("sock")).expect("the socket can be made");
+    let path = sandbox.path("sock");
+    let thread = std::thread::spawn(move || {
+        for reply in ["application=0\nshould_be_up=1\n", "Application started\n"] {
+            let (stream, _) = listener.accept().expect("a connection");
+            answer(stream, reply);
+        }
+        std::fs::remove_file(path).expect("the socket is there");
+    });
+    zdctl(&sandbox, SLEEP).arg("start").stderr("zdctl: daemon manager not running\n").status(1).run();
+    thread.join().expect("it has answered");
+}

@@ -1,0 +1,29 @@
+//! `zdctl` as a process: what a person or a script sees of it.
+
+mod fake;
+mod foreground;
+mod logs;
+mod oneshot;
+mod shell;
+mod usage;
+
+use std::path::Path;
+
+use crate::sandbox::run::Run;
+use crate::sandbox::{SOON, Sandbox, eventually, eventually_some, matches};
+
+/// `zdctl` for a detached program with the socket `sock`.
+fn zdctl(sandbox: &Sandbox, program: &str) -> Run {
+    sandbox.zdctl().args(["-d", "-s", "sock", "-p", program])
+}
+
+/// A program that runs until it is signalled.
+const SLEEP: &str = "sleep 1000";
+
+/// A program that ends by SIGTERM and notes SIGUSR2 in the file `usr2`; `ready` is there when it does.
+const NOTER: &str =
+    "sh -c 'trap \"echo x >>usr2\" USR2; trap \"exit 0\" TERM; : >ready; while :; do sleep 0.02; done'";
+
+fn wait_for(file: &Path) {
+    eventually(SOON, || file.exists());
+}

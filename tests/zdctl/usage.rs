@@ -1,0 +1,139 @@
+//! What is wrong with a command line, and what only tells something.
+
+use super::*;
+
+const HELP: &str = "; for help, use zdctl -h\n";
+
+#[test]
+fn wrong_command_lines_get_one_line_and_status_2() {
+    let sandbox = Sandbox::new();
+    for (line, what) in [
+        (&["-Q"][..], "option -Q not recognized"),
+        (&["-s"], "option -s requires argument"),
+        (&["-b", "x"], "invalid value for -b 'x': invalid literal for int() with base 10: 'x'"),
+        (&["-z", "/no/x"], "invalid value for -z '/no/x': /no/x is not an existing directory"),
+        (&["-s", "a", "-s", "b"], "conflicting command line option '-s'"),
+        (
+            &["-X", "a=b", "status"],
+            "configuration overrides (-X) cannot be used without a configuration file",
+        ),
+        (&["status"], "no program specified; use -p or -C"),
+        (&["-p", "", "status"], "no program specified; use -p or -C"),
+        (&["-p", "x", "-u", "no-such-user", "status"], "username 'no-such-user' not found"),
+        (&["-p", "x", "-u", "4000000000", "status"], "uid '4000000000' not found"),
+    ] {
+        sandbox.zdctl().args(line).stderr(format!("zdctl: {what}{HELP}")).status(2).run();
+    }
+}
+
+#[test]
+fn unknown_action_is_an_error() {
+    let sandbox = Sandbox::new();
+    let why = "zdctl: unknown action 'bogus'; for a list, use zdctl help\n";
+    zdctl(&sandbox, SLEEP).args(["bogus", "x"]).stderr(why).status(2).run();
+}
+
+#[test]
+fn configuration_that_cannot_be_read_is_an_error() {
+    let sandbox = Sandbox::new();
+    let outcome = sandbox.zdctl().args(["-C", "no-such-file", "status"]).output();
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""));
+    assert!(matches("zdctl: [..]no-such-file[..]\n", &outcome.stderr), "{}", outcome.stderr);
+}
+
+#[test]
+fn shell_can_be_turned_off() {
+    let sandbox = Sandbox::new();
+    sandbox.write("conf", "<runner>\n  program sleep 1\n  default-to-interactive false\n</runner>\n");
+    let why = format!("zdctl: either -i or an action argument is required{HELP}");
+    sandbox.zdctl().args(["-C", "conf"]).stderr(why).status(2).run();
+    let session = "program: sleep 1\ndaemon manager not running\nzdctl> \n";
+    sandbox.zdctl().args(["-C", "conf", "-i"]).stdout(session).run();
+}
+
+#[test]
+fn schema_option_is_noted_and_ignored() {
+    let sandbox = Sandbox::new();
+    let note = "zdctl: option -S is ignored: the schema is built in\n";
+    let down = "daemon manager not running\n";
+    zdctl(&sandbox, SLEEP).args(["-S", "x", "status"]).stdout(down).stderr(note).status(3).run();
+}
+
+#[test]
+fn help_and_version_go_to_stdout() {
+    let sandbox = Sandbox::new();
+    let version = concat!("zdctl ", env!("CARGO_PKG_VERSION"), "\n");
+    sandbox.zdctl().arg("--version").stdout(version).run();
+    sandbox.zdctl().arg("-h").stdout("...\nUsage: zdctl [OPTIONS] [ACTION]...\n...\n").run();
+}
+
+#[test]
+fn help_lists_and_explains() {
+    let sandbox = Sandbox::new();
+    let zdctl = || zdctl(&sandbox, SLEEP);
+    let list = "
+Documented commands (type help <topic>):
+========================================
+EOF             fg              foreground      help            kill
+logreopen       logtail         quit            reload          restart
+shell           show            start           status          stop
+wait            
+
+Additional commands:
+====================
+reopen_transcript
+
+";
+    zdctl().arg("help").stdout(list).run();
+    let start = "start -- Start the daemon process.\n         If it is already running, do nothing.\n";
+    zdctl().args(["help", "start"]).stdout(start).run();
+    zdctl().args(["?", "start"]).stdout(start).run();
+    zdctl().args(["help", "x"]).stdout("*** No help on x\n").status(1).run();
+}
+
+#[test]
+fn show_tells_the_settings_in_force() {
+    let sandbox = Sandbox::new();
+    let options = "zdctl/zdrun options:
+schemafile:   None
+configfile:   None
+zdrun:        None
+python:       None
+program:      ['sleep', '1000']
+backofflimit: 10
+daemon:       True
+forever:      False
+sockname:     'sock'
+exitcodes:    [0, 2]
+user:         None
+umask:        0o22
+directory:    None
+logfile:      None
+transcript:   None
+interactive:  False
+default_to_interactive: True
+hang_around:  False
+start_test_program: []
+start_timeout: 300
+stop_timeout: 300
+prompt:       'zdctl>'
+";
+    let zdctl = || zdctl(&sandbox, SLEEP);
+    zdctl().arg("show").stdout(options).run();
+    zdctl().args(["show", "options"]).stdout(options).run();
+    let python = "zdctl info:\nVersion:      zeo-server [..]\n...\n";
+    zdctl().args(["show", "python"]).stdout(python).run();
+    zdctl().args(["show", "all"]).stdout(format!("{options}\n{python}")).run();
+    let unknown = "no such topic: x\nshow options -- show zdctl options\n...\n";
+    zdctl().args(["show", "x"]).stdout(unknown).status(2).run();
+}
+
+#[test]
+fn reader_who_goes_away_is_no_failure() {
+    let sandbox = Sandbox::new();
+    let zdctl = env!("CARGO_BIN_EXE_zdctl");
+    let script = format!("{{ '{zdctl}' -p x help; echo $? >status; }} | :");
+    sandbox.command("bash").args(["-c", &script]).run();
+    wait_for(&sandbox.path("status"));
+    eventually(SOON, || sandbox.read("status") == "0\n");
+}
