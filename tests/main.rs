@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
 mod control_peer;
+mod end_to_end;
 mod eventlog_peer;
 mod golden;
 mod layering;
