@@ -70,7 +70,9 @@ fn environment(directory: &Path, pins: &[&str]) -> Result<PathBuf, String> {
         fs::remove_dir_all(directory).map_err(|e| e.to_string())?;
     }
     step(Command::new("python3").args(["-m", "venv"]).arg(directory))?;
-    step(Command::new(&python).args(["-m", "pip", "install", "--quiet"]).args(pins.lines()))?;
+    // Its advice to update itself would be taken for the reason of a failure.
+    let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+    step(Command::new(&python).args(pip).args(pins.lines()))?;
     fs::write(&stamp, pins).map_err(|e| e.to_string())?;
     Ok(python)
 }
