@@ -9,6 +9,7 @@
 mod datatype;
 mod format;
 mod log;
+mod places;
 mod resolve;
 mod runner;
 pub mod schema;
@@ -17,6 +18,7 @@ mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, Wrong};
 pub use datatype::{directory, existing_dirpath, exit_codes, integer, octal, socket_name};
-pub use resolve::{resolve, resolve_in};
+pub use places::Places;
+pub use resolve::{resolve, resolve_in, resolve_with_places};
 pub use runner::{Flags, Runner, Settings};
 pub use words::{WordsError, split_words};

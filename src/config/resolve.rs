@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::datatype::{to_codes, to_mode, to_u32};
 use super::log::event_log;
+use super::places::Places;
 use super::runner::{Flags, Runner, Settings};
 use super::{Errors, schema, toml_form};
 use crate::zconfig::{self, Entry, Kind, Limits, Location, Problem, SectionRef, Tree, Value, World};
@@ -19,20 +20,20 @@ pub fn resolve(flags: &Flags) -> Result<Settings, Errors> {
 
 /// The same, in given surroundings.
 pub fn resolve_in(flags: &Flags, world: &World) -> Result<Settings, Errors> {
-    let Some(file) = &flags.configure else {
-        if !flags.overrides.is_empty() {
+    resolve_with_places(flags, world).map(|(settings, _)| settings)
+}
+
+/// The same, with where each setting was given.
+pub fn resolve_with_places(flags: &Flags, world: &World) -> Result<(Settings, Places), Errors> {
+    let tree = match &flags.configure {
+        Some(file) => Some(read(file, flags, world)?),
+        None if flags.overrides.is_empty() => None,
+        None => {
             let what = "configuration overrides (-X) cannot be used without a configuration file";
             return Err(Problem::new(Kind::Other(what.to_owned()), Location::CommandLine).into());
         }
-        return Ok(Settings {
-            config_file: None,
-            runner: runner(flags, None),
-            environment: Vec::new(),
-            event_log: None,
-        });
     };
-    let tree = read(file, flags, world)?;
-    settings(flags, file, &tree)
+    Ok((settings(flags, tree.as_ref())?, Places::find(flags, tree.as_ref())))
 }
 
 /// Reads a file of either form.
@@ -46,14 +47,14 @@ fn read(file: &Path, flags: &Flags, world: &World) -> Result<Tree, Errors> {
     zconfig::load(&schema::DAEMON, file, &flags.overrides, exempt, world, limits)
 }
 
-fn settings(flags: &Flags, file: &Path, tree: &Tree) -> Result<Settings, Errors> {
-    let root = tree.root();
+fn settings(flags: &Flags, tree: Option<&Tree>) -> Result<Settings, Errors> {
+    let root = tree.and_then(Tree::root);
     let section = root.and_then(|root| root.section("runner"));
     let own_log = section.and_then(|section| section.section("eventlog"));
     let log = own_log.or_else(|| root.and_then(|root| root.section("eventlog")));
     let environment = root.and_then(|root| root.section("environment"));
     Ok(Settings {
-        config_file: Some(file.to_owned()),
+        config_file: flags.configure.clone(),
         runner: runner(flags, section),
         environment: environment.map(variables).unwrap_or_default(),
         event_log: log.map(event_log).transpose()?,

@@ -84,8 +84,10 @@ impl Problem {
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match (&self.at, &self.kind) {
-            // The kind names the file itself.
-            (Location::File(_), Kind::Unreadable { .. }) => write!(f, "{}", self.kind),
+            // The kind names the file itself, or the program that complains is all there is to name.
+            (Location::File(_), Kind::Unreadable { .. }) | (Location::CommandLine, _) => {
+                write!(f, "{}", self.kind)
+            }
             (at, kind) => write!(f, "{at}: {kind}"),
         }
     }

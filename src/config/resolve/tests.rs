@@ -150,7 +150,7 @@ fn overrides_reach_their_section_and_need_a_file() {
     );
     assert_eq!(
         place.resolve(&Flags { configure: None, ..flags("runner/umask=7") }),
-        Err("command line: configuration overrides (-X) cannot be used without a configuration file".into())
+        Err("configuration overrides (-X) cannot be used without a configuration file".into())
     );
 }
 
@@ -170,6 +170,22 @@ fn handlers_that_are_not_served_are_refused_with_their_place() {
     let text = "<runner>\nprogram a\n</runner>\n<eventlog>\n<http-logger/>\n</eventlog>\n";
     let expected = "a.conf:5: '<http-logger>' is not served; '<logfile>' and '<syslog>' are";
     assert_eq!(Place::with(text).resolve(&Place::flags()), Err(expected.into()));
+}
+
+#[test]
+fn each_setting_has_its_place() {
+    let place = Place::with(
+        "<runner>\nprogram a\numask 7\n</runner>\n<eventlog>\n<logfile>\npath x\n</logfile>\n</eventlog>\n",
+    );
+    let world = World::fixed(place.directory.path().to_owned(), HashMap::new());
+    let flags = Flags { umask: Some(0), overrides: vec!["runner/user=me".into()], ..Place::flags() };
+    let (settings, places) = resolve_with_places(&flags, &world).unwrap();
+    assert_eq!((settings.runner.umask, settings.runner.user.as_deref()), (0, Some("me")));
+    let shown = |key: &str| places.of(key).to_string();
+    assert_eq!((shown("program"), shown("umask")), ("a.conf:2".into(), "command line".into()));
+    assert_eq!((shown("user"), shown("directory")), ("-X runner/user=me".into(), "a.conf".into()));
+    let handlers: Vec<String> = places.handlers().iter().map(ToString::to_string).collect();
+    assert_eq!(handlers, ["a.conf:6"]);
 }
 
 mod toml {
