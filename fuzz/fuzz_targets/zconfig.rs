@@ -13,7 +13,8 @@ fuzz_target!(|bytes: &[u8]| {
     let place = tempfile::tempdir().expect("a directory can be made");
     fs::write(place.path().join("a.conf"), bytes).expect("a file can be written");
     let world = World::fixed(place.path().to_owned(), HashMap::new());
-    let limits = Limits { bytes: 1 << 20, substituted: 1 << 20, files: 100, depth: 1000 };
+    let limits =
+        Limits { bytes: 1 << 20, substituted: 1 << 20, files: 100, depth: 1000, ..Limits::default() };
     for schema in [&schema::DAEMON, &schema::ZDAEMON, &schema::ZEO, &schema::ZEOCTL] {
         if let Err(problems) = load(schema, Path::new("a.conf"), &[], &[], &world, limits) {
             for problem in problems.list() {

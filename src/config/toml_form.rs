@@ -14,7 +14,7 @@ use super::Errors;
 use crate::zconfig::{Builder, Kind, Location, Problem, Raw, Schema, Source, Tree, World, Wrong};
 
 /// A file is read up to this many bytes; the settings of a program are far shorter.
-const LONGEST: u64 = 16 << 20;
+const LONGEST: u64 = 1 << 20;
 
 /// Whether a file is of this form: its name ends in `.toml`.
 pub(super) fn is_toml(file: &Path) -> bool {
@@ -35,7 +35,7 @@ pub(super) fn load(
     let fault = |kind| Errors::from(Problem::new(kind, whole.clone()));
     let bytes = source.read(LONGEST).map_err(fault)?;
     let bytes =
-        bytes.ok_or_else(|| fault(Kind::Limit("too long; a TOML file has at most 16 MiB".to_owned())))?;
+        bytes.ok_or_else(|| fault(Kind::Limit("too long; a TOML file has at most 1 MiB".to_owned())))?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let lines = Lines::of(error.as_bytes());
         let at = lines.location(&source, error.utf8_error().valid_up_to());

@@ -26,6 +26,8 @@ pub struct Builder<'w> {
     pub(super) problems: Problems,
     /// Members that need not be there although the schema requires them.
     pub(super) exempt: Vec<String>,
+    /// A file could not be read: anything may have been in there.
+    pub(super) partial: bool,
     /// Sections of other programs that were passed over at the top, for hints.
     pub(super) skipped: Vec<String>,
 }
@@ -72,6 +74,7 @@ impl<'w> Builder<'w> {
             tree: Tree::default(),
             problems,
             exempt: exempt.iter().map(|key| (*key).to_owned()).collect(),
+            partial: false,
             skipped: Vec::new(),
         }
     }
@@ -110,6 +113,12 @@ impl<'w> Builder<'w> {
         !self.problems.is_none()
     }
 
+    /// How many faults there were.
+    #[must_use]
+    pub fn faults(&self) -> usize {
+        self.problems.len()
+    }
+
     /// A file is read from here on.
     pub fn read(&mut self, source: Arc<Source>) {
         self.tree.files.push(source);
@@ -122,13 +131,9 @@ impl<'w> Builder<'w> {
         }
     }
 
-    /// A file that belongs here could not be read: nothing is missing from here for sure.
+    /// A file that belongs here could not be read: from here on nothing is missing for sure.
     pub fn lost_file(&mut self) {
-        for frame in &mut self.frames {
-            if let Frame::Known(open) = frame {
-                open.partial = true;
-            }
-        }
+        self.partial = true;
     }
 
     /// A section that was meant to stand here could not be told: none is missing from here for sure.

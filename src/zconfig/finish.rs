@@ -68,7 +68,7 @@ impl Builder<'_> {
             });
         }
         let failed =
-            open.incomplete || open.partial || !open.spoiled.is_empty() || self.problems.len() > before;
+            open.incomplete || self.partial || !open.spoiled.is_empty() || self.problems.len() > before;
         let section = Section { kind: open.kind, name: open.name, at: open.at, held, failed };
         self.tree.sections.push(section);
         self.tree.sections.len() - 1
@@ -104,7 +104,7 @@ impl Builder<'_> {
                 (Member::Slot(slot), Given::Sections(ids))
                     if slot.required
                         && ids.is_empty()
-                        && !(open.incomplete || open.partial)
+                        && !(open.incomplete || self.partial)
                         && !self.is_exempt(slot.name) =>
                 {
                     Kind::MissingSection {
@@ -121,7 +121,7 @@ impl Builder<'_> {
     }
 
     fn excused(&self, key: &Key, open: &Open) -> bool {
-        open.partial || self.is_exempt(key.name) || open.spoiled.iter().any(|name| name == key.name)
+        self.partial || self.is_exempt(key.name) || open.spoiled.iter().any(|name| name == key.name)
     }
 
     fn is_exempt(&self, member: &str) -> bool {

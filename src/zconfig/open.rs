@@ -32,8 +32,6 @@ pub(super) struct Open {
     pub(super) incomplete: bool,
     /// Keys that were given and could not be read, or were most likely meant.
     pub(super) spoiled: Vec<String>,
-    /// A file that it includes could not be read: anything may have been in there.
-    pub(super) partial: bool,
 }
 
 /// What a member was given so far.
@@ -65,12 +63,9 @@ impl Open {
             bag: Bag::default(),
             incomplete: false,
             spoiled: Vec::new(),
-            partial: false,
         }
     }
-}
 
-impl Open {
     /// Adds a value to its member.
     pub(super) fn add(
         &mut self,

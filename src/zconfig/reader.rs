@@ -28,12 +28,23 @@ pub struct Limits {
     pub files: usize,
     /// Sections inside of each other.
     pub depth: usize,
+    /// Keys and definitions that are kept; a section counts as ten.
+    pub items: usize,
+    /// Faults after which a file is not read on.
+    pub faults: usize,
 }
 
 impl Default for Limits {
-    /// 256 MiB of files, 64 MiB of substituted text, 10,000 files, 100,000 levels.
+    /// 256 MiB of files, 64 MiB of substituted text, 10,000 files, 100,000 levels, 2,000,000 items, 1,000 faults.
     fn default() -> Self {
-        Self { bytes: 256 << 20, substituted: 64 << 20, files: 10_000, depth: 100_000 }
+        Self {
+            bytes: 256 << 20,
+            substituted: 64 << 20,
+            files: 10_000,
+            depth: 100_000,
+            items: 2_000_000,
+            faults: 1000,
+        }
     }
 }
 
@@ -56,6 +67,7 @@ pub fn load(
         builder: Builder::new(schema, world, overrides, exempt, file.clone()),
         world,
         limits,
+        left: limits,
         defined: HashMap::new(),
         open: Vec::new(),
         misended: None,
@@ -76,6 +88,8 @@ struct Reader<'w> {
     builder: Builder<'w>,
     world: &'w World,
     limits: Limits,
+    /// What is left of the limits.
+    left: Limits,
     defined: HashMap<String, String>,
     open: Vec<OpenFile>,
     /// How deep the last end stood that fitted no section: it may have been meant for the one that seems unclosed.
@@ -123,24 +137,32 @@ impl Reader<'_> {
             let at = file.here();
             let text = Arc::clone(&file.text);
             self.line(text.get(start..end).unwrap_or_default(), &at);
+            if self.builder.faults() >= self.limits.faults {
+                self.stop("too many faults; the rest was not read", &at);
+            }
         }
     }
 
     /// Begins to read a file.
     fn enter(&mut self, source: Arc<Source>, from: &Location) {
+        let Some(files) = self.left.files.checked_sub(1) else {
+            let limit = format!("too many files are included; {} are read at most", self.limits.files);
+            return self.stop(&limit, from);
+        };
+        self.left.files = files;
         if self.open.iter().any(|open| open.source.url() == source.url()) {
             return self.lost(Kind::Cycle { path: source.path().to_owned() }, from);
         }
-        let Some(files) = self.limits.files.checked_sub(1) else {
-            return self.stop("too many files are included; 10000 are read at most", from);
-        };
-        self.limits.files = files;
-        let bytes = match source.read(u64::try_from(self.limits.bytes).unwrap_or(u64::MAX)) {
+        let bytes = match source.read(u64::try_from(self.left.bytes).unwrap_or(u64::MAX)) {
             Ok(Some(bytes)) => bytes,
-            Ok(None) => return self.stop("too long; 256 MiB are read at most, included files counted", from),
+            Ok(None) => {
+                let limit =
+                    format!("too long; {} bytes are read at most, included files counted", self.limits.bytes);
+                return self.stop(&limit, from);
+            }
             Err(kind) => return self.lost(kind, from),
         };
-        self.limits.bytes -= bytes.len();
+        self.left.bytes -= bytes.len();
         let text = self.decode(bytes, &source);
         self.builder.read(Arc::clone(&source));
         let base = self.builder.depth();
@@ -174,7 +196,7 @@ impl Reader<'_> {
     }
 
     fn stop(&mut self, limit: &str, at: &Location) {
-        self.builder.report(Kind::Limit(limit.to_owned()), at);
+        self.lost(Kind::Limit(limit.to_owned()), at);
         self.stopped = true;
     }
 
@@ -191,7 +213,12 @@ impl Reader<'_> {
 
     fn start(&mut self, kind: &str, name: Option<&str>, closed: bool, at: &Location) {
         if self.builder.depth() >= self.limits.depth {
-            return self.stop("sections are nested too deeply; 100000 levels are read at most", at);
+            let limit =
+                format!("sections are nested too deeply; {} levels are read at most", self.limits.depth);
+            return self.stop(&limit, at);
+        }
+        if !self.builder.is_skipping() && !self.has_room(10, at) {
+            return;
         }
         self.builder.open(kind, name, at);
         // `<eventlog/ >` was meant to end at once, though it does not say so.
@@ -230,7 +257,7 @@ impl Reader<'_> {
     }
 
     fn key(&mut self, key: &str, value: &str, at: &Location) {
-        if self.builder.is_skipping() {
+        if self.builder.is_skipping() || !self.has_room(1, at) {
             return;
         }
         if let Some(value) = self.substituted(value, at) {
@@ -239,6 +266,18 @@ impl Reader<'_> {
             // A key was given, if not a good one: it is not missing.
             self.builder.spoiled_key(key);
         }
+    }
+
+    /// Whether so many more items may be kept; where not, reading ends.
+    fn has_room(&mut self, items: usize, at: &Location) -> bool {
+        let left = self.left.items.checked_sub(items);
+        self.left.items = left.unwrap_or_default();
+        if left.is_none() {
+            let limit =
+                format!("too much; {} keys are read at most, a section counted as ten", self.limits.items);
+            self.stop(&limit, at);
+        }
+        left.is_some()
     }
 
     fn malformed(&mut self, malformed: Malformed, text: &str, at: &Location) {
@@ -286,7 +325,7 @@ impl Reader<'_> {
         }
     }
 
-    /// A file that belongs here cannot be read.
+    /// A file that belongs here cannot be read, or not to its end.
     fn lost(&mut self, kind: Kind, at: &Location) {
         self.builder.report(kind, at);
         self.builder.lost_file();
@@ -301,21 +340,28 @@ impl Reader<'_> {
         if !is_identifier(&name) {
             return self.builder.report(Kind::DefinitionName { name }, at);
         }
+        if !self.has_room(1, at) {
+            return;
+        }
         if let Some(value) = self.substituted(value, at) {
             self.defined.insert(name, value);
         }
     }
 
     fn substituted(&mut self, text: &str, at: &Location) -> Option<String> {
-        match substitute(text, &self.defined, self.world, self.limits.substituted) {
+        match substitute(text, &self.defined, self.world, self.left.substituted) {
             Ok(text) => {
                 if let std::borrow::Cow::Owned(text) = &text {
-                    self.limits.substituted = self.limits.substituted.saturating_sub(text.len());
+                    self.left.substituted = self.left.substituted.saturating_sub(text.len());
                 }
                 Some(text.into_owned())
             }
             Err(Fault::TooLong(_)) => {
-                self.stop("substitution makes too long a text; 64 MiB are made at most", at);
+                let limit = format!(
+                    "substitution makes too much text; {} bytes are made at most",
+                    self.limits.substituted
+                );
+                self.stop(&limit, at);
                 None
             }
             Err(fault) => {
