@@ -200,6 +200,9 @@ impl<'w> Builder<'w> {
                 Placing::Refused(Kind::UnknownType { name: kind.to_owned(), hint: did_you_mean(kind, known) })
             };
         };
+        if self.schema.skips_unknown && self.depth() == 0 && !self.owns(found) {
+            return Placing::PassedOver;
+        }
         for (index, member) in parent.kind.members.iter().enumerate() {
             match member {
                 Member::Key(key) if Some(key.name) == name => {
@@ -310,6 +313,11 @@ impl<'w> Builder<'w> {
 
     fn section_type(&self, name: &str) -> Option<&'static SectionType> {
         self.types().find(|kind| kind.name == name)
+    }
+
+    /// Whether a type is of the schema itself, and not imported by the file.
+    fn owns(&self, kind: &SectionType) -> bool {
+        self.schema.components.iter().flat_map(|component| component.types).any(|own| own.name == kind.name)
     }
 
     fn is_abstract(&self, name: &str) -> bool {

@@ -95,7 +95,7 @@ fn quoted_words_of_a_program_stay_together() {
 
 #[test]
 fn one_file_serves_all_programs() {
-    let text = "%define HERE /tmp\n<zeo>\n  address 9999\n  nosuch $undefined\n</zeo>\n<filestorage 1>\n  path x\n\
+    let text = "%define HERE /tmp\n%import ZODB\n<zeo>\n  address 9999\n  nosuch $undefined\n</zeo>\n<filestorage 1>\n  path x\n\
                 </filestorage>\n<mystorage>\n <inner/>\n (odd\n</mystorage>\n<eventlog>\n  level debug\n  <logfile>\n\
                 path $HERE/zeo.log\n max-size 10MB\n old-files 3\n  </logfile>\n</eventlog>\n<runner>\n  program a\n\
                 </runner>\n<environment>\n A b c\n a\n</environment>";
