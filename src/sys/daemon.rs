@@ -65,24 +65,6 @@ pub fn set_umask(mask: u32) {
     umask(Mode::from_bits_truncate(mask));
 }
 
-/// A pipe for bytes from one process to another: (read end, write end), both close-on-exec.
-///
-/// # Errors
-/// Where the system is out of descriptors.
-pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    unistd::pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from)
-}
-
-/// Makes reads and writes of this descriptor fail with `WouldBlock` instead of waiting.
-///
-/// # Errors
-/// None is expected.
-pub fn never_block(descriptor: impl AsFd) -> io::Result<()> {
-    let flags = fcntl(descriptor.as_fd(), FcntlArg::F_GETFL)?;
-    fcntl(descriptor.as_fd(), FcntlArg::F_SETFL(OFlag::from_bits_retain(flags) | OFlag::O_NONBLOCK))?;
-    Ok(())
-}
-
 /// Takes over a descriptor that the parent process left open for us; it will not be inherited further.
 ///
 /// # Errors
@@ -128,6 +110,15 @@ impl Lock {
                 return Ok(Some(lock));
             }
         }
+    }
+
+    /// Goes on with a lock that this process holds by an inherited descriptor.
+    ///
+    /// # Errors
+    /// Somebody else holds it.
+    pub fn resume(descriptor: OwnedFd) -> io::Result<Self> {
+        let lock = Flock::lock(File::from(descriptor), FlockArg::LockExclusiveNonblock);
+        lock.map(Self).map_err(|(_, error)| error.into())
     }
 
     /// Whether `path` still names the locked file.

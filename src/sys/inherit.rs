@@ -14,6 +14,15 @@ pub fn leave_open(descriptor: impl AsFd) -> io::Result<RawFd> {
     Ok(descriptor.as_fd().as_raw_fd())
 }
 
+/// Takes that back: from here on a started program does not get it.
+///
+/// # Errors
+/// None is expected.
+pub fn close_on_exec(descriptor: impl AsFd) -> io::Result<()> {
+    fcntl(descriptor.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use std::io::Read as _;

@@ -2,8 +2,10 @@
 #![allow(unsafe_code)] // the child between fork and exec, and the library's raw calls
 
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd, RawFd};
+use std::os::unix::ffi::OsStringExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -25,6 +27,8 @@ pub enum Ended {
     Exited(u8),
     /// A signal killed it; the flag says whether it left a core file.
     Killed(i32, bool),
+    /// It is gone, and how was told to another process: it was not our child.
+    Unseen,
 }
 
 /// What to start, and with what.
@@ -42,7 +46,22 @@ pub struct Program<'a> {
     pub output: Option<BorrowedFd<'a>>,
     /// Make the process leader of a session, and so of a group, of its own.
     pub own_session: bool,
+    /// Where the process notes itself before it becomes the program.
+    pub note: Option<Note<'a>>,
 }
+
+/// A place for [`NOTE_BYTES`] bytes, in which a process that is about to become a program notes its number and the time
+/// of its start: `program PID BIRTH`, padded with blanks and ended by a newline (see [`crate::sys::pidfd::birth`]).
+#[derive(Debug, Clone, Copy)]
+pub struct Note<'a> {
+    /// The file.
+    pub file: &'a File,
+    /// Where in it.
+    pub offset: u64,
+}
+
+/// The size of a note.
+pub const NOTE_BYTES: usize = 64;
 
 /// Starts a program and returns its process number once the new program is in place.
 ///
@@ -65,8 +84,10 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
         command.stderr(duplicate(output)?);
     }
     let own_session = program.own_session;
-    // SAFETY: the closure calls only async-signal-safe functions (setsid, close_range or fcntl, sigaction, sigprocmask).
-    unsafe { command.pre_exec(move || prepare_child(own_session)) };
+    let note = program.note.map(|note| (note.file.as_raw_fd(), note.offset.cast_signed()));
+    // SAFETY: the closure calls only async-signal-safe functions (setsid, open, read, pwrite, close_range or
+    // fcntl, sigaction, sigprocmask) and allocates nothing.
+    unsafe { command.pre_exec(move || prepare_child(own_session, note)) };
     let child = command.spawn()?;
     Ok(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
@@ -76,13 +97,49 @@ fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
 }
 
 /// The child's own steps. The mask is emptied last: whatever arrives before that waits until it can have its effect.
-fn prepare_child(own_session: bool) -> io::Result<()> {
+fn prepare_child(own_session: bool, note: Option<(RawFd, i64)>) -> io::Result<()> {
     if own_session {
         nix::unistd::setsid().map_err(io::Error::from)?;
+    }
+    if let Some((file, offset)) = note {
+        write_note(file, offset);
     }
     close_on_exec_from(3);
     reset_dispositions();
     SigSet::empty().thread_set_mask().map_err(io::Error::from)
+}
+
+/// Writes the note of this process. Where that fails (a full disk), the program is started all the same, and is only
+/// not found again by a later manager.
+fn write_note(file: RawFd, offset: i64) {
+    let mut stat = [0_u8; 1024];
+    // SAFETY: a path that ends in zero, a buffer of the given size; async-signal-safe calls (signal-safety(7)).
+    let length = unsafe {
+        let stat_file = libc::open(c"/proc/self/stat".as_ptr(), libc::O_RDONLY | libc::O_CLOEXEC);
+        let length = libc::read(stat_file, stat.as_mut_ptr().cast(), stat.len());
+        libc::close(stat_file);
+        length
+    };
+    let Some(stat) = usize::try_from(length).ok().and_then(|length| stat.get(..length)) else { return };
+    let mut note = [b' '; NOTE_BYTES];
+    if compose_note(stat, &mut note).is_some() {
+        // SAFETY: a buffer of the given size; an async-signal-safe call.
+        unsafe { libc::pwrite(file, note.as_ptr().cast(), note.len(), offset) };
+    }
+}
+
+/// Makes the note from the text of `/proc/self/stat` (proc(5): field 1 the number, field 22 the start; field 2 may hold
+/// anything in its parentheses).
+fn compose_note(stat: &[u8], note: &mut [u8; NOTE_BYTES]) -> Option<()> {
+    let pid = stat.split(|byte| *byte == b' ').next()?;
+    let after_name = stat.iter().rposition(|byte| *byte == b')')? + 2;
+    let birth = stat.get(after_name..)?.split(|byte| *byte == b' ').nth(19)?;
+    let mut place = note.iter_mut();
+    for byte in b"program ".iter().chain(pid).chain(b" ").chain(birth) {
+        *place.next()? = *byte;
+    }
+    *note.last_mut()? = b'\n';
+    Some(())
 }
 
 /// Sets every signal to its default action: what is ignored here would stay ignored in the program.
@@ -216,6 +273,14 @@ pub fn holds_terminal(descriptor: impl AsFd) -> bool {
     tcgetpgrp(descriptor).is_ok_and(|group| group == getpgrp())
 }
 
+/// The words of a process's command line (proc(5), `/proc/PID/cmdline`); `None`: it is gone.
+#[must_use]
+pub fn words_of(pid: i32) -> Option<Vec<OsString>> {
+    let bytes = std::fs::read(format!("/proc/{pid}/cmdline")).ok()?;
+    let words = bytes.strip_suffix(b"\0").unwrap_or(&bytes).split(|byte| *byte == 0);
+    Some(words.map(|word| OsString::from_vec(word.to_vec())).collect())
+}
+
 /// Our own process number.
 #[must_use]
 pub fn own_pid() -> i32 {
@@ -233,12 +298,12 @@ pub fn may_execute(file: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{daemon, inherit, signals::Signals};
+    use crate::sys::{daemon, inherit, pipe, signals::Signals};
     use std::fs;
 
     /// Runs a shell command in a started program and gives what it wrote.
     fn told(script: &str) -> String {
-        let (read, write) = daemon::pipe().unwrap();
+        let (read, write) = pipe::pipe().unwrap();
         let words = ["sh".into(), "-c".into(), script.into()];
         let pid = start(&Program {
             file: Path::new("/bin/sh"),
@@ -247,6 +312,7 @@ mod tests {
             hidden: &["HOME"],
             output: Some(write.as_fd()),
             own_session: true,
+            note: None,
         });
         drop(write);
         let mut text = String::new();
@@ -297,6 +363,7 @@ mod tests {
                 hidden: &[],
                 output: None,
                 own_session: true,
+                note: None,
             };
             start(&program).unwrap_err().raw_os_error()
         };
