@@ -45,6 +45,19 @@ pub struct StatusRecord {
     pub args: Option<Vec<OsString>>,
     /// The manager's version; absent: it is a peer that does not tell.
     pub version: Option<String>,
+    /// The program is up: it lived through the start grace or said that it is ready, and passed its start test. A
+    /// peer's program is as soon as it runs and is not being tested.
+    pub ready: bool,
+    /// How many times the program was started again without anybody asking.
+    pub restarts: u64,
+    /// How many times the manager was replaced by the binary on the disk (`reexec`).
+    pub replaced: u64,
+    /// How the program last ended, in words; absent: it has not, or the manager is a peer.
+    pub last_exit: Option<String>,
+    /// What the program wrote last before that end, if it ended before it was up.
+    pub last_output: Option<String>,
+    /// What the program says of itself (`sd_notify(3)`, `STATUS=`).
+    pub note: Option<String>,
 }
 
 impl StatusRecord {
@@ -62,6 +75,10 @@ impl StatusRecord {
             let seconds: f64 = keys.get(key)?.parse().ok()?;
             (seconds.is_finite() && seconds > 0.0).then_some(seconds)
         };
+        let text = |key: &str| {
+            let value = parse(keys.get(key)?, Escapes::Characters)?;
+            Some(value.to_string_lossy().into_owned())
+        };
         // Only zdaemon of 2003 has no should_be_up, and it writes bytes as bytes.
         let escapes = if keys.contains_key("should_be_up") { Escapes::Characters } else { Escapes::Bytes };
         Some(Self {
@@ -77,6 +94,12 @@ impl StatusRecord {
             filename: keys.get("filename").and_then(|value| parse(value, escapes)).unwrap_or_default(),
             args: keys.get("args").and_then(|value| parse_list(value, escapes)),
             version: keys.get("version").map(|value| (*value).to_owned()),
+            ready: number("ready").map_or_else(|| runs(&keys), |ready| ready != 0),
+            restarts: number("restarts").unwrap_or(0),
+            replaced: number("replaced").unwrap_or(0),
+            last_exit: text("lastexit"),
+            last_output: text("lastoutput"),
+            note: text("note"),
         })
     }
 }
@@ -85,6 +108,12 @@ impl StatusRecord {
 fn pid(value: &str) -> Option<u32> {
     let digits = value.bytes().all(|b| b.is_ascii_digit());
     digits.then(|| value.parse::<i32>().ok()).flatten()?.try_into().ok()
+}
+
+/// Whether a peer's record says that the program runs and is not being tested.
+fn runs(keys: &HashMap<&str, &str>) -> bool {
+    keys.get("application").is_some_and(|pid| *pid != "0")
+        && keys.get("testing").is_none_or(|testing| *testing == "0")
 }
 
 fn mood(keys: &HashMap<&str, &str>) -> Mood {
@@ -122,6 +151,16 @@ impl fmt::Display for StatusRecord {
         if let Some(version) = &self.version {
             writeln!(f, "version={version}")?;
         }
+        writeln!(f, "ready={}", u8::from(self.ready))?;
+        writeln!(f, "restarts={}", self.restarts)?;
+        writeln!(f, "replaced={}", self.replaced)?;
+        for (key, text) in
+            [("lastexit", &self.last_exit), ("lastoutput", &self.last_output), ("note", &self.note)]
+        {
+            if let Some(text) = text {
+                writeln!(f, "{key}={}", quote(text.as_bytes(), Escapes::Characters))?;
+            }
+        }
         Ok(())
     }
 }
@@ -146,6 +185,12 @@ mod tests {
             filename: "/bin/sleep".into(),
             args: Some(vec!["sleep".into(), "1000".into()]),
             version: Some("0.1.0".to_owned()),
+            ready: true,
+            restarts: 3,
+            replaced: 1,
+            last_exit: Some("exit status 1".to_owned()),
+            last_output: Some("it's\nall over".to_owned()),
+            note: None,
         }
     }
 
@@ -164,6 +209,11 @@ filename='/bin/sleep'
 args=['sleep', '1000']
 mood=1
 version=0.1.0
+ready=1
+restarts=3
+replaced=1
+lastexit='exit status 1'
+lastoutput=\"it's\\nall over\"
 ";
 
     #[test]

@@ -33,7 +33,7 @@ pub enum Reply {
         reason: String,
     },
     /// `status`.
-    Status(StatusRecord),
+    Status(Box<StatusRecord>),
     /// `reopen_transcript`: done; an empty text, as the peer's.
     TranscriptReopened,
     /// `reopen_transcript`: the old file stays open, for this reason.
@@ -42,6 +42,10 @@ pub enum Reply {
     ExitSent,
     /// `exit`: the manager ends.
     ExitingNow,
+    /// `reexec`: the binary on the disk takes over.
+    Replacing,
+    /// `reexec`: it does not, for this reason; the manager goes on as it is.
+    NotReplaced(String),
     /// `help`.
     Help,
     /// The request was not carried out.
@@ -60,7 +64,9 @@ Available commands:
           (with hang-around the daemon manager keeps running)
   restart -- stop followed by start
   exit -- stop the application and exit
-  reopen_transcript -- reopen the event log and the transcript";
+  reopen_transcript -- reopen the event log and the transcript
+  watch -- report status now and at each change
+  reexec -- let the program file of the daemon manager take over";
 
 impl Reply {
     /// The bytes to send: the text and a newline, or nothing where the text is empty.
@@ -93,6 +99,8 @@ impl fmt::Display for Reply {
             Self::TranscriptNotReopened(reason) => write!(f, "Transcript not reopened: {reason}"),
             Self::ExitSent => f.write_str("Sent SIGTERM; will exit later"),
             Self::ExitingNow => f.write_str("Exiting now"),
+            Self::Replacing => f.write_str("Replacing the daemon manager"),
+            Self::NotReplaced(reason) => write!(f, "Daemon manager not replaced: {reason}"),
             Self::Help => f.write_str(HELP),
             Self::Refused(refusal) => refusal.fmt(f),
         }
@@ -132,7 +140,7 @@ mod tests {
     #[test]
     fn help_names_every_request() {
         let text = String::from_utf8(Reply::Help.encode()).expect("UTF-8");
-        assert!(text.starts_with("Available commands:\n  help -- ") && text.ends_with("transcript\n"));
+        assert!(text.starts_with("Available commands:\n  help -- ") && text.ends_with("take over\n"));
         for word in ["help", "status", "kill", "start", "stop", "restart", "exit", "reopen_transcript"] {
             assert!(text.contains(&format!("\n  {word} ")), "{word}");
         }

@@ -26,6 +26,11 @@ pub enum Request {
     Exit,
     /// List the requests. Not known to zdaemon 5.
     Help,
+    /// Tell the state now and after each change, until the client closes its sending side or the manager ends: records
+    /// that are each followed by an empty line. Not known to the peers.
+    Watch,
+    /// Let the binary on the disk take over, without a stop of the program. Not known to the peers.
+    Reexec,
 }
 
 /// Why a request was not carried out; the text is the reply.
@@ -83,6 +88,8 @@ impl Request {
             b"reopen_transcript" => Ok(Self::ReopenTranscript),
             b"exit" => Ok(Self::Exit),
             b"help" => Ok(Self::Help),
+            b"watch" => Ok(Self::Watch),
+            b"reexec" => Ok(Self::Reexec),
             unknown => Err(Refusal::Unknown(unknown.to_vec())),
         }
     }
@@ -105,6 +112,8 @@ impl fmt::Display for Request {
             Self::ReopenTranscript => f.write_str("reopen_transcript"),
             Self::Exit => f.write_str("exit"),
             Self::Help => f.write_str("help"),
+            Self::Watch => f.write_str("watch"),
+            Self::Reexec => f.write_str("reexec"),
         }
     }
 }
