@@ -10,7 +10,7 @@ use super::{complain, print};
 use crate::config;
 use crate::control::READY_FD;
 use crate::exit::Exit;
-use crate::supervisor;
+use crate::supervisor::{self, Beginning};
 use crate::sys::daemon;
 
 const NAME: &str = "zdrun";
@@ -34,10 +34,9 @@ fn run(arguments: &[OsString]) -> Exit {
         Ok(settings) => settings,
         Err(errors) => return complain(NAME, Exit::Usage, &errors),
     };
-    match supervisor::run(&settings, starter()) {
-        Ok(exit) => exit,
-        Err(error) => complain(NAME, error.exit(), &error),
-    }
+    let ended =
+        Beginning::of_this_process().and_then(|beginning| supervisor::run(&settings, starter(), beginning));
+    ended.unwrap_or_else(|error| complain(NAME, error.exit(), &error))
 }
 
 /// The descriptor that `zdctl` left open for the report on the start. A number that is none (a stale variable in

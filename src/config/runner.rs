@@ -81,6 +81,12 @@ pub struct Runner {
     pub start_test_program: Vec<OsString>,
     /// How long `start` waits for that; default 300 s.
     pub start_timeout: Duration,
+    /// How long a program must live before its start counts; default 1 s.
+    pub start_grace: Duration,
+    /// The program says itself when it is ready (`sd_notify(3)`), and its start counts only then; default false.
+    pub notify: bool,
+    /// A stop is meant for the program's whole process group, not for the program alone; default true.
+    pub stop_group: bool,
     /// From SIGTERM to SIGKILL; default 300 s; zero: never.
     pub stop_timeout: Duration,
     /// User name or number to become.

@@ -10,7 +10,10 @@ use super::{Failure, Session};
 /// How often the manager's state is looked at; it does not report changes.
 pub(super) const POLL: Duration = Duration::from_millis(50);
 
-/// A dot for every second, so that a person sees that something goes on; none for what is quick.
+/// What is usual is quick: a start takes the start grace of one second.
+const FIRST_DOT: Duration = Duration::from_secs(2);
+
+/// A dot for every second after that, so that a person sees that something goes on; none for what is quick.
 const DOT: Duration = Duration::from_secs(1);
 
 /// One wait.
@@ -24,7 +27,11 @@ impl Waiting {
     /// Begins a wait of at most this long; `None`: for ever.
     fn begin(limit: Option<Duration>) -> Self {
         let now = Instant::now();
-        Self { deadline: limit.and_then(|limit| now.checked_add(limit)), next_dot: now + DOT, dotted: false }
+        Self {
+            deadline: limit.and_then(|limit| now.checked_add(limit)),
+            next_dot: now + FIRST_DOT,
+            dotted: false,
+        }
     }
 
     /// Lets some time pass, less when `event` becomes readable. False: the wait has been too long.

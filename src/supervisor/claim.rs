@@ -7,17 +7,19 @@ use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::ledger::{Ledger, noted_manager};
 use super::{Error, parent_of};
 use crate::control::{Request, StatusRecord};
 use crate::eventlog::EventLog;
 use crate::sys::daemon::Lock;
 use crate::sys::socket::{self, Identity};
-use crate::sys::{process, unix_stream};
+use crate::sys::unix_stream;
 
 /// How long a manager that holds the socket without a lock has to answer; a silent one counts as alive.
 const PROBE: Duration = Duration::from_secs(5);
@@ -28,15 +30,17 @@ pub struct Claim {
     socket: PathBuf,
     made: Identity,
     listener: UnixListener,
-    /// Held for its effect, until after the socket's file is gone.
-    _lock: HeldLock,
+    /// The program of an earlier manager, which runs on.
+    survivor: Option<i32>,
+    /// Held until after the socket's file is gone.
+    lock: HeldLock,
 }
 
 /// The lock beside a socket. Dropped: its file is removed, then it is free.
 #[derive(Debug)]
 struct HeldLock {
     path: PathBuf,
-    lock: Lock,
+    ledger: Ledger,
 }
 
 impl Claim {
@@ -47,15 +51,49 @@ impl Claim {
     pub fn take(socket: &Path, log: &EventLog) -> Result<Self, Error> {
         let failed = |source| Error::Socket { socket: socket.to_owned(), source };
         fs::metadata(parent_of(socket)).map_err(failed)?;
-        let lock = HeldLock::take(socket)?;
+        let (lock, survivor) = HeldLock::take(socket)?;
         remove_stale(socket, log)?;
         let (listener, made) = socket::listen(socket).map_err(failed)?;
-        Ok(Self { socket: socket.to_owned(), made, listener, _lock: lock })
+        Ok(Self { socket: socket.to_owned(), made, listener, survivor, lock })
+    }
+
+    /// Goes on with a claim that an earlier image of this process made.
+    ///
+    /// # Errors
+    /// The lock is not ours.
+    pub fn resume(socket: &Path, lock: OwnedFd, listener: OwnedFd) -> Result<Self, Error> {
+        let path = beside(socket, ".lock");
+        let failed = |source| Error::Open { what: "lock file", path: path.clone(), source };
+        let ledger = Ledger::resume(Lock::resume(lock).map_err(failed)?);
+        let made =
+            socket::identity(socket).map_err(|source| Error::Socket { socket: socket.to_owned(), source })?;
+        Ok(Self {
+            socket: socket.to_owned(),
+            made,
+            listener: UnixListener::from(listener),
+            survivor: None,
+            lock: HeldLock { path, ledger },
+        })
+    }
+
+    /// The descriptors of the lock and of the listening socket.
+    pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
+        [self.lock.ledger.lock().file().as_fd(), self.listener.as_fd()]
     }
 
     /// The listening socket; accepting from it never blocks.
     pub fn listener(&self) -> &UnixListener {
         &self.listener
+    }
+
+    /// The program of an earlier manager, which runs on and is nobody's.
+    pub fn survivor(&self) -> Option<i32> {
+        self.survivor
+    }
+
+    /// What is noted for the next manager.
+    pub fn ledger(&self) -> &Ledger {
+        &self.lock.ledger
     }
 }
 
@@ -68,22 +106,22 @@ impl Drop for Claim {
 }
 
 impl HeldLock {
-    /// Takes the lock and notes our process number in it, for the message that a second manager prints.
-    fn take(socket: &Path) -> Result<Self, Error> {
+    /// Takes the lock. Gives the program, too, that an earlier manager left running.
+    fn take(socket: &Path) -> Result<(Self, Option<i32>), Error> {
         let path = beside(socket, ".lock");
         let failed = |source| Error::Open { what: "lock file", path: path.clone(), source };
         let Some(lock) = Lock::take(&path).map_err(failed)? else {
-            return Err(Error::Taken { socket: socket.to_owned(), manager: noted_pid(&path) });
+            return Err(Error::Taken { socket: socket.to_owned(), manager: noted_manager(&path) });
         };
-        note_pid(&lock).map_err(failed)?;
-        Ok(Self { path, lock })
+        let (ledger, survivor) = Ledger::open(lock).map_err(failed)?;
+        Ok((Self { path, ledger }, survivor))
     }
 }
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
         // Still ours: a newcomer gets the lock only once this process has let go of it, and looks at the name again.
-        if self.lock.has_name(&self.path) {
+        if self.ledger.lock().has_name(&self.path) {
             let _ = fs::remove_file(&self.path);
         }
     }
@@ -93,16 +131,6 @@ fn beside(path: &Path, suffix: &str) -> PathBuf {
     let mut name = OsString::from(path);
     name.push(suffix);
     PathBuf::from(name)
-}
-
-fn note_pid(lock: &Lock) -> io::Result<()> {
-    let mut file = lock.file();
-    file.set_len(0)?;
-    writeln!(file, "{}", process::own_pid())
-}
-
-fn noted_pid(lock_file: &Path) -> Option<u32> {
-    fs::read_to_string(lock_file).ok()?.trim().parse().ok()
 }
 
 /// Removes what a killed manager left; refuses to touch anything alive or anything that is no socket.

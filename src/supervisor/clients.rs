@@ -1,7 +1,7 @@
 //! The clients of the control socket: bytes in, one request each, one reply each; nobody waits for anybody.
 //!
 //! Connections never block and are bounded in number, size and time: a client that says nothing, half a line, ten
-//! megabytes, or never reads costs one entry of a table for ten seconds.
+//! megabytes, or never reads costs one entry of a table for ten seconds. One that watches may stay, as long as it reads.
 
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
@@ -9,7 +9,7 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::time::Duration;
 
 use super::state::Client;
-use crate::control::{Refusal, Reply, Request};
+use crate::control::{Refusal, Reply, Request, StatusRecord};
 use crate::sys::socket::peer_is_trusted;
 
 /// How many connections are served at once; one more and the oldest is told to try again.
@@ -18,15 +18,28 @@ const MOST: usize = 64;
 const PATIENCE: Duration = Duration::from_secs(10);
 /// How much is read at a time.
 const CHUNK: usize = 4096;
+/// How much a watching client may leave unread, in bytes, before it is dropped.
+const UNREAD: usize = 256 * 1024;
 
 #[derive(Debug)]
 struct Connection {
     client: Client,
     stream: UnixStream,
     received: Vec<u8>,
-    /// The reply, once there is one, and how much of it is sent.
-    reply: Option<(Vec<u8>, usize)>,
+    /// What is to be sent.
+    unsent: Vec<u8>,
+    stage: Stage,
     deadline: Duration,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// The request is not whole.
+    Asking,
+    /// The request is whole: the reply is sent, then the connection is over.
+    Answering,
+    /// It gets a record now and at each change, until it goes.
+    Watching,
 }
 
 /// All connections.
@@ -64,34 +77,38 @@ impl Clients {
             }
             self.last += 1;
             let deadline = now.saturating_add(PATIENCE);
-            let (client, received) = (self.last, Vec::new());
-            self.open.push(Connection { client, stream, received, reply: None, deadline });
+            let (client, received, unsent) = (self.last, Vec::new(), Vec::new());
+            self.open.push(Connection { client, stream, received, unsent, stage: Stage::Asking, deadline });
         }
     }
 
     /// The connections' descriptors and what each waits for, in a stable order.
     pub fn watched(&self) -> impl Iterator<Item = (Client, BorrowedFd<'_>, Wants)> {
         self.open.iter().map(|connection| {
-            let wants = if connection.reply.is_some() { Wants::Write } else { Wants::Read };
+            let wants = if connection.unsent.is_empty() { Wants::Read } else { Wants::Write };
             (connection.client, connection.stream.as_fd(), wants)
         })
     }
 
     /// When the next connection's time is up.
     pub fn deadline(&self) -> Option<Duration> {
-        self.open.iter().map(|connection| connection.deadline).min()
+        self.open.iter().filter(|connection| connection.stage != Stage::Watching).map(|c| c.deadline).min()
     }
 
     /// Closes those whose time is up.
     pub fn expire(&mut self, now: Duration) {
-        self.open.retain(|connection| connection.deadline > now);
+        self.open.retain(|connection| connection.stage == Stage::Watching || connection.deadline > now);
     }
 
     /// Goes on with a connection that is ready; gives its request when that is complete and to be carried out.
     pub fn progress(&mut self, client: Client) -> Option<Request> {
         let index = self.open.iter().position(|connection| connection.client == client)?;
         let connection = self.open.get_mut(index)?;
-        let step = if connection.reply.is_some() { connection.send() } else { connection.receive() };
+        let step = match connection.stage {
+            Stage::Asking => connection.receive(),
+            Stage::Watching if connection.unsent.is_empty() => connection.listen(),
+            Stage::Answering | Stage::Watching => connection.send(),
+        };
         match step {
             Step::More => None,
             Step::Request(request) => Some(request),
@@ -100,6 +117,35 @@ impl Clients {
                 None
             }
         }
+    }
+
+    /// Makes a client one that watches, and tells it the state.
+    pub fn watch(&mut self, client: Client, record: &StatusRecord) {
+        if let Some(connection) = self.open.iter_mut().find(|connection| connection.client == client) {
+            connection.stage = Stage::Watching;
+            self.tell(record, |connection| connection.client == client);
+        }
+    }
+
+    /// Whether anybody watches.
+    pub fn are_watching(&self) -> bool {
+        self.open.iter().any(|connection| connection.stage == Stage::Watching)
+    }
+
+    /// Tells the state to all who watch.
+    pub fn tell_watchers(&mut self, record: &StatusRecord) {
+        self.tell(record, |connection| connection.stage == Stage::Watching);
+    }
+
+    fn tell(&mut self, record: &StatusRecord, to: impl Fn(&Connection) -> bool) {
+        let text = format!("{record}\n");
+        self.open.retain_mut(|connection| {
+            if !to(connection) {
+                return true;
+            }
+            connection.unsent.extend_from_slice(text.as_bytes());
+            connection.unsent.len() <= UNREAD && !matches!(connection.send(), Step::Over)
+        });
     }
 
     /// Answers a client; what cannot be sent at once follows when there is room.
@@ -143,22 +189,38 @@ impl Connection {
         }
     }
 
+    /// A client that watches has nothing more to say; when it closes its sending side it has gone.
+    fn listen(&mut self) -> Step {
+        let mut chunk = [0; CHUNK];
+        match self.stream.read(&mut chunk) {
+            Ok(0) => Step::Over,
+            Ok(_) => Step::More,
+            Err(error) if is_passing(&error) => Step::More,
+            Err(_) => Step::Over,
+        }
+    }
+
     fn answer(&mut self, reply: &Reply) -> Step {
         self.received = Vec::new();
-        self.reply = Some((reply.encode(), 0));
+        self.stage = Stage::Answering;
+        self.unsent = reply.encode();
         self.send()
     }
 
     fn send(&mut self) -> Step {
-        let Some((bytes, sent)) = &mut self.reply else { return Step::Over };
-        while let Some(rest) = bytes.get(*sent..).filter(|rest| !rest.is_empty()) {
+        let mut sent = 0;
+        let outcome = loop {
+            let Some(rest) = self.unsent.get(sent..).filter(|rest| !rest.is_empty()) else {
+                break if self.stage == Stage::Watching { Step::More } else { Step::Over };
+            };
             match self.stream.write(rest) {
-                Ok(length) => *sent += length,
-                Err(error) if is_passing(&error) => return Step::More,
-                Err(_) => return Step::Over,
+                Ok(length) => sent += length,
+                Err(error) if is_passing(&error) => break Step::More,
+                Err(_) => break Step::Over,
             }
-        }
-        Step::Over
+        };
+        self.unsent.drain(..sent);
+        outcome
     }
 }
 

@@ -105,9 +105,26 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The program of an earlier manager runs, and cannot be taken over.
+    #[error("the program of an earlier daemon manager still runs as process {pid} and cannot be adopted: {}; stop it first", reason(.source))]
+    Survivor {
+        /// Its process number.
+        pid: i32,
+        /// Why not.
+        source: io::Error,
+    },
+    /// There is no socket for the program's own word.
+    #[error("cannot make a notification socket: {}", reason(.0))]
+    Notify(#[source] io::Error),
+    /// What an earlier image of this process left is not to be understood.
+    #[error("cannot take over from the earlier daemon manager: {0}")]
+    Resume(String),
     /// The program did not come up; the text is the manager's report.
     #[error("{0}")]
     NotStarted(String),
+    /// The program was not up in time. The manager goes on.
+    #[error("program took too long to start")]
+    TooLong,
     /// The manager ended before it could report.
     #[error("the daemon manager ended before the program was started")]
     NoReport,

@@ -8,18 +8,21 @@
 mod claim;
 mod clients;
 mod error;
+mod ledger;
 mod manager;
+mod output;
 mod program;
 mod report;
+mod resume;
 pub mod state;
-mod transcript;
 
 use std::env;
 use std::fs;
 use std::os::fd::OwnedFd;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 pub use error::Error;
+pub use resume::Beginning;
 
 use crate::config::Settings;
 use crate::eventlog::{EventLog, Target};
@@ -29,36 +32,56 @@ use crate::sys::user::{self, Account};
 use crate::sys::{daemon, process};
 
 use claim::Claim;
-use manager::Manager;
+use manager::{Manager, Parts};
 use program::Command;
 use report::Report;
+use resume::{Origin, Resumed};
 
 /// Runs the manager to its end; in daemon mode, in another process, and this one returns when it is known whether the
-/// program runs.
+/// program is up.
 ///
-/// `starter` is where the outcome of the start is written for whoever asks (one line; see `report`); it has then been told of
-/// an error, which is not returned as well.
+/// `starter` is where the outcome of the start is written for whoever asks (one report; see `report`); it has then been
+/// told of an error, which is not returned as well.
 ///
 /// # Errors
 /// Whatever keeps the program from being started, before or after the daemon has left its parent.
-pub fn run(settings: &Settings, starter: Option<OwnedFd>) -> Result<Exit, Error> {
-    let settings = absolute(settings)?;
+pub fn run(settings: &Settings, starter: Option<OwnedFd>, beginning: Beginning) -> Result<Exit, Error> {
+    let origin = Origin::here()?;
+    let settings = absolute(settings, &origin.directory);
     let mut report = Report::to(starter);
-    match start(&settings, &mut report) {
+    let ended = match beginning {
+        Beginning::Fresh => start(&settings, &origin, &mut report),
+        Beginning::Trial => Program::find(&settings).map(|_| Exit::Success),
+        Beginning::Resumed(resumed) => go_on(&settings, &origin, resumed, &mut report),
+    };
+    match ended {
         Err(error) if report.failed(&error) => Ok(error.exit()),
         ended => ended,
     }
 }
 
 /// Finds whatever can be found wrong while there is a person to tell, then runs the manager here or in a daemon.
-fn start(settings: &Settings, report: &mut Report) -> Result<Exit, Error> {
-    let program = Program { command: Command::find(&settings.runner.program)?, account: account(settings)? };
-    check_directory(settings)?;
+fn start(settings: &Settings, origin: &Origin, report: &mut Report) -> Result<Exit, Error> {
+    let program = Program::find(settings)?;
     if settings.runner.daemon {
-        detached(settings, program, report)
+        detached(settings, origin, program, report)
     } else {
-        managed(settings, program, report)
+        managed(settings, origin, program, report)
     }
+}
+
+/// Takes the place of an earlier image of this process. Nothing here may fail that need not.
+fn go_on(settings: &Settings, origin: &Origin, resumed: Resumed, report: &mut Report) -> Result<Exit, Error> {
+    let signals = Signals::block().map_err(Error::Signals)?;
+    if let Some(path) = settings.runner.directory.as_ref().filter(|_| settings.runner.daemon) {
+        let _ = env::set_current_dir(path);
+    }
+    let log = open_log(settings).unwrap_or_else(|_| EventLog::stderr_warnings());
+    let (lock, listener, resumed) = resumed.split();
+    let claim = Claim::resume(&settings.runner.socket_name, lock, listener)?;
+    let command = Command::find(&settings.runner.program)?;
+    let resumed = Some(resumed);
+    Manager::new(Parts { settings, command, signals, log, claim, report, origin, resumed })?.run()
 }
 
 /// What runs, and as whom.
@@ -67,10 +90,17 @@ struct Program {
     account: Option<Account>,
 }
 
+impl Program {
+    fn find(settings: &Settings) -> Result<Self, Error> {
+        let program = Self { command: Command::find(&settings.runner.program)?, account: account(settings)? };
+        check_directory(settings)?;
+        Ok(program)
+    }
+}
+
 /// Every path made independent of the working directory, which is about to change. The transcript's is meant from the
 /// new one (ZDPROTO section 2.9).
-fn absolute(settings: &Settings) -> Result<Settings, Error> {
-    let here = env::current_dir().map_err(|source| Error::Directory { path: PathBuf::from("."), source })?;
+fn absolute(settings: &Settings, here: &Path) -> Settings {
     let mut settings = settings.clone();
     settings.runner.socket_name = here.join(&settings.runner.socket_name);
     settings.runner.directory = settings.runner.directory.map(|path| here.join(path));
@@ -79,7 +109,7 @@ fn absolute(settings: &Settings) -> Result<Settings, Error> {
             file.path = here.join(&file.path);
         }
     }
-    Ok(settings)
+    settings
 }
 
 /// The founding document: the directory should exist, nobody makes it.
@@ -92,18 +122,23 @@ fn check_directory(settings: &Settings) -> Result<(), Error> {
 }
 
 /// Daemon mode: the manager is a child process in a session of its own; the parent waits for its report.
-fn detached(settings: &Settings, program: Program, report: &mut Report) -> Result<Exit, Error> {
+fn detached(
+    settings: &Settings,
+    origin: &Origin,
+    program: Program,
+    report: &mut Report,
+) -> Result<Exit, Error> {
     let listener = report.listen().map_err(Error::Fork)?;
     match daemon::fork().map_err(Error::Fork)? {
         daemon::Side::Parent(_) => {
             report.abandon();
-            listener.outcome()
+            listener.outcome(settings.runner.start_timeout)
         }
         daemon::Side::Child => {
             drop(listener);
             process::close_inherited(&report.descriptors());
             daemon::leave_terminal();
-            let ended = daemonize(settings).and_then(|()| managed(settings, program, report));
+            let ended = daemonize(settings).and_then(|()| managed(settings, origin, program, report));
             // The parent, or the starter behind it, tells the person.
             Ok(ended.unwrap_or_else(|error| {
                 report.failed(&error);
@@ -127,7 +162,12 @@ fn daemonize(settings: &Settings) -> Result<(), Error> {
 }
 
 /// The manager proper: everything that may fail before the program starts, then the loop.
-fn managed(settings: &Settings, program: Program, report: &mut Report) -> Result<Exit, Error> {
+fn managed(
+    settings: &Settings,
+    origin: &Origin,
+    program: Program,
+    report: &mut Report,
+) -> Result<Exit, Error> {
     if let Some(account) = &program.account {
         user::become_account(account)
             .map_err(|source| Error::BecomeUser { name: account.name.clone(), source })?;
@@ -137,8 +177,8 @@ fn managed(settings: &Settings, program: Program, report: &mut Report) -> Result
     let _ = process::adopt_orphans();
     let log = open_log(settings)?;
     let claim = Claim::take(&settings.runner.socket_name, &log)?;
-    let manager = Manager::new(settings, program.command, signals, log, claim, report)?;
-    manager.run()
+    let command = program.command;
+    Manager::new(Parts { settings, command, signals, log, claim, report, origin, resumed: None })?.run()
 }
 
 fn account(settings: &Settings) -> Result<Option<Account>, Error> {

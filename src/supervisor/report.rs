@@ -6,11 +6,13 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::Duration;
 
 use super::Error;
 use crate::control::{self, MAX_REPORT};
 use crate::exit::Exit;
-use crate::sys::daemon;
+use crate::sys::pipe;
+use crate::sys::poll::{self, Interest};
 
 /// The reporting end. The first report is written, later ones have no listener.
 #[derive(Debug, Default)]
@@ -42,7 +44,7 @@ impl Report {
     /// # Errors
     /// Where the system is out of descriptors.
     pub fn listen(&mut self) -> io::Result<Listener> {
-        let (read, write) = daemon::pipe()?;
+        let (read, write) = pipe::pipe()?;
         self.listeners.push(File::from(write));
         Ok(Listener { pipe: File::from(read), quiet: self.starter })
     }
@@ -84,12 +86,16 @@ impl Report {
 }
 
 impl Listener {
-    /// Waits for the manager's report.
+    /// Waits for the manager's report; where somebody else listens too, he has the patience.
     ///
     /// # Errors
-    /// The manager's reason, or that it gave none.
-    pub fn outcome(self) -> Result<Exit, Error> {
+    /// The manager's reason; that it gave none; that it took longer than `limit`.
+    pub fn outcome(self, limit: Duration) -> Result<Exit, Error> {
         let mut text = String::new();
+        let limit = Some(limit).filter(|_| !self.quiet);
+        if poll::wait(&[(self.pipe.as_fd(), Interest::Read)], limit).is_ok_and(|ready| ready == [false]) {
+            return Err(Error::TooLong);
+        }
         // A broken pipe end reads as no report.
         let _ = self.pipe.take(MAX_REPORT as u64).read_to_string(&mut text);
         match control::Report::parse(&text) {

@@ -86,7 +86,7 @@ fn manager_of_another_program_is_warned_about() {
 #[test]
 fn back_off_can_be_seen_and_ended() {
     let sandbox = Sandbox::new();
-    let zdctl = || zdctl(&sandbox, "sh -c 'exit 3'");
+    let zdctl = || zdctl(&sandbox, LASTS_ONCE);
     zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
     let down = "daemon manager running; daemon process not running\n";
     eventually(SOON, || zdctl().arg("status").output().stdout == down);
@@ -100,7 +100,7 @@ fn back_off_can_be_seen_and_ended() {
 #[test]
 fn stop_and_wait_show_that_time_passes() {
     let sandbox = Sandbox::new();
-    let stubborn = "sh -c 'trap \"\" TERM; : >ready; sleep 2.5; sleep 0'";
+    let stubborn = "sh -c 'trap \"\" TERM; : >ready; sleep 5; sleep 0'";
     zdctl(&sandbox, stubborn).arg("start").stdout("daemon process started, pid=[..]\n").run();
     wait_for(&sandbox.path("ready"));
     let waiting = zdctl(&sandbox, stubborn).arg("wait").spawn();

@@ -20,7 +20,9 @@ fn listed_exit_status_is_the_managers_own() {
     let sandbox = Sandbox::new();
     for (codes, status) in [("3", 3), ("0,2", 2), ("0", 0)] {
         let script = format!("exit {status}");
-        sandbox.zdrun().args(["-s", "sock", "-x", codes, "sh", "-c", &script]).status(status).run();
+        let conf = conf(&sandbox, "start-grace 0");
+        let run = sandbox.zdrun().arg("-C").arg(conf).args(["-s", "sock", "-x", codes, "sh", "-c", &script]);
+        run.status(status).run();
         assert!(!sandbox.path("sock").exists());
     }
 }
@@ -28,7 +30,9 @@ fn listed_exit_status_is_the_managers_own() {
 #[test]
 fn program_that_keeps_dying_is_given_up() {
     let sandbox = Sandbox::new();
-    let run = sandbox.zdrun().args(["-s", "sock", "-b", "2", "sh", "-c", "echo x >> runs; exit 1"]);
+    let conf = conf(&sandbox, "start-grace 0");
+    let run = sandbox.zdrun().arg("-C").arg(conf).args(["-s", "sock", "-b", "2"]);
+    let run = run.args(["sh", "-c", "echo x >> runs; exit 1"]);
     run.status(1).stderr("zdrun: restarting too frequently; quit\n").run();
     assert_eq!(sandbox.read("runs"), "x\nx\n");
 }
@@ -47,10 +51,8 @@ fn limit_zero_restarts_at_once_and_for_ever() {
 #[test]
 fn program_that_ignores_sigterm_is_killed_at_its_time() {
     let sandbox = Sandbox::new();
-    let conf = "<runner>\n program sleep 1000\n stop-timeout 1\n</runner>\n";
-    let conf = sandbox.write("conf", conf).display().to_string();
     let script = "trap '' TERM; echo $$ > ready; while :; do sleep 1000; done";
-    let manager = Manager::start(&sandbox, &["-C", &conf], &["sh", "-c", script]);
+    let manager = Manager::start_with(&sandbox, "stop-timeout 1\nstart-grace 0", &[], &["sh", "-c", script]);
     let program = pid_in(&sandbox.path("ready"));
     assert_eq!(manager.ask("stop"), "Sent SIGTERM\n");
     manager.gone();
@@ -116,13 +118,16 @@ fn orphans_of_the_program_are_reaped() {
 #[test]
 fn start_test_holds_the_start_until_it_passes() {
     let sandbox = Sandbox::new();
-    let conf = "<runner>\n program sleep 1000\n start-test-program test -e passed\n</runner>\n";
-    let conf = sandbox.write("conf", conf).display().to_string();
-    let manager = Manager::start(&sandbox, &["-C", &conf], SLEEP);
-    assert_eq!(manager.status()["testing"], "1");
+    let conf = conf(&sandbox, "start-grace 0\nstart-test-program test -e passed");
+    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+    let starting = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock"]).args(SLEEP).spawn();
+    eventually_some(SOON, || manager.socket.exists().then_some(()));
+    let status = manager.status();
+    assert_eq!((status["testing"].as_str(), status["ready"].as_str()), ("1", "0"));
     sandbox.write("passed", "");
-    eventually_some(SOON, || (manager.status()["testing"] == "0").then_some(()));
-    assert_ne!(manager.pid(), 0);
+    assert_eq!(starting.wait(SOON).status, 0);
+    let status = manager.status();
+    assert_eq!((status["testing"].as_str(), status["ready"].as_str()), ("0", "1"));
 }
 
 #[test]

@@ -4,7 +4,9 @@ mod clients;
 mod daemon;
 mod life;
 mod output;
+mod readiness;
 mod socket;
+mod takeover;
 
 use std::collections::HashMap;
 use std::fs;
@@ -25,10 +27,30 @@ struct Manager<'a> {
 }
 
 impl<'a> Manager<'a> {
-    /// Starts a daemon: `zdrun -d -s SOCKET OPTIONS PROGRAM`.
+    /// Starts a daemon whose start counts at once: `zdrun -d -s SOCKET -C CONF OPTIONS PROGRAM`.
     fn start(sandbox: &'a Sandbox, options: &[&str], program: &[&str]) -> Self {
+        Self::start_with(sandbox, "start-grace 0", options, program)
+    }
+
+    /// Starts a daemon with these lines in its `<runner>`.
+    fn start_with(sandbox: &'a Sandbox, runner: &str, options: &[&str], program: &[&str]) -> Self {
+        let conf = conf(sandbox, runner);
+        Self::start_from(sandbox, &conf, options, program)
+    }
+
+    /// Starts a daemon with this configuration file.
+    fn start_from(sandbox: &'a Sandbox, conf: &Path, options: &[&str], program: &[&str]) -> Self {
         let socket = sandbox.path("sock");
-        sandbox.zdrun().arg("-d").arg("-s").arg(&socket).args(options).args(program).run();
+        sandbox
+            .zdrun()
+            .arg("-d")
+            .arg("-s")
+            .arg(&socket)
+            .arg("-C")
+            .arg(conf)
+            .args(options)
+            .args(program)
+            .run();
         Self { sandbox, socket }
     }
 
@@ -82,6 +104,11 @@ impl<'a> Manager<'a> {
     fn manager_pid(&self) -> i32 {
         self.status()["manager"].parse().expect("a number")
     }
+}
+
+/// A configuration file with these lines in its `<runner>`; the program is named on the command line.
+fn conf(sandbox: &Sandbox, runner: &str) -> PathBuf {
+    sandbox.write("runner.conf", format!("<runner>\n{runner}\n</runner>\n"))
 }
 
 fn rest(mut stream: UnixStream) -> String {

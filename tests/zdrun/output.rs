@@ -4,10 +4,10 @@ use super::*;
 use crate::sandbox::matches;
 
 /// A configuration with an event log, and with a transcript.
-fn conf(sandbox: &Sandbox) -> String {
+fn logging_conf(sandbox: &Sandbox) -> String {
     let root = sandbox.root().display();
     let text = format!(
-        "<runner>\n program sleep 1000\n transcript {root}/out\n</runner>\n\
+        "<runner>\n start-grace 0\n transcript {root}/out\n</runner>\n\
          <eventlog>\n <logfile>\n path {root}/log\n </logfile>\n</eventlog>\n"
     );
     sandbox.write("conf", text).display().to_string()
@@ -18,9 +18,9 @@ const TIME: &str = "[..]-[..]-[..]T[..]:[..]:[..]";
 #[test]
 fn event_log_tells_the_programs_life() {
     let sandbox = Sandbox::new();
-    let conf = conf(&sandbox);
+    let conf = logging_conf(&sandbox);
     let work = sandbox.root().display().to_string();
-    let manager = Manager::start(&sandbox, &["-C", &conf, "-z", &work], SLEEP);
+    let manager = Manager::start_from(&sandbox, Path::new(&conf), &["-z", &work], SLEEP);
     let first = manager.pid();
     signal(first, nix::sys::signal::Signal::SIGKILL);
     let second = manager.next_pid(first);
@@ -46,7 +46,7 @@ fn event_log_tells_the_programs_life() {
 #[test]
 fn event_log_that_cannot_be_opened_stops_the_start() {
     let sandbox = Sandbox::new();
-    let conf = conf(&sandbox);
+    let conf = logging_conf(&sandbox);
     fs::create_dir(sandbox.path("log")).expect("a directory");
     let complaint =
         format!("zdrun: cannot open log file '{}/log': Is a directory\n", sandbox.root().display());
@@ -58,11 +58,11 @@ fn event_log_that_cannot_be_opened_stops_the_start() {
 #[test]
 fn transcript_keeps_the_output_and_follows_a_rotation() {
     let sandbox = Sandbox::new();
-    let conf = conf(&sandbox);
+    let conf = logging_conf(&sandbox);
     let script =
         "echo out; echo err >&2; while [ ! -e go ]; do sleep 0.02; done; echo later; exec sleep 1000";
     let work = sandbox.root().display().to_string();
-    let manager = Manager::start(&sandbox, &["-C", &conf, "-z", &work], &["sh", "-c", script]);
+    let manager = Manager::start_from(&sandbox, Path::new(&conf), &["-z", &work], &["sh", "-c", script]);
     eventually_some(SOON, || (sandbox.read("out") == "out\nerr\n").then_some(()));
     fs::rename(sandbox.path("out"), sandbox.path("out.1")).expect("it is there");
     fs::rename(sandbox.path("log"), sandbox.path("log.1")).expect("it is there");
@@ -79,9 +79,9 @@ fn transcript_keeps_the_output_and_follows_a_rotation() {
 #[test]
 fn last_words_of_a_program_are_in_the_transcript() {
     let sandbox = Sandbox::new();
-    let conf = conf(&sandbox);
+    let conf = logging_conf(&sandbox);
     let script = "head -c 50000 /dev/zero | tr '\\0' x; exit 0";
-    Manager::start(&sandbox, &["-C", &conf], &["sh", "-c", script]);
+    Manager::start_from(&sandbox, Path::new(&conf), &[], &["sh", "-c", script]);
     sandbox.assert_no_process_left();
     assert_eq!(sandbox.read("out"), "x".repeat(50_000));
 }
@@ -89,10 +89,10 @@ fn last_words_of_a_program_are_in_the_transcript() {
 #[test]
 fn full_disk_under_the_transcript_neither_blocks_nor_ends_the_program() {
     let sandbox = Sandbox::new();
-    let conf = conf(&sandbox);
+    let conf = logging_conf(&sandbox);
     std::os::unix::fs::symlink("/dev/full", sandbox.path("out")).expect("a link");
     let script = "head -c 1000000 /dev/zero; echo $$ > done; exec sleep 1000";
-    let manager = Manager::start(&sandbox, &["-C", &conf], &["sh", "-c", script]);
+    let manager = Manager::start_from(&sandbox, Path::new(&conf), &[], &["sh", "-c", script]);
     let program = pid_in(&sandbox.path("done"));
     assert_eq!(manager.pid(), program);
     let log = sandbox.read("log");

@@ -12,9 +12,9 @@ pub(super) static OURS: Component =
 pub(super) static PEERS: Component =
     Component { package: "zdaemon", needs: &[], abstract_types: &[], types: &[&PEER_RUNNER, &ENVIRONMENT] };
 
-/// The section, with the text that stands in for a missing `daemon`.
+/// The section, with the text that stands in for a missing `daemon` and with more keys.
 macro_rules! runner {
-    ($daemon:literal) => {
+    ($daemon:literal $(, $more:expr)*) => {
         SectionType {
             name: "runner",
             implements: None,
@@ -79,6 +79,7 @@ macro_rules! runner {
                     "Where the output of a detached program goes; `/dev/null` when not given.",
                 )),
                 Member::Key(Key::new("prompt", &STRING, "Prompt of the shell; `zdctl>` when not given.")),
+                $($more,)*
             ],
             check: None,
             meaning: "The daemon manager: what it runs and how. Only zdctl and zdrun use it.",
@@ -86,8 +87,22 @@ macro_rules! runner {
     };
 }
 
-/// The daemon manager stays in the foreground unless told otherwise, as in the founding document.
-static RUNNER: SectionType = runner!("off");
+/// The daemon manager stays in the foreground unless told otherwise, as in the founding document; the last keys are
+/// ours alone.
+static RUNNER: SectionType = runner!(
+    "off",
+    Member::Key(
+        Key::new("start-grace", &INTEGER, "Seconds that a program must live for its start to count.").or("1"),
+    ),
+    Member::Key(
+        Key::new("stop-group", &BOOLEAN, "A stop is for the program and all of its process group.")
+            .or("true"),
+    ),
+    Member::Key(
+        Key::new("notify", &BOOLEAN, "A start counts when the program says READY=1 (sd_notify(3)).")
+            .or("false"),
+    )
+);
 
 /// The Python zdaemon of today detaches.
 static PEER_RUNNER: SectionType = runner!("on");

@@ -5,12 +5,14 @@ use std::io;
 use std::path::Path;
 
 use super::super::Error;
+use super::super::output::Output;
 use super::super::program::Command;
+use super::super::resume::RESUME;
 use super::super::state::{Action, Event};
-use super::super::transcript::Transcript;
-use super::{Manager, wall_clock};
+use super::Manager;
+use super::record::wall_clock;
 use crate::control::{READY_FD, Reply};
-use crate::sys::process::{self, Receiver};
+use crate::sys::process::{self, Note, Receiver};
 use crate::sys::reason::reason;
 use crate::sys::signals::number;
 
@@ -23,6 +25,9 @@ impl Manager<'_> {
             for action in self.state.step(event, now) {
                 next = self.carry_out(action).or(next);
             }
+        }
+        if let Some(output) = self.output.as_mut().filter(|_| self.state.up().is_some()) {
+            output.stop_listening();
         }
     }
 
@@ -51,7 +56,7 @@ impl Manager<'_> {
             Action::Log(level, message) => self.say(level, &message),
             Action::Report(Ok(pid)) => self.report.started(pid),
             Action::Report(Err(why)) => {
-                let error = Error::NotStarted(why);
+                let error = Error::NotStarted(self.with_last_words(why));
                 self.report.failed(&error);
                 self.failure = Some(error);
             }
@@ -59,14 +64,36 @@ impl Manager<'_> {
         None
     }
 
+    /// Whether a stop is meant for the program's whole group.
+    pub(super) fn signals_group(&self) -> bool {
+        self.own_session && self.runner.stop_group
+    }
+
+    /// The reason, what the program said last, and where it may have said more.
+    fn with_last_words(&self, mut why: String) -> String {
+        for line in self.last_output.iter().flat_map(|text| text.lines()) {
+            why.push_str("\n  ");
+            why.push_str(line);
+        }
+        for path in self.runner.logfile.iter().chain(&self.runner.transcript) {
+            why.extend(["\n  (see ", &path.to_string_lossy(), ")"]);
+        }
+        why
+    }
+
     fn signal_all(&self, group: i32, signal: i32) {
-        let receiver = if self.own_session { Receiver::Group(group) } else { Receiver::Process(group) };
+        let receiver = if self.signals_group() { Receiver::Group(group) } else { Receiver::Process(group) };
         // Nobody there any more is what was wanted.
         let _ = process::send_signal(receiver, signal);
     }
 
     fn spawn(&mut self) -> Event {
-        let started = self.start(&self.command.file, &self.command.words, self.own_session);
+        if let Some(output) = &mut self.output {
+            output.listen();
+        }
+        self.adopted_words = None;
+        let note = Some(self.claim.ledger().note());
+        let started = self.start(&self.command.file, &self.command.words, self.own_session, note);
         match started {
             Ok(pid) => {
                 self.started = Some(wall_clock());
@@ -83,7 +110,7 @@ impl Manager<'_> {
     fn start_test(&mut self) -> Event {
         let found = Command::find(&self.runner.start_test_program).map_err(|error| error.to_string());
         let started = found.and_then(|test| {
-            self.start(&test.file, &test.words, true).map_err(|error| not_executed(&test.file, &error))
+            self.start(&test.file, &test.words, true, None).map_err(|error| not_executed(&test.file, &error))
         });
         match started {
             Ok(pid) => {
@@ -94,14 +121,21 @@ impl Manager<'_> {
         }
     }
 
-    fn start(&self, file: &Path, words: &[OsString], own_session: bool) -> io::Result<i32> {
+    fn start(
+        &self,
+        file: &Path,
+        words: &[OsString],
+        own_session: bool,
+        note: Option<Note<'_>>,
+    ) -> io::Result<i32> {
         process::start(&process::Program {
             file,
             words,
-            environment: self.environment,
-            hidden: &[READY_FD],
-            output: self.transcript.as_ref().map(Transcript::input),
+            environment: &self.environment,
+            hidden: &[READY_FD, RESUME],
+            output: self.output.as_ref().map(Output::input),
             own_session,
+            note,
         })
     }
 }

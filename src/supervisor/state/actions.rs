@@ -11,6 +11,7 @@ pub type Client = u64;
 
 /// The settings that the state machine acts by.
 #[derive(Debug, Clone, PartialEq, Eq)]
+#[expect(clippy::struct_excessive_bools, reason = "settings as the person gives them")]
 pub struct Policy {
     /// The longest delay between restarts; a run of this length or more clears the back-off. Zero: restart at once,
     /// for ever.
@@ -25,6 +26,27 @@ pub struct Policy {
     pub hang_around: bool,
     /// There is a start test to run after each start.
     pub start_test: bool,
+    /// How long a program must live before its start counts.
+    pub start_grace: Duration,
+    /// The start counts when the program says that it is ready, however long that takes (`sd_notify(3)`).
+    pub notify: bool,
+}
+
+/// What one state machine leaves to the next.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Snapshot {
+    /// The program that runs.
+    pub program: Option<i32>,
+    /// It has proven itself.
+    pub proven: bool,
+    /// How long until the next start, in a back-off.
+    pub waits: Option<Duration>,
+    /// How long ago the program was last started.
+    pub ran: Option<Duration>,
+    /// The back-off.
+    pub backoff: Duration,
+    /// How many times the program was started again without anybody asking.
+    pub restarts: u64,
 }
 
 /// What happens.
@@ -32,6 +54,10 @@ pub struct Policy {
 pub enum Event {
     /// The manager is ready to work.
     Begin,
+    /// The manager is ready to work, and its program runs already, as this process.
+    Adopt(i32),
+    /// The program says that it is ready.
+    Ready,
     /// A client asks for the program to run.
     Start(Client),
     /// A client asks for it not to run.
@@ -92,7 +118,7 @@ pub enum Action {
     Reply(Client, Reply),
     /// Write a record to the event log.
     Log(Level, String),
-    /// Tell whoever started the manager that the program runs, or why it does not and the manager ends.
+    /// Tell whoever started the manager that the program is up, or why it is not.
     Report(Result<i32, String>),
     /// Start the start test; say [`Event::TestStarted`] or [`Event::TestNotStarted`].
     StartTest,

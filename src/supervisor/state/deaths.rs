@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Action, BACK_OFF_STEP, LEFT_BEHIND, Origin, Phase, SHORTEST, State, Then};
+use super::{Action, BACK_OFF_STEP, LEFT_BEHIND, Origin, Phase, Proven, SHORTEST, State, Then};
 use crate::control::Reply;
 use crate::eventlog::Level;
 use crate::sys::process::Ended;
@@ -11,17 +11,34 @@ use crate::sys::signal_names;
 impl State {
     pub(super) fn spawned(&mut self, pid: i32, now: Duration) -> Vec<Action> {
         let Phase::Spawning(origin) = self.phase else { return Vec::new() };
-        self.phase = Phase::Up { pid };
+        let until = Some(now.saturating_add(self.policy.start_grace)).filter(|_| !self.policy.notify);
+        let at_once = !self.policy.notify && self.policy.start_grace.is_zero();
+        let proven = if at_once { Proven::Yes } else { Proven::Not { until } };
+        self.phase = Phase::Up { pid, proven, first: origin == Origin::First };
         self.last_start = Some(now);
         let mut actions = vec![Action::Log(Level::INFO, format!("spawned process pid={pid}"))];
         if let Origin::Down(client) | Origin::Waiting(client) = origin {
             actions.push(Action::Reply(client, Reply::Started));
         }
-        actions.push(Action::Report(Ok(pid)));
         if self.policy.start_test {
             actions.extend(self.test.begin());
         }
         actions
+    }
+
+    /// The program that an earlier manager left running is this one's from now on.
+    pub(super) fn adopt(&mut self, pid: i32, now: Duration) -> Vec<Action> {
+        self.phase = Phase::Up { pid, proven: Proven::Yes, first: false };
+        self.last_start = Some(now);
+        vec![Action::Log(Level::INFO, format!("adopted process pid={pid}"))]
+    }
+
+    /// The start counts: the program lived long enough, or said that it is ready.
+    pub(super) fn prove(&mut self) -> Vec<Action> {
+        if let Phase::Up { proven, .. } = &mut self.phase {
+            *proven = Proven::Yes;
+        }
+        Vec::new()
     }
 
     pub(super) fn spawn_failed(&mut self, reason: String, lasting: bool, now: Duration) -> Vec<Action> {
@@ -47,8 +64,12 @@ impl State {
     }
 
     pub(super) fn died(&mut self, end: Ended, now: Duration) -> Vec<Action> {
+        self.last_end = Some(end);
         match self.phase {
-            Phase::Up { pid } => self.died_unasked(pid, end, now),
+            Phase::Up { pid, first, .. } => {
+                let failed_start = first && self.up().is_none();
+                self.died_unasked(pid, end, failed_start, now)
+            }
             Phase::Stopping { group, leader: true, kill_at, then, .. } => {
                 // The program itself is gone; what it left behind gets a short time of its own.
                 let latest = now.saturating_add(LEFT_BEHIND);
@@ -60,27 +81,44 @@ impl State {
         }
     }
 
-    fn died_unasked(&mut self, pid: i32, end: Ended, now: Duration) -> Vec<Action> {
+    /// `failed_start`: it is the manager's first start, and the program was not yet up.
+    fn died_unasked(&mut self, pid: i32, end: Ended, failed_start: bool, now: Duration) -> Vec<Action> {
         let mut actions = self.test.abandon();
         let told = format!("pid {pid}: {}", describe(end));
-        let (listed, status) = match end {
-            Ended::Exited(status) => (i32::from(status), status),
-            Ended::Killed(..) => (-1, u8::MAX),
-        };
-        if self.policy.exit_codes.contains(&listed) {
+        let status = self.listed_status(end);
+        if let Some(status) = status.or_else(|| (failed_start && !self.policy.forever).then_some(1)) {
             actions.push(Action::Log(Level::INFO, format!("{told}; exiting now")));
             self.phase = Phase::Ended(status);
+        } else {
+            actions.push(Action::Log(Level::INFO, told));
+        }
+        if failed_start {
+            let why = format!("the program ended before it was up: {}", describe(end));
+            actions.push(Action::Log(Level::ERROR, why.clone()));
+            actions.push(Action::Report(Err(why)));
+        }
+        if self.ended().is_some() {
             return actions;
         }
-        actions.push(Action::Log(Level::INFO, told));
         let ran = now.saturating_sub(self.last_start.unwrap_or(now));
         if ran < self.policy.backoff_limit || self.policy.backoff_limit.is_zero() {
             actions.extend(self.back_off(true, now));
         } else {
             self.backoff = Duration::ZERO;
+            self.restarts = self.restarts.saturating_add(1);
             actions.extend(self.spawn(Origin::Again));
         }
         actions
+    }
+
+    /// The status to end with, if the program's end is one after which it is not started again.
+    fn listed_status(&self, end: Ended) -> Option<u8> {
+        let (listed, status) = match end {
+            Ended::Exited(status) => (i32::from(status), status),
+            Ended::Killed(..) => (-1, u8::MAX),
+            Ended::Unseen => return None,
+        };
+        self.policy.exit_codes.contains(&listed).then_some(status)
     }
 
     /// Plans the next start after one that did not last. Where `counts` is false (the system was short of something),
@@ -117,7 +155,8 @@ impl State {
 }
 
 /// A process's end in the words of zdaemon (ZDPROTO section 2.3).
-fn describe(end: Ended) -> String {
+#[must_use]
+pub fn describe(end: Ended) -> String {
     match end {
         Ended::Exited(status) => format!("exit status {status}"),
         Ended::Killed(signal, core) => {
@@ -125,5 +164,6 @@ fn describe(end: Ended) -> String {
             let name = signal_names::name(signal).unwrap_or_else(|| format!("signal {signal}"));
             format!("terminated by {name}{left}")
         }
+        Ended::Unseen => "ended; how is only known to the manager that started it".to_owned(),
     }
 }

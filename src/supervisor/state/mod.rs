@@ -7,10 +7,13 @@
 //! phase     start          stop           restart        exit, SIGTERM  died / gone            due
 //! Down      spawn          end or stay    spawn          end            -                      -
 //! Waiting   spawn          end or stay    spawn          end            -                      spawn
-//! Up        "already"      TERM: Down     TERM: Spawn    TERM: Exit     exit code: end;        -
+//! Up        "already"      TERM: Down     TERM: Spawn    TERM: Exit     exit code: end;        proven
 //!                                                                       else back off or spawn
 //! Stopping  then = Spawn   then = Down    then = Spawn   then = Exit    all gone: do `then`    KILL
 //! ```
+//!
+//! A program that runs is *up* when it has proven itself: it lived through the start grace or said that it is ready,
+//! and its start test passed. A first start that never comes up is a failure that the starter is told of.
 //!
 //! "end or stay": without `hang-around` the manager ends when nothing is left to run, with it the phase is Down.
 //! Promises: never two programs; a stop is never lost; a back-off never exceeds its limit; each phase has a way out.
@@ -23,10 +26,12 @@ mod tests;
 
 use std::time::Duration;
 
-pub use actions::{Action, Client, Event, Policy};
+pub use actions::{Action, Client, Event, Policy, Snapshot};
+pub use deaths::describe;
 
 use crate::control::{Mood, Reply};
 use crate::eventlog::Level;
+use crate::sys::process::Ended;
 
 use start_test::StartTest;
 
@@ -63,14 +68,24 @@ enum Origin {
     Again,
 }
 
+/// Whether a program that runs can be expected to go on running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Proven {
+    /// Not before that time, or before it says so itself.
+    Not {
+        until: Option<Duration>,
+    },
+    Yes,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Phase {
     /// Nothing runs, nothing is wanted.
     Down,
     /// The loop has been told to start the program and has not yet said how it went.
     Spawning(Origin),
-    /// The program runs.
-    Up { pid: i32 },
+    /// The program runs. `first`: by the manager's own first start.
+    Up { pid: i32, proven: Proven, first: bool },
     /// The program shall run again at that time.
     Waiting { until: Duration },
     /// SIGTERM was sent. `leader`: the program itself is still there; `group`: who is waited for.
@@ -86,6 +101,8 @@ pub struct State {
     phase: Phase,
     backoff: Duration,
     last_start: Option<Duration>,
+    last_end: Option<Ended>,
+    restarts: u64,
     test: StartTest,
 }
 
@@ -93,17 +110,68 @@ impl State {
     /// A manager that has done nothing yet; its first event is [`Event::Begin`].
     #[must_use]
     pub fn new(policy: Policy) -> Self {
-        let test = StartTest::default();
-        Self { policy, phase: Phase::Down, backoff: Duration::ZERO, last_start: None, test }
+        Self {
+            policy,
+            phase: Phase::Down,
+            backoff: Duration::ZERO,
+            last_start: None,
+            last_end: None,
+            restarts: 0,
+            test: StartTest::default(),
+        }
+    }
+
+    /// What another state machine needs to go on in this one's place; `None`: something is under way that it could
+    /// not go on with.
+    #[must_use]
+    pub fn snapshot(&self, now: Duration) -> Option<Snapshot> {
+        if self.test.under_way() {
+            return None;
+        }
+        let (program, proven, waits) = match self.phase {
+            Phase::Down => (None, false, None),
+            Phase::Waiting { until } => (None, false, Some(until.saturating_sub(now))),
+            Phase::Up { pid, proven, first: false } => (Some(pid), proven == Proven::Yes, None),
+            Phase::Up { pid, proven: Proven::Yes, .. } => (Some(pid), true, None),
+            Phase::Up { .. } | Phase::Spawning(_) | Phase::Stopping { .. } | Phase::Ended(_) => return None,
+        };
+        let ran = self.last_start.map(|started| now.saturating_sub(started));
+        Some(Snapshot { program, proven, waits, ran, backoff: self.backoff, restarts: self.restarts })
+    }
+
+    /// Goes on where another left off, at a time of `now` in which the program's last start is 0.
+    #[must_use]
+    pub fn resume(policy: Policy, snapshot: Snapshot, now: Duration) -> Self {
+        let Snapshot { program, proven, waits, ran, backoff, restarts } = snapshot;
+        let grace = Some(now.saturating_add(policy.start_grace)).filter(|_| !policy.notify);
+        let proven = if proven { Proven::Yes } else { Proven::Not { until: grace } };
+        let phase = match (program, waits) {
+            (Some(pid), _) => Phase::Up { pid, proven, first: false },
+            (None, Some(remaining)) => Phase::Waiting { until: now.saturating_add(remaining) },
+            (None, None) => Phase::Down,
+        };
+        let last_start = ran.map(|_| Duration::ZERO);
+        Self { phase, backoff, last_start, restarts, ..Self::new(policy) }
     }
 
     /// What is to be done about `event`, in order.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Action> {
+        let was_up = self.up();
+        let mut actions = self.decide(event, now);
+        if let Some(pid) = self.up().filter(|pid| was_up != Some(*pid)) {
+            actions.push(Action::Report(Ok(pid)));
+        }
+        actions
+    }
+
+    fn decide(&mut self, event: Event, now: Duration) -> Vec<Action> {
         if matches!(self.phase, Phase::Ended(_)) {
             return refuse_at_end(&event);
         }
         match event {
             Event::Begin => self.spawn(Origin::First),
+            Event::Adopt(pid) => self.adopt(pid, now),
+            Event::Ready => self.prove(),
             Event::Start(client) => self.start(client),
             Event::Restart(client) => self.restart(client, now),
             Event::Stop(client) => self.stop(client, now),
@@ -127,20 +195,38 @@ impl State {
     /// When [`Event::Due`] is due; `None`: nothing is.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        let own = match self.phase {
+        let grace = match self.phase {
+            Phase::Up { proven: Proven::Not { until }, .. } => until,
+            _ => None,
+        };
+        self.delay().into_iter().chain(grace).chain(self.test.due()).min()
+    }
+
+    /// When the program is started again or killed; `None`: neither is ahead.
+    #[must_use]
+    pub fn delay(&self) -> Option<Duration> {
+        match self.phase {
             Phase::Waiting { until } => Some(until),
             Phase::Stopping { kill_at, .. } => kill_at,
             _ => None,
-        };
-        own.into_iter().chain(self.test.due()).min()
+        }
     }
 
     /// The program's process number; `None`: it does not run.
     #[must_use]
     pub fn pid(&self) -> Option<i32> {
         match self.phase {
-            Phase::Up { pid } => Some(pid),
+            Phase::Up { pid, .. } => Some(pid),
             Phase::Stopping { group, leader: true, .. } => Some(group),
+            _ => None,
+        }
+    }
+
+    /// The program's process number, if it is up: proven and tested, and not being stopped.
+    #[must_use]
+    pub fn up(&self) -> Option<i32> {
+        match self.phase {
+            Phase::Up { pid, proven: Proven::Yes, .. } if !self.test.under_way() => Some(pid),
             _ => None,
         }
     }
@@ -183,6 +269,18 @@ impl State {
     #[must_use]
     pub fn last_start(&self) -> Option<Duration> {
         self.last_start
+    }
+
+    /// How the program last ended; `None`: it has not yet.
+    #[must_use]
+    pub fn last_end(&self) -> Option<Ended> {
+        self.last_end
+    }
+
+    /// How many times the program was started again without anybody asking.
+    #[must_use]
+    pub fn restarts(&self) -> u64 {
+        self.restarts
     }
 
     /// Whether the start test of the running program has yet to succeed.
@@ -274,7 +372,7 @@ impl State {
     fn stop_for(&mut self, then: Then, now: Duration) -> Vec<Action> {
         let mut actions = self.test.abandon();
         match &mut self.phase {
-            Phase::Up { pid } => {
+            Phase::Up { pid, .. } => {
                 let group = *pid;
                 let timeout = self.policy.stop_timeout;
                 let kill_at = (!timeout.is_zero()).then(|| now.saturating_add(timeout));
@@ -293,7 +391,13 @@ impl State {
     fn due(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = self.test.due_now(now);
         match &mut self.phase {
-            Phase::Waiting { until } if *until <= now => actions.extend(self.spawn(Origin::Again)),
+            Phase::Waiting { until } if *until <= now => {
+                self.restarts = self.restarts.saturating_add(1);
+                actions.extend(self.spawn(Origin::Again));
+            }
+            Phase::Up { proven: Proven::Not { until: Some(until) }, .. } if *until <= now => {
+                actions.extend(self.prove());
+            }
             Phase::Stopping { group, leader, kills, .. } if !*leader && *kills >= MOST_KILLS => {
                 let message = format!("pid {group}: what it left behind does not end; going on without it");
                 actions.push(Action::Log(Level::WARNING, message));

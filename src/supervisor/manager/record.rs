@@ -1,0 +1,73 @@
+//! The state as clients see it.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use super::super::state::describe;
+use super::Manager;
+use crate::control::{Mood, StatusRecord};
+
+/// What a change of is a change to those who watch.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Shown {
+    pid: Option<i32>,
+    up: bool,
+    testing: bool,
+    mood: Mood,
+    backoff: u64,
+    restarts: u64,
+    note: Option<String>,
+}
+
+impl Manager<'_> {
+    pub(super) fn record(&self) -> StatusRecord {
+        let now = wall_clock();
+        let remaining = self.state.delay().map(|due| due.saturating_sub(self.now()).as_secs_f64());
+        StatusRecord {
+            now,
+            mood: self.state.mood(),
+            delay: remaining.map(|seconds| now + seconds),
+            backoff: self.state.backoff().as_secs(),
+            lasttime: self.started,
+            application: self.state.pid().and_then(|pid| u32::try_from(pid).ok()),
+            testing: self.state.testing(),
+            manager: std::process::id(),
+            backoff_limit: self.runner.backoff_limit.as_secs(),
+            filename: self.command.file.clone().into_os_string(),
+            args: Some(self.adopted_words.as_ref().unwrap_or(&self.command.words).clone()),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            ready: self.state.up().is_some(),
+            restarts: self.state.restarts(),
+            replaced: self.replaced,
+            last_exit: self.state.last_end().map(describe),
+            last_output: self.last_output.clone(),
+            note: self.note.clone(),
+        }
+    }
+
+    /// Tells those who watch, if there is anything new.
+    pub(super) fn tell_watchers(&mut self) {
+        if !self.clients.are_watching() {
+            self.shown = None;
+            return;
+        }
+        let shown = Shown {
+            pid: self.state.pid(),
+            up: self.state.up().is_some(),
+            testing: self.state.testing(),
+            mood: self.state.mood(),
+            backoff: self.state.backoff().as_secs(),
+            restarts: self.state.restarts(),
+            note: self.note.clone(),
+        };
+        if self.shown.as_ref() != Some(&shown) {
+            let record = self.record();
+            self.clients.tell_watchers(&record);
+            self.shown = Some(shown);
+        }
+    }
+}
+
+/// Seconds since the epoch. For the record only: every interval is measured on the monotonic clock.
+pub(super) fn wall_clock() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}

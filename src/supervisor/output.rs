@@ -1,0 +1,337 @@
+//! What the program writes to its stdout and stderr in daemon mode, on its way to the transcript.
+//!
+//! The program writes into a pipe that the manager drains, so that the file can be exchanged under a running program,
+//! and so that a file that cannot be written (a full disk) never blocks or ends it: bytes are then dropped and
+//! counted, which is said once when it begins and once when it is over. The bytes move inside the kernel; only while
+//! the program is starting are they looked at, to be able to tell what it said last if it does not come up.
+//!
+//! The program's end of the pipe is a reading end too: should the manager be killed, the pipe lives on in the
+//! program, which waits for room at worst, and the next manager finds the pipe there.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::{Path, PathBuf};
+
+use super::Error;
+use crate::sys::daemon::OPEN_WITHOUT_WAITING;
+use crate::sys::pipe::{self, Moved};
+use crate::sys::reason::reason;
+
+/// How much the pipe holds, so that a program that floods it does not wake us for every page.
+const PIPE: usize = 1 << 20;
+/// How much is read at a time where bytes must be looked at, or dropped.
+const CHUNK: usize = 64 * 1024;
+/// How much of a starting program's last words is kept, in bytes.
+const LAST_WORDS: usize = 2048;
+
+/// The program's output.
+#[derive(Debug)]
+pub struct Output {
+    transcript: Option<Transcript>,
+    pipe: File,
+    /// The program's end. Kept open here too, so that a program's end is no end of file.
+    input: File,
+    /// What a starting program said last; absent: nobody wants to know.
+    last_words: Option<Vec<u8>>,
+}
+
+/// The file.
+#[derive(Debug)]
+struct Transcript {
+    path: PathBuf,
+    file: File,
+    /// Bytes lost since the file could last be written.
+    dropped: u64,
+    /// The file takes bytes only by way of our memory (a terminal).
+    by_hand: bool,
+}
+
+impl Output {
+    /// Opens the transcript, if there is to be one, and makes the pipe.
+    ///
+    /// # Errors
+    /// The file cannot be opened; the system is out of descriptors.
+    pub fn open(path: Option<&Path>) -> Result<Self, Error> {
+        let (read, write) = pipe::pipe().map_err(no_pipe)?;
+        pipe::enlarge(&write, PIPE);
+        let input = pipe::both_ends(&write).map_err(no_pipe)?;
+        Self::with_pipe(path, File::from(read), input)
+    }
+
+    /// Takes over the pipe into which `pid`, the program of an earlier manager, writes. Without one to be found, only
+    /// what later programs write is kept.
+    ///
+    /// # Errors
+    /// As [`Output::open`].
+    pub fn adopt(path: Option<&Path>, pid: i32) -> Result<Self, Error> {
+        let Ok(Some(read)) = pipe::pipe_of(pid, 1) else { return Self::open(path) };
+        let input = pipe::both_ends(&read).map_err(no_pipe)?;
+        Self::with_pipe(path, read, input)
+    }
+
+    /// Goes on with a pipe that was made before.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn with_pipe(path: Option<&Path>, pipe: File, input: File) -> Result<Self, Error> {
+        pipe::never_block(&pipe).map_err(no_pipe)?;
+        Ok(Self { transcript: path.map(Transcript::open).transpose()?, pipe, input, last_words: None })
+    }
+
+    /// What the program gets as stdout and stderr.
+    pub fn input(&self) -> BorrowedFd<'_> {
+        self.input.as_fd()
+    }
+
+    /// What to wait on for output to move.
+    pub fn output(&self) -> BorrowedFd<'_> {
+        self.pipe.as_fd()
+    }
+
+    /// A program is being started: from here on its last words are kept, until [`Output::stop_listening`].
+    pub fn listen(&mut self) {
+        self.last_words = Some(Vec::new());
+    }
+
+    /// The program is up.
+    pub fn stop_listening(&mut self) {
+        self.last_words = None;
+    }
+
+    /// The last whole lines that a starting program said; `None`: nothing, or it was up.
+    pub fn last_words(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(self.last_words.as_ref()?).into_owned();
+        let text = text.trim_end();
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    /// Moves what is there, or a good part of it. Gives a message worth a line in the log: that bytes are being lost,
+    /// or were.
+    pub fn pump(&mut self) -> Option<String> {
+        if self.last_words.is_some() || self.transcript.as_ref().is_some_and(|transcript| transcript.by_hand)
+        {
+            return self.pump_by_hand();
+        }
+        let Some(transcript) = &mut self.transcript else {
+            self.discard();
+            return None;
+        };
+        let moved = transcript
+            .file
+            .seek(SeekFrom::End(0))
+            .and_then(|_| pipe::move_bytes(self.pipe.as_fd(), transcript.file.as_fd(), PIPE));
+        match moved {
+            Ok(Moved::Bytes(length)) => transcript.written(length),
+            Ok(Moved::Nothing) => None,
+            Ok(Moved::Unsupported) => {
+                transcript.by_hand = true;
+                self.pump_by_hand()
+            }
+            Err(error) if error.raw_os_error() == Some(ESPIPE) => {
+                transcript.by_hand = true;
+                self.pump_by_hand()
+            }
+            Err(error) => {
+                let lost = self.discard();
+                self.transcript.as_mut()?.lost(lost, &reason(&error))
+            }
+        }
+    }
+
+    fn pump_by_hand(&mut self) -> Option<String> {
+        let mut chunk = vec![0; CHUNK];
+        let length = (&self.pipe).read(&mut chunk).ok()?;
+        let bytes = chunk.get(..length)?;
+        if let Some(words) = &mut self.last_words {
+            words.extend_from_slice(bytes);
+            words.drain(..words.len().saturating_sub(LAST_WORDS));
+        }
+        self.transcript.as_mut()?.write(bytes)
+    }
+
+    /// Empties the pipe, once around; gives the number of bytes.
+    fn discard(&mut self) -> usize {
+        let mut chunk = vec![0; CHUNK];
+        let mut total = 0;
+        for _ in 0..PIPE / CHUNK {
+            match (&self.pipe).read(&mut chunk) {
+                Ok(length) if length > 0 => total += length,
+                _ => break,
+            }
+        }
+        total
+    }
+
+    /// Moves what is left in the pipe; for the end.
+    pub fn drain(&mut self) {
+        // Bounded: somebody whom the program left behind may still be writing.
+        for _ in 0..PIPE / CHUNK {
+            self.pump_by_hand();
+        }
+    }
+
+    /// Opens the transcript anew by its name, after a rotation. The old one stays where that fails.
+    ///
+    /// # Errors
+    /// The file cannot be opened.
+    pub fn reopen(&mut self) -> Result<(), Error> {
+        if let Some(transcript) = &mut self.transcript {
+            let dropped = transcript.dropped;
+            *transcript = Transcript { dropped, ..Transcript::open(&transcript.path)? };
+        }
+        Ok(())
+    }
+}
+
+/// "Illegal seek": a pipe or a terminal, which has no end to go to.
+const ESPIPE: i32 = 29;
+
+impl Transcript {
+    fn open(path: &Path) -> Result<Self, Error> {
+        let failed = |source| Error::Open { what: "transcript", path: path.to_owned(), source };
+        // A FIFO without a reader, or a terminal, must not hold the manager up. Not for appending, which splice(2)
+        // refuses; we go to the end ourselves each time.
+        let mut options = OpenOptions::new();
+        options.write(true).create(true).truncate(false).custom_flags(OPEN_WITHOUT_WAITING);
+        let file = options.open(path).map_err(failed)?;
+        Ok(Self { path: path.to_owned(), file, dropped: 0, by_hand: false })
+    }
+
+    fn write(&mut self, bytes: &[u8]) -> Option<String> {
+        let _ = self.file.seek(SeekFrom::End(0));
+        let mut rest = bytes;
+        while !rest.is_empty() {
+            match (&self.file).write(rest) {
+                Ok(length) if length > 0 => rest = rest.get(length..).unwrap_or_default(),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Ok(_) => return self.lost(rest.len(), "nothing could be written"),
+                Err(error) => return self.lost(rest.len(), &reason(&error)),
+            }
+        }
+        self.written(bytes.len())
+    }
+
+    fn written(&mut self, length: usize) -> Option<String> {
+        if length == 0 || self.dropped == 0 {
+            return None;
+        }
+        let dropped = std::mem::take(&mut self.dropped);
+        Some(format!("transcript '{}' is written again; {dropped} bytes were dropped", self.path.display()))
+    }
+
+    fn lost(&mut self, length: usize, why: &str) -> Option<String> {
+        let first = self.dropped == 0 && length > 0;
+        self.dropped = self.dropped.saturating_add(u64::try_from(length).unwrap_or(u64::MAX));
+        let path = self.path.display();
+        first.then(|| format!("cannot write transcript '{path}': {why}; output of the program is dropped"))
+    }
+}
+
+fn no_pipe(source: io::Error) -> Error {
+    Error::Open { what: "pipe", path: PathBuf::from("/proc/self/fd"), source }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn said(output: &mut Output, bytes: &[u8]) -> Option<String> {
+        (&output.input).write_all(bytes).unwrap();
+        output.pump()
+    }
+
+    #[test]
+    fn output_lands_in_the_file_and_after_a_reopen_in_the_new_one() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        std::fs::write(&path, "zero\n").unwrap();
+        let mut output = Output::open(Some(&path)).unwrap();
+        assert_eq!(said(&mut output, b"one\n"), None);
+        std::fs::rename(&path, place.path().join("old")).unwrap();
+        output.reopen().unwrap();
+        assert_eq!(said(&mut output, b"two\n"), None);
+        assert_eq!(std::fs::read(place.path().join("old")).unwrap(), b"zero\none\n");
+        assert_eq!(std::fs::read(&path).unwrap(), b"two\n");
+    }
+
+    #[test]
+    fn file_that_was_truncated_is_gone_on_with_from_its_new_end() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        let mut output = Output::open(Some(&path)).unwrap();
+        said(&mut output, b"before\n");
+        File::create(&path).unwrap();
+        said(&mut output, b"after\n");
+        assert_eq!(std::fs::read(&path).unwrap(), b"after\n");
+    }
+
+    #[test]
+    fn full_disk_is_told_once_and_counted_and_its_end_too() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        std::os::unix::fs::symlink("/dev/full", &path).unwrap();
+        let mut output = Output::open(Some(&path)).unwrap();
+        let told = said(&mut output, b"12345").unwrap();
+        assert!(told.ends_with("No space left on device; output of the program is dropped"), "{told}");
+        assert_eq!(said(&mut output, b"67890"), None);
+        std::fs::remove_file(&path).unwrap();
+        output.reopen().unwrap();
+        let told = said(&mut output, b"again\n").unwrap();
+        assert!(told.ends_with("is written again; 10 bytes were dropped"), "{told}");
+        assert_eq!(std::fs::read(&path).unwrap(), b"again\n");
+    }
+
+    #[test]
+    fn failed_reopen_keeps_the_old_file() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        let mut output = Output::open(Some(&path)).unwrap();
+        std::fs::rename(&path, place.path().join("old")).unwrap();
+        std::fs::create_dir(&path).unwrap();
+        assert!(output.reopen().unwrap_err().to_string().ends_with("Is a directory"));
+        assert_eq!(said(&mut output, b"kept\n"), None);
+        assert_eq!(std::fs::read(place.path().join("old")).unwrap(), b"kept\n");
+    }
+
+    #[test]
+    fn last_words_are_those_of_a_starting_program() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        let mut output = Output::open(Some(&path)).unwrap();
+        said(&mut output, b"earlier\n");
+        output.listen();
+        assert_eq!(output.last_words(), None);
+        said(&mut output, "x".repeat(5000).as_bytes());
+        said(&mut output, b"\nport in use\n");
+        let words = output.last_words().unwrap();
+        assert!(words.len() < 2048 && words.ends_with("x\nport in use"), "{words}");
+        output.stop_listening();
+        said(&mut output, b"later\n");
+        assert_eq!(output.last_words(), None);
+        assert!(std::fs::read(&path).unwrap().ends_with(b"\nport in use\nlater\n"));
+    }
+
+    #[test]
+    fn fifo_gets_the_output_by_hand() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("fifo");
+        let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
+        assert!(made.success());
+        let mut reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut output = Output::open(Some(&path)).unwrap();
+        said(&mut output, b"hello");
+        let mut text = [0; 5];
+        reader.read_exact(&mut text).unwrap();
+        assert_eq!(&text, b"hello");
+    }
+
+    #[test]
+    fn without_a_transcript_the_output_goes_nowhere_and_never_blocks() {
+        let mut output = Output::open(None).unwrap();
+        for _ in 0..64 {
+            assert_eq!(said(&mut output, "x".repeat(60_000).as_bytes()), None);
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! When a start counts: the grace, the program's own word, and what is told of one that fails.
+
+use super::*;
+use crate::sandbox::eventually;
+
+/// Says a line to the socket that the program finds in its environment, as `sd_notify(3)` does.
+fn notifying(what: &str, then: &str) -> String {
+    format!(
+        "import os, socket, time\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
+         a = os.environ['NOTIFY_SOCKET'].replace('@', '\\0', 1)\ns.sendto(b'{what}', a)\n{then}\n"
+    )
+}
+
+#[test]
+fn program_that_ends_within_the_grace_is_a_failed_start_with_its_last_words() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display().to_string();
+    let runner = format!("transcript {root}/out\nlogfile {root}/server.log");
+    let conf = conf(&sandbox, &runner);
+    let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock"]);
+    let complaint = format!(
+        "zdrun: the program ended before it was up: exit status 3\nzdrun:   starting\nzdrun:   port in use\n\
+         zdrun:   (see {root}/server.log)\nzdrun:   (see {root}/out)\n"
+    );
+    run.args(["sh", "-c", "echo starting; echo port in use >&2; exit 3"]).status(1).stderr(complaint).run();
+    assert_eq!(sandbox.read("out"), "starting\nport in use\n");
+    assert!(!sandbox.path("sock").exists());
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn program_that_says_it_is_ready_need_not_live_through_the_grace() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox, "start-grace 1000");
+    let program = notifying("READY=1\\nSTATUS=all is well", "time.sleep(1000)");
+    let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock", "python3", "-c", &program]);
+    run.run();
+    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+    let status = manager.status();
+    assert_eq!((status["ready"].as_str(), status["note"].as_str()), ("1", "'all is well'"));
+}
+
+#[test]
+fn program_that_is_to_say_so_is_waited_for() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox, "start-grace 0\nnotify true");
+    let wait = "while not os.path.exists('go'): time.sleep(0.02)\ns.sendto(b'READY=1', a)\ntime.sleep(1000)";
+    let program = notifying("STATUS=waiting", wait);
+    let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock", "python3", "-c", &program]);
+    let starting = run.spawn();
+    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+    eventually(SOON, || manager.socket.exists());
+    eventually(SOON, || manager.status().get("note").is_some_and(|note| note == "'waiting'"));
+    assert_eq!(manager.status()["ready"], "0");
+    sandbox.write("go", "");
+    assert_eq!(starting.wait(SOON).status, 0);
+    assert_eq!(manager.status()["ready"], "1");
+}
+
+#[test]
+fn watching_client_sees_each_change_until_the_end() {
+    let sandbox = Sandbox::new();
+    let manager = Manager::start(&sandbox, &[], SLEEP);
+    let mut stream = manager.connect();
+    stream.write_all(b"watch\n").expect("it is taken");
+    let first = manager.pid();
+    signal(first, nix::sys::signal::Signal::SIGKILL);
+    let second = manager.next_pid(first);
+    manager.ask("stop");
+    let records = rest(stream);
+    manager.gone();
+    let seen: Vec<_> = records
+        .split("\n\n")
+        .filter_map(|record| record.lines().find_map(|line| line.strip_prefix("application=")))
+        .collect();
+    let expected = [first, 0, second, second, 0].map(|pid| pid.to_string());
+    let mut seen: Vec<String> = seen.into_iter().map(str::to_owned).collect();
+    seen.dedup();
+    let mut expected = expected.to_vec();
+    expected.dedup();
+    assert_eq!(seen, expected, "{records}");
+}

@@ -1,0 +1,136 @@
+//! What outlives a manager: the program that a killed one left, and the manager that its next binary goes on with.
+
+use nix::sys::signal::Signal;
+
+use super::*;
+use crate::sandbox::eventually;
+
+/// Kills the manager and waits until it is gone.
+fn kill_manager(manager: &Manager<'_>) {
+    let pid = manager.manager_pid();
+    signal(pid, Signal::SIGKILL);
+    eventually(SOON, || !is_alive(pid));
+}
+
+#[test]
+fn program_of_a_killed_manager_is_adopted_by_the_next() {
+    let sandbox = Sandbox::new();
+    let first = Manager::start(&sandbox, &[], SLEEP);
+    let program = first.pid();
+    kill_manager(&first);
+    assert!(is_alive(program));
+    let second = Manager::start(&sandbox, &[], SLEEP);
+    assert_eq!(second.pid(), program);
+    assert_eq!(second.status()["ready"], "1");
+    assert_eq!(second.ask("start"), "Application already started\n");
+    signal(program, Signal::SIGKILL);
+    let next = second.next_pid(program);
+    assert_eq!(second.status()["lastexit"], "'ended; how is only known to the manager that started it'");
+    second.ask("stop");
+    second.gone();
+    assert!(!is_alive(next));
+}
+
+#[test]
+fn adopted_program_is_stopped_with_its_children() {
+    let sandbox = Sandbox::new();
+    let script = "(trap '' TERM; echo $BASHPID > child; while :; do sleep 1000; done) & sleep 1000";
+    let first = Manager::start(&sandbox, &[], &["bash", "-c", script]);
+    let child = pid_in(&sandbox.path("child"));
+    kill_manager(&first);
+    let second = Manager::start(&sandbox, &[], &["bash", "-c", script]);
+    assert_eq!(second.ask("stop"), "Sent SIGTERM\n");
+    second.gone();
+    assert!(!is_alive(child));
+}
+
+#[test]
+fn adopted_program_is_told_by_its_own_words() {
+    let sandbox = Sandbox::new();
+    let first = Manager::start(&sandbox, &[], SLEEP);
+    let program = first.pid();
+    kill_manager(&first);
+    let second = Manager::start(&sandbox, &[], &["sleep", "2000"]);
+    assert_eq!(second.status()["args"], "['sleep', '1000']");
+    assert_eq!(second.ask("restart"), "Sent SIGTERM; will restart later\n");
+    second.next_pid(program);
+    assert_eq!(second.status()["args"], "['sleep', '2000']");
+}
+
+#[test]
+fn output_in_a_gap_between_managers_is_kept() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display();
+    let runner = format!("start-grace 0\ntranscript {root}/out");
+    let script =
+        "echo one; until [ -e go ]; do sleep 0.02; done; echo two; echo done > said; exec sleep 1000";
+    let first = Manager::start_with(&sandbox, &runner, &[], &["sh", "-c", script]);
+    eventually(SOON, || sandbox.path("out").exists() && sandbox.read("out") == "one\n");
+    kill_manager(&first);
+    sandbox.write("go", "");
+    eventually(SOON, || sandbox.path("said").exists());
+    assert_eq!(sandbox.read("out"), "one\n");
+    let _second = Manager::start_with(&sandbox, &runner, &[], &["sh", "-c", script]);
+    eventually(SOON, || sandbox.read("out") == "one\ntwo\n");
+}
+
+#[test]
+fn program_that_died_with_its_manager_is_not_adopted() {
+    let sandbox = Sandbox::new();
+    let first = Manager::start(&sandbox, &[], SLEEP);
+    let program = first.pid();
+    kill_manager(&first);
+    signal(program, Signal::SIGKILL);
+    eventually(SOON, || !is_alive(program));
+    let second = Manager::start(&sandbox, &[], SLEEP);
+    assert_ne!(second.pid(), program);
+}
+
+#[test]
+fn next_binary_goes_on_with_program_socket_and_output() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display();
+    let runner = format!("start-grace 0\ntranscript {root}/out");
+    let script = "n=0; until [ -e enough ]; do n=$((n+1)); echo $n; done; echo done > said; exec sleep 1000";
+    let manager = Manager::start_with(&sandbox, &runner, &[], &["sh", "-c", script]);
+    let (own, program) = (manager.manager_pid(), manager.pid());
+    for replaced in 1..=5 {
+        assert_eq!(manager.ask("reexec"), "Replacing the daemon manager\n");
+        eventually(SOON, || manager.status()["replaced"] == replaced.to_string());
+        assert_eq!((manager.manager_pid(), manager.pid()), (own, program));
+    }
+    sandbox.write("enough", "");
+    eventually(SOON, || sandbox.path("said").exists());
+    signal(program, Signal::SIGKILL);
+    manager.next_pid(program);
+    assert_eq!(manager.status()["lastexit"], "'terminated by SIGKILL'");
+    manager.ask("stop");
+    manager.gone();
+    let lines: Vec<u64> = sandbox.read("out").lines().filter_map(|line| line.parse().ok()).collect();
+    let first_run = lines.iter().zip(1..).take_while(|(line, expected)| *line == expected).count();
+    assert!(first_run > 100 && lines.len() == first_run, "no line is lost: {first_run} of {}", lines.len());
+}
+
+#[test]
+fn back_off_goes_on_in_the_next_binary() {
+    let sandbox = Sandbox::new();
+    let manager = Manager::start(&sandbox, &["-b", "1000"], &["sh", "-c", "exit 1"]);
+    eventually(SOON, || manager.status()["backoff"] == "2" && manager.pid() == 0);
+    assert_eq!(manager.ask("reexec"), "Replacing the daemon manager\n");
+    eventually(SOON, || manager.status()["replaced"] == "1");
+    assert_ne!(manager.status()["backoff"], "0");
+    eventually(SOON, || manager.status()["backoff"] == "3");
+}
+
+#[test]
+fn binary_that_would_not_run_does_not_take_over() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox, "start-grace 0");
+    let manager = Manager::start_from(&sandbox, &conf, &[], SLEEP);
+    let program = manager.pid();
+    sandbox.write("runner.conf", "<runner>\n no-such-key\n</runner>\n");
+    let reply = manager.ask("reexec");
+    assert!(reply.starts_with("Daemon manager not replaced: the program file '"), "{reply}");
+    assert!(reply.contains("no-such-key"), "{reply}");
+    assert_eq!((manager.pid(), manager.status()["replaced"].as_str()), (program, "0"));
+}
