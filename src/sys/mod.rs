@@ -9,6 +9,7 @@ pub mod inherit;
 pub mod interrupt;
 pub mod local_time;
 pub mod log_file;
+pub mod memory;
 pub mod notify;
 pub mod pidfd;
 pub mod pipe;

@@ -18,6 +18,7 @@ const WANTED: &[Signal] = &[
     Signal::SIGUSR1,
     Signal::SIGUSR2,
     Signal::SIGALRM,
+    Signal::SIGWINCH,
     // A file that reached the limit of its size (setrlimit(2)) is then an error of that write, not our end.
     Signal::SIGXFSZ,
 ];

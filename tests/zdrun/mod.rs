@@ -2,6 +2,7 @@
 
 mod clients;
 mod daemon;
+mod init;
 mod life;
 mod output;
 mod readiness;

@@ -19,6 +19,7 @@ use crate::sys::signals::number;
 impl Manager<'_> {
     /// Steps the state machine and carries out what it asks for, and what follows from that.
     pub(super) fn happen(&mut self, event: Event) {
+        self.not_quiet();
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let now = self.now();

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use super::super::output::Output;
 use super::super::state::{Client, Event};
-use super::{Manager, Ready};
+use super::{Manager, Ready, is_init};
 use crate::control::{Reply, Request};
 use crate::eventlog::Level;
-use crate::sys::process::{self, Ended};
+use crate::sys::process::{self, Ended, Receiver};
 use crate::sys::reason::reason;
 use crate::sys::signal_names;
 use crate::sys::signals::number;
@@ -55,9 +55,17 @@ impl Manager<'_> {
                     if let Err(why) = self.reopen_logs() {
                         self.say(Level::ERROR, &why);
                     }
+                    self.hand_on(signal);
                 }
-                _ => {}
+                _ => self.hand_on(signal),
             }
+        }
+    }
+
+    /// In a container, whoever signals the first process means the program.
+    fn hand_on(&self, signal: i32) {
+        if let Some(pid) = self.state.pid().filter(|_| is_init()) {
+            let _ = process::send_signal(Receiver::Process(pid), signal);
         }
     }
 

@@ -35,6 +35,9 @@ const LOGGER: &str = "zdrun";
 /// How often a group is looked at whose processes are not our children, so that no signal tells of their end.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
 
+/// How long nothing must have happened for the manager to be at rest.
+const QUIET: Duration = Duration::from_secs(1);
+
 /// What a manager is given.
 pub struct Parts<'a> {
     /// The plain settings.
@@ -95,6 +98,8 @@ pub struct Manager<'a> {
     origin_of_process: &'a Origin,
     /// Accepting rests until then.
     deaf_until: Option<Duration>,
+    /// When what has happened last was long enough ago to call it quiet; absent: it was then.
+    quiet_from: Option<Duration>,
     /// Why the manager gave up.
     failure: Option<Error>,
 }
@@ -111,6 +116,13 @@ struct Ready {
     notify: bool,
     adopted: bool,
     clients: Vec<Client>,
+}
+
+impl Ready {
+    fn is_quiet(&self) -> bool {
+        let Self { signals, callers, output, notify, adopted, ref clients } = *self;
+        !(signals || callers || output || notify || adopted) && clients.is_empty()
+    }
 }
 
 impl<'a> Manager<'a> {
@@ -158,6 +170,7 @@ impl<'a> Manager<'a> {
             origin,
             origin_of_process,
             deaf_until: None,
+            quiet_from: Some(Duration::ZERO),
             failure: None,
         })
     }
@@ -174,8 +187,11 @@ impl<'a> Manager<'a> {
                 return self.end(status);
             }
             let ready = self.wait().map_err(Error::Wait)?;
-            self.serve_ready(ready);
             let now = self.now();
+            if !ready.is_quiet() {
+                self.not_quiet();
+            }
+            self.serve_ready(ready);
             self.clients.expire(now);
             if self.state.deadline().is_some_and(|due| due <= now) {
                 self.happen(Event::Due);
@@ -236,11 +252,15 @@ impl<'a> Manager<'a> {
         self.origin.elapsed()
     }
 
+    fn not_quiet(&mut self) {
+        self.quiet_from = Some(self.now().saturating_add(QUIET));
+    }
+
     /// How long nothing is due.
     fn limit(&self, now: Duration) -> Option<Duration> {
         let looks = self.state.awaited_group().is_some() && self.adopted_words.is_some();
         let look = looks.then(|| now.saturating_add(LOOK_AGAIN));
-        let dues = [self.state.deadline(), self.clients.deadline(), self.deaf_until, look];
+        let dues = [self.state.deadline(), self.clients.deadline(), self.deaf_until, self.quiet_from, look];
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
     }
 
@@ -261,7 +281,12 @@ impl<'a> Manager<'a> {
             let interest = if wants == Wants::Read { Interest::Read } else { Interest::Write };
             watched.push((descriptor, interest));
         }
-        let mut ready = poll::wait(&watched, self.limit(now))?.into_iter();
+        // After a while without anything to do, the memory that the last work needed is given back.
+        let at_rest = self.quiet_from.is_some_and(|from| from <= now);
+        self.quiet_from = self.quiet_from.filter(|_| !at_rest);
+        let limit = self.limit(now);
+        let wait = if at_rest { poll::rest } else { poll::wait };
+        let mut ready = wait(&watched, limit)?.into_iter();
         let [signals, callers, output, notify, adopted] =
             always.map(|watched| watched.is_some() && ready.next() == Some(true));
         let clients = clients.into_iter().zip(ready).filter(|(_, ready)| *ready);
@@ -280,7 +305,13 @@ fn policy(runner: &Runner) -> Policy {
         start_test: !runner.start_test_program.is_empty(),
         start_grace: runner.start_grace,
         notify: runner.notify,
+        pass_status: is_init(),
     }
+}
+
+/// Whether this is the first process of a container: then there is nobody else to hand signals and statuses on.
+fn is_init() -> bool {
+    process::own_pid() == 1
 }
 
 /// In daemon mode the output passes through us, even where it is not kept: a program that does not come up is quoted.

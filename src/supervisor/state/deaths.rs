@@ -86,7 +86,8 @@ impl State {
         let mut actions = self.test.abandon();
         let told = format!("pid {pid}: {}", describe(end));
         let status = self.listed_status(end);
-        if let Some(status) = status.or_else(|| (failed_start && !self.policy.forever).then_some(1)) {
+        let gives_up = failed_start && !self.policy.forever;
+        if let Some(status) = status.or_else(|| gives_up.then(|| self.final_status(1))) {
             actions.push(Action::Log(Level::INFO, format!("{told}; exiting now")));
             self.phase = Phase::Ended(status);
         } else {
@@ -115,10 +116,20 @@ impl State {
     fn listed_status(&self, end: Ended) -> Option<u8> {
         let (listed, status) = match end {
             Ended::Exited(status) => (i32::from(status), status),
-            Ended::Killed(..) => (-1, u8::MAX),
+            Ended::Killed(..) => (-1, self.final_status(u8::MAX)),
             Ended::Unseen => return None,
         };
         self.policy.exit_codes.contains(&listed).then_some(status)
+    }
+
+    /// The status to end with: this one, or how the program ended, where that is to be passed on; 128 + n for signal n,
+    /// as a shell has it.
+    fn final_status(&self, otherwise: u8) -> u8 {
+        match self.last_end.filter(|_| self.policy.pass_status) {
+            Some(Ended::Exited(status)) => status,
+            Some(Ended::Killed(signal, _)) => u8::try_from(128 + signal).unwrap_or(u8::MAX),
+            Some(Ended::Unseen) | None => otherwise,
+        }
     }
 
     /// Plans the next start after one that did not last. Where `counts` is false (the system was short of something),
@@ -135,7 +146,7 @@ impl State {
             self.backoff = limit;
             if counts && !self.policy.forever {
                 let why = "restarting too frequently; quit".to_owned();
-                self.phase = Phase::Ended(1);
+                self.phase = Phase::Ended(self.final_status(1));
                 return vec![Action::Log(Level::CRITICAL, why.clone()), Action::Report(Err(why))];
             }
         }
@@ -149,7 +160,7 @@ impl State {
         match then {
             Then::Down => self.end_or_stay(),
             Then::Spawn => self.spawn(Origin::Again),
-            Then::Exit => self.end(0),
+            Then::Exit => self.end(self.final_status(0)),
         }
     }
 }

@@ -17,6 +17,7 @@ fn policy() -> Policy {
         start_test: false,
         start_grace: Duration::ZERO,
         notify: false,
+        pass_status: false,
     }
 }
 
@@ -244,6 +245,20 @@ fn signal_to_the_manager_stops_the_program_first() {
     state.step(Event::Died(Ended::Killed(15, false)), seconds(1));
     state.step(Event::GroupGone, seconds(1));
     assert_eq!(state.ended(), Some(0));
+}
+
+#[test]
+fn first_process_of_a_container_ends_as_its_program_did() {
+    for (end, status) in [(Ended::Exited(0), 0), (Ended::Exited(7), 7), (Ended::Killed(15, false), 143)] {
+        let mut state = up(Policy { pass_status: true, ..policy() });
+        state.step(Event::Terminate, seconds(1));
+        state.step(Event::Died(end), seconds(1));
+        state.step(Event::GroupGone, seconds(1));
+        assert_eq!(state.ended(), Some(status));
+    }
+    let mut state = up(Policy { pass_status: true, backoff_limit: seconds(1), ..policy() });
+    state.step(Event::Died(Ended::Killed(9, false)), seconds(0));
+    assert_eq!(state.ended(), Some(137));
 }
 
 #[test]
