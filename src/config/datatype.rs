@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::path::PathBuf;
 
 use super::words::split_words;
+use crate::eventlog::Level;
 use crate::zconfig::{
     self, Datatype, Value, World, Wrong, directory_part, expand, is_directory, repr, strip,
 };
@@ -142,26 +143,12 @@ fn directory_path(text: &str, world: &World) -> Result<String, Wrong> {
     ))
 }
 
-const LEVELS: &[(&str, i64)] = &[
-    ("critical", 50),
-    ("fatal", 50),
-    ("error", 40),
-    ("warn", 30),
-    ("warning", 30),
-    ("info", 20),
-    ("blather", 15),
-    ("debug", 10),
-    ("trace", 5),
-    ("all", 1),
-    ("notset", 0),
-];
-
 fn log_level(text: &str) -> Result<Value, Wrong> {
     let lower = text.to_lowercase();
-    if let Some((_, level)) = LEVELS.iter().find(|(name, _)| *name == lower) {
-        return Ok(Value::Integer(*level));
+    if let Some(level) = Level::from_name(&lower) {
+        return Ok(Value::Integer(i64::from(level.0)));
     }
-    let names: Vec<&str> = LEVELS.iter().map(|(name, _)| *name).collect();
+    let names = Level::NAMES.map(|(name, _)| name);
     let hint = format!("{} and 0 to 50 are", names.join(", "));
     let value = zconfig::integer(&lower)
         .map_err(|wrong| Wrong::text(text, wrong.message(), "is not a log level", hint.as_str()))?;

@@ -4,9 +4,8 @@ use std::path::PathBuf;
 
 use super::Errors;
 use super::datatype::to_u32;
-use crate::eventlog::{
-    Handler, Layout, Level, LogFile, Rotation, Settings, Style, Syslog, SyslogAddress, Target,
-};
+use super::format::layout;
+use crate::eventlog::{Handler, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
 use crate::zconfig::{Family, Kind, Problem, SectionRef, Value};
 
 /// The settings of a section; handlers that are not served are refused, each with its place.
@@ -44,28 +43,6 @@ fn target(handler: SectionRef<'_>) -> Result<Target, String> {
 
 fn level(section: SectionRef<'_>) -> Level {
     Level(section.integer("level").and_then(|level| u8::try_from(level).ok()).unwrap_or_default())
-}
-
-fn layout(handler: SectionRef<'_>) -> Layout {
-    let style = match handler.text("style") {
-        Some("format") => Style::Format,
-        Some("template") => Style::Template,
-        Some("safe-template") => Style::SafeTemplate,
-        _ => Style::Classic,
-    };
-    // A blank format is the bare message.
-    let bare = match style {
-        Style::Classic => "%(message)s",
-        Style::Format => "{message}",
-        Style::Template | Style::SafeTemplate => "${message}",
-    };
-    let format = handler.text("format").filter(|format| !format.is_empty()).unwrap_or(bare);
-    Layout {
-        format: format.to_owned(),
-        dateformat: handler.text("dateformat").unwrap_or_default().to_owned(),
-        style,
-        arbitrary_fields: handler.boolean("arbitrary-fields") == Some(true),
-    }
 }
 
 /// The rotation; the schema has made sure that the keys go together.

@@ -53,6 +53,11 @@ impl Draft {
 }
 
 impl Layout {
+    /// The names of the fields that a format may hold.
+    pub fn fields() -> impl Iterator<Item = &'static str> {
+        Field::names()
+    }
+
     /// Whether records can be written in this form.
     ///
     /// # Errors

@@ -109,6 +109,11 @@ impl Kind {
 }
 
 impl Field {
+    /// All names.
+    pub(super) fn names() -> impl Iterator<Item = &'static str> {
+        FIELDS.iter().map(|(name, _)| *name)
+    }
+
     pub(super) fn from_name(name: &str) -> Option<Self> {
         FIELDS.iter().find(|(known, _)| *known == name).map(|(_, field)| *field)
     }

@@ -188,6 +188,29 @@ fn each_setting_has_its_place() {
     assert_eq!(handlers, ["a.conf:6"]);
 }
 
+#[test]
+fn the_default_format_is_in_the_style_of_its_handler() {
+    let handler = |style: &str| format!("<logfile>\npath a\nstyle {style}\n</logfile>\n");
+    let handlers = ["classic", "format", "template", "safe-template"].map(handler).concat();
+    let text = format!(
+        "<runner>\nprogram a\n</runner>\n<eventlog>\n{handlers}<syslog>\nstyle format\n</syslog>\n</eventlog>\n"
+    );
+    let log = Place::with(&text).resolve(&Place::flags()).unwrap().event_log.unwrap();
+    let formats: Vec<&str> = log.handlers.iter().map(|handler| handler.layout.format.as_str()).collect();
+    let template = "------\n${asctime} ${levelname} ${name} ${message}";
+    assert_eq!(
+        formats,
+        [
+            "------\n%(asctime)s %(levelname)s %(name)s %(message)s",
+            "------\n{asctime} {levelname} {name} {message}",
+            template,
+            template,
+            "{name} {message}",
+        ]
+    );
+    assert!(log.handlers.iter().all(|handler| handler.layout.has_field()));
+}
+
 mod toml {
     use super::*;
 
