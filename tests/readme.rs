@@ -8,6 +8,8 @@
 use std::fs;
 use std::path::Path;
 
+use zeo_server::config::{Flags, Settings, resolve};
+
 use crate::sandbox::{Sandbox, matches};
 
 /// The home directory in the README's examples.
@@ -133,6 +135,25 @@ fn failures(sandbox: &Sandbox, path: &str, examples: &[Example]) -> Vec<String> 
 fn readme() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
     fs::read_to_string(path).expect("README.md is UTF-8 text")
+}
+
+#[test]
+fn both_forms_of_the_configuration_say_the_same() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir_all(sandbox.path("site/etc")).expect("directories can be made");
+    std::fs::create_dir(sandbox.path("site/log")).expect("directories can be made");
+    let blocks = code_blocks(&readme());
+    let settings = |info: &str, name: &str| {
+        let (_, _, lines) = blocks.iter().find(|(found, _, _)| found == info).expect("the README shows it");
+        let home = sandbox.root().to_str().expect("a temporary directory has a plain name");
+        let file = sandbox.write(name, lines.join("\n").replace(HOME, home));
+        let flags = Flags { configure: Some(file), ..Flags::default() };
+        let settings = resolve(&flags).unwrap_or_else(|errors| panic!("{errors}"));
+        Settings { config_file: None, ..settings }
+    };
+    let (lines, toml) = (settings("xml", "zeoctl.conf"), settings("toml", "zeoctl.toml"));
+    assert_eq!(lines, toml);
+    assert_eq!(lines.event_log.map(|log| log.handlers.len()), Some(1));
 }
 
 #[test]

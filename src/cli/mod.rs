@@ -4,7 +4,9 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
+use crate::config::{self, Flags};
 use crate::exit::Exit;
+use crate::shell;
 
 pub mod mkzeoinst;
 pub mod options;
@@ -19,6 +21,30 @@ fn complain(program: &str, exit: Exit, error: &impl Display) -> Exit {
         let _ = writeln!(io::stderr(), "{program}: {line}");
     }
     exit
+}
+
+/// Checks the configuration and what it names, and says so.
+fn check(program: &str, flags: &Flags) -> Exit {
+    match config::check(flags) {
+        Ok(()) => print(shell::GOOD),
+        Err(faults) => list_faults(program, &faults),
+    }
+}
+
+/// Tells what a check has found: the place comes first in each line, where editors look for it, or the program's name.
+fn list_faults(program: &str, faults: &config::Errors) -> Exit {
+    for fault in faults.list() {
+        if fault.shows_place() {
+            // Where stderr is gone there is nobody to tell.
+            let _ = writeln!(io::stderr(), "{fault}");
+        } else {
+            complain(program, Exit::Usage, fault);
+        }
+    }
+    if faults.more() > 0 {
+        complain(program, Exit::Usage, &format!("and {} more faults", faults.more()));
+    }
+    Exit::Usage
 }
 
 /// Prints what was asked for. A reader who has seen enough and closed the pipe is success.

@@ -9,12 +9,12 @@ use std::process::ExitCode;
 use crate::config::{self, Flags, Settings};
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
-use crate::shell::{Failure, Host, Session, Unchanged};
+use crate::shell::{self, Failure, Host, Session, Unchanged};
 use crate::sys::reason::reason;
 use crate::sys::user;
 
 use super::options::{self, Outcome, Typed};
-use super::{complain, print};
+use super::{check, complain, list_faults, print};
 
 const NAME: &str = "zdctl";
 
@@ -26,8 +26,15 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: Vec<OsString>) -> Exit {
-    let (typed, settings) = match configuration(&arguments) {
-        Ok(configuration) => configuration,
+    let typed = match typed(&arguments) {
+        Ok(typed) => typed,
+        Err(exit) => return exit,
+    };
+    if shell::is_check(&typed.action) && !typed.flags.interactive {
+        return check(NAME, &typed.flags);
+    }
+    let settings = match settings(&typed) {
+        Ok(settings) => settings,
         Err(exit) => return exit,
     };
     if typed.schema_given {
@@ -50,12 +57,16 @@ fn run(arguments: Vec<OsString>) -> Exit {
     exit
 }
 
-/// What was typed, and the settings that it stands for; or the exit status, when the person has been told why not.
-fn configuration(arguments: &[OsString]) -> Result<(Typed, Settings), Exit> {
-    let typed = options::zdctl(arguments).map_err(|outcome| match outcome {
+/// What was typed; or the exit status, when the person has been told why not.
+fn typed(arguments: &[OsString]) -> Result<Typed, Exit> {
+    options::zdctl(arguments).map_err(|outcome| match outcome {
         Outcome::Text(text) => print(&text),
         Outcome::Usage(error) => usage(&error.to_string()),
-    })?;
+    })
+}
+
+/// The settings that it stands for; or the exit status, as above.
+fn settings(typed: &Typed) -> Result<Settings, Exit> {
     let settings = config::resolve(&typed.flags).map_err(|errors| complain(NAME, Exit::Usage, &errors))?;
     if settings.runner.program.is_empty() {
         return Err(usage("no program specified; use -p or -C"));
@@ -63,7 +74,7 @@ fn configuration(arguments: &[OsString]) -> Result<(Typed, Settings), Exit> {
     if let Some(name) = &settings.runner.user {
         check_user(name)?;
     }
-    Ok((typed, settings))
+    Ok(settings)
 }
 
 /// Only root can become another user; the manager does so, later.
@@ -103,7 +114,8 @@ impl Host for CommandLine {
         {
             arguments.splice(..0, ["-C".into(), file.clone().into()]);
         }
-        let (typed, settings) = configuration(&arguments).map_err(|_| Unchanged)?;
+        let typed = typed(&arguments).map_err(|_| Unchanged)?;
+        let settings = settings(&typed).map_err(|_| Unchanged)?;
         self.last_file.clone_from(&settings.config_file);
         Ok((settings, typed.flags))
     }
@@ -111,7 +123,11 @@ impl Host for CommandLine {
 
 /// Tells a failure, unless the person knows it; returns the exit status that it means.
 fn tell(failure: &Failure) -> Exit {
-    if failure.is_silent() { failure.exit() } else { complain(NAME, failure.exit(), failure) }
+    match failure {
+        Failure::Configuration(faults) => list_faults(NAME, faults),
+        failure if failure.is_silent() => failure.exit(),
+        failure => complain(NAME, failure.exit(), failure),
+    }
 }
 
 fn usage(what: &str) -> Exit {

@@ -5,8 +5,8 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 use std::process::ExitCode;
 
-use super::options::{self, Outcome};
-use super::{complain, print};
+use super::options::{self, ManagerTyped, Outcome};
+use super::{check, complain, print};
 use crate::config;
 use crate::control::READY_FD;
 use crate::exit::Exit;
@@ -23,13 +23,16 @@ pub fn main() -> ExitCode {
 }
 
 fn run(arguments: &[OsString]) -> Exit {
-    let flags = match options::zdrun(arguments) {
-        Ok(flags) => flags,
+    let ManagerTyped { flags, check: only_check } = match options::zdrun(arguments) {
+        Ok(typed) => typed,
         Err(Outcome::Text(text)) => return print(&text),
         Err(Outcome::Usage(error)) => {
             return complain(NAME, Exit::Usage, &format!("{error}; for help, use {NAME} -h"));
         }
     };
+    if only_check {
+        return check(NAME, &flags);
+    }
     let settings = match config::resolve(&flags) {
         Ok(settings) => settings,
         Err(errors) => return complain(NAME, Exit::Usage, &errors),

@@ -1,32 +1,7 @@
-//! The datatypes of zdaemon and of logging; those that command-line options share with the file are functions too.
+//! The datatypes of logging.
 
-use std::ffi::OsStr;
-use std::path::PathBuf;
-
-use super::words::split_words;
 use crate::eventlog::Level;
-use crate::zconfig::{
-    self, Datatype, Value, World, Wrong, directory_part, expand, is_directory, repr, strip,
-};
-
-/// A command line: words, with the quoting of a shell.
-pub(super) static COMMAND: Datatype =
-    Datatype { name: "command line", convert: |text, _| command(text).map(Value::Words) };
-
-/// An octal number.
-pub(super) static OCTAL: Datatype = Datatype { name: "octal", convert: |text, _| zconfig::octal(text) };
-
-/// Exit statuses, joined by commas.
-pub(super) static EXIT_CODES: Datatype =
-    Datatype { name: "exit codes", convert: |text, _| exit_code_list(text) };
-
-/// A socket whose directory is there, or can be made in one that is.
-pub(super) static SOCKET_NAME: Datatype =
-    Datatype { name: "socket-name", convert: |text, world| socket_path(text, world).map(Value::Text) };
-
-/// A directory that is there, or can be made in one that is.
-pub(super) static DIRECTORY: Datatype =
-    Datatype { name: "directory", convert: |text, world| directory_path(text, world).map(Value::Text) };
+use crate::zconfig::{self, Datatype, Value, Wrong, repr, strip};
 
 /// A severity.
 pub(super) static LOG_LEVEL: Datatype = Datatype { name: "log level", convert: |text, _| log_level(text) };
@@ -48,100 +23,6 @@ pub(super) static HTTP_URL: Datatype = Datatype { name: "http URL", convert: |te
 /// `GET` or `POST`.
 pub(super) static HTTP_METHOD: Datatype =
     Datatype { name: "GET or POST", convert: |text, _| http_method(text) };
-
-/// A whole number, as `-b` and `-T` take it; one that does not fit is the nearest that does.
-pub fn integer(text: &str) -> Result<u32, Wrong> {
-    zconfig::integer(text).map(|value| to_u32(&value))
-}
-
-/// An octal number, as `-m` takes it; only the mode bits count, as for umask(2).
-pub fn octal(text: &str) -> Result<u32, Wrong> {
-    zconfig::octal(text).map(|value| to_mode(&value))
-}
-
-/// Exit statuses joined by commas, as `-x` takes them; blank is none.
-pub fn exit_codes(text: &str) -> Result<Vec<i32>, Wrong> {
-    exit_code_list(text).map(|value| to_codes(&value))
-}
-
-/// A directory, as `-z` takes it: one that is there, or whose parent is.
-pub fn directory(text: &str) -> Result<PathBuf, Wrong> {
-    directory_path(text, &World::process()).map(PathBuf::from)
-}
-
-/// A control socket, as `-s` takes it: its directory is there, or that directory's parent.
-pub fn socket_name(text: &str) -> Result<PathBuf, Wrong> {
-    socket_path(text, &World::process()).map(PathBuf::from)
-}
-
-/// A file whose directory is there, as `-l` and `-t` take it.
-pub fn existing_dirpath(text: &str) -> Result<PathBuf, Wrong> {
-    zconfig::existing_dirpath(text, &World::process()).map(PathBuf::from)
-}
-
-pub(super) fn to_u32(value: &Value) -> u32 {
-    let number = value.as_integer().unwrap_or_default().max(0);
-    u32::try_from(number).unwrap_or(u32::MAX)
-}
-
-pub(super) fn to_mode(value: &Value) -> u32 {
-    // A negative number has its mode bits in two's complement, as the C conversion of the Python tools gives them.
-    u32::try_from(value.as_integer().unwrap_or_default() & 0o777).unwrap_or_default()
-}
-
-pub(super) fn to_codes(value: &Value) -> Vec<i32> {
-    let number = |code: &Value| code.as_integer().unwrap_or_default();
-    let clamped = |code: i64| i32::try_from(code).unwrap_or(if code < 0 { i32::MIN } else { i32::MAX });
-    value.as_list().unwrap_or_default().iter().map(|code| clamped(number(code))).collect()
-}
-
-/// The words of a command line. Without quotes and backslashes they end at white space, of which the file knows more
-/// kinds than a shell does.
-fn command(text: &str) -> Result<Vec<String>, Wrong> {
-    if !text.contains(['"', '\'', '\\']) {
-        return Ok(zconfig::split(text).map(str::to_owned).collect());
-    }
-    let wrong = |reason: &str| {
-        let what = format!("is not a command line ({reason})");
-        Wrong::text(text, reason, &what, "quotes come in pairs, and '\\\\' is a backslash")
-    };
-    let words = split_words(OsStr::new(text)).map_err(|error| wrong(&error.to_string()))?;
-    words.into_iter().map(|word| word.into_string().map_err(|_| wrong("not UTF-8"))).collect()
-}
-
-fn exit_code_list(text: &str) -> Result<Value, Wrong> {
-    if text.is_empty() {
-        return Ok(Value::List(Vec::new()));
-    }
-    text.split(',').map(zconfig::integer).collect::<Result<_, _>>().map(Value::List)
-}
-
-fn socket_path(text: &str, world: &World) -> Result<String, Wrong> {
-    let path = expand(text, world);
-    let above = directory_part(directory_part(&path));
-    if above.is_empty() || is_directory(above, world) {
-        return Ok(path);
-    }
-    Err(Wrong::text(
-        text,
-        format!("The directory named as part of the path {text} does not exist."),
-        "is in a directory that does not exist",
-        format!("create '{above}' or name an existing one"),
-    ))
-}
-
-fn directory_path(text: &str, world: &World) -> Result<String, Wrong> {
-    let path = expand(text, world);
-    if is_directory(&path, world) || is_directory(directory_part(&path), world) {
-        return Ok(path);
-    }
-    Err(Wrong::text(
-        text,
-        format!("{text} is not an existing directory"),
-        "is not an existing directory",
-        "create it or name one that exists",
-    ))
-}
 
 fn log_level(text: &str) -> Result<Value, Wrong> {
     let lower = text.to_lowercase();
@@ -257,19 +138,6 @@ fn without_empty_parts(path: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn options_read_like_the_file() {
-        assert_eq!(integer(" 1_0 "), Ok(10));
-        assert_eq!((integer("-5"), integer("99999999999")), (Ok(0), Ok(u32::MAX)));
-        assert_eq!((octal("022"), octal("0o77")), (Ok(0o22), Ok(0o77)));
-        assert_eq!((exit_codes(""), exit_codes(" 0 ,2")), (Ok(vec![]), Ok(vec![0, 2])));
-        let wrong = octal("9").unwrap_err();
-        assert_eq!(wrong.to_string(), "'9' is not an octal number; digits 0 to 7 are, such as 022");
-        assert_eq!(exit_codes("0,").unwrap_err().message(), "invalid literal for int() with base 10: ''");
-        assert_eq!(directory("/no/x").unwrap_err().message(), "/no/x is not an existing directory");
-        assert_eq!(socket_name("/").unwrap(), PathBuf::from("/"));
-    }
 
     #[test]
     fn levels_are_names_and_numbers() {

@@ -3,27 +3,32 @@
 use std::path::PathBuf;
 
 use super::Errors;
-use super::datatype::to_u32;
 use super::format::layout;
+use super::shared::{seconds_of, size_of};
 use crate::eventlog::{Handler, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
 use crate::zconfig::{Family, Kind, Problem, SectionRef, Value};
 
-/// The settings of a section; handlers that are not served are refused, each with its place.
-pub(super) fn event_log(section: SectionRef<'_>) -> Result<Settings, Errors> {
-    let mut handlers = Vec::new();
-    let mut refused = Errors::default();
-    for handler in section.sections("handlers") {
-        match target(handler) {
-            Ok(target) => handlers.push(Handler { level: level(handler), layout: layout(handler), target }),
-            Err(what) => refused.add(Problem::new(Kind::Other(what), handler.at().clone())),
-        }
-    }
-    if refused.is_none() { Ok(Settings { level: level(section), handlers }) } else { Err(refused) }
+/// The settings of a section.
+pub(super) fn event_log(section: SectionRef<'_>) -> Settings {
+    let handler = |handler| {
+        let target = target(handler)?;
+        Some(Handler { level: level(handler), layout: layout(handler), target })
+    };
+    Settings { level: level(section), handlers: section.sections("handlers").filter_map(handler).collect() }
 }
 
-fn target(handler: SectionRef<'_>) -> Result<Target, String> {
-    match handler.kind().name {
-        "logfile" => Ok(match handler.text("path").unwrap_or_default() {
+/// Handlers that are not served are refused, each with its place.
+pub(super) fn check<'a>(handlers: impl Iterator<Item = SectionRef<'a>>, faults: &mut Errors) {
+    for handler in handlers.filter(|handler| target(*handler).is_none()) {
+        let what = format!("'<{}>' is not served; '<logfile>' and '<syslog>' are", handler.kind().name);
+        faults.add(Problem::new(Kind::Other(what), handler.at().clone()));
+    }
+}
+
+/// Where a handler's records go; `None`: it is not served.
+pub(super) fn target(handler: SectionRef<'_>) -> Option<Target> {
+    Some(match handler.kind().name {
+        "logfile" => match handler.text("path").unwrap_or_default() {
             "STDOUT" => Target::Stdout,
             "STDERR" => Target::Stderr,
             path => Target::File(LogFile {
@@ -32,13 +37,13 @@ fn target(handler: SectionRef<'_>) -> Result<Target, String> {
                 delay: handler.boolean("delay") == Some(true),
                 encoding: handler.text("encoding").filter(|name| !name.is_empty()).map(str::to_owned),
             }),
-        }),
-        "syslog" => Ok(Target::Syslog(Syslog {
+        },
+        "syslog" => Target::Syslog(Syslog {
             facility: handler.text("facility").unwrap_or_default().to_owned(),
             address: syslog_address(handler),
-        })),
-        other => Err(format!("'<{other}>' is not served; '<logfile>' and '<syslog>' are")),
-    }
+        }),
+        _ => return None,
+    })
 }
 
 fn level(section: SectionRef<'_>) -> Level {
@@ -47,13 +52,13 @@ fn level(section: SectionRef<'_>) -> Level {
 
 /// The rotation; the schema has made sure that the keys go together.
 fn rotation(handler: SectionRef<'_>) -> Rotation {
-    let number = |key| handler.value(key).map(to_u32).unwrap_or_default();
+    let number = |key| handler.value(key).and_then(|value| seconds_of(value).ok()).unwrap_or_default();
     let when = handler.text("when").unwrap_or_default();
     let old_files = number("old-files");
     if !when.is_empty() {
         return Rotation::Time { when: when.to_owned(), interval: number("interval").max(1), old_files };
     }
-    match handler.integer("max-size").map(u64::try_from) {
+    match handler.value("max-size").map(size_of) {
         Some(Ok(max_size)) if max_size > 0 => Rotation::Size { max_size, old_files },
         _ => Rotation::None,
     }

@@ -2,23 +2,29 @@
 //!
 //! [`Flags`] is what was typed, [`Settings`] is what is needed; [`resolve`] is the one place where the first (and the
 //! file that it names) becomes the second. Nothing past it knows about flags, files or defaults. Command-line options
-//! that have a key in the file are read by the same functions ([`octal`], [`exit_codes`], ...), with the same messages.
+//! that have a key in the file are read by the same functions ([`seconds`], [`exit_codes`], ...).
+//!
+//! [`check()`] goes on to look at what the settings name, and changes nothing.
 //!
 //! It must not know who asks: what `zdctl` or `zdrun` do with a setting is not in here.
 
+mod check;
 mod datatype;
 mod format;
 mod log;
 mod places;
+mod range;
 mod resolve;
 mod runner;
 pub mod schema;
+mod shared;
 mod toml_form;
 mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, Wrong};
-pub use datatype::{directory, existing_dirpath, exit_codes, integer, octal, socket_name};
+pub use check::{check, check_in};
 pub use places::Places;
 pub use resolve::{resolve, resolve_in, resolve_with_places};
 pub use runner::{Flags, Runner, Settings};
+pub use shared::{command_line, directory, existing_dirpath, exit_codes, mask, seconds, socket_name, text};
 pub use words::{WordsError, split_words};

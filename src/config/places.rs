@@ -1,5 +1,6 @@
 //! Where each setting was given, for whoever finds out later that it does not do.
 
+use super::resolve::handlers;
 use super::runner::Flags;
 use crate::zconfig::{Held, Location, SectionRef, Tree};
 
@@ -26,27 +27,22 @@ impl Places {
     }
 
     /// The places of settings that come from a file under a command line.
-    pub(super) fn find(flags: &Flags, tree: Option<&Tree>) -> Self {
-        let file = tree.and_then(|tree| tree.files().first().cloned());
-        let root = tree.and_then(Tree::root);
-        let runner = root.and_then(|root| root.section("runner"));
-        let log = runner.and_then(|runner| runner.section("eventlog"));
-        let log = log.or_else(|| root.and_then(|root| root.section("eventlog")));
+    pub(super) fn find(flags: &Flags, tree: &Tree) -> Self {
+        let file = tree.files().first().cloned();
+        let runner = tree.root().and_then(|root| root.section("runner"));
         let mut keys: Vec<(String, Location)> =
             typed(flags).into_iter().map(|key| (key.to_owned(), Location::CommandLine)).collect();
         keys.extend(runner.into_iter().flat_map(given));
         Self {
             whole: file.map_or(Location::CommandLine, Location::File),
             keys,
-            handlers: log
-                .map(|log| log.sections("handlers").map(|handler| handler.at().clone()).collect())
-                .unwrap_or_default(),
+            handlers: handlers(tree).map(|handler| handler.at().clone()).collect(),
         }
     }
 }
 
 /// The keys that options stand for, of the options that were typed.
-fn typed(flags: &Flags) -> Vec<&'static str> {
+pub(super) fn typed(flags: &Flags) -> Vec<&'static str> {
     let options = [
         ("program", flags.program.is_some()),
         ("backoff-limit", flags.backoff_limit.is_some()),

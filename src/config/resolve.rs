@@ -1,14 +1,14 @@
 //! Command line over file over default: the one place where [`Flags`] become [`Settings`].
 
 use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
-use super::datatype::{to_codes, to_mode, to_u32};
-use super::log::event_log;
+use super::log::{self, event_log};
 use super::places::Places;
 use super::runner::{Flags, Runner, Settings};
-use super::{Errors, schema, toml_form};
+use super::shared::{exit_codes_of, mask_of, seconds_of};
+use super::{Errors, range, schema, toml_form};
 use crate::zconfig::{self, Entry, Kind, Limits, Location, Problem, SectionRef, Tree, Value, World};
 
 /// What `zdctl` and `zdrun` need to know: the command line, under it the file that it names, under that the defaults.
@@ -25,40 +25,64 @@ pub fn resolve_in(flags: &Flags, world: &World) -> Result<Settings, Errors> {
 
 /// The same, with where each setting was given.
 pub fn resolve_with_places(flags: &Flags, world: &World) -> Result<(Settings, Places), Errors> {
-    let tree = match &flags.configure {
-        Some(file) => Some(read(file, flags, world)?),
-        None if flags.overrides.is_empty() => None,
-        None => {
-            let what = "configuration overrides (-X) cannot be used without a configuration file";
-            return Err(Problem::new(Kind::Other(what.to_owned()), Location::CommandLine).into());
-        }
-    };
-    Ok((settings(flags, tree.as_ref())?, Places::find(flags, tree.as_ref())))
+    let Reading { settings, tree, faults } = read(flags, world);
+    if faults.is_none() { Ok((settings, Places::find(flags, &tree))) } else { Err(faults) }
 }
 
-/// Reads a file of either form.
-fn read(file: &Path, flags: &Flags, world: &World) -> Result<Tree, Errors> {
+/// A configuration as far as it could be read.
+pub(super) struct Reading {
+    /// Where a value is at fault, its default.
+    pub(super) settings: Settings,
+    /// What the file says; without a file, nothing.
+    pub(super) tree: Tree,
+    /// What is wrong with it.
+    pub(super) faults: Errors,
+}
+
+/// Reads the file that the command line names, if it does, and puts everything together.
+pub(super) fn read(flags: &Flags, world: &World) -> Reading {
+    let Some(file) = &flags.configure else {
+        let mut faults = Errors::default();
+        if !flags.overrides.is_empty() {
+            let what = "configuration overrides (-X) cannot be used without a configuration file";
+            faults.add(Problem::new(Kind::Other(what.to_owned()), Location::CommandLine));
+        }
+        return Reading { settings: settings(flags, &Tree::default()), tree: Tree::default(), faults };
+    };
     // The command line names the program: the file need not.
     let exempt = if flags.program.is_some() { &["program", "runner"][..] } else { &[] };
-    if toml_form::is_toml(file) {
-        return toml_form::load(&schema::DAEMON, file, &flags.overrides, exempt, world);
-    }
-    let limits = Limits::default();
-    zconfig::load(&schema::DAEMON, file, &flags.overrides, exempt, world, limits)
+    let (tree, mut faults) = if toml_form::is_toml(file) {
+        toml_form::survey(&schema::DAEMON, file, &flags.overrides, exempt, world)
+    } else {
+        zconfig::survey(&schema::DAEMON, file, &flags.overrides, exempt, world, Limits::default())
+    };
+    let sections = tree.root().into_iter().filter_map(|root| root.section("runner")).chain(handlers(&tree));
+    faults.extend(range::check(sections));
+    log::check(handlers(&tree), &mut faults);
+    Reading { settings: settings(flags, &tree), tree, faults }
 }
 
-fn settings(flags: &Flags, tree: Option<&Tree>) -> Result<Settings, Errors> {
-    let root = tree.and_then(Tree::root);
-    let section = root.and_then(|root| root.section("runner"));
-    let own_log = section.and_then(|section| section.section("eventlog"));
-    let log = own_log.or_else(|| root.and_then(|root| root.section("eventlog")));
+fn settings(flags: &Flags, tree: &Tree) -> Settings {
+    let root = tree.root();
     let environment = root.and_then(|root| root.section("environment"));
-    Ok(Settings {
+    Settings {
         config_file: flags.configure.clone(),
-        runner: runner(flags, section),
+        runner: runner(flags, root.and_then(|root| root.section("runner"))),
         environment: environment.map(variables).unwrap_or_default(),
-        event_log: log.map(event_log).transpose()?,
-    })
+        event_log: log_section(tree).map(event_log),
+    }
+}
+
+/// The section of the event log in force: the one inside `<runner>` before the one of the whole file.
+pub(super) fn log_section(tree: &Tree) -> Option<SectionRef<'_>> {
+    let root = tree.root()?;
+    let own = root.section("runner").and_then(|runner| runner.section("eventlog"));
+    own.or_else(|| root.section("eventlog"))
+}
+
+/// Its handlers, in file order.
+pub(super) fn handlers(tree: &Tree) -> impl Iterator<Item = SectionRef<'_>> {
+    log_section(tree).into_iter().flat_map(|log| log.sections("handlers"))
 }
 
 fn variables(section: SectionRef<'_>) -> Vec<(String, String)> {
@@ -85,7 +109,7 @@ fn runner(flags: &Flags, section: Option<SectionRef<'_>>) -> Runner {
         exit_codes: flags
             .exit_codes
             .clone()
-            .or_else(|| file.value("exit-codes").map(to_codes))
+            .or_else(|| file.value("exit-codes").and_then(|value| exit_codes_of(value).ok()))
             .unwrap_or_else(|| vec![0, 2]),
         start_test_program: file.words("start-test-program"),
         start_timeout: seconds(flags.start_timeout.or_else(|| file.number("start-timeout")).unwrap_or(300)),
@@ -94,7 +118,10 @@ fn runner(flags: &Flags, section: Option<SectionRef<'_>>) -> Runner {
         notify: file.boolean("notify", false),
         stop_timeout: seconds(file.number("stop-timeout").unwrap_or(300)),
         user: flags.user.clone().or_else(|| file.text("user")),
-        umask: flags.umask.or_else(|| file.value("umask").map(to_mode)).unwrap_or(0o22),
+        umask: flags
+            .umask
+            .or_else(|| file.value("umask").and_then(|value| mask_of(value).ok()))
+            .unwrap_or(0o22),
         hang_around: file.boolean("hang-around", false),
         default_to_interactive: file.boolean("default-to-interactive", true),
         logfile: flags.logfile.clone().or_else(|| file.path("logfile")),
@@ -132,7 +159,7 @@ impl<'a> File<'a> {
     }
 
     fn number(self, key: &str) -> Option<u32> {
-        self.value(key).map(to_u32)
+        self.value(key).and_then(|value| seconds_of(value).ok())
     }
 
     fn boolean(self, key: &str, default: bool) -> bool {

@@ -21,26 +21,23 @@ pub(super) fn is_toml(file: &Path) -> bool {
     file.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("toml"))
 }
 
-/// Reads a file against a schema.
-pub(super) fn load(
+/// Reads a file against a schema; what is at fault is absent from the tree.
+pub(super) fn survey(
     schema: &'static Schema,
     file: &Path,
     overrides: &[String],
     exempt: &[&str],
     world: &World,
-) -> Result<Tree, Errors> {
-    let source = Source::named(file, world).map_err(|kind| Problem::new(kind, Location::CommandLine))?;
-    let source = Arc::new(source);
+) -> (Tree, Errors) {
+    let source = match Source::named(file, world) {
+        Ok(source) => Arc::new(source),
+        Err(kind) => return (Tree::default(), Problem::new(kind, Location::CommandLine).into()),
+    };
     let whole = Location::File(Arc::clone(&source));
-    let fault = |kind| Errors::from(Problem::new(kind, whole.clone()));
-    let bytes = source.read(LONGEST).map_err(fault)?;
-    let bytes =
-        bytes.ok_or_else(|| fault(Kind::Limit("too long; a TOML file has at most 1 MiB".to_owned())))?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        let lines = Lines::of(error.as_bytes());
-        let at = lines.location(&source, error.utf8_error().valid_up_to());
-        Errors::from(Problem::new(Kind::Encoding, at))
-    })?;
+    let text = match text(&source, &whole) {
+        Ok(text) => text,
+        Err(errors) => return (Tree::default(), errors),
+    };
     let mut builder = Builder::new(schema, world, overrides, exempt, whole.clone());
     if !builder.has_problems() {
         builder.read(Arc::clone(&source));
@@ -49,6 +46,17 @@ pub(super) fn load(
         builder = form.builder;
     }
     builder.finish(&whole)
+}
+
+fn text(source: &Arc<Source>, whole: &Location) -> Result<String, Errors> {
+    let fault = |kind| Errors::from(Problem::new(kind, whole.clone()));
+    let bytes = source.read(LONGEST).map_err(fault)?;
+    let bytes =
+        bytes.ok_or_else(|| fault(Kind::Limit("too long; a TOML file has at most 1 MiB".to_owned())))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = Lines::of(error.as_bytes()).location(source, error.utf8_error().valid_up_to());
+        Errors::from(Problem::new(Kind::Encoding, at))
+    })
 }
 
 /// Where the lines of a text begin.

@@ -30,6 +30,7 @@ pub(super) enum Action {
     Wait,
     /// Run the program here, with these more arguments.
     Foreground(Vec<OsString>),
+    Check,
     LogReopen,
     ReopenTranscript,
     LogTail {
@@ -101,6 +102,7 @@ impl Action {
             "kill" => arguments.words().map(|words| Self::Kill(signal(&words))),
             "wait" => Ok(Self::Wait),
             "fg" | "foreground" => arguments.words().map(Self::Foreground),
+            "check" => Ok(Self::Check),
             "logreopen" => Ok(Self::LogReopen),
             "reopen_transcript" => Ok(Self::ReopenTranscript),
             "logtail" => arguments.words().and_then(log_tail),
@@ -229,6 +231,7 @@ mod tests {
             ("logtail -n 3 x", Action::LogTail { lines: 3, file: Some("x".into()) }),
             ("logtail -n3", Action::LogTail { lines: 3, file: None }),
             ("reopen_transcript", Action::ReopenTranscript),
+            ("check", Action::Check),
             ("logreopen", Action::LogReopen),
             ("restart", Action::Restart),
             ("wait", Action::Wait),

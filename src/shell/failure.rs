@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::config;
 use crate::control::Request;
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
@@ -17,6 +18,9 @@ pub enum Failure {
     /// No action has this name.
     #[error("unknown action {}; for a list, use zdctl help", quoted(.0))]
     UnknownAction(OsString),
+    /// The configuration, or something that it names, is at fault; each fault is a line that begins with its place.
+    #[error("{0}")]
+    Configuration(config::Errors),
     /// The arguments do not fit the action.
     #[error("{0}")]
     Arguments(String),
@@ -124,7 +128,7 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::UnknownAction(_) | Self::Arguments(_) => Exit::Usage,
+            Self::UnknownAction(_) | Self::Arguments(_) | Self::Configuration(_) => Exit::Usage,
             // A shell has 127 for "no such program" and 126 for one that cannot be executed.
             Self::Run { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::Program(127),
             Self::Run { .. } => Exit::Program(126),

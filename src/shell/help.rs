@@ -97,11 +97,19 @@ foreground -- Run the program in the foreground.
 fg -- an alias for foreground.";
 
 /// The actions that came later.
-const ADDITIONAL: &[(&str, &str)] = &[(
-    "reopen_transcript",
-    "reopen_transcript -- Reopen the transcript log file.\n                     \
-     Use after log rotation.",
-)];
+const ADDITIONAL: &[(&str, &str)] = &[
+    (
+        "check",
+        "check -- Check the configuration and what it names:\n         \
+         program, user, directories, socket and logs.\n         \
+         Nothing is changed.",
+    ),
+    (
+        "reopen_transcript",
+        "reopen_transcript -- Reopen the transcript log file.\n                     \
+         Use after log rotation.",
+    ),
+];
 
 /// The text on an action.
 pub(super) fn text(name: &str) -> Option<&'static str> {
@@ -146,7 +154,7 @@ wait
 
 ";
         assert!(list().starts_with(founding), "{}", list());
-        assert!(list().ends_with("\nAdditional commands:\n====================\nreopen_transcript\n"));
+        assert!(list().ends_with("\nAdditional commands:\n====================\ncheck\nreopen_transcript\n"));
     }
 
     #[test]

@@ -9,6 +9,7 @@
 //! back as a [`Failure`], which whoever owns the command line prints ([`Host`]) and turns into an exit status.
 
 mod action;
+mod check;
 mod client;
 mod failure;
 mod foreground;
@@ -37,6 +38,7 @@ use crate::exit::Exit;
 use crate::sys::interrupt::Interrupt;
 
 use action::Action;
+pub use check::GOOD;
 use client::Client;
 pub use failure::Failure;
 
@@ -66,6 +68,12 @@ pub struct Session<'a> {
     interactive: bool,
     warned: bool,
     managers: Vec<Child>,
+}
+
+/// Whether these words of a command line ask for a check: the one action for which the configuration need not be good.
+#[must_use]
+pub fn is_check(words: &[OsString]) -> bool {
+    matches!(Action::from_words(words), Ok(Action::Check))
 }
 
 /// What became of an action.
@@ -104,6 +112,7 @@ impl<'a> Session<'a> {
             Action::ReopenTranscript => self.reopen_transcript()?,
             Action::LogTail { lines, file } => self.tail_log(*lines, file.as_deref())?,
             Action::Show(topic) => self.show(topic)?,
+            Action::Check => self.check()?,
             Action::Help(topic) => self.help(topic)?,
             Action::Shell(command) => self.shell(command)?,
             Action::Reload(options) => self.reload(options)?,

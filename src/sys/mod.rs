@@ -3,6 +3,7 @@
 //! It offers safe functions named for what they do to a process, a signal or a socket. It knows nothing of
 //! supervision, configuration or protocols, and decides nothing: errors come back as [`std::io::Error`].
 
+pub mod access;
 pub mod daemon;
 pub mod files;
 pub mod inherit;

@@ -1,5 +1,6 @@
 //! Unix stream sockets that listen: made under a temporary name, ready before anybody can see them.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
@@ -10,7 +11,7 @@ use std::path::{Path, PathBuf};
 use nix::sys::socket::{self, AddressFamily, Backlog, SockFlag, SockType, UnixAddr, sockopt};
 use nix::unistd::geteuid;
 
-use super::unix_stream::with_short_name;
+use super::unix_stream::{LONGEST, with_short_name};
 
 /// How many clients may wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -29,6 +30,17 @@ pub struct Identity {
 pub fn identity(path: &Path) -> io::Result<Identity> {
     let found = fs::symlink_metadata(path)?;
     Ok(Identity { device: found.dev(), inode: found.ino() })
+}
+
+/// Whether [`listen`] can give a socket this name, whatever its directory: the longest process number included, and the
+/// way through a descriptor that a path takes which is too long for a socket address.
+#[must_use]
+pub fn name_fits(path: &Path) -> bool {
+    /// Linux numbers processes up to 2^22 (proc(5), `pid_max`).
+    const SUFFIX: usize = ".4194304".len();
+    const DETOUR: usize = "/proc/self/fd/999/".len();
+    let name = path.file_name().map_or(0, OsStr::len);
+    path.as_os_str().len() + SUFFIX <= LONGEST || DETOUR + name + SUFFIX <= LONGEST
 }
 
 /// Listens at `path`, which must not exist; the file's mode is 0700 and it appears only when connecting works.
@@ -113,5 +125,23 @@ mod tests {
         let _client = with_short_name(&path, |short| UnixStream::connect(short)).unwrap();
         let (stream, _) = listener.accept().unwrap();
         assert!(peer_is_trusted(&stream));
+    }
+    #[test]
+    fn name_that_fits_can_be_listened_at_and_a_longer_one_is_told_before() {
+        let place = tempfile::tempdir().unwrap();
+        let deep = place.path().join("d".repeat(120));
+        fs::create_dir(&deep).unwrap();
+        let path = |length: usize| deep.join("s".repeat(length));
+        let longest = (1..255).take_while(|length| name_fits(&path(*length))).last().unwrap();
+        assert!(longest > 80, "{longest}");
+        listen(&path(longest)).unwrap();
+        assert_eq!(
+            listen(&path(108)).unwrap_err().raw_os_error(),
+            Some(nix::errno::Errno::ENAMETOOLONG as i32)
+        );
+        assert!(
+            name_fits(&Path::new("/").join("s".repeat(98)))
+                && !name_fits(&Path::new("/").join("s".repeat(99)))
+        );
     }
 }

@@ -2,7 +2,7 @@
 
 use super::address::{connection, inet, listen};
 use super::number::{byte_size, float, integer, time_interval};
-use super::path::{existing_dirpath, existing_path};
+use super::path::{existing_dirpath, existing_path, path_value};
 use super::repr::{repr, shown};
 use super::text::{is_basic_key, is_identifier};
 use super::value::Value;
@@ -102,7 +102,7 @@ pub static EXISTING_PATH: Datatype = Datatype { name: "existing-path", convert: 
 /// A path whose directory is there.
 pub static EXISTING_DIRPATH: Datatype = Datatype {
     name: "existing-dirpath",
-    convert: |text, world| existing_dirpath(text, world).map(Value::Text),
+    convert: |text, world| existing_dirpath(text.as_ref(), world).map(|path| path_value(path, text)),
 };
 
 /// Host and port.

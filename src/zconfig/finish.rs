@@ -39,15 +39,16 @@ impl Builder<'_> {
         ids.push(id);
     }
 
-    /// The file ends; sections that are still open are ended here too.
-    pub fn finish(mut self, at: &Location) -> Result<Tree, Problems> {
+    /// The file ends; sections that are still open are ended here too. What is at fault is absent from the tree.
+    #[must_use]
+    pub fn finish(mut self, at: &Location) -> (Tree, Problems) {
         while self.depth() > 0 {
             self.close(at);
         }
         if let Some(Frame::Known(root)) = self.frames.pop() {
             self.convert(*root, at);
         }
-        if self.problems.is_none() { Ok(self.tree) } else { Err(self.problems) }
+        (self.tree, self.problems)
     }
 
     /// Puts a section, checked and converted, into the tree, and gives its index.

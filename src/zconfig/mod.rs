@@ -43,9 +43,9 @@ pub use datatype::{
 pub use kind::Kind;
 pub use number::{integer, octal};
 pub use open::Raw;
-pub use path::{directory_part, existing_dirpath, expand, is_directory};
+pub use path::{directory_part, existing_dirpath, expand, is_directory, path_value};
 pub use problem::{Location, Problem, Problems, did_you_mean};
-pub use reader::{Limits, load};
+pub use reader::{Limits, load, survey};
 pub use repr::repr;
 pub use schema::{Check, Component, Key, Keys, Member, Schema, SectionType, Slot, SlotName};
 pub use source::Source;

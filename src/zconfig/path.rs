@@ -1,7 +1,7 @@
 //! Datatypes of paths.
 
-use std::ffi::OsString;
-use std::path::Path;
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
 use super::datatype::Wrong;
 use super::value::Value;
@@ -10,20 +10,22 @@ use crate::sys::user;
 
 /// The path with a leading `~` or `~user` replaced by the home directory; unchanged where that is not known.
 #[must_use]
-pub fn expand(text: &str, world: &World) -> String {
-    let Some(after) = text.strip_prefix('~') else { return text.to_owned() };
-    let (name, rest) = after.find('/').map_or((after, ""), |slash| after.split_at(slash));
-    let home = if name.is_empty() {
-        world.variable("HOME").or_else(|| home_of(&user::own_uid().to_string()))
-    } else if user::is_number(name) {
+pub fn expand(path: &OsStr, world: &World) -> OsString {
+    let Some(after) = path.as_bytes().strip_prefix(b"~") else { return path.to_owned() };
+    let end = after.iter().position(|byte| *byte == b'/').unwrap_or(after.len());
+    let (name, rest) = after.split_at(end);
+    let home = match std::str::from_utf8(name) {
+        Ok("") => world.variable("HOME").or_else(|| home_of(&user::own_uid().to_string())),
         // A user by number is none here.
-        None
-    } else {
-        home_of(name)
+        Ok(name) if !user::is_number(name) => home_of(name),
+        _ => None,
     };
-    let Some(home) = home.and_then(|home| home.into_string().ok()) else { return text.to_owned() };
-    let whole = format!("{}{rest}", home.trim_end_matches('/'));
-    if whole.is_empty() { String::from("/") } else { whole }
+    let Some(mut whole) = home.map(OsString::into_vec) else { return path.to_owned() };
+    while whole.last() == Some(&b'/') {
+        whole.pop();
+    }
+    whole.extend_from_slice(rest);
+    if whole.is_empty() { OsString::from("/") } else { OsString::from_vec(whole) }
 }
 
 fn home_of(name: &str) -> Option<OsString> {
@@ -32,23 +34,30 @@ fn home_of(name: &str) -> Option<OsString> {
 
 /// What precedes the last slash, without slashes at its end unless it has only those; empty without a slash.
 #[must_use]
-pub fn directory_part(path: &str) -> &str {
-    let Some(slash) = path.rfind('/') else { return "" };
-    let head = path.get(..=slash).unwrap_or(path);
-    let cut = head.trim_end_matches('/');
-    if cut.is_empty() { head } else { cut }
+pub fn directory_part(path: &OsStr) -> &OsStr {
+    let bytes = path.as_bytes();
+    let slash = bytes.iter().rposition(|byte| *byte == b'/');
+    let head = slash.and_then(|slash| bytes.get(..=slash)).unwrap_or_default();
+    let end = head.iter().rposition(|byte| *byte != b'/').map_or(head.len(), |last| last + 1);
+    OsStr::from_bytes(head.get(..end).unwrap_or(head))
 }
 
 /// Whether a directory is there; an empty path is none.
 #[must_use]
-pub fn is_directory(path: &str, world: &World) -> bool {
-    !path.is_empty() && world.place(Path::new(path)).is_dir()
+pub fn is_directory(path: &OsStr, world: &World) -> bool {
+    !path.is_empty() && world.place(path.as_ref()).is_dir()
+}
+
+/// The value of a key that is a path. One that has become no text, by a home directory, stays as it was written.
+#[must_use]
+pub fn path_value(path: OsString, text: &str) -> Value {
+    Value::Text(path.into_string().unwrap_or_else(|_| text.to_owned()))
 }
 
 pub(super) fn existing_path(text: &str, world: &World) -> Result<Value, Wrong> {
-    let path = expand(text, world);
-    if !path.is_empty() && world.place(Path::new(&path)).exists() {
-        return Ok(Value::Text(path));
+    let path = expand(text.as_ref(), world);
+    if !path.is_empty() && world.place(path.as_ref()).exists() {
+        return Ok(path_value(path, text));
     }
     Err(Wrong::text(
         text,
@@ -59,17 +68,17 @@ pub(super) fn existing_path(text: &str, world: &World) -> Result<Value, Wrong> {
 }
 
 /// Reads a path whose directory must be there (or not be named); the result has `~` expanded.
-pub fn existing_dirpath(text: &str, world: &World) -> Result<String, Wrong> {
-    let path = expand(text, world);
-    let directory = directory_part(&path);
+pub fn existing_dirpath(path: &OsStr, world: &World) -> Result<OsString, Wrong> {
+    let expanded = expand(path, world);
+    let directory = directory_part(&expanded);
     if directory.is_empty() || is_directory(directory, world) {
-        return Ok(path);
+        return Ok(expanded);
     }
     Err(Wrong::text(
-        text,
-        format!("The directory named as part of the path {text} does not exist."),
+        &path.to_string_lossy(),
+        format!("The directory named as part of the path {} does not exist.", path.display()),
         "is in a directory that does not exist",
-        format!("create the directory '{directory}' or name an existing one"),
+        format!("create the directory '{}' or name an existing one", directory.display()),
     ))
 }
 
@@ -83,18 +92,22 @@ mod tests {
         for (path, part) in
             [("a", ""), ("a/b", "a"), ("/x", "/"), ("a//b", "a"), ("/a/b/", "/a/b"), ("//x", "//")]
         {
-            assert_eq!(directory_part(path), part, "{path}");
+            assert_eq!(directory_part(path.as_ref()), part, "{path}");
         }
+    }
+
+    fn expanded(path: &str, world: &World) -> String {
+        expand(path.as_ref(), world).into_string().unwrap()
     }
 
     #[test]
     fn a_tilde_is_home_and_an_unknown_user_stays() {
         let world = World::fixed("/".into(), HashMap::from([("HOME".into(), "/h/".into())]));
-        assert_eq!(expand("~/x", &world), "/h/x");
-        assert_eq!(expand("~", &world), "/h");
-        assert_eq!(expand("a~", &world), "a~");
-        assert_eq!(expand("~no-such-user-here/x", &world), "~no-such-user-here/x");
+        assert_eq!(expanded("~/x", &world), "/h/x");
+        assert_eq!(expanded("~", &world), "/h");
+        assert_eq!(expanded("a~", &world), "a~");
+        assert_eq!(expanded("~no-such-user-here/x", &world), "~no-such-user-here/x");
         let root = World::fixed("/".into(), HashMap::from([("HOME".into(), "/".into())]));
-        assert_eq!(expand("~", &root), "/");
+        assert_eq!(expanded("~", &root), "/");
     }
 }

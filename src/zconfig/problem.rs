@@ -15,7 +15,7 @@ pub struct Problem {
 }
 
 /// Where something stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Location {
     /// A line, from 1, of a file.
     Line(Arc<Source>, u32),
@@ -65,6 +65,14 @@ impl Problem {
         Self { kind, at }
     }
 
+    /// Whether the display begins with the place. Otherwise the kind names the file itself, or the program that complains
+    /// is all there is to name.
+    #[must_use]
+    pub fn shows_place(&self) -> bool {
+        let named = matches!((&self.at, &self.kind), (Location::File(_), Kind::Unreadable { .. }));
+        !named && self.at != Location::CommandLine
+    }
+
     /// The words that ZConfig has for this fault, without its position.
     #[must_use]
     pub fn message(&self) -> String {
@@ -83,13 +91,7 @@ impl Problem {
 
 impl std::fmt::Display for Problem {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match (&self.at, &self.kind) {
-            // The kind names the file itself, or the program that complains is all there is to name.
-            (Location::File(_), Kind::Unreadable { .. }) | (Location::CommandLine, _) => {
-                write!(f, "{}", self.kind)
-            }
-            (at, kind) => write!(f, "{at}: {kind}"),
-        }
+        if self.shows_place() { write!(f, "{}: {}", self.at, self.kind) } else { write!(f, "{}", self.kind) }
     }
 }
 
@@ -119,6 +121,24 @@ impl Problems {
         } else {
             self.more += 1;
         }
+    }
+
+    /// Adds all faults of another list.
+    pub fn extend(&mut self, others: Self) {
+        self.more += others.more;
+        others.list.into_iter().for_each(|problem| self.add(problem));
+    }
+
+    /// Puts the faults in the order of a reader of the files: each file's together, by line.
+    pub fn sort_by_place(&mut self) {
+        let mut files: Vec<String> = Vec::new();
+        for url in self.list.iter().filter_map(|problem| problem.at.source()).map(Source::url) {
+            if !files.iter().any(|known| known == url) {
+                files.push(url.to_owned());
+            }
+        }
+        let file = |at: &Location| at.source().map(|source| files.iter().position(|url| url == source.url()));
+        self.list.sort_by_key(|problem| (file(&problem.at), problem.at.line()));
     }
 
     /// The faults that were kept.
@@ -184,6 +204,27 @@ mod tests {
         assert_eq!(did_you_mean("umaks", known.into_iter()), "; did you mean 'umask'");
         assert_eq!(did_you_mean("BACKOFF_LIMIT", known.into_iter()), "; did you mean 'backoff-limit'");
         assert_eq!(did_you_mean("program", known.into_iter()), "");
+    }
+
+    #[test]
+    fn faults_are_sorted_by_file_and_line() {
+        let world = crate::zconfig::World::fixed("/".into(), std::collections::HashMap::new());
+        let source = |name: &str| Arc::new(Source::named(name.as_ref(), &world).unwrap());
+        let (a, b) = (source("b.conf"), source("a.conf"));
+        let places = [
+            Location::Line(Arc::clone(&a), 7),
+            Location::Line(Arc::clone(&b), 2),
+            Location::CommandLine,
+            Location::Line(Arc::clone(&a), 3),
+            Location::File(Arc::clone(&a)),
+        ];
+        let mut problems = Problems::default();
+        for at in places {
+            problems.add(Problem::new(Kind::KeyLine, at));
+        }
+        problems.sort_by_place();
+        let order: Vec<String> = problems.list().iter().map(|problem| problem.at.to_string()).collect();
+        assert_eq!(order, ["command line", "b.conf", "b.conf:3", "b.conf:7", "a.conf:2"]);
     }
 
     #[test]

@@ -60,8 +60,24 @@ pub fn load(
     world: &World,
     limits: Limits,
 ) -> Result<Tree, Problems> {
-    let source = Source::named(name, world).map_err(|kind| Problem::new(kind, Location::CommandLine))?;
-    let source = Arc::new(source);
+    let (tree, problems) = survey(schema, name, overrides, exempt, world, limits);
+    if problems.is_none() { Ok(tree) } else { Err(problems) }
+}
+
+/// The same, for whoever wants to look on where there are faults: what is at fault is absent from the tree.
+#[must_use]
+pub fn survey(
+    schema: &'static Schema,
+    name: &Path,
+    overrides: &[String],
+    exempt: &[&str],
+    world: &World,
+    limits: Limits,
+) -> (Tree, Problems) {
+    let source = match Source::named(name, world) {
+        Ok(source) => Arc::new(source),
+        Err(kind) => return (Tree::default(), Problem::new(kind, Location::CommandLine).into()),
+    };
     let file = Location::File(Arc::clone(&source));
     let mut reader = Reader {
         builder: Builder::new(schema, world, overrides, exempt, file.clone()),
@@ -73,12 +89,11 @@ pub fn load(
         misended: None,
         stopped: false,
     };
-    if reader.builder.has_problems() {
-        // Overrides are looked at before the file is opened; bad ones are told alone.
-        return reader.builder.finish(&file);
+    // Overrides are looked at before the file is opened; bad ones are told alone.
+    if !reader.builder.has_problems() {
+        reader.enter(source, &file);
+        reader.run();
     }
-    reader.enter(source, &file);
-    reader.run();
     reader.builder.finish(&file)
 }
 

@@ -11,7 +11,7 @@ use super::world::World;
 use crate::sys::reason::reason;
 
 /// A file as it was named and as it is found.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
     shown: String,
     url: String,

@@ -1,4 +1,14 @@
-//! The corpus cases in which ours differs from ZConfig on purpose, each with its reason.
+//! Where ours differs from ZConfig on purpose, each with its reason: in cases of the corpus, and in files of our own. A
+//! difference that is not there any more fails a test, as does one that is not listed.
+
+use std::fs;
+
+use zeo_server::config::{Flags, Settings, resolve_in};
+use zeo_server::eventlog::Style;
+use zeo_server::zconfig::World;
+
+use super::differential::Oracle;
+use super::verdict::variables;
 
 /// Case (without its number) and reason.
 pub(super) const DIFFERENCES: &[(&str, &str)] = &[
@@ -10,3 +20,128 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ("include-package-in-section", "package: URLs name files of Python packages, which are not there"),
     ("import-no-component", "the built-in components are known by name; there is no package to look into"),
 ];
+
+/// A file that one side refuses: what stands in `<runner>` beside the program, and behind that section; what ours says,
+/// nothing where it accepts; and the reason.
+type Verdict = (&'static str, &'static str, &'static str, &'static str);
+
+const VERDICTS: &[Verdict] = &[
+    (
+        "backoff-limit -1\n",
+        "",
+        "a.conf:3: backoff-limit: '-1' is negative; 0 to 4294967295 are possible",
+        "a time is not negative",
+    ),
+    (
+        "stop-timeout 99999999999999999999\n",
+        "",
+        "a.conf:3: stop-timeout: '99999999999999999999' is too large; 0 to 4294967295 are possible",
+        "136 years are enough",
+    ),
+    (
+        "umask 1777\n",
+        "",
+        "a.conf:3: umask: a number larger than 0777 is no mask; a mask is 0 to 0777",
+        "umask(2) would drop the bits in silence",
+    ),
+    (
+        "umask -1\n",
+        "",
+        "a.conf:3: umask: a negative number is no mask; a mask is 0 to 0777",
+        "a mask is not negative",
+    ),
+    (
+        "exit-codes 0,99999999999\n",
+        "",
+        "a.conf:3: exit-codes: '99999999999' is no exit status; 0 to 255 are, and -1 for a signal",
+        "no program could end so",
+    ),
+    (
+        "",
+        "<eventlog>\n<logfile>\npath log\nmax-size 1MB\nold-files -1\n</logfile>\n</eventlog>\n",
+        "a.conf:8: old-files: '-1' is negative; 0 to 4294967295 are possible",
+        "less than no files cannot be kept",
+    ),
+    (
+        "",
+        "<eventlog>\n<http-logger/>\n</eventlog>\n",
+        "a.conf:5: '<http-logger>' is not served; '<logfile>' and '<syslog>' are",
+        "a log that waits for a web server stops the manager",
+    ),
+    (
+        "",
+        "<eventlog>\n<email-notifier>\nfrom a@b\nto c@d\n</email-notifier>\n</eventlog>\n",
+        "a.conf:5: '<email-notifier>' is not served; '<logfile>' and '<syslog>' are",
+        "a log that waits for a mail server stops the manager",
+    ),
+    (
+        "",
+        "<zeo>\nnosuch key\n</zeo>\n<mystorage>\n(odd\n</mystorage>\n",
+        "",
+        "one file serves all programs: sections of the others are passed over",
+    ),
+];
+
+/// A file that both sides accept, and what ours makes of it.
+type Meaning = (&'static str, &'static str, fn(&Settings) -> bool, &'static str);
+
+const MEANINGS: &[Meaning] = &[
+    (
+        "",
+        "",
+        |settings| !settings.runner.daemon,
+        "daemon mode is off when nothing is said, as in the beginning",
+    ),
+    (
+        "start-test-program a 'b c'\n",
+        "",
+        |settings| settings.runner.start_test_program == ["a", "b c"],
+        "a command is split as a shell would split it",
+    ),
+    (
+        "",
+        "<eventlog>\n<logfile>\npath log\nstyle format\n</logfile>\n</eventlog>\n",
+        |settings| {
+            let log = settings.event_log.as_ref().expect("there is one");
+            log.handlers.iter().all(|handler| {
+                handler.layout.style == Style::Format
+                    && handler.layout.format == "------\n{asctime} {levelname} {name} {message}"
+            })
+        },
+        "the default format is in the style of its handler; the peers take the classic one as it stands and do not start",
+    ),
+];
+
+fn file(inside: &str, behind: &str) -> String {
+    format!("<runner>\nprogram a\n{inside}</runner>\n{behind}")
+}
+
+#[test]
+fn what_differs_is_listed_with_its_reason() {
+    let Some(python) = crate::peers::python() else { return };
+    let place = tempfile::tempdir().unwrap();
+    let directory = place.path().canonicalize().unwrap();
+    let variables = variables(&directory);
+    let mut oracle = Oracle::start(&python, &directory, &variables);
+    let world = World::fixed(directory.clone(), variables.clone());
+    let mut both = |inside: &str, behind: &str| {
+        fs::write(directory.join("a.conf"), file(inside, behind)).unwrap();
+        let theirs = oracle.ask("zdaemon", &directory.join("a.conf"), &[])["ok"] == true;
+        let flags = Flags { configure: Some("a.conf".into()), ..Flags::default() };
+        (theirs, resolve_in(&flags, &world).map_err(|errors| errors.to_string()))
+    };
+    for (inside, behind, said, reason) in VERDICTS {
+        let (theirs, ours) = both(inside, behind);
+        assert_eq!(ours.as_ref().err().map_or("", |said| said), *said, "{reason}");
+        assert_ne!(
+            theirs,
+            ours.is_ok(),
+            "both agree on {inside}{behind}, which is listed as different: {reason}"
+        );
+    }
+    for (inside, behind, holds, reason) in MEANINGS {
+        let (theirs, ours) = both(inside, behind);
+        assert!(theirs, "ZConfig refuses {inside}{behind}");
+        assert!(holds(&ours.unwrap()), "{reason}");
+    }
+}

@@ -19,14 +19,14 @@ use super::verdict::{disagreement, read, schema_named, variables};
 const FILES: u32 = 2500;
 
 /// The real ZConfig, in one process for all files.
-struct Oracle {
+pub(super) struct Oracle {
     child: Child,
     questions: ChildStdin,
     answers: BufReader<ChildStdout>,
 }
 
 impl Oracle {
-    fn start(python: &Path, directory: &Path, variables: &HashMap<String, String>) -> Self {
+    pub(super) fn start(python: &Path, directory: &Path, variables: &HashMap<String, String>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zconfig/oracle.py");
         let mut child = Command::new(python)
             .arg(script)
@@ -43,7 +43,7 @@ impl Oracle {
         Self { child, questions, answers }
     }
 
-    fn ask(&mut self, schema: &str, file: &Path, overrides: &[String]) -> Json {
+    pub(super) fn ask(&mut self, schema: &str, file: &Path, overrides: &[String]) -> Json {
         writeln!(self.questions, "{}", json!({"schema": schema, "file": file, "overrides": overrides}))
             .unwrap();
         let mut answer = String::new();

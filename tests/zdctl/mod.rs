@@ -1,8 +1,10 @@
 //! `zdctl` as a process: what a person or a script sees of it.
 
+mod check;
 mod fake;
 mod foreground;
 mod logs;
+mod one_file;
 mod oneshot;
 mod shell;
 mod usage;

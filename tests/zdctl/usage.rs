@@ -81,6 +81,7 @@ wait
 
 Additional commands:
 ====================
+check
 reopen_transcript
 
 ";

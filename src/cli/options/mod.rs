@@ -5,19 +5,17 @@
 
 #[cfg(test)]
 mod tests;
-mod value;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
+use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
 use thiserror::Error;
 
-use crate::config::Flags;
+use crate::config::{self, Flags, Wrong};
 use crate::control::repr::{Escapes, quote};
-
-use value::{directory, file_in_directory, integers, mask, path, seconds, text, words};
 
 /// Why there is nothing to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -75,6 +73,15 @@ pub struct Typed {
     pub schema_given: bool,
 }
 
+/// What was typed for `zdrun`.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ManagerTyped {
+    /// The options, and the program.
+    pub flags: Flags,
+    /// `--check`: look at the configuration, and start nothing.
+    pub check: bool,
+}
+
 /// Reads the command line of `zdctl`; `arguments` begin after the program's name.
 ///
 /// # Errors
@@ -90,11 +97,11 @@ pub fn zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
 ///
 /// # Errors
 /// A text to print instead, or what is wrong.
-pub fn zdrun(arguments: &[OsString]) -> Result<Flags, Outcome> {
+pub fn zdrun(arguments: &[OsString]) -> Result<ManagerTyped, Outcome> {
     let line: ZdrunLine = parse("zdrun", arguments)?;
     let mut flags = line.shared.flags().map_err(Outcome::Usage)?;
     flags.program = Some(line.program).filter(|words| !words.is_empty());
-    Ok(flags)
+    Ok(ManagerTyped { flags, check: line.check > 0 })
 }
 
 /// Control a server that zdrun keeps running
@@ -122,7 +129,7 @@ struct ZdctlLine {
 
 const ACTIONS: &str = "\
 Actions: start, stop, restart, status, kill, wait, foreground (fg), logtail, logreopen,
-reopen_transcript, show, help. Without an action an interactive shell is entered.
+reopen_transcript, check, show, help. Without an action an interactive shell is entered.
 Use 'zdctl help ACTION' for help on an action.";
 
 /// Run a program and start it again when it ends
@@ -131,6 +138,9 @@ Use 'zdctl help ACTION' for help on an action.";
 struct ZdrunLine {
     #[command(flatten)]
     shared: Shared,
+    /// Check the configuration and what it names, and start nothing
+    #[arg(long, action = ArgAction::Count)]
+    check: u8,
     /// Program to run, with its arguments
     #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
     program: Vec<OsString>,
@@ -190,17 +200,17 @@ impl Shared {
         }
         let daemon = (self.daemon > 0).then_some(true).or((self.no_daemon > 0).then_some(false));
         Ok(Flags {
-            configure: once("-C", &self.configure, path)?,
-            overrides: each("-X", &self.overrides, text)?,
-            backoff_limit: once("-b", &self.backoff_limit, seconds)?,
+            configure: once("-C", &self.configure, |file| Ok(PathBuf::from(file)))?,
+            overrides: each("-X", &self.overrides, config::text)?,
+            backoff_limit: once("-b", &self.backoff_limit, config::seconds)?,
             daemon,
             forever: self.forever > 0,
-            umask: once("-m", &self.umask, mask)?,
-            socket_name: once("-s", &self.socket_name, file_in_directory)?,
-            transcript: once("-t", &self.transcript, path)?,
-            user: once("-u", &self.user, text)?,
-            exit_codes: once("-x", &self.exit_codes, integers)?,
-            directory: once("-z", &self.directory, directory)?,
+            umask: once("-m", &self.umask, config::mask)?,
+            socket_name: once("-s", &self.socket_name, config::socket_name)?,
+            transcript: once("-t", &self.transcript, config::existing_dirpath)?,
+            user: once("-u", &self.user, config::text)?,
+            exit_codes: once("-x", &self.exit_codes, config::exit_codes)?,
+            directory: once("-z", &self.directory, config::directory)?,
             ..Flags::default()
         })
     }
@@ -208,10 +218,10 @@ impl Shared {
 
 impl ZdctlLine {
     fn add_to(&self, flags: &mut Flags) -> Result<(), UsageError> {
-        flags.program = once("-p", &self.program, words)?;
+        flags.program = once("-p", &self.program, config::command_line)?;
         flags.interactive = self.interactive > 0;
-        flags.logfile = once("-l", &self.logfile, path)?;
-        flags.start_timeout = once("-T", &self.start_timeout, seconds)?;
+        flags.logfile = once("-l", &self.logfile, config::existing_dirpath)?;
+        flags.start_timeout = once("-T", &self.start_timeout, config::seconds)?;
         Ok(())
     }
 }
@@ -220,17 +230,21 @@ impl ZdctlLine {
 fn each<T>(
     option: &'static str,
     typed: &[OsString],
-    convert: impl Fn(&OsStr) -> Result<T, String>,
+    convert: impl Fn(&OsStr) -> Result<T, Wrong>,
 ) -> Result<Vec<T>, UsageError> {
-    let invalid = |value: &OsString, reason| UsageError::Invalid { option, value: value.clone(), reason };
-    typed.iter().map(|value| convert(value).map_err(|reason| invalid(value, reason))).collect()
+    let invalid = |value: &OsString, wrong: &Wrong| UsageError::Invalid {
+        option,
+        value: value.clone(),
+        reason: wrong.message().to_owned(),
+    };
+    typed.iter().map(|value| convert(value).map_err(|wrong| invalid(value, &wrong))).collect()
 }
 
 /// The value of an option that was given any number of times, each time the same.
 fn once<T: PartialEq>(
     option: &'static str,
     typed: &[OsString],
-    convert: impl Fn(&OsStr) -> Result<T, String>,
+    convert: impl Fn(&OsStr) -> Result<T, Wrong>,
 ) -> Result<Option<T>, UsageError> {
     let mut values = each(option, typed, convert)?;
     let last = values.pop();

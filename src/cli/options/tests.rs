@@ -100,9 +100,15 @@ fn complaints_have_the_peers_words() {
         (&["-x", "0,a"], "invalid value for -x '0,a': invalid literal for int() with base 10: 'a'"),
         (&["-z", "/no/x"], "invalid value for -z '/no/x': /no/x is not an existing directory"),
         (
-            &["-s", "/no/x"],
-            "invalid value for -s '/no/x': The directory named as part of the path /no/x does not exist.",
+            &["-s", "/no/x/y"],
+            "invalid value for -s '/no/x/y': The directory named as part of the path /no/x/y does not exist.",
         ),
+        (
+            &["-t", "/no/x"],
+            "invalid value for -t '/no/x': The directory named as part of the path /no/x does not exist.",
+        ),
+        (&["-x", "99999999999"], "invalid value for -x '99999999999': too large"),
+        (&["-m", "1000"], "invalid value for -m '1000': larger than 0777"),
         (&["-p", "a 'b"], "invalid value for -p \"a 'b\": no closing '"),
         (&["-b", "1", "-b", "2"], "conflicting command line option '-b'"),
         (&["-d", "--no-daemon"], "conflicting command line option '-d'"),
@@ -138,10 +144,11 @@ fn help_and_version_are_texts() {
 
 #[test]
 fn zdrun_takes_its_program_from_the_positionals() {
-    let flags = zdrun(&words(&["-dS", "x", "-b5", "sleep", "-d"])).expect("valid");
+    let ManagerTyped { flags, check } = zdrun(&words(&["-dS", "x", "-b5", "sleep", "-d"])).expect("valid");
+    assert!(!check && zdrun(&words(&["--check"])).expect("valid").check);
     assert_eq!(flags.program, Some(words(&["sleep", "-d"])));
     assert_eq!((flags.daemon, flags.backoff_limit), (Some(true), Some(5)));
-    assert_eq!(zdrun(&[]).expect("valid").program, None);
+    assert_eq!(zdrun(&[]).expect("valid").flags.program, None);
     for option in ["-p", "-l", "-i", "-T"] {
         let unknown = UsageError::Unknown(option.to_owned());
         assert_eq!(zdrun(&words(&[option, "x"])), Err(Outcome::Usage(unknown)));

@@ -1,6 +1,6 @@
 //! The sections of zdaemon.
 
-use crate::config::datatype::{COMMAND, DIRECTORY, EXIT_CODES, OCTAL, SOCKET_NAME};
+use crate::config::shared::{COMMAND, DIRECTORY, EXIT_CODES, OCTAL, SOCKET_NAME};
 use crate::zconfig::{
     BOOLEAN, Component, EXISTING_DIRPATH, EXISTING_PATH, INTEGER, Key, Keys, Member, STRING, SectionType,
     Slot,

@@ -1,0 +1,62 @@
+//! Whether directories can be entered and files be made or written.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::{Path, PathBuf};
+
+use super::fault::Fault;
+use crate::sys::{access, socket};
+
+/// A working directory.
+pub(super) fn directory(path: &Path) -> Result<(), Fault> {
+    can_enter(path).map_err(|source| Fault::Directory { path: path.to_owned(), source })
+}
+
+/// A control socket, by its absolute path.
+pub(super) fn socket(path: &Path) -> Result<(), Fault> {
+    if !socket::name_fits(path) {
+        return Err(Fault::SocketName(path.to_owned()));
+    }
+    if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
+        return Err(Fault::NotASocket(path.to_owned()));
+    }
+    can_make(path).map_err(|source| Fault::Make { path: path.to_owned(), source })
+}
+
+/// A file that is appended to, and made when it is not there.
+pub(super) fn appendable(path: &Path) -> Result<(), Fault> {
+    let write = |source| Fault::Write { path: path.to_owned(), source };
+    match fs::metadata(path) {
+        Ok(_) => access::may_append(path).map_err(write),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            can_make(&behind_links(path)).map_err(|source| Fault::Make { path: path.to_owned(), source })
+        }
+        Err(error) => Err(write(error)),
+    }
+}
+
+/// Whether a name could be given to a new file.
+fn can_make(path: &Path) -> io::Result<()> {
+    // Only a blank path and the root have no parent.
+    let Some(parent) = path.parent() else { return fs::metadata(path).map(drop) };
+    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    can_enter(parent).and_then(|()| access::may_create_in(parent))
+}
+
+/// The entry `.` can be looked up where chdir(2) would succeed: not in a file, nor without the right to search.
+fn can_enter(path: &Path) -> io::Result<()> {
+    fs::metadata(path.join(".")).map(drop)
+}
+
+/// The name that a new file gets: where a symbolic link points to nothing, what it points to.
+fn behind_links(path: &Path) -> PathBuf {
+    /// The kernel follows as many (`path_resolution(7)`), and has told of a circle before.
+    const MOST: usize = 40;
+    let mut path = path.to_owned();
+    for _ in 0..MOST {
+        let Ok(target) = fs::read_link(&path) else { break };
+        path = path.parent().unwrap_or(Path::new("")).join(target);
+    }
+    path
+}

@@ -1,0 +1,199 @@
+//! Whether what is configured can be done, found out before it is tried.
+//!
+//! Reading a configuration tells what is wrong in it; a check also looks at what it names: the program, the user, the
+//! directories, the socket, the logs. It looks with the eyes of the user that the program will run as. It promises to
+//! change nothing and to make nothing, and to tell all that it finds, each with its place. It cannot promise that a start
+//! then succeeds: another process may change in the meantime what it has seen.
+
+mod fault;
+mod file;
+mod program;
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::places::typed;
+use super::resolve::{Reading, handlers, read};
+use super::{Errors, Flags, Settings, format, log};
+use crate::eventlog::{self, Style, Target};
+use crate::sys::access;
+use crate::sys::user::{self, Account};
+use crate::zconfig::{Kind, Location, Problem, SectionRef, Tree, World};
+
+use fault::Fault;
+
+/// Looks for all that is wrong with the configuration, and with what it names.
+///
+/// # Errors
+/// The faults of the file, as in [`resolve`](super::resolve()), and what was found beyond it, by place. A setting that is
+/// at fault in itself is not looked at further.
+pub fn check(flags: &Flags) -> Result<(), Errors> {
+    check_in(flags, &World::process())
+}
+
+/// The same, in given surroundings.
+pub fn check_in(flags: &Flags, world: &World) -> Result<(), Errors> {
+    let Reading { settings, tree, mut faults } = read(flags, world);
+    let told: HashSet<Location> = faults.list().iter().map(|problem| problem.at.clone()).collect();
+    let found = Check::new(flags, &settings, &tree, world).all();
+    let new = |problem: &Problem| problem.at.line().is_none() || !told.contains(&problem.at);
+    found.into_iter().filter(new).for_each(|problem| faults.add(problem));
+    faults.sort_by_place();
+    if faults.is_none() { Ok(()) } else { Err(faults) }
+}
+
+/// What is wrong, and where it was configured.
+type Finding = (String, Location);
+
+/// What is being looked at.
+struct Check<'a> {
+    flags: &'a Flags,
+    settings: &'a Settings,
+    tree: &'a Tree,
+    runner: Option<SectionRef<'a>>,
+    world: &'a World,
+}
+
+impl<'a> Check<'a> {
+    fn new(flags: &'a Flags, settings: &'a Settings, tree: &'a Tree, world: &'a World) -> Self {
+        let runner = tree.root().and_then(|root| root.section("runner"));
+        Self { flags, settings, tree, runner, world }
+    }
+
+    fn all(&self) -> Vec<Problem> {
+        let mut found = self.before_the_change();
+        let account = self.account().unwrap_or_else(|fault| {
+            found.extend(self.found("user", Err(fault)));
+            None
+        });
+        let Some(account) = account.filter(|account| account.uid != user::own_uid()) else {
+            found.extend(self.after_the_change());
+            return problems(found, "");
+        };
+        let suffix = format!(" (as user '{}')", account.name);
+        let seen = access::as_account(&account, || self.after_the_change()).unwrap_or_else(|source| {
+            let fault = Fault::BecomeUser { name: account.name.clone(), source };
+            self.found("user", Err(fault)).into_iter().collect()
+        });
+        let mut all = problems(found, "");
+        all.extend(problems(seen, &suffix));
+        all
+    }
+
+    /// What the manager does before it becomes another user.
+    fn before_the_change(&self) -> Vec<Finding> {
+        let runner = &self.settings.runner;
+        let directory =
+            runner.directory.as_ref().map_or(Ok(()), |path| file::directory(&self.world.place(path)));
+        let manager = program::manager(runner, &self.search());
+        let found = [self.found("directory", directory), self.found("zdrun", manager)];
+        found.into_iter().flatten().collect()
+    }
+
+    /// Who the program will run as, where that is configured.
+    fn account(&self) -> Result<Option<Account>, Fault> {
+        let Some(name) = &self.settings.runner.user else { return Ok(None) };
+        let own = user::own_uid();
+        match user::lookup(name) {
+            Ok(Some(account)) if own == 0 || account.uid == own => Ok(Some(account)),
+            Ok(Some(_)) => Err(Fault::OtherUser),
+            Ok(None) => {
+                let what = if user::is_number(name) { "uid" } else { "username" };
+                Err(Fault::UnknownUser { what, name: name.clone() })
+            }
+            Err(source) => Err(Fault::LookUp { name: name.clone(), source }),
+        }
+    }
+
+    /// What the program and the manager do as the user that they have become.
+    fn after_the_change(&self) -> Vec<Finding> {
+        let runner = &self.settings.runner;
+        let search = self.search();
+        let program = program::find(&runner.program, &search).map(drop);
+        let test = match runner.start_test_program.as_slice() {
+            [] => Ok(()),
+            words => program::find(words, &search).map(drop),
+        };
+        let socket = file::socket(&self.absolute(&runner.socket_name));
+        let transcript =
+            runner.transcript.as_ref().map_or(Ok(()), |path| file::appendable(&self.output(path)));
+        let mut found: Vec<Finding> = [
+            self.found("program", program),
+            self.found("start-test-program", test),
+            self.found("socket-name", socket),
+            self.found("transcript", transcript),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        found.extend(handlers(self.tree).filter_map(|handler| self.handler(handler)));
+        found
+    }
+
+    /// Whether the log of a handler can be opened.
+    fn handler(&self, handler: SectionRef<'_>) -> Option<Finding> {
+        let layout = format::layout(handler);
+        let at = |key: &str| {
+            let entry = handler.entry(key).and_then(|entry| entry.at.clone());
+            entry.unwrap_or_else(|| handler.at().clone())
+        };
+        // A format that is not sound has been told.
+        if layout.check().is_ok() && !layout.has_field() && layout.style != Style::SafeTemplate {
+            let format = layout.format.escape_debug().to_string();
+            return Some((eventlog::Error::NoField { format }.to_string(), at("format")));
+        }
+        let Some(Target::File(log)) = log::target(handler) else { return None };
+        if let Err(error) = log.check() {
+            let key = if matches!(error, eventlog::Error::Encoding { .. }) { "encoding" } else { "when" };
+            return Some((error.to_string(), at(key)));
+        }
+        // A path that could not be read has been told.
+        handler.entry("path")?;
+        let writable = file::appendable(&self.world.place(&log.path));
+        writable.err().map(|fault| (format!("path: {fault}"), at("path")))
+    }
+
+    /// The transcript is meant from the directory that a detached manager has entered.
+    fn output(&self, transcript: &Path) -> PathBuf {
+        let directory = self.settings.runner.directory.as_ref().filter(|_| self.settings.runner.daemon);
+        self.world.place(&directory.map_or_else(|| transcript.to_owned(), |path| path.join(transcript)))
+    }
+
+    fn absolute(&self, path: &Path) -> PathBuf {
+        self.world.directory().map_or_else(|| path.to_owned(), |directory| directory.join(path))
+    }
+
+    /// Where programs are looked for: `<environment>` is that of the manager too.
+    fn search(&self) -> program::Search<'a> {
+        let own = self.settings.environment.iter().find(|(name, _)| name == "PATH");
+        let path = own.map(|(_, path)| path.into()).or_else(|| self.world.variable("PATH"));
+        program::Search { path: path.unwrap_or_default(), world: self.world }
+    }
+
+    fn found(&self, key: &str, outcome: Result<(), Fault>) -> Option<Finding> {
+        let fault = outcome.err()?;
+        Some((format!("{key}: {fault}"), self.place(key)?))
+    }
+
+    /// Where a setting was made; `None`: nowhere, because what the file says of it is at fault, and has been told.
+    fn place(&self, key: &str) -> Option<Location> {
+        match self.runner {
+            _ if typed(self.flags).contains(&key) => Some(Location::CommandLine),
+            // Then the section itself is missing, which has been told.
+            None if self.flags.configure.is_some() && self.flags.program.is_none() => None,
+            None => Some(self.tree.root().map_or(Location::CommandLine, |root| root.at().clone())),
+            Some(runner) => {
+                let entry = runner.entry(key)?;
+                Some(entry.at.as_ref().unwrap_or(runner.at()).clone())
+            }
+        }
+    }
+}
+
+fn problems(found: Vec<Finding>, suffix: &str) -> Vec<Problem> {
+    let problem = |(what, at)| Problem::new(Kind::Other(format!("{what}{suffix}")), at);
+    found.into_iter().map(problem).collect()
+}
+
+#[cfg(test)]
+mod tests;

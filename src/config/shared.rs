@@ -1,0 +1,279 @@
+//! The values that a key of the file and an option of the command line share: read by the same functions, with the same
+//! faults, of which the file shows our words and the command line those of the peers (ZDPROTO section 3.1).
+//!
+//! What ZConfig reads and no system call can take (a negative time, a mask of more than nine bits) is refused here, not
+//! bent into something else. The datatypes of the schema know nothing of that: they agree with ZConfig, and whoever wants
+//! a setting of a [`Value`] asks [`seconds_of`] and its like.
+
+use std::ffi::{OsStr, OsString};
+use std::path::PathBuf;
+
+use super::words::split_words;
+use crate::zconfig::{self, Datatype, Value, World, Wrong, directory_part, expand, is_directory, path_value};
+
+/// A command line: words, with the quoting of a shell.
+pub(super) static COMMAND: Datatype =
+    Datatype { name: "command line", convert: |text, _| words_of(text).map(Value::Words) };
+
+/// An octal number.
+pub(super) static OCTAL: Datatype = Datatype { name: "octal", convert: |text, _| zconfig::octal(text) };
+
+/// Exit statuses, joined by commas.
+pub(super) static EXIT_CODES: Datatype =
+    Datatype { name: "exit codes", convert: |text, _| exit_code_list(text) };
+
+/// A socket whose directory is there, or can be made in one that is.
+pub(super) static SOCKET_NAME: Datatype = Datatype {
+    name: "socket-name",
+    convert: |text, world| socket_path(text.as_ref(), world).map(|path| path_value(path, text)),
+};
+
+/// A directory that is there, or can be made in one that is.
+pub(super) static DIRECTORY: Datatype = Datatype {
+    name: "directory",
+    convert: |text, world| directory_path(text.as_ref(), world).map(|path| path_value(path, text)),
+};
+
+/// A command line in one string, as `-p` takes it.
+pub fn command_line(argument: &OsStr) -> Result<Vec<OsString>, Wrong> {
+    match argument.to_str() {
+        Some(text) => Ok(words_of(text)?.into_iter().map(OsString::from).collect()),
+        None => split_words(argument).map_err(|error| not_words(argument, &error.to_string())),
+    }
+}
+
+/// A time in seconds, as `-b` and `-T` take it.
+pub fn seconds(argument: &OsStr) -> Result<u32, Wrong> {
+    seconds_of(&zconfig::integer(text_of(argument)?)?)
+}
+
+/// A file mode mask in octal, as `-m` takes it.
+pub fn mask(argument: &OsStr) -> Result<u32, Wrong> {
+    mask_of(&zconfig::octal(text_of(argument)?)?)
+}
+
+/// Exit statuses joined by commas, as `-x` takes them; blank is none.
+pub fn exit_codes(argument: &OsStr) -> Result<Vec<i32>, Wrong> {
+    exit_codes_of(&exit_code_list(text_of(argument)?)?)
+}
+
+/// A directory, as `-z` takes it: one that is there, or whose parent is.
+pub fn directory(argument: &OsStr) -> Result<PathBuf, Wrong> {
+    directory_path(argument, &World::process()).map(PathBuf::from)
+}
+
+/// A control socket, as `-s` takes it: its directory is there, or that directory's parent.
+pub fn socket_name(argument: &OsStr) -> Result<PathBuf, Wrong> {
+    socket_path(argument, &World::process()).map(PathBuf::from)
+}
+
+/// A file whose directory is there, as `-l` and `-t` take it.
+pub fn existing_dirpath(argument: &OsStr) -> Result<PathBuf, Wrong> {
+    zconfig::existing_dirpath(argument, &World::process()).map(PathBuf::from)
+}
+
+/// Text, as `-u` and `-X` take it.
+pub fn text(argument: &OsStr) -> Result<String, Wrong> {
+    text_of(argument).map(str::to_owned)
+}
+
+/// Seconds, or another count, of an integer.
+pub(super) fn seconds_of(value: &Value) -> Result<u32, Wrong> {
+    in_range(value, u32::MAX.into()).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
+}
+
+/// The mask of an octal number.
+pub(super) fn mask_of(value: &Value) -> Result<u32, Wrong> {
+    /// Three bits for each of owner, group and others: umask(2) takes no more.
+    const MOST: i64 = 0o777;
+    let wrong = |message: &str, what: &str| Err(Wrong::new(message, what, "a mask is 0 to 0777"));
+    match value.as_integer().unwrap_or_default() {
+        ..0 => wrong("must not be negative", "a negative number is no mask"),
+        number @ 0..=MOST => Ok(u32::try_from(number).unwrap_or_default()),
+        _ => wrong("larger than 0777", "a number larger than 0777 is no mask"),
+    }
+}
+
+/// The statuses of a list of integers.
+pub(super) fn exit_codes_of(value: &Value) -> Result<Vec<i32>, Wrong> {
+    let code = |code: &Value| match code {
+        Value::Integer(number) => i32::try_from(*number).map_err(|_| number.to_string()),
+        other => Err(shown(other)),
+    };
+    let codes = value.as_list().unwrap_or_default().iter().map(code).collect::<Result<_, _>>();
+    codes.map_err(|code| {
+        Wrong::new("too large", format!("'{code}' is no exit status"), "0 to 255 are, and -1 for a signal")
+    })
+}
+
+/// A number of bytes.
+pub(super) fn size_of(value: &Value) -> Result<u64, Wrong> {
+    in_range(value, i64::MAX.unsigned_abs())
+}
+
+fn in_range(value: &Value, most: u64) -> Result<u64, Wrong> {
+    let number = match value {
+        Value::Integer(number) => u64::try_from(*number).ok(),
+        _ => None,
+    };
+    number.filter(|number| *number <= most).ok_or_else(|| {
+        let (shown, hint) = (shown(value), format!("0 to {most} are possible"));
+        if shown.starts_with('-') {
+            Wrong::new("must not be negative", format!("'{shown}' is negative"), hint)
+        } else {
+            Wrong::new("too large", format!("'{shown}' is too large"), hint)
+        }
+    })
+}
+
+fn shown(value: &Value) -> String {
+    match value {
+        Value::Integer(number) => number.to_string(),
+        Value::Huge(digits) => digits.clone(),
+        _ => String::new(),
+    }
+}
+
+fn text_of(argument: &OsStr) -> Result<&str, Wrong> {
+    argument.to_str().ok_or_else(|| Wrong::text(&argument.to_string_lossy(), "not UTF-8", "is not UTF-8", ""))
+}
+
+/// The words of a command line. Without quotes and backslashes they end at white space, of which the file knows more
+/// kinds than a shell does.
+fn words_of(text: &str) -> Result<Vec<String>, Wrong> {
+    if !text.contains(['"', '\'', '\\']) {
+        return Ok(zconfig::split(text).map(str::to_owned).collect());
+    }
+    let words =
+        split_words(OsStr::new(text)).map_err(|error| not_words(text.as_ref(), &error.to_string()))?;
+    words
+        .into_iter()
+        .map(|word| word.into_string().map_err(|_| not_words(text.as_ref(), "not UTF-8")))
+        .collect()
+}
+
+fn not_words(argument: &OsStr, reason: &str) -> Wrong {
+    let what = format!("is not a command line ({reason})");
+    Wrong::text(&argument.to_string_lossy(), reason, &what, "quotes come in pairs, and '\\\\' is a backslash")
+}
+
+fn exit_code_list(text: &str) -> Result<Value, Wrong> {
+    if text.is_empty() {
+        return Ok(Value::List(Vec::new()));
+    }
+    text.split(',').map(zconfig::integer).collect::<Result<_, _>>().map(Value::List)
+}
+
+fn socket_path(path: &OsStr, world: &World) -> Result<OsString, Wrong> {
+    let expanded = expand(path, world);
+    let above = directory_part(directory_part(&expanded));
+    if above.is_empty() || is_directory(above, world) {
+        return Ok(expanded);
+    }
+    Err(Wrong::text(
+        &path.to_string_lossy(),
+        format!("The directory named as part of the path {} does not exist.", path.display()),
+        "is in a directory that does not exist",
+        format!("create '{}' or name an existing one", above.display()),
+    ))
+}
+
+fn directory_path(path: &OsStr, world: &World) -> Result<OsString, Wrong> {
+    let expanded = expand(path, world);
+    if is_directory(&expanded, world) || is_directory(directory_part(&expanded), world) {
+        return Ok(expanded);
+    }
+    Err(Wrong::text(
+        &path.to_string_lossy(),
+        format!("{} is not an existing directory", path.display()),
+        "is not an existing directory",
+        "create it or name one that exists",
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::ffi::OsStrExt as _;
+
+    use super::*;
+
+    /// What the command line says of it, or the reading.
+    fn read<T>(read: fn(&OsStr) -> Result<T, Wrong>, text: &str) -> Result<T, String> {
+        read(OsStr::new(text)).map_err(|wrong| wrong.message().to_owned())
+    }
+
+    #[test]
+    fn seconds_are_whole_and_neither_negative_nor_too_many() {
+        for (text, expected) in [
+            ("10", Ok(10)),
+            (" +1_0 ", Ok(10)),
+            ("0", Ok(0)),
+            ("4294967295", Ok(u32::MAX)),
+            ("4294967296", Err("too large")),
+            ("99999999999999999999", Err("too large")),
+            ("-1", Err("must not be negative")),
+            ("-99999999999999999999", Err("must not be negative")),
+            ("x", Err("invalid literal for int() with base 10: 'x'")),
+            ("", Err("invalid literal for int() with base 10: ''")),
+            ("0o5", Err("invalid literal for int() with base 10: '0o5'")),
+        ] {
+            assert_eq!(read(seconds, text), expected.map_err(str::to_owned), "{text}");
+        }
+        let wrong = seconds(OsStr::new("-99999999999999999999")).unwrap_err();
+        assert_eq!(wrong.to_string(), "'-99999999999999999999' is negative; 0 to 4294967295 are possible");
+    }
+
+    #[test]
+    fn a_mask_has_nine_bits() {
+        for (text, expected) in [
+            ("022", Ok(0o22)),
+            ("0o77", Ok(0o77)),
+            ("777", Ok(0o777)),
+            ("1000", Err("larger than 0777")),
+            ("-1", Err("must not be negative")),
+            ("9", Err("invalid literal for int() with base 8: '9'")),
+        ] {
+            assert_eq!(read(mask, text), expected.map_err(str::to_owned), "{text}");
+        }
+        let wrong = mask(OsStr::new("1777")).unwrap_err();
+        assert_eq!(wrong.to_string(), "a number larger than 0777 is no mask; a mask is 0 to 0777");
+    }
+
+    #[test]
+    fn exit_codes_are_a_list() {
+        for (text, expected) in [
+            ("", Ok(vec![])),
+            ("0,2", Ok(vec![0, 2])),
+            (" 1 , -1", Ok(vec![1, -1])),
+            ("0,", Err("invalid literal for int() with base 10: ''")),
+            ("0,99999999999", Err("too large")),
+            ("99999999999999999999", Err("too large")),
+        ] {
+            assert_eq!(read(exit_codes, text), expected.map_err(str::to_owned), "{text}");
+        }
+    }
+
+    #[test]
+    fn paths_are_judged_by_their_directories() {
+        for (text, expected) in
+            [("/", Ok("/")), ("/no", Ok("/no")), ("/no/x", Err("/no/x is not an existing directory"))]
+        {
+            let expected = expected.map(PathBuf::from).map_err(str::to_owned);
+            assert_eq!(read(directory, text), expected, "{text}");
+        }
+        let missing =
+            |path: &str| Err(format!("The directory named as part of the path {path} does not exist."));
+        assert_eq!(read(socket_name, "/no/x"), Ok("/no/x".into()));
+        assert_eq!(read(socket_name, "/no/such/x"), missing("/no/such/x"));
+        assert_eq!(read(existing_dirpath, "/no/x"), missing("/no/x"));
+        let bytes = OsStr::from_bytes(b"\xff");
+        assert_eq!(socket_name(bytes).unwrap(), PathBuf::from(bytes));
+    }
+
+    #[test]
+    fn words_of_an_option_are_those_of_the_file() {
+        assert_eq!(read(command_line, "a\u{a0}b 'c d'").unwrap(), ["a\u{a0}b", "c d"]);
+        assert_eq!(read(command_line, "a\u{a0}b").unwrap(), ["a", "b"]);
+        assert_eq!(read(command_line, "a 'b"), Err("no closing '".to_owned()));
+    }
+}

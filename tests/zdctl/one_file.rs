@@ -1,0 +1,71 @@
+//! One file for all programs, as today's peers keep it, and two, as in the founding document.
+
+use std::path::Path;
+
+use super::*;
+use crate::peers::python;
+
+#[test]
+fn the_file_of_todays_mkzeoinstance_is_all_that_is_needed() {
+    let Some(python) = python() else { return };
+    let sandbox = Sandbox::new();
+    let port = sandbox.port().to_string();
+    let made = sandbox.command(python.with_file_name("mkzeoinstance")).args(["home", &port]).output();
+    assert_eq!((made.status, made.stderr.as_str()), (0, ""));
+    let home = sandbox.path("home");
+    let zdctl = || sandbox.zdctl().args(["-C", "home/etc/zeo.conf"]);
+    zdctl().arg("check").stdout("configuration OK\n").run();
+    sandbox.zdrun().args(["-C", "home/etc/zeo.conf", "--check"]).stdout("configuration OK\n").run();
+    let shown = format!(
+        "...\nprogram:      ['{0}/bin/runzeo']\nbackofflimit: 10\ndaemon:       True\nforever:      False\n\
+         sockname:     '{0}/var/zeo.zdsock'\nexitcodes:    [0, 2]\n...\ndirectory:    '{0}'\nlogfile:      '{0}/log/zeo.log'\n\
+         ...\n",
+        home.display()
+    );
+    zdctl().arg("show").stdout(shown).run();
+    // The file names the peers' zdrun.
+    let ours = format!("runner/zdrun={}", env!("CARGO_BIN_EXE_zdrun"));
+    let zdctl = || sandbox.zdctl().args(["-C", "home/etc/zeo.conf", "-X", &ours]);
+    zdctl().arg("start").stdout("[..]daemon process started, pid=[..]\n").run();
+    zdctl().arg("status").stdout("program running; pid=[..]\n").run();
+    zdctl().arg("stop").stdout("[..]daemon process stopped\n").run();
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn sections_of_other_programs_never_stop_ours() {
+    let sandbox = Sandbox::new();
+    let ours = "<runner>\n  program sleep 1000\n  daemon on\n  socket-name sock\n</runner>\n";
+    let theirs = "%import nowhere.known\n<zeo>\n  address nonsense:99999999\n  nosuch $undefined ${odd\n  <ssl>\n    (odd\n  </ssl>\n\
+                  </zeo>\n<relstorage main>\n  <postgresql>\n    dsn host='x'\n  </postgresql>\n</relstorage>\n\
+                  <filestorage 1>\n  path /no/such/place\n  path /given/twice\n</filestorage>\n";
+    let known = theirs.replace("%import nowhere.known\n", "");
+    for (name, text) in [("before", format!("{known}{ours}")), ("behind", format!("{ours}{known}"))] {
+        sandbox.write(name, text);
+        sandbox.zdctl().args(["-C", name, "check"]).stdout("configuration OK\n").run();
+        sandbox.zdctl().args(["-C", name, "start"]).stdout("daemon process started, pid=[..]\n").run();
+        sandbox.zdctl().args(["-C", name, "stop"]).stdout("daemon process stopped\n").run();
+    }
+    sandbox.write("import", format!("{theirs}{ours}"));
+    let fault = "import:1: the component 'nowhere.known' is not known; zdaemon, ZODB, ZEO, ZConfig.components.logger, \
+                 ZConfig.components.basic are built in\n";
+    sandbox.zdctl().args(["-C", "import", "check"]).stderr(fault).status(2).run();
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn the_two_files_of_the_founding_document_are_read_each_by_its_programs() {
+    let sandbox = Sandbox::new();
+    sandbox.mkzeoinst().args(["--server", "/bin/sleep", "home"]).stdout("...\nAll done.\n").run();
+    let conf = sandbox.path("home/etc/zeoctl.conf");
+    let zdctl = |conf: &Path| sandbox.zdctl().arg("-C").arg(conf);
+    zdctl(&conf).arg("check").stdout("configuration OK\n").run();
+    sandbox.zdrun().arg("-C").arg(&conf).arg("--check").stdout("configuration OK\n").run();
+    let server = sandbox.path("home/etc/zeo.conf");
+    let fault = format!("{}: no '<runner>' section\n", server.display());
+    zdctl(&server).arg("check").stderr(fault).status(2).run();
+    let both = [sandbox.read("home/etc/zeo.conf"), sandbox.read("home/etc/zeoctl.conf")];
+    let [zeo, runner] = both;
+    let (runner, _) = runner.split_once("<eventlog>").expect("the file has the section");
+    zdctl(&sandbox.write("both", format!("{zeo}{runner}"))).arg("check").stdout("configuration OK\n").run();
+}
