@@ -1,0 +1,71 @@
+//! What a manager holds: at first, and, of ours, after very many restarts and status calls.
+
+use std::io;
+
+use super::running;
+use crate::contender::Contender;
+use crate::process::Footprint;
+use crate::service::{Place, Service};
+use crate::table::{Row, Target};
+
+/// The bound, in KiB.
+const MOST: f64 = 400.0;
+/// Restarts and calls before the first look: what is allocated once has been by then.
+const WARM: usize = 50;
+
+pub fn measure(contenders: &[Contender], long: bool) -> io::Result<Vec<Row>> {
+    let mut place = Place::new()?;
+    let services = running(&mut place, contenders)?;
+    let mut first = Row::new("manager's PSS, KiB", Target::AtMost(MOST));
+    for (service, _) in &services {
+        first.add(service.contender, &[kib(footprint(service)?.pss)]);
+    }
+    // A week, asked each second.
+    let (restarts, calls) = if long { (100_000, 604_800) } else { (1_000, 10_000) };
+    let mut rows = vec![first];
+    for (service, _) in services.iter().filter(|(service, _)| service.contender == Contender::Ours) {
+        work(&mut place, service, WARM, WARM)?;
+        let before = footprint(service)?;
+        work(&mut place, service, restarts, calls)?;
+        let after = footprint(service)?;
+        let title = format!("PSS after {restarts} restarts and {calls} status calls, KiB");
+        rows.push(single(title, kib(after.pss), Target::AtMost(MOST)));
+        // A page may come or go; what leaks adds up to more.
+        let grown = kib(after.anonymous) - kib(before.anonymous);
+        rows.push(single("... memory of its own gained by them, KiB".to_owned(), grown, Target::AtMost(8.0)));
+        let opened = count(after.descriptors) - count(before.descriptors);
+        rows.push(single("... descriptors gained".to_owned(), opened, Target::AtMost(0.0)));
+        rows.push(single("... zombies".to_owned(), count(after.zombies), Target::AtMost(0.0)));
+    }
+    Ok(rows)
+}
+
+/// Restarts by request, and status calls.
+fn work(place: &mut Place, service: &Service, restarts: usize, calls: usize) -> io::Result<()> {
+    for _ in 0..restarts {
+        service.ask("restart")?;
+        place.report(service)?;
+    }
+    for _ in 0..calls {
+        service.ask("status")?;
+    }
+    Ok(())
+}
+
+fn footprint(service: &Service) -> io::Result<Footprint> {
+    Footprint::of(service.manager()?)
+}
+
+fn single(title: String, value: f64, target: Target) -> Row {
+    let mut row = Row::new(title, target);
+    row.add(Contender::Ours, &[value]);
+    row
+}
+
+fn kib(number: u64) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}
+
+fn count(number: usize) -> f64 {
+    u32::try_from(number).map_or(f64::INFINITY, f64::from)
+}
