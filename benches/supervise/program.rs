@@ -16,13 +16,11 @@ use nix::unistd::{getpid, pause};
 pub const SERVICE: &str = "ZEO_BENCH_SERVICE";
 /// The FIFO for reports.
 pub const REPORTS: &str = "ZEO_BENCH_REPORTS";
-/// How many bytes to write to stdout, once somebody has opened the FIFO that [`GO`] names.
+/// `BYTES/BLOCK`: how much to write to stdout, and how much of it at a time, once somebody has opened the FIFO that
+/// [`GO`] names.
 pub const FLOOD: &str = "ZEO_BENCH_FLOOD";
 /// See [`FLOOD`].
 pub const GO: &str = "ZEO_BENCH_GO";
-
-/// What a program writes at a time.
-const BLOCK: usize = 64 * 1024;
 
 /// Nanoseconds on the clock that never steps and is the same for all processes (`clock_gettime(2)`).
 pub fn now() -> io::Result<i64> {
@@ -36,16 +34,18 @@ pub fn be_if_asked() -> io::Result<()> {
     let Some(reports) = env::var_os(REPORTS) else { return Ok(()) };
     let reports = Path::new(&reports);
     report(reports, time)?;
-    if let Some(bytes) = env::var(FLOOD).ok().and_then(|bytes| bytes.parse().ok()) {
-        flood(bytes, reports)?;
+    let flooded = env::var(FLOOD).unwrap_or_default();
+    if let Some((bytes, block)) = flooded.split_once('/') {
+        let number = |word: &str| word.parse().map_err(io::Error::other);
+        flood(number(bytes)?, number(block)?, reports)?;
     }
     loop {
         pause();
     }
 }
 
-fn flood(bytes: usize, reports: &Path) -> io::Result<()> {
-    let mut block = b"a line of sixty-four bytes, as a server may print one to stdout\n".repeat(BLOCK / 64);
+fn flood(bytes: usize, block: usize, reports: &Path) -> io::Result<()> {
+    let mut block = b"a line of sixty-four bytes, as a server may print one to stdout\n".repeat(block / 64);
     // Blocks until somebody opens it for writing.
     File::open(env::var_os(GO).unwrap_or_default())?;
     report(reports, now()?)?;

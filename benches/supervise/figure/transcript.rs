@@ -20,21 +20,47 @@ use crate::wait::{SOON, until};
 
 const MIB: usize = 1024 * 1024;
 
-/// Seconds that the program took, processor seconds of the mover.
+/// What a program writes at a time, in KiB: one that has a buffer of the C library's usual size, and one that sends as
+/// much as a pipe takes.
+const BLOCKS: [usize; 2] = [4, 64];
+
+/// What one program writes.
+#[derive(Clone, Copy)]
+struct Output {
+    mib: u16,
+    /// At a time, in KiB.
+    block: usize,
+}
+
+impl Output {
+    fn bytes(self) -> usize {
+        usize::from(self.mib) * MIB
+    }
+}
+
+/// How long the program took, and the processor time of the mover.
 struct Flow {
     time: Duration,
     cost: Duration,
 }
 
 pub fn measure(contenders: &[Contender], rounds: usize, long: bool) -> io::Result<Vec<Row>> {
-    let mib: u16 = if long { 1024 } else { 256 };
-    let bytes = usize::from(mib) * MIB;
+    let mib = if long { 1024 } else { 256 };
+    let mut rows = Vec::new();
+    for block in BLOCKS {
+        rows.extend(measure_blocks(contenders, rounds, Output { mib, block })?);
+    }
+    Ok(rows)
+}
+
+fn measure_blocks(contenders: &[Contender], rounds: usize, output: Output) -> io::Result<[Row; 3]> {
     let mut place = Place::new()?;
     let (mut rates, mut shares, mut costs) = (Samples::new(), Samples::new(), Samples::new());
     let mut direct = Vec::new();
+    let size = f64::from(output.mib);
     for _ in 0..rounds {
-        let rate =
-            f64::from(mib) / flow(&mut place, Contender::Runit, bytes, Mover::Nobody)?.time.as_secs_f64();
+        // Of the contender only the directory is used.
+        let rate = size / flow(&mut place, Contender::Ours, output, Mover::Nobody)?.time.as_secs_f64();
         direct.push(rate);
         for contender in contenders.iter().copied() {
             let mover = match contender {
@@ -42,16 +68,16 @@ pub fn measure(contenders: &[Contender], rounds: usize, long: bool) -> io::Resul
                 Contender::Ours | Contender::Zdaemon => Mover::Manager,
                 _ => Mover::Logger,
             };
-            let flow = flow(&mut place, contender, bytes, mover)?;
-            let own = f64::from(mib) / flow.time.as_secs_f64();
+            let flow = flow(&mut place, contender, output, mover)?;
+            let own = size / flow.time.as_secs_f64();
             rates.entry(contender).or_default().push(own);
             shares.entry(contender).or_default().push(100.0 * own / rate);
-            costs.entry(contender).or_default().push(flow.cost.as_secs_f64() * 1024.0 / f64::from(mib));
+            costs.entry(contender).or_default().push(flow.cost.as_secs_f64() * 1024.0 / size);
         }
     }
     let mut rows = [
-        Row::new("output of the program, MiB/s", Target::None),
-        Row::new("... % of its rate to the file itself", Target::AtLeast(90.0)),
+        Row::new(format!("output in blocks of {} KiB, MiB/s", output.block), Target::None),
+        Row::new("... % of the rate to the file itself", Target::AtLeast(90.0)),
         Row::new("... processor seconds per GiB of the manager or logger", Target::AtMost(0.2)),
     ];
     for contender in contenders {
@@ -61,7 +87,7 @@ pub fn measure(contenders: &[Contender], rounds: usize, long: bool) -> io::Resul
     }
     let [rate, ..] = &mut rows;
     rate.without_manager(&direct);
-    Ok(rows.into())
+    Ok(rows)
 }
 
 /// Who takes the output to the file.
@@ -72,11 +98,12 @@ enum Mover {
     Logger,
 }
 
-fn flow(place: &mut Place, contender: Contender, bytes: usize, mover: Mover) -> io::Result<Flow> {
+fn flow(place: &mut Place, contender: Contender, output: Output, mover: Mover) -> io::Result<Flow> {
     let mut service = place.service(contender, Some("output"))?;
     let go = service.dir.join("go");
     mkfifo(&go, Mode::S_IRUSR | Mode::S_IWUSR)?;
-    let variables = [(FLOOD, bytes.to_string()), (GO, go.display().to_string())];
+    let variables =
+        [(FLOOD, format!("{}/{}", output.bytes(), output.block * 1024)), (GO, go.display().to_string())];
     let pid = match mover {
         Mover::Manager => {
             service.start(&variables)?;
@@ -93,7 +120,7 @@ fn flow(place: &mut Place, contender: Contender, bytes: usize, mover: Mover) -> 
     if mover != Mover::Logger {
         // All of it arrives, and in Python's case a warning of its own. The loggers rotate, and are as far as one pipe's content behind.
         let what = format!("rest of the output, which {} moves,", contender.name());
-        until(SOON, &what, || (length(&service) >= bytes).then_some(()))?;
+        until(SOON, &what, || (length(&service) >= output.bytes()).then_some(()))?;
     }
     let flow = Flow { time: between(begin.time, end.time), cost: cost(pid)?.saturating_sub(before) };
     service.end()?;
