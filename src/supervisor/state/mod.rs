@@ -20,6 +20,7 @@
 
 mod actions;
 mod deaths;
+mod requests;
 mod start_test;
 #[cfg(test)]
 mod tests;
@@ -166,7 +167,7 @@ impl State {
 
     fn decide(&mut self, event: Event, now: Duration) -> Vec<Action> {
         if matches!(self.phase, Phase::Ended(_)) {
-            return refuse_at_end(&event);
+            return requests::refuse_at_end(&event);
         }
         match event {
             Event::Begin => self.spawn(Origin::First),
@@ -289,105 +290,6 @@ impl State {
         self.test.under_way()
     }
 
-    fn spawn(&mut self, origin: Origin) -> Vec<Action> {
-        self.phase = Phase::Spawning(origin);
-        vec![Action::Spawn]
-    }
-
-    fn end(&mut self, status: u8) -> Vec<Action> {
-        self.phase = Phase::Ended(status);
-        vec![Action::Log(Level::INFO, "Exiting".to_owned())]
-    }
-
-    fn end_or_stay(&mut self) -> Vec<Action> {
-        if self.policy.hang_around {
-            self.phase = Phase::Down;
-            return Vec::new();
-        }
-        self.end(0)
-    }
-
-    fn start(&mut self, client: Client) -> Vec<Action> {
-        self.backoff = Duration::ZERO;
-        match &mut self.phase {
-            Phase::Down => self.spawn(Origin::Down(client)),
-            Phase::Waiting { .. } => self.spawn(Origin::Waiting(client)),
-            Phase::Stopping { then, .. } => {
-                // SIGTERM is out: the program will end, so a start now can only mean "and run it again".
-                *then = Then::Spawn;
-                vec![Action::Reply(client, Reply::RestartSent)]
-            }
-            Phase::Up { .. } | Phase::Spawning(_) | Phase::Ended(_) => {
-                vec![Action::Reply(client, Reply::AlreadyStarted)]
-            }
-        }
-    }
-
-    fn restart(&mut self, client: Client, now: Duration) -> Vec<Action> {
-        self.backoff = Duration::ZERO;
-        match self.phase {
-            Phase::Down | Phase::Waiting { .. } => self.start(client),
-            _ => self.stop_then(Then::Spawn, client, Reply::RestartSent, now),
-        }
-    }
-
-    fn stop(&mut self, client: Client, now: Duration) -> Vec<Action> {
-        self.backoff = Duration::ZERO;
-        match self.phase {
-            Phase::Down | Phase::Waiting { .. } => {
-                let mut actions = vec![Action::Reply(client, Reply::AlreadyStopped)];
-                actions.extend(self.end_or_stay());
-                actions
-            }
-            _ => self.stop_then(Then::Down, client, Reply::StopSent, now),
-        }
-    }
-
-    fn exit(&mut self, client: Client, now: Duration) -> Vec<Action> {
-        match self.phase {
-            Phase::Down | Phase::Waiting { .. } => {
-                let mut actions = vec![Action::Reply(client, Reply::ExitingNow)];
-                actions.extend(self.end(0));
-                actions
-            }
-            _ => self.stop_then(Then::Exit, client, Reply::ExitSent, now),
-        }
-    }
-
-    fn terminate(&mut self, now: Duration) -> Vec<Action> {
-        match self.phase {
-            Phase::Down | Phase::Waiting { .. } => self.end(0),
-            _ => self.stop_for(Then::Exit, now),
-        }
-    }
-
-    fn stop_then(&mut self, then: Then, client: Client, reply: Reply, now: Duration) -> Vec<Action> {
-        let mut actions = self.stop_for(then, now);
-        actions.push(Action::Reply(client, reply));
-        actions
-    }
-
-    /// Sends SIGTERM on behalf of `then`. A stop that is under way keeps its deadline: a second one must not put
-    /// SIGKILL off.
-    fn stop_for(&mut self, then: Then, now: Duration) -> Vec<Action> {
-        let mut actions = self.test.abandon();
-        match &mut self.phase {
-            Phase::Up { pid, .. } => {
-                let group = *pid;
-                let timeout = self.policy.stop_timeout;
-                let kill_at = (!timeout.is_zero()).then(|| now.saturating_add(timeout));
-                self.phase = Phase::Stopping { group, leader: true, kill_at, kills: 0, then };
-                actions.push(Action::Terminate(group));
-            }
-            Phase::Stopping { group, then: old, .. } => {
-                *old = then;
-                actions.push(Action::Terminate(*group));
-            }
-            _ => {}
-        }
-        actions
-    }
-
     fn due(&mut self, now: Duration) -> Vec<Action> {
         let mut actions = self.test.due_now(now);
         match &mut self.phase {
@@ -413,18 +315,5 @@ impl State {
             _ => {}
         }
         actions
-    }
-}
-
-/// Requests that come while the manager is on its way out.
-fn refuse_at_end(event: &Event) -> Vec<Action> {
-    match event {
-        Event::Start(client) | Event::Restart(client) => {
-            vec![Action::Reply(*client, Reply::NotStarted("the daemon manager is exiting".to_owned()))]
-        }
-        Event::Stop(client) => vec![Action::Reply(*client, Reply::AlreadyStopped)],
-        Event::Exit(client) => vec![Action::Reply(*client, Reply::ExitingNow)],
-        Event::Kill(client, _) => vec![Action::Reply(*client, Reply::NotRunning)],
-        _ => Vec::new(),
     }
 }
