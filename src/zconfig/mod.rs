@@ -17,6 +17,7 @@ mod datatype;
 mod digits;
 mod finish;
 mod kind;
+mod limits;
 mod line;
 mod message;
 mod number;
@@ -41,11 +42,12 @@ pub use datatype::{
     SOCKET_ADDRESS, SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, TIME_INTERVAL, Wrong,
 };
 pub use kind::Kind;
+pub use limits::Limits;
 pub use number::{integer, octal};
 pub use open::Raw;
 pub use path::{directory_part, existing_dirpath, expand, is_directory, path_value};
 pub use problem::{Location, Problem, Problems, did_you_mean};
-pub use reader::{Limits, load, survey};
+pub use reader::{load, survey};
 pub use repr::repr;
 pub use schema::{Check, Component, Key, Keys, Member, Schema, SectionType, Slot, SlotName};
 pub use source::Source;
