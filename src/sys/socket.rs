@@ -45,11 +45,14 @@ pub fn name_fits(path: &Path) -> bool {
 
 /// Listens at `path`, which must not exist; the file's mode is 0700 and it appears only when connecting works.
 ///
+/// Until then it has the name with `.new` after it, always the same, so that the next one removes what a killed process
+/// left. One process at a time may do this for a path.
+///
 /// # Errors
 /// `AlreadyExists`, a missing or read-only directory, and so on.
 pub fn listen(path: &Path) -> io::Result<(UnixListener, Identity)> {
     let mut temporary = path.as_os_str().to_owned();
-    temporary.push(format!(".{}", std::process::id()));
+    temporary.push(".new");
     let temporary = PathBuf::from(temporary);
     let _ = fs::remove_file(&temporary);
     let listener = bind(&temporary)?;
@@ -102,6 +105,14 @@ mod tests {
         UnixStream::connect(&path).unwrap();
         assert_eq!(identity(&path).unwrap(), made);
         assert_eq!(fs::symlink_metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
+    }
+
+    #[test]
+    fn what_a_killed_process_left_is_in_nobodys_way() {
+        let place = tempfile::tempdir().unwrap();
+        drop(bind(&place.path().join("sock.new")).unwrap());
+        listen(&place.path().join("sock")).unwrap();
         assert_eq!(fs::read_dir(place.path()).unwrap().count(), 1);
     }
 
