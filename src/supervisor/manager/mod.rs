@@ -226,7 +226,7 @@ impl<'a> Manager<'a> {
     fn adopt(&mut self, pid: i32) -> Result<(), Error> {
         let watched = Watched::open(pid).map_err(|source| Error::Survivor { pid, source })?;
         self.adopted = Some(watched);
-        self.adopted_words = process::words_of(pid);
+        self.adopted_words = process::words_of(pid).map(|words| self.command.words_behind(words));
         self.happen(Event::Adopt(pid));
         Ok(())
     }
