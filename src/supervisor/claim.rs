@@ -36,7 +36,7 @@ pub struct Claim {
     lock: HeldLock,
 }
 
-/// The lock beside a socket. Dropped: its file is removed, then it is free.
+/// The lock beside a socket. Dropped: its file is removed, unless a program runs on that is noted in it; then it is free.
 #[derive(Debug)]
 struct HeldLock {
     path: PathBuf,
@@ -113,15 +113,17 @@ impl HeldLock {
         let Some(lock) = Lock::take(&path).map_err(failed)? else {
             return Err(Error::Taken { socket: socket.to_owned(), manager: noted_manager(&path) });
         };
-        let (ledger, survivor) = Ledger::open(lock).map_err(failed)?;
-        Ok((Self { path, ledger }, survivor))
+        // From here on the file goes away again with an error.
+        let held = Self { path: path.clone(), ledger: Ledger::resume(lock) };
+        let survivor = held.ledger.take_over().map_err(failed)?;
+        Ok((held, survivor))
     }
 }
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
         // Still ours: a newcomer gets the lock only once this process has let go of it, and looks at the name again.
-        if self.ledger.lock().has_name(&self.path) {
+        if self.ledger.lock().has_name(&self.path) && self.ledger.survivor().is_none() {
             let _ = fs::remove_file(&self.path);
         }
     }

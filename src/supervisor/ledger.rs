@@ -12,7 +12,7 @@
 //! the process was started and with the system's start.
 
 use std::fs;
-use std::io;
+use std::io::{self, Read, Seek};
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
@@ -30,29 +30,27 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Takes over the lock file from whoever held it last. Gives the program that still runs under nobody, if any.
-    ///
-    /// # Errors
-    /// Those of writing to the file.
-    pub fn open(lock: Lock) -> io::Result<(Self, Option<i32>)> {
-        let mut old = String::new();
-        io::Read::read_to_string(&mut lock.file(), &mut old).or_else(|error| match error.kind() {
-            // Somebody's own file; it is about to become ours.
-            io::ErrorKind::InvalidData => Ok(0),
-            _ => Err(error),
-        })?;
-        let survivor = survivor(&old);
-        let ledger = Self { lock };
-        ledger.write(0, &format!("manager {} {}", process::own_pid(), pidfd::boot()))?;
-        if survivor.is_none() {
-            ledger.forget_program()?;
-        }
-        Ok((ledger, survivor))
-    }
-
-    /// Goes on with a lock that this process held before it was replaced.
+    /// Goes on with a lock that this process holds.
     pub fn resume(lock: Lock) -> Self {
         Self { lock }
+    }
+
+    /// Takes over the file from whoever held the lock last. Gives the program that still runs under nobody, if any.
+    ///
+    /// # Errors
+    /// Those of reading the file and of writing to it.
+    pub fn take_over(&self) -> io::Result<Option<i32>> {
+        let survivor = survivor(&self.read()?);
+        self.write(0, &format!("manager {} {}", process::own_pid(), pidfd::boot()))?;
+        if survivor.is_none() {
+            self.forget_program()?;
+        }
+        Ok(survivor)
+    }
+
+    /// The noted program, if it lives.
+    pub fn survivor(&self) -> Option<i32> {
+        self.read().ok().and_then(|text| survivor(&text))
     }
 
     /// Where a program's process is to note itself.
@@ -71,6 +69,17 @@ impl Ledger {
     /// The lock.
     pub fn lock(&self) -> &Lock {
         &self.lock
+    }
+
+    fn read(&self) -> io::Result<String> {
+        let mut text = String::new();
+        let mut file = self.lock.file();
+        file.rewind()?;
+        match file.read_to_string(&mut text) {
+            // Somebody's own file; it is about to become ours.
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => Ok(String::new()),
+            read => read.map(|_| text),
+        }
     }
 
     fn write(&self, offset: u64, text: &str) -> io::Result<()> {
@@ -108,7 +117,9 @@ mod tests {
     use super::*;
 
     fn take(path: &Path) -> (Ledger, Option<i32>) {
-        Ledger::open(Lock::take(path).unwrap().unwrap()).unwrap()
+        let ledger = Ledger::resume(Lock::take(path).unwrap().unwrap());
+        let survivor = ledger.take_over().unwrap();
+        (ledger, survivor)
     }
 
     fn start(ledger: &Ledger) -> i32 {
