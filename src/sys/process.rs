@@ -92,6 +92,14 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
     Ok(i32::try_from(child.id()).unwrap_or(i32::MAX))
 }
 
+/// Whether a start failed for want of something that may be there again in a moment: processes, memory, descriptors, or
+/// a program file that is being written.
+#[must_use]
+pub fn is_shortage(error: &io::Error) -> bool {
+    let passing = [Errno::EAGAIN, Errno::ENOMEM, Errno::EMFILE, Errno::ENFILE, Errno::ETXTBSY];
+    error.raw_os_error().is_some_and(|number| passing.contains(&Errno::from_raw(number)))
+}
+
 fn duplicate(descriptor: BorrowedFd<'_>) -> io::Result<OwnedFd> {
     descriptor.try_clone_to_owned()
 }

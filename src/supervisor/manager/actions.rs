@@ -102,8 +102,7 @@ impl Manager<'_> {
             }
             Err(error) => Event::SpawnFailed {
                 reason: not_executed(&self.command.file, &error),
-                lasting: error.kind() != io::ErrorKind::WouldBlock
-                    && error.kind() != io::ErrorKind::OutOfMemory,
+                lasting: !process::is_shortage(&error),
             },
         }
     }
