@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod files;
 pub mod inherit;
 pub mod interrupt;
+pub mod kin;
 pub mod local_time;
 pub mod log_file;
 pub mod memory;

@@ -7,6 +7,8 @@ use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::libc;
 
+use super::kin;
+
 /// A process, whoever's child; readable when it has ended.
 #[derive(Debug)]
 pub struct Watched(OwnedFd);
@@ -34,17 +36,11 @@ impl AsFd for Watched {
     }
 }
 
-/// When a process was started, in clock ticks since the system's start (proc(5), `/proc/PID/stat` field 22), which
-/// tells it from a later one with its number; `None`: it is gone, or a zombie.
+/// When a process was started, in clock ticks since the system's start, which tells it from a later one with its
+/// number; `None`: it is gone, or a zombie.
 #[must_use]
 pub fn birth(pid: i32) -> Option<u64> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
-    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    if state == "Z" || state == "X" {
-        return None;
-    }
-    fields.nth(18)?.parse().ok()
+    kin::find(pid).map(|found| found.birth)
 }
 
 /// What tells this start of the system from others (random(4), `boot_id`); empty where it is not told.

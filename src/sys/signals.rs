@@ -65,6 +65,8 @@ pub mod number {
     use nix::libc;
     /// A child has ended.
     pub const CHLD: i32 = libc::SIGCHLD;
+    /// Go on after a stop.
+    pub const CONT: i32 = libc::SIGCONT;
     /// Reopen logs.
     pub const HUP: i32 = libc::SIGHUP;
     /// ^C.

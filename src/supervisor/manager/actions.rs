@@ -41,8 +41,9 @@ impl Manager<'_> {
                 self.test = None;
                 let _ = process::send_signal(Receiver::Group(pid), number::KILL);
             }
-            Action::Terminate(group) => self.signal_all(group, number::TERM),
-            Action::Kill(group) => self.signal_all(group, number::KILL),
+            Action::Terminate(group) => self.terminate(group),
+            Action::TerminateRest(group) => self.terminate_rest(group),
+            Action::Kill(group) => self.kill(group),
             Action::Relay { client, pid, signal } => {
                 let reply = match process::send_signal(Receiver::Process(pid), signal) {
                     Ok(()) => Reply::SignalSent(signal),
@@ -65,11 +66,6 @@ impl Manager<'_> {
         None
     }
 
-    /// Whether a stop is meant for the program's whole group.
-    pub(super) fn signals_group(&self) -> bool {
-        self.own_session && self.runner.stop_group
-    }
-
     /// The reason, what the program said last, and where it may have said more.
     fn with_last_words(&self, mut why: String) -> String {
         for line in self.last_output.iter().flat_map(|text| text.lines()) {
@@ -80,12 +76,6 @@ impl Manager<'_> {
             why.extend(["\n  (see ", &path.to_string_lossy(), ")"]);
         }
         why
-    }
-
-    fn signal_all(&self, group: i32, signal: i32) {
-        let receiver = if self.signals_group() { Receiver::Group(group) } else { Receiver::Process(group) };
-        // Nobody there any more is what was wanted.
-        let _ = process::send_signal(receiver, signal);
     }
 
     fn spawn(&mut self) -> Event {

@@ -112,8 +112,7 @@ impl Manager<'_> {
     }
 
     pub(super) fn watch_group(&mut self) {
-        let whole = self.signals_group();
-        if self.state.awaited_group().is_some_and(|group| !whole || !process::group_lives(group)) {
+        if self.state.awaited_group().is_some_and(|group| self.is_cleared(group)) {
             self.happen(Event::GroupGone);
         }
     }

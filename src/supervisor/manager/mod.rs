@@ -5,6 +5,7 @@ mod actions;
 mod events;
 mod record;
 mod replace;
+mod rest;
 
 use std::ffi::OsString;
 use std::io;
@@ -22,6 +23,7 @@ use super::state::{Client, Event, Policy, State};
 use crate::config::{Runner, Settings};
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
+use crate::sys::kin::Living;
 use crate::sys::notify::NotifySocket;
 use crate::sys::pidfd::Watched;
 use crate::sys::poll::{self, Interest};
@@ -78,6 +80,8 @@ pub struct Manager<'a> {
     notify: NotifySocket,
     /// The program, where it is not our child.
     adopted: Option<Watched>,
+    /// Who was below an adopted program when it was told to end.
+    adopted_rest: Vec<Living>,
     /// The program leads a session of its own, so that a signal can be meant for it and its children alone.
     own_session: bool,
     /// The start test that runs.
@@ -159,6 +163,7 @@ impl<'a> Manager<'a> {
             output,
             notify,
             adopted: None,
+            adopted_rest: Vec::new(),
             // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
             own_session: runner.daemon || !process::holds_terminal(io::stdin()),
             test: None,
@@ -226,7 +231,8 @@ impl<'a> Manager<'a> {
     fn adopt(&mut self, pid: i32) -> Result<(), Error> {
         let watched = Watched::open(pid).map_err(|source| Error::Survivor { pid, source })?;
         self.adopted = Some(watched);
-        self.adopted_words = process::words_of(pid).map(|words| self.command.words_behind(words));
+        let words = process::words_of(pid).map(|words| self.command.words_behind(words));
+        self.adopted_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
         self.happen(Event::Adopt(pid));
         Ok(())
     }

@@ -83,7 +83,7 @@ pub enum Event {
     },
     /// The program has ended.
     Died(Ended),
-    /// Of the program's group nobody is left.
+    /// Of the program's group, and of those who left it, nobody is left.
     GroupGone,
     /// The time of [`super::State::deadline`] has come.
     Due,
@@ -105,7 +105,9 @@ pub enum Action {
     Spawn,
     /// Send SIGTERM to this program and its group.
     Terminate(i32),
-    /// Send SIGKILL to this program and its group.
+    /// This program has ended: send SIGTERM to those who came from it but have left its group.
+    TerminateRest(i32),
+    /// Send SIGKILL to this program, its group and those who left it.
     Kill(i32),
     /// Send a client's signal to the program alone and reply with the outcome.
     Relay {

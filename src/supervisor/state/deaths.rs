@@ -75,7 +75,8 @@ impl State {
                 let latest = now.saturating_add(LEFT_BEHIND);
                 let kill_at = Some(kill_at.map_or(latest, |at| at.min(latest)));
                 self.phase = Phase::Stopping { group, leader: false, kill_at, kills: 0, then };
-                vec![Action::Log(Level::INFO, format!("pid {group}: {}", describe(end)))]
+                let told = Action::Log(Level::INFO, format!("pid {group}: {}", describe(end)));
+                vec![told, Action::TerminateRest(group)]
             }
             _ => Vec::new(),
         }

@@ -80,6 +80,9 @@ impl World {
             Action::Terminate(group) | Action::Kill(group) => {
                 assert_eq!(self.group, Some(group), "a signal to somebody else");
             }
+            Action::TerminateRest(group) => {
+                assert_eq!((self.leader, self.group), (None, Some(group)), "a signal to somebody else");
+            }
             Action::Relay { pid, .. } => {
                 assert_eq!(self.leader, Some(pid), "a signal to somebody else");
                 self.answers += 1;

@@ -182,6 +182,15 @@ fn stop_timeout_zero_never_kills_a_program_that_lives() {
 }
 
 #[test]
+fn those_who_left_the_group_are_asked_to_end_after_the_program() {
+    let mut state = up(policy());
+    state.step(Event::Stop(1), seconds(1));
+    let actions = state.step(Event::Died(Ended::Exited(0)), seconds(2));
+    assert_eq!(actions, [log(Level::INFO, "pid 100: exit status 0"), Action::TerminateRest(100)]);
+    assert_eq!(state.step(Event::Due, seconds(7))[1], Action::Kill(100));
+}
+
+#[test]
 fn what_is_left_behind_cannot_hold_a_stop_up_for_ever() {
     let mut state = up(policy());
     state.step(Event::Stop(1), seconds(1));

@@ -1,0 +1,102 @@
+//! Processes by their relation to others, as the system tells of them (proc(5), `/proc/PID/stat`).
+
+use std::collections::HashSet;
+use std::fs;
+
+use nix::errno::Errno;
+use nix::sys::wait::{Id, WaitPidFlag, waitid};
+
+/// A process that has not ended; a zombie has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Living {
+    /// Its number.
+    pub pid: i32,
+    /// Its parent's.
+    pub parent: i32,
+    /// Its process group's.
+    pub group: i32,
+    /// When it was started, in clock ticks since the system's start: with the number, a name that is never used again.
+    pub birth: u64,
+}
+
+/// All processes that can be seen; none where `/proc` is not there.
+#[must_use]
+pub fn living() -> Vec<Living> {
+    let entries = fs::read_dir("/proc").into_iter().flatten().flatten();
+    entries.filter_map(|entry| entry.file_name().to_str()?.parse().ok()).filter_map(find).collect()
+}
+
+/// The process with this number; `None`: it has ended.
+#[must_use]
+pub fn find(pid: i32) -> Option<Living> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    // Field 2 may hold anything in its parentheses.
+    let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
+    let state = fields.next()?;
+    if state == "Z" || state == "X" {
+        return None;
+    }
+    let parent = fields.next()?.parse().ok()?;
+    let group = fields.next()?.parse().ok()?;
+    // Field 22; the last one read was field 5.
+    let birth = fields.nth(16)?.parse().ok()?;
+    Some(Living { pid, parent, group, birth })
+}
+
+/// Those of `all` that descend from `ancestor`.
+#[must_use]
+pub fn below(ancestor: i32, all: &[Living]) -> Vec<Living> {
+    let mut above = HashSet::from([ancestor]);
+    let mut found: Vec<Living> = Vec::new();
+    loop {
+        let known = found.len();
+        for process in all {
+            if above.contains(&process.parent) && above.insert(process.pid) {
+                found.push(*process);
+            }
+        }
+        if found.len() == known {
+            return found;
+        }
+    }
+}
+
+/// Whether this process has any child, ended or not (waitid(2)).
+#[must_use]
+pub fn has_children() -> bool {
+    let flags = WaitPidFlag::WEXITED | WaitPidFlag::WNOHANG | WaitPidFlag::WNOWAIT;
+    waitid(Id::All, flags) != Err(Errno::ECHILD)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn descendants_are_found_in_any_order() {
+        let process = |pid, parent| Living { pid, parent, group: 1, birth: 0 };
+        let all = [process(9, 7), process(2, 1), process(7, 5), process(5, 3), process(6, 3), process(3, 1)];
+        let mut found: Vec<_> = below(3, &all).iter().map(|found| found.pid).collect();
+        found.sort_unstable();
+        assert_eq!(found, [5, 6, 7, 9]);
+        assert_eq!(below(9, &all), []);
+        // A process that is its own ancestor is seen by nobody, and ends nothing.
+        assert_eq!(below(4, &[process(4, 4)]), []);
+    }
+
+    #[test]
+    fn living_process_is_told_from_a_zombie() {
+        let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
+        let pid = child.id().cast_signed();
+        let found = find(pid).unwrap();
+        assert_eq!(Some(found.birth), crate::sys::pidfd::birth(pid));
+        assert_eq!(found.parent, std::process::id().cast_signed());
+        assert!(below(found.parent, &living()).contains(&found));
+        child.kill().unwrap();
+        let watched = crate::sys::pidfd::Watched::open(pid).unwrap();
+        let ended = [(std::os::fd::AsFd::as_fd(&watched), crate::sys::poll::Interest::Read)];
+        crate::sys::poll::wait(&ended, None).unwrap();
+        assert_eq!(find(pid), None);
+        child.wait().unwrap();
+    }
+}
