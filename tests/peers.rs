@@ -28,17 +28,23 @@ pub(crate) fn python() -> Option<PathBuf> {
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     match PYTHON.get_or_init(|| environment(&target().join("peers-venv"), PINS)) {
         Ok(python) => Some(python.clone()),
-        Err(reason) if std::env::var_os("CI").is_some_and(|ci| ci == "true") => {
-            panic!("the Python peers are needed with CI=true: {reason}")
-        }
         Err(reason) => {
-            // Not `eprintln`, which the test runner keeps to itself when the test passes.
-            // The runner may be in the middle of a line.
-            let line = format!("\n{}\n", skipped(Location::caller(), reason));
-            let _ = io::stderr().write_all(line.as_bytes());
+            skip(Location::caller(), &format!("the Python peers are needed: {reason}"));
             None
         }
     }
+}
+
+/// Reports the calling test as skipped.
+///
+/// # Panics
+/// With CI=true, where a skipped claim would be an unproven one.
+pub(crate) fn skip(caller: &Location<'_>, reason: &str) {
+    let line = skipped(caller, reason);
+    assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{line}");
+    // Not `eprintln`, which the test runner keeps to itself when the test passes. The runner may be in the middle of a
+    // line.
+    let _ = io::stderr().write_all(format!("\n{line}\n").as_bytes());
 }
 
 /// The line that tells of a skipped test. The runner names a test's thread after it, unless it has only one.

@@ -5,10 +5,12 @@
 //! bears the mark is killed, with its process group. What a command prints is asserted whole, and must be empty unless
 //! the test says otherwise ([`Run`]). It knows nothing of what the programs do.
 
+pub(crate) mod chance;
 mod pattern;
 mod port;
 mod process;
 pub(crate) mod run;
+mod tools;
 mod wait;
 
 use std::cell::RefCell;
@@ -22,10 +24,16 @@ use tempfile::TempDir;
 
 pub(crate) use pattern::matches;
 use run::Run;
-pub(crate) use wait::{eventually, eventually_some};
+pub(crate) use tools::{can_fake_time, can_trace};
+pub(crate) use wait::{eventually, eventually_some, poll};
 
 /// How long a test waits for what should come soon; generous, since tests share loaded machines.
 pub(crate) const SOON: Duration = Duration::from_secs(60);
+
+/// Whether the long forms of the tests are wanted (docs/testing.md).
+pub(crate) fn is_long() -> bool {
+    std::env::var_os("ZEO_LONG").is_some_and(|value| value == "1")
+}
 
 /// A private directory, private ports, and the owner of every process started in it.
 pub(crate) struct Sandbox {

@@ -24,7 +24,7 @@ pub(crate) fn eventually_some<T>(deadline: Duration, attempt: impl FnMut() -> Op
 }
 
 /// Attempts until something comes of it, or the deadline passes: `None`. There is always one attempt.
-pub(super) fn poll<T>(deadline: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+pub(crate) fn poll<T>(deadline: Duration, mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
     let end = Instant::now() + deadline;
     // Quick things are seen quickly; slow ones do not cost a processor.
     let mut pause = Duration::from_millis(1);

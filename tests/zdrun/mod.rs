@@ -1,8 +1,13 @@
 //! `zdrun` as a process: what its starter, its clients, its program and the system see of it.
 
 mod clients;
+mod clock;
+mod counting;
 mod daemon;
+mod hostile_programs;
 mod init;
+mod injected;
+mod kill_points;
 mod life;
 mod output;
 mod readiness;

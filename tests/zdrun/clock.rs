@@ -1,0 +1,73 @@
+//! Steps of the wall clock: they are seen in the record, and nowhere else.
+
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::Signal;
+
+use super::*;
+use crate::sandbox::{can_fake_time, eventually};
+
+/// The library that faketime(1) has programs preload.
+fn library(sandbox: &Sandbox) -> String {
+    let told = sandbox.command("faketime").args(["-f", "+0d", "env"]).output().stdout;
+    let line = told.lines().find_map(|line| line.strip_prefix("LD_PRELOAD="));
+    line.expect("that is how it works").to_owned()
+}
+
+/// Sets the manager's wall clock off by `offset`, and waits until it has seen that.
+fn step(manager: &Manager<'_>, offset: i64) {
+    manager.sandbox.write("offset.new", format!("{offset:+}\n"));
+    fs::rename(manager.sandbox.path("offset.new"), manager.sandbox.path("offset")).expect("it is there");
+    let now = || std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).expect("after 1970");
+    eventually(SOON, || {
+        let told: f64 = manager.status()["now"].parse().expect("a number");
+        #[expect(clippy::cast_precision_loss, reason = "some years in seconds are exact")]
+        let off = told - now().as_secs_f64() - offset as f64;
+        off.abs() < 100.0
+    });
+}
+
+const YEAR: i64 = 365 * 86_400;
+
+#[test]
+fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
+    if !can_fake_time() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let preload = library(&sandbox);
+    sandbox.write("offset", "+0\n");
+    let script = "trap '' TERM; echo $$ > ready; while :; do sleep 1000; done";
+    let conf = conf(&sandbox, "start-grace 0\n stop-timeout 5\n backoff-limit 100");
+    let socket = sandbox.path("sock");
+    let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock", "sh", "-c", script]);
+    let run = run.env("LD_PRELOAD", preload).env("FAKETIME_TIMESTAMP_FILE", sandbox.path("offset"));
+    run.env("FAKETIME_NO_CACHE", "1").env("FAKETIME_DONT_FAKE_MONOTONIC", "1").run();
+    let manager = Manager { sandbox: &sandbox, socket };
+    let mut program = pid_in(&sandbox.path("ready"));
+    for (crash, offset) in [(1, YEAR), (2, -YEAR)] {
+        signal(program, Signal::SIGKILL);
+        eventually(SOON, || manager.pid() != program);
+        let begun = Instant::now();
+        assert_eq!(manager.status()["backoff"], crash.to_string());
+        step(&manager, offset);
+        program = manager.next_pid(program);
+        let (took, due) = (begun.elapsed(), Duration::from_secs(crash));
+        assert!(took + Duration::from_millis(500) > due && took < due + Duration::from_secs(10), "{took:?}");
+    }
+    fs::remove_file(sandbox.path("ready")).expect("it is there");
+    signal(program, Signal::SIGKILL);
+    pid_in(&sandbox.path("ready"));
+    step(&manager, 0);
+    let begun = Instant::now();
+    assert_eq!(manager.ask("stop"), "Sent SIGTERM\n");
+    step(&manager, 10 * YEAR);
+    assert!(
+        manager.pid() != 0 || begun.elapsed() > Duration::from_secs(2),
+        "it is not killed before its time"
+    );
+    step(&manager, -YEAR);
+    manager.gone();
+    let took = begun.elapsed();
+    assert!(took > Duration::from_millis(4900) && took < Duration::from_secs(25), "{took:?}");
+}
