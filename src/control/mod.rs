@@ -1,7 +1,7 @@
 //! The contract between `zdctl` and `zdrun`: what one may ask and what the other answers, as values and as bytes.
 //!
 //! A client connects to the control socket, sends one [`Request`] as a line, and reads one [`Reply`] to the end of the
-//! stream. Both directions and all sizes are here, and this is the only thing the two programs share about each other.
+//! stream (docs/control.md tells it to those who write their own). Both directions and all sizes are here, and this is the only thing the two programs share about each other.
 //! The bytes are those of zdaemon 5.2.1, so that either program works with either generation of its peer; where the
 //! peer of 2003 differs, the reader takes both forms (ZDPROTO section 1).
 //!
@@ -16,7 +16,7 @@ mod request;
 
 pub use record::{Mood, StatusRecord};
 pub use reply::Reply;
-pub use report::Report;
+pub use report::{Report, with_last_words};
 pub use request::{Refusal, Request};
 
 /// Longest request in bytes, its newline not counted (ZDPROTO 1.2).

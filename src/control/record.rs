@@ -54,6 +54,8 @@ pub struct StatusRecord {
     pub replaced: u64,
     /// How the program last ended, in words; absent: it has not, or the manager is a peer.
     pub last_exit: Option<String>,
+    /// Why the program could not be started when that was last tried; absent: it could, or the manager is a peer.
+    pub start_error: Option<String>,
     /// What the program wrote last before that end, if it ended before it was up.
     pub last_output: Option<String>,
     /// What the program says of itself (`sd_notify(3)`, `STATUS=`).
@@ -98,6 +100,7 @@ impl StatusRecord {
             restarts: number("restarts").unwrap_or(0),
             replaced: number("replaced").unwrap_or(0),
             last_exit: text("lastexit"),
+            start_error: text("starterror"),
             last_output: text("lastoutput"),
             note: text("note"),
         })
@@ -154,9 +157,12 @@ impl fmt::Display for StatusRecord {
         writeln!(f, "ready={}", u8::from(self.ready))?;
         writeln!(f, "restarts={}", self.restarts)?;
         writeln!(f, "replaced={}", self.replaced)?;
-        for (key, text) in
-            [("lastexit", &self.last_exit), ("lastoutput", &self.last_output), ("note", &self.note)]
-        {
+        for (key, text) in [
+            ("lastexit", &self.last_exit),
+            ("starterror", &self.start_error),
+            ("lastoutput", &self.last_output),
+            ("note", &self.note),
+        ] {
             if let Some(text) = text {
                 writeln!(f, "{key}={}", quote(text.as_bytes(), Escapes::Characters))?;
             }
@@ -189,6 +195,7 @@ mod tests {
             restarts: 3,
             replaced: 1,
             last_exit: Some("exit status 1".to_owned()),
+            start_error: None,
             last_output: Some("it's\nall over".to_owned()),
             note: None,
         }
@@ -248,6 +255,8 @@ lastoutput=\"it's\\nall over\"
         record.args = Some(vec![OsString::from_vec(b"it's \xff\n".to_vec()), "é".into()]);
         assert_eq!(StatusRecord::parse(record.to_string().as_bytes()), Some(record.clone()));
         record.mood = Mood::Exiting;
+        record.start_error = Some("can't exec".to_owned());
+        record.note = Some("é".to_owned());
         assert_eq!(StatusRecord::parse(record.to_string().as_bytes()), Some(record));
     }
 

@@ -52,6 +52,9 @@ pub enum Reply {
     Refused(Refusal),
 }
 
+const NOT_STARTED: &str = "Application not started: ";
+const NOT_REPLACED: &str = "Daemon manager not replaced: ";
+
 /// The list of requests, laid out as the manager of 2003 has it.
 const HELP: &str = "\
 Available commands:
@@ -69,6 +72,13 @@ Available commands:
   reexec -- let the program file of the daemon manager take over";
 
 impl Reply {
+    /// The reason in an answer that says that the program was not started, or the manager not replaced; `None`: it says
+    /// something else.
+    #[must_use]
+    pub fn reason_why_not(answer: &str) -> Option<&str> {
+        [NOT_STARTED, NOT_REPLACED].iter().find_map(|start| answer.strip_prefix(start))
+    }
+
     /// The bytes to send: the text and a newline, or nothing where the text is empty.
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
@@ -85,7 +95,7 @@ impl fmt::Display for Reply {
         match self {
             Self::Started => f.write_str("Application started"),
             Self::AlreadyStarted => f.write_str("Application already started"),
-            Self::NotStarted(reason) => write!(f, "Application not started: {reason}"),
+            Self::NotStarted(reason) => write!(f, "{NOT_STARTED}{reason}"),
             Self::StopSent => f.write_str("Sent SIGTERM"),
             Self::AlreadyStopped => f.write_str("Application already stopped"),
             Self::RestartSent => f.write_str("Sent SIGTERM; will restart later"),
@@ -100,7 +110,7 @@ impl fmt::Display for Reply {
             Self::ExitSent => f.write_str("Sent SIGTERM; will exit later"),
             Self::ExitingNow => f.write_str("Exiting now"),
             Self::Replacing => f.write_str("Replacing the daemon manager"),
-            Self::NotReplaced(reason) => write!(f, "Daemon manager not replaced: {reason}"),
+            Self::NotReplaced(reason) => write!(f, "{NOT_REPLACED}{reason}"),
             Self::Help => f.write_str(HELP),
             Self::Refused(refusal) => refusal.fmt(f),
         }
@@ -138,10 +148,29 @@ mod tests {
     }
 
     #[test]
+    fn reason_is_found_in_the_answers_that_have_one() {
+        for reply in [Reply::NotStarted("no: x".to_owned()), Reply::NotReplaced("no: x".to_owned())] {
+            assert_eq!(Reply::reason_why_not(&reply.to_string()), Some("no: x"));
+        }
+        assert_eq!(Reply::reason_why_not(&Reply::Started.to_string()), None);
+    }
+
+    #[test]
     fn help_names_every_request() {
         let text = String::from_utf8(Reply::Help.encode()).expect("UTF-8");
         assert!(text.starts_with("Available commands:\n  help -- ") && text.ends_with("take over\n"));
-        for word in ["help", "status", "kill", "start", "stop", "restart", "exit", "reopen_transcript"] {
+        for word in [
+            "help",
+            "status",
+            "kill",
+            "start",
+            "stop",
+            "restart",
+            "exit",
+            "reopen_transcript",
+            "watch",
+            "reexec",
+        ] {
             assert!(text.contains(&format!("\n  {word} ")), "{word}");
         }
     }

@@ -1,6 +1,7 @@
 //! What a manager tells whoever started it: one report, then end of file.
 
 use std::fmt;
+use std::path::PathBuf;
 
 /// How a start went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +38,24 @@ impl fmt::Display for Report {
     }
 }
 
+/// A reason why a program did not come up, with what the program wrote last and where more may be, each on lines of
+/// their own that are indented.
+#[must_use]
+pub fn with_last_words<'a>(
+    mut why: String,
+    output: Option<&str>,
+    logs: impl IntoIterator<Item = &'a PathBuf>,
+) -> String {
+    for line in output.into_iter().flat_map(str::lines) {
+        why.push_str("\n  ");
+        why.push_str(line);
+    }
+    for path in logs {
+        why.extend(["\n  (see ", &path.to_string_lossy(), ")"]);
+    }
+    why
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -51,6 +70,14 @@ mod tests {
         ] {
             assert_eq!(Report::parse(&report.to_string()), Some(report));
         }
+    }
+
+    #[test]
+    fn last_words_and_logs_are_indented_below_the_reason() {
+        let why = || "exit status 3".to_owned();
+        assert_eq!(with_last_words(why(), None, []), "exit status 3");
+        let told = with_last_words(why(), Some("one\ntwo"), [&PathBuf::from("/log")]);
+        assert_eq!(told, "exit status 3\n  one\n  two\n  (see /log)");
     }
 
     #[test]

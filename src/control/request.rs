@@ -59,6 +59,14 @@ pub enum Refusal {
     Superseded,
 }
 
+impl Refusal {
+    /// Whether this is the answer of a manager that does not know a request.
+    #[must_use]
+    pub fn is_unknown_command(answer: &[u8]) -> bool {
+        answer.starts_with(b"Unknown command")
+    }
+}
+
 impl Request {
     /// What the bytes received so far on a connection amount to; `None`: wait for more. `at_end` says that no more will
     /// come. Whatever follows the first newline is ignored.
@@ -157,6 +165,8 @@ mod tests {
             (Request::ReopenTranscript, "reopen_transcript"),
             (Request::Exit, "exit"),
             (Request::Help, "help"),
+            (Request::Watch, "watch"),
+            (Request::Reexec, "reexec"),
         ] {
             assert_eq!(request.encode(), format!("{line}\n").as_bytes());
             assert_eq!(Request::parse(line.as_bytes()), Ok(request));
@@ -209,6 +219,8 @@ mod tests {
         ] {
             let refusal = Request::parse(line).expect_err("refused");
             assert_eq!(refusal.to_string(), reply);
+            let unknown = matches!(refusal, Refusal::Unknown(_));
+            assert_eq!(Refusal::is_unknown_command(reply.as_bytes()), unknown, "{reply}");
         }
         assert_eq!(Refusal::Superseded.to_string(), "Command superseded by new command");
     }

@@ -11,7 +11,7 @@ use super::super::resume::RESUME;
 use super::super::state::{Action, Event};
 use super::Manager;
 use super::record::wall_clock;
-use crate::control::{READY_FD, Reply};
+use crate::control::{READY_FD, Reply, with_last_words};
 use crate::sys::process::{self, Note, Receiver};
 use crate::sys::reason::reason;
 use crate::sys::signals::number;
@@ -58,24 +58,13 @@ impl Manager<'_> {
             Action::Log(level, message) => self.say(level, &message),
             Action::Report(Ok(pid)) => self.report.started(pid),
             Action::Report(Err(why)) => {
-                let error = Error::NotStarted(self.with_last_words(why));
+                let logs = self.runner.logfile.iter().chain(&self.runner.transcript);
+                let error = Error::NotStarted(with_last_words(why, self.last_output.as_deref(), logs));
                 self.report.failed(&error);
                 self.failure = Some(error);
             }
         }
         None
-    }
-
-    /// The reason, what the program said last, and where it may have said more.
-    fn with_last_words(&self, mut why: String) -> String {
-        for line in self.last_output.iter().flat_map(|text| text.lines()) {
-            why.push_str("\n  ");
-            why.push_str(line);
-        }
-        for path in self.runner.logfile.iter().chain(&self.runner.transcript) {
-            why.extend(["\n  (see ", &path.to_string_lossy(), ")"]);
-        }
-        why
     }
 
     fn spawn(&mut self) -> Event {
@@ -88,12 +77,14 @@ impl Manager<'_> {
         match started {
             Ok(pid) => {
                 self.started = Some(wall_clock());
+                self.start_error = None;
                 Event::Spawned(pid)
             }
-            Err(error) => Event::SpawnFailed {
-                reason: not_executed(&self.command.file, &error),
-                lasting: !process::is_shortage(&error),
-            },
+            Err(error) => {
+                let reason = not_executed(&self.command.file, &error);
+                self.start_error = Some(reason.clone());
+                Event::SpawnFailed { reason, lasting: !process::is_shortage(&error) }
+            }
         }
     }
 

@@ -88,6 +88,8 @@ pub struct Manager<'a> {
     test: Option<i32>,
     /// When the program was last started, by the wall clock, in seconds; for the record only.
     started: Option<f64>,
+    /// Why the program could not be started when that was last tried.
+    start_error: Option<String>,
     /// What the program that last ended had said, if it was not up.
     last_output: Option<String>,
     /// What the program says of itself.
@@ -168,6 +170,7 @@ impl<'a> Manager<'a> {
             own_session: runner.daemon || !process::holds_terminal(io::stdin()),
             test: None,
             started,
+            start_error: None,
             last_output: None,
             note: None,
             replaced,

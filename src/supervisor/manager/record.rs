@@ -39,6 +39,7 @@ impl Manager<'_> {
             restarts: self.state.restarts(),
             replaced: self.replaced,
             last_exit: self.state.last_end().map(describe),
+            start_error: self.start_error.clone(),
             last_output: self.last_output.clone(),
             note: self.note.clone(),
         }
