@@ -36,10 +36,14 @@ fn python_manager_is_started_asked_and_stopped() {
     let pid = zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
     zdctl().arg("start").stdout(format!("daemon process already running; pid={pid}\n")).run();
     let raw = zdctl().args(["status", "-l"]).output();
-    let expected = format!("program running; pid={pid}\nstatus=running\n...\nargs=['sleep', '1000']\n\n");
+    let expected = format!(
+        "program running; pid={pid}\nstatus=running\n...\nargs=['sleep', '1000']\n\nuptime: 00:[..]\n"
+    );
     assert!(matches(&expected, &raw.stdout), "{}", raw.stdout);
     zdctl().args(["kill", "0"]).stdout(format!("kill({pid}, 0)\nsignal 0 sent to process {pid}\n")).run();
     zdctl().arg("reopen_transcript").run();
+    let why = "zdctl: daemon manager not replaced: it does not know how; stop and start do it\n";
+    zdctl().arg("reexec").stderr(why).status(1).run();
     zdctl().arg("stop").stdout("daemon process stopped\n").run();
     zdctl().arg("status").stdout("daemon manager not running\n").status(3).run();
     sandbox.assert_no_process_left();

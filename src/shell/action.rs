@@ -23,9 +23,7 @@ pub(super) enum Action {
     Start(Vec<OsString>),
     Stop,
     Restart,
-    Status {
-        raw: bool,
-    },
+    Status(Form),
     Kill(Signal),
     Wait,
     /// Run the program here, with these more arguments.
@@ -33,6 +31,8 @@ pub(super) enum Action {
     Check,
     LogReopen,
     ReopenTranscript,
+    /// Have the manager's binary on the disk take over.
+    Reexec,
     LogTail {
         lines: usize,
         file: Option<PathBuf>,
@@ -47,6 +47,17 @@ pub(super) enum Action {
     Reload(Vec<OsString>),
     Quit,
     EndOfFile,
+}
+
+/// How `status` is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Form {
+    /// One line, which scripts cut apart.
+    Line,
+    /// `-l`: the line, the record, and what it means for a person.
+    Long,
+    /// `--json`: one object.
+    Json,
 }
 
 /// The argument of `kill`.
@@ -105,6 +116,7 @@ impl Action {
             "check" => Ok(Self::Check),
             "logreopen" => Ok(Self::LogReopen),
             "reopen_transcript" => Ok(Self::ReopenTranscript),
+            "reexec" => Ok(Self::Reexec),
             "logtail" => arguments.words().and_then(log_tail),
             "show" => Ok(Self::Show(arguments.line())),
             "help" => Ok(Self::Help(arguments.line())),
@@ -149,9 +161,10 @@ fn split_name(line: &[u8]) -> Option<(String, &[u8])> {
 
 fn status(words: &[OsString]) -> Result<Action, Failure> {
     match words {
-        [] => Ok(Action::Status { raw: false }),
-        [word] if word == "-l" => Ok(Action::Status { raw: true }),
-        _ => Err(Failure::Arguments("status argument must be absent or -l".to_owned())),
+        [] => Ok(Action::Status(Form::Line)),
+        [word] if word == "-l" => Ok(Action::Status(Form::Long)),
+        [word] if word == "--json" => Ok(Action::Status(Form::Json)),
+        _ => Err(Failure::Arguments("status argument must be absent, -l or --json".to_owned())),
     }
 }
 
@@ -198,7 +211,8 @@ mod tests {
             (&["start", "a b", "'c"], Action::Start(words(&["a b", "'c"]))),
             (&["fg", "-x"], Action::Foreground(words(&["-x"]))),
             (&["foreground"], Action::Foreground(vec![])),
-            (&["status", "-l"], Action::Status { raw: true }),
+            (&["status", "-l"], Action::Status(Form::Long)),
+            (&["status", "--json"], Action::Status(Form::Json)),
             (&["kill", "9"], Action::Kill(Signal::Number(9))),
             (&["kill 9"], Action::Kill(Signal::Number(9))),
             (&["kill-9"], Action::Kill(Signal::Invalid("-9".into()))),
@@ -235,7 +249,8 @@ mod tests {
             ("logreopen", Action::LogReopen),
             ("restart", Action::Restart),
             ("wait", Action::Wait),
-            ("status", Action::Status { raw: false }),
+            ("status", Action::Status(Form::Line)),
+            ("reexec", Action::Reexec),
         ] {
             assert_eq!(Action::from_line(OsStr::new(line)).expect("an action"), action, "{line}");
         }
@@ -271,7 +286,7 @@ mod tests {
             (&["stop-it!", "x"], ""),
             (&["-x"], "unknown action '-x'; for a list, use zdctl help"),
             (&[""], "unknown action ''; for a list, use zdctl help"),
-            (&["status", "x"], "status argument must be absent or -l"),
+            (&["status", "x"], "status argument must be absent, -l or --json"),
             (&["logtail", "-n"], "logtail arguments must be [-n LINES] [FILE]"),
             (&["logtail", "-n", "x"], "logtail arguments must be [-n LINES] [FILE]"),
             (&["logtail", "a", "b"], "logtail arguments must be [-n LINES] [FILE]"),

@@ -16,10 +16,10 @@ use crate::sys::unix_stream::connect;
 use super::failure::Failure;
 
 /// How long a manager may take for one answer; it answers at once unless it, or the machine, is in trouble.
-const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
 /// How long a request is repeated that came at a bad moment, and how often.
-const RETRIES: Duration = Duration::from_secs(2);
+pub(super) const RETRIES: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 
 /// A manager's socket.
@@ -37,8 +37,25 @@ pub(super) struct Status {
 struct Attempt {
     /// The answer; `None`: nobody is there.
     answer: Option<Vec<u8>>,
-    /// It came at a bad moment: ask again, and believe this only if that does not help.
-    again: bool,
+    outcome: Outcome,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Outcome {
+    /// It can be believed.
+    Final,
+    /// It came at a bad moment and was not carried out: ask again, and believe this only if that does not help.
+    Missed,
+    /// It was read, and then nothing came: it may have been carried out.
+    Unanswered,
+}
+
+/// What came of connecting.
+enum Reached {
+    Manager(UnixStream),
+    Nobody,
+    /// A socket that is so new that its maker may not listen yet.
+    NotYet,
 }
 
 impl Client {
@@ -51,22 +68,57 @@ impl Client {
         let Some(raw) = self.ask_bytes(Request::Status)? else { return Ok(None) };
         match StatusRecord::parse(&raw) {
             Some(record) => Ok(Some(Status { record, raw })),
-            None => Err(Failure::Nonsense(self.socket.clone())),
+            None => Err(self.nonsense()),
         }
     }
 
     /// The answer to `request`, without its newline; `None`: there is no manager.
+    ///
+    /// # Errors
+    /// [`Failure::Unanswered`] where the request may have been carried out, and is none that can be made twice.
     pub(super) fn ask(&self, request: Request) -> Result<Option<String>, Failure> {
         let answer = self.ask_bytes(request)?;
+        if answer.as_ref().is_some_and(Vec::is_empty) && request != Request::ReopenTranscript {
+            return Err(Failure::Unanswered(request.to_string()));
+        }
         Ok(answer.map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned()))
+    }
+
+    /// Asks to be told of each change; `None`: there is no manager.
+    pub(super) fn watch(&self) -> Result<Option<UnixStream>, Failure> {
+        let failed = |source| Failure::Connect { path: self.socket.clone(), source };
+        let end = Instant::now() + RETRIES;
+        loop {
+            match self.reach()? {
+                Reached::Manager(mut stream) => {
+                    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+                    // One that has gone in the meantime is found out by whoever reads.
+                    let _ = stream.write_all(&Request::Watch.encode());
+                    stream.set_nonblocking(true).map_err(failed)?;
+                    return Ok(Some(stream));
+                }
+                Reached::NotYet if Instant::now() < end => pause(RETRY_AFTER),
+                Reached::Nobody | Reached::NotYet => return Ok(None),
+            }
+        }
+    }
+
+    /// What is wrong with a socket behind which something else than a manager answers.
+    pub(super) fn nonsense(&self) -> Failure {
+        Failure::Nonsense(self.socket.clone())
     }
 
     fn ask_bytes(&self, request: Request) -> Result<Option<Vec<u8>>, Failure> {
         let end = Instant::now() + RETRIES;
         loop {
-            let attempt = self.attempt(request)?;
-            if !attempt.again || Instant::now() >= end {
-                return Ok(attempt.answer);
+            let Attempt { answer, outcome } = self.attempt(request)?;
+            let again = match outcome {
+                Outcome::Final => false,
+                Outcome::Missed => true,
+                Outcome::Unanswered => may_be_made_twice(request),
+            };
+            if !again || Instant::now() >= end {
+                return Ok(answer);
             }
             pause(RETRY_AFTER);
         }
@@ -74,34 +126,44 @@ impl Client {
 
     fn attempt(&self, request: Request) -> Result<Attempt, Failure> {
         let deadline = Instant::now() + PATIENCE;
-        let stream = match connect(&self.socket, PATIENCE) {
-            Ok(stream) => stream,
-            Err(error) => return self.not_connected(error),
+        let stream = match self.reach()? {
+            Reached::Manager(stream) => stream,
+            Reached::Nobody => return Ok(Attempt { answer: None, outcome: Outcome::Final }),
+            Reached::NotYet => return Ok(Attempt { answer: None, outcome: Outcome::Missed }),
         };
         match exchange(stream, request, deadline) {
-            Ok(bytes) if bytes.len() > MAX_REPLY => Err(Failure::Nonsense(self.socket.clone())),
+            Ok(bytes) if bytes.len() > MAX_REPLY => Err(self.nonsense()),
             Ok(bytes) => {
                 // Nothing at all is said by a manager that has just ended, and by design to reopen_transcript only.
-                let nothing = bytes.is_empty() && request != Request::ReopenTranscript;
-                let again = nothing || bytes == Reply::Refused(Refusal::Superseded).encode();
-                Ok(Attempt { answer: Some(bytes), again })
+                let outcome = if bytes.is_empty() && request != Request::ReopenTranscript {
+                    Outcome::Unanswered
+                } else if bytes == Reply::Refused(Refusal::Superseded).encode() {
+                    Outcome::Missed
+                } else {
+                    Outcome::Final
+                };
+                Ok(Attempt { answer: Some(bytes), outcome })
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(Failure::Silent),
                 // A manager that ends with our request unread.
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                    Ok(Attempt { answer: Some(Vec::new()), again: true })
+                    Ok(Attempt { answer: Some(Vec::new()), outcome: Outcome::Missed })
                 }
                 _ => Err(Failure::Connect { path: self.socket.clone(), source: error }),
             },
         }
     }
 
-    fn not_connected(&self, error: io::Error) -> Result<Attempt, Failure> {
+    fn reach(&self) -> Result<Reached, Failure> {
+        let error = match connect(&self.socket, PATIENCE) {
+            Ok(stream) => return Ok(Reached::Manager(stream)),
+            Err(error) => error,
+        };
         match error.kind() {
-            io::ErrorKind::NotFound => Ok(Attempt { answer: None, again: false }),
             // A socket that nobody listens on: stale, unless it is so new that its maker may not have come to that.
-            io::ErrorKind::ConnectionRefused => Ok(Attempt { answer: None, again: self.is_new() }),
+            io::ErrorKind::ConnectionRefused if self.is_new() => Ok(Reached::NotYet),
+            io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(Reached::Nobody),
             io::ErrorKind::TimedOut => Err(Failure::Silent),
             _ => Err(Failure::Connect { path: self.socket.clone(), source: error }),
         }
@@ -111,6 +173,11 @@ impl Client {
         let made = std::fs::symlink_metadata(&self.socket).and_then(|found| found.modified());
         made.is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age < RETRIES))
     }
+}
+
+/// Whether a second time changes nothing that the first one has not.
+fn may_be_made_twice(request: Request) -> bool {
+    !matches!(request, Request::Kill(_) | Request::Restart | Request::Reexec)
 }
 
 /// Sends the request and reads the reply, which is longer than allowed when it has one byte more.

@@ -49,6 +49,9 @@ pub enum Failure {
         /// The answer.
         reply: String,
     },
+    /// The connection ended after the request was sent; to make it again could mean to have it carried out twice.
+    #[error("daemon manager gives no answer to '{0}'; whether it was carried out is not known")]
+    Unanswered(String),
     /// The manager went away while something was expected of it.
     #[error("daemon manager not running")]
     ManagerGone,
@@ -63,6 +66,12 @@ pub enum Failure {
     /// The manager could not start the program.
     #[error("program not started: {0}")]
     NotStarted(String),
+    /// The manager goes on as it was.
+    #[error("daemon manager not replaced: {0}")]
+    NotReplaced(String),
+    /// The manager ended in the middle of its replacement.
+    #[error("daemon manager ended while it was being replaced; start goes on with the program that it left")]
+    LostInReplacement,
     /// The manager could not start, and has said so itself.
     #[error("daemon manager could not start")]
     Told,

@@ -81,8 +81,9 @@ const DOCUMENTED: &[(&str, &str)] = &[
     ),
     (
         "status",
-        "status [-l] -- Print status for the daemon process.\n               \
-         With -l, show raw status output as well.",
+        "status [-l | --json] -- Print status for the daemon process.\n                        \
+         With -l, show raw status output as well.\n                        \
+         With --json, print one JSON object instead.",
     ),
     (
         "stop",
@@ -103,6 +104,11 @@ const ADDITIONAL: &[(&str, &str)] = &[
         "check -- Check the configuration and what it names:\n         \
          program, user, directories, socket and logs.\n         \
          Nothing is changed.",
+    ),
+    (
+        "reexec",
+        "reexec -- Replace the daemon manager by its program file on the disk.\n          \
+         Use after an upgrade. The daemon process is not stopped.",
     ),
     (
         "reopen_transcript",
@@ -154,7 +160,8 @@ wait
 
 ";
         assert!(list().starts_with(founding), "{}", list());
-        assert!(list().ends_with("\nAdditional commands:\n====================\ncheck\nreopen_transcript\n"));
+        let ours = "check\nreexec\nreopen_transcript\n";
+        assert!(list().ends_with(&format!("\nAdditional commands:\n====================\n{ours}")));
     }
 
     #[test]

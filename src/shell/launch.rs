@@ -18,6 +18,7 @@ use crate::sys::inherit::leave_open;
 use crate::sys::interrupt::readable;
 
 use super::starting::expect_life;
+use super::waiting::POLL;
 use super::{Failure, Session};
 
 /// What came of starting a manager.
@@ -37,6 +38,8 @@ struct Start {
     ended: bool,
     /// It has been looked at before: what was quick would have happened.
     looked: bool,
+    /// It is known to be ours, which will report.
+    ours: bool,
 }
 
 impl Session<'_> {
@@ -68,7 +71,7 @@ impl Session<'_> {
         }
         let child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
         drop(writer);
-        Ok(Start { child, report, received: Vec::new(), ended: false, looked: false })
+        Ok(Start { child, report, received: Vec::new(), ended: false, looked: false, ours: false })
     }
 
     fn look_at(&mut self, start: &mut Start) -> Result<Option<Launched>, Failure> {
@@ -82,7 +85,7 @@ impl Session<'_> {
         match exited {
             Some(status) if !status.success() => self.manager_failed(status).map(Some),
             _ if std::mem::replace(&mut start.looked, true) || start.ended => {
-                self.ask_peer(start.ended, exited.is_some())
+                self.ask_peer(start, exited.is_some())
             }
             _ => Ok(None),
         }
@@ -102,14 +105,20 @@ impl Session<'_> {
     }
 
     /// Whether a manager that says nothing has a program. Ours will say it, unless it has closed the pipe.
-    fn ask_peer(&mut self, ended: bool, exited: bool) -> Result<Option<Launched>, Failure> {
+    fn ask_peer(&mut self, start: &mut Start, exited: bool) -> Result<Option<Launched>, Failure> {
+        if start.ours && !start.ended {
+            return Ok(None);
+        }
         match self.record()? {
-            Some(record) if ended || record.version.is_none() => {
+            Some(record) if start.ended || record.version.is_none() => {
                 expect_life(&record)?;
-                Ok(record.application.filter(|_| !record.testing).map(Launched::Running))
+                Ok(record.application.filter(|_| record.ready).map(Launched::Running))
             }
-            None if ended && exited => Err(Failure::NotStarted(Failure::ManagerGone.to_string())),
-            _ => Ok(None),
+            None if start.ended && exited => Err(Failure::NotStarted(Failure::ManagerGone.to_string())),
+            record => {
+                start.ours = record.is_some();
+                Ok(None)
+            }
         }
     }
 
@@ -120,8 +129,11 @@ impl Session<'_> {
 }
 
 impl Start {
-    fn event(&self) -> Option<BorrowedFd<'_>> {
-        (!self.ended).then(|| self.report.as_fd())
+    /// What tells that something came of it, and how long to wait for that at most.
+    fn event(&self) -> (Option<BorrowedFd<'_>>, Duration) {
+        let report = (!self.ended).then(|| self.report.as_fd());
+        let longest = if self.ours && !self.ended { Duration::MAX } else { POLL };
+        (report, longest)
     }
 
     /// Takes in what has come of the report.

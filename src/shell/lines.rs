@@ -91,7 +91,7 @@ impl Completion {
         match before.trim() {
             "" | "help" | "?" => owned(&mut help::names()),
             "show" => owned(&mut show::TOPICS.iter().copied()),
-            "status" => owned(&mut ["-l"].into_iter()),
+            "status" => owned(&mut ["-l", "--json"].into_iter()),
             "kill" => signal_names::names().map(|name| name.trim_start_matches("SIG").to_owned()).collect(),
             _ => Vec::new(),
         }

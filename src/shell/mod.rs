@@ -1,7 +1,8 @@
 //! What `zdctl` does: one action, or a shell of many, for one configured server.
 //!
 //! A [`Session`] carries out actions: it asks the daemon manager over its socket (`client`), starts a manager where
-//! there is none (`launch`), waits for what was asked for (`waiting`), and tells the outcome on its output in the words
+//! there is none (`launch`), waits for what was asked for (`waiting`) and is told of each change meanwhile (`watching`),
+//! and tells the outcome on its output in the words
 //! of the founding document. It never believes what it has not seen: `start` says "started" only of a program that was
 //! executed, and a manager that does not answer is not one that does not run.
 //!
@@ -19,12 +20,15 @@ mod launch;
 mod lines;
 mod logtail;
 mod reload;
+mod replacing;
 mod show;
 mod signalling;
 mod starting;
+mod state;
 mod status;
 mod stopping;
 mod waiting;
+mod watching;
 
 use std::ffi::OsString;
 use std::fmt;
@@ -104,12 +108,13 @@ impl<'a> Session<'a> {
             Action::Start(extra) => self.start(extra)?,
             Action::Stop => self.stop()?,
             Action::Restart => self.restart()?,
-            Action::Status { raw } => self.tell_status(*raw)?,
+            Action::Status(form) => self.tell_status(*form)?,
             Action::Kill(signal) => self.kill(signal)?,
             Action::Wait => self.wait()?,
             Action::Foreground(extra) => self.foreground(extra)?,
             Action::LogReopen => self.reopen_logs()?,
             Action::ReopenTranscript => self.reopen_transcript()?,
+            Action::Reexec => self.replace_manager()?,
             Action::LogTail { lines, file } => self.tail_log(*lines, file.as_deref())?,
             Action::Show(topic) => self.show(topic)?,
             Action::Check => self.check()?,

@@ -1,9 +1,9 @@
 //! `start` and `restart`.
 
 use std::ffi::OsString;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
-use crate::control::{Mood, Request, StatusRecord};
+use crate::control::{Mood, Reply, Request, StatusRecord, with_last_words};
 use crate::exit::Exit;
 
 use super::launch::Launched;
@@ -15,20 +15,26 @@ impl Session<'_> {
         loop {
             let record = self.record()?;
             match record.as_ref().map(|record| (record.application, record.mood)) {
-                Some((Some(pid), Mood::Up)) => {
-                    self.say(format_args!("daemon process already running; pid={pid}"))?;
-                    return Ok(Exit::Success);
-                }
+                Some((Some(pid), Mood::Up)) => match self.running(pid, record.is_some_and(|r| r.ready)) {
+                    // It ended before it could be watched: this start is the next try.
+                    Err(Failure::ManagerGone) => {}
+                    told => return told,
+                },
                 // Somebody has just stopped it; to a peer that is still at it, start would mean nothing.
                 Some((Some(pid), Mood::Down | Mood::Exiting)) => self.await_end_of(pid)?,
                 // In a back-off, or kept by hang-around, or about to end: then it is gone when asked.
                 Some((None, _)) => {
-                    if self.client().ask(Request::Start)?.is_some() {
-                        return self.await_start(None);
+                    if self.ask_for_program(Request::Start)? {
+                        let pid = self.await_up(None, Some(self.settings.runner.start_timeout))?;
+                        self.say(format_args!("daemon process started, pid={pid}"))?;
+                        return Ok(Exit::Success);
                     }
                 }
                 None => match self.launch(extra)? {
-                    Launched::Running(pid) => return self.started(pid),
+                    Launched::Running(pid) => {
+                        self.say(format_args!("daemon process started, pid={pid}"))?;
+                        return Ok(Exit::Success);
+                    }
                     // Another start was quicker, and its outcome is ours.
                     Launched::Other => {}
                 },
@@ -40,51 +46,111 @@ impl Session<'_> {
         }
     }
 
-    pub(super) fn restart(&mut self) -> Result<Exit, Failure> {
-        let Some(old) = self.record()?.and_then(|record| record.application) else { return self.start(&[]) };
-        match self.client().ask(Request::Restart)? {
-            Some(_) => self.await_restart(old),
-            None => self.start(&[]),
-        }
+    /// Somebody else has started the program; whether it comes up is yet to be seen, unless it is `ready`.
+    fn running(&mut self, pid: u32, ready: bool) -> Result<Exit, Failure> {
+        let limit = Some(self.settings.runner.start_timeout);
+        let pid = if ready { pid } else { self.await_up(None, limit)? };
+        self.say(format_args!("daemon process already running; pid={pid}"))?;
+        Ok(Exit::Success)
     }
 
-    fn await_restart(&mut self, old: u32) -> Result<Exit, Failure> {
-        let stopping = self.stop_limit();
-        let limit = stopping.map(|limit| limit.saturating_add(self.settings.runner.start_timeout));
-        let pid = self.wait_until(limit, |session| {
-            let record = session.record()?.ok_or(Failure::ManagerGone)?;
-            expect_life(&record)?;
-            Ok(record.application.filter(|pid| *pid != old && !record.testing))
-        })?;
-        let pid = pid.ok_or(Failure::StartTooLong)?;
+    pub(super) fn restart(&mut self) -> Result<Exit, Failure> {
+        let Some(old) = self.record()?.and_then(|record| record.application) else { return self.start(&[]) };
+        if !self.ask_for_program(Request::Restart)? {
+            return self.start(&[]);
+        }
+        let starting = self.settings.runner.start_timeout;
+        let limit = self.stop_limit().map(|stopping| stopping.saturating_add(starting));
+        let pid = self.await_up(Some(old), limit)?;
         self.say(format_args!("daemon process restarted, pid={pid}"))?;
         Ok(Exit::Success)
     }
 
-    /// The program was executed; where a test decides whether it is ready, that is still to come.
-    fn started(&mut self, pid: u32) -> Result<Exit, Failure> {
-        if !self.settings.runner.start_test_program.is_empty() {
-            return self.await_start(Some(pid));
+    /// Asks the manager to run the program; false: there is none, or it is about to end.
+    fn ask_for_program(&mut self, request: Request) -> Result<bool, Failure> {
+        let answer = match self.client().ask(request) {
+            // A manager that took its answer with it has not left a program behind.
+            Err(Failure::Unanswered(_)) if self.record()?.is_none() => None,
+            answer => answer?,
+        };
+        let Some(answer) = answer else { return Ok(false) };
+        match Reply::reason_why_not(&answer) {
+            Some(_) if self.record()?.is_none() => Ok(false),
+            Some(why) => Err(Failure::NotStarted(why.to_owned())),
+            None => Ok(true),
         }
-        self.say(format_args!("daemon process started, pid={pid}"))?;
-        Ok(Exit::Success)
     }
 
-    /// Waits until the program runs (this one, where it is known already) and is ready.
-    fn await_start(&mut self, known: Option<u32>) -> Result<Exit, Failure> {
-        let pid = self.wait_until(Some(self.settings.runner.start_timeout), |session| {
-            let record = session.record()?.ok_or(Failure::ManagerGone)?;
-            expect_life(&record)?;
-            match (known, record.application) {
-                (Some(pid), now) if now != Some(pid) => {
-                    Err(Failure::NotStarted(format!("process {pid} ended before it was ready")))
+    /// Waits until a program that is not `old` is up; gives its process number.
+    fn await_up(&mut self, old: Option<u32>, limit: Option<Duration>) -> Result<u32, Failure> {
+        let mut start = Start { old, new: None, stopped: false };
+        let up =
+            self.watch(limit, |session, record| match start.judge(record.ok_or(Failure::ManagerGone)?) {
+                Verdict::Open => Ok(None),
+                Verdict::Up(pid) => Ok(Some(pid)),
+                Verdict::Failed(why, output) => {
+                    let runner = &session.settings.runner;
+                    let logs = runner.logfile.iter().chain(&runner.transcript);
+                    Err(Failure::NotStarted(with_last_words(why, output.as_deref(), logs)))
                 }
-                (_, now) => Ok(now.filter(|_| !record.testing)),
+            })?;
+        up.ok_or(Failure::StartTooLong)
+    }
+}
+
+/// A start that the manager has been asked for, as seen in one record after the other.
+struct Start {
+    /// The program that is to end first.
+    old: Option<u32>,
+    /// The program that was started.
+    new: Option<u32>,
+    /// Somebody has asked for its end.
+    stopped: bool,
+}
+
+#[derive(Debug, PartialEq)]
+enum Verdict {
+    /// It is not known yet.
+    Open,
+    /// It runs as this process.
+    Up(u32),
+    /// It has failed; the reason, and what the program said last.
+    Failed(String, Option<String>),
+}
+
+impl Start {
+    fn judge(&mut self, record: &StatusRecord) -> Verdict {
+        let wanted = record.mood == Mood::Up;
+        match record.application {
+            Some(pid) if self.old == Some(pid) => {
+                self.stopped = !wanted;
+                Verdict::Open
             }
-        })?;
-        let pid = pid.ok_or(Failure::StartTooLong)?;
-        self.say(format_args!("daemon process started, pid={pid}"))?;
-        Ok(Exit::Success)
+            Some(pid) if self.new.is_some_and(|new| new != pid) => died(record),
+            Some(pid) if record.ready && wanted => Verdict::Up(pid),
+            Some(pid) => {
+                *self = Self { old: None, new: Some(pid), stopped: !wanted };
+                Verdict::Open
+            }
+            // What the old program left behind is still being ended.
+            None if wanted && record.backoff == 0 && self.new.is_none() => Verdict::Open,
+            None if self.stopped || !wanted && self.new.is_none() => {
+                Verdict::Failed("it was stopped by another request".to_owned(), None)
+            }
+            None => died(record),
+        }
+    }
+}
+
+fn died(record: &StatusRecord) -> Verdict {
+    Verdict::Failed(how_it_ended(record), record.last_output.clone())
+}
+
+fn how_it_ended(record: &StatusRecord) -> String {
+    match (&record.start_error, &record.last_exit) {
+        (Some(why), _) => why.clone(),
+        (None, Some(how)) => format!("the program ended before it was up: {how}"),
+        (None, None) => format!("it ended at once; the next try is {} s after that", record.backoff),
     }
 }
 
@@ -93,6 +159,73 @@ pub(super) fn expect_life(record: &StatusRecord) -> Result<(), Failure> {
     if record.application.is_some() || record.backoff == 0 || record.mood != Mood::Up {
         return Ok(());
     }
-    let next = format!("it ended at once; the next try is {} s after that", record.backoff);
-    Err(Failure::NotStarted(next))
+    Err(Failure::NotStarted(how_it_ended(record)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(keys: &str) -> StatusRecord {
+        StatusRecord::parse(keys.replace(' ', "\n").as_bytes()).expect("a record")
+    }
+
+    fn failed(why: &str) -> Verdict {
+        Verdict::Failed(why.to_owned(), None)
+    }
+
+    #[test]
+    fn outcome_of_a_start_is_read_from_the_records_in_order() {
+        let died = || failed("the program ended before it was up: x");
+        let stopped = || failed("it was stopped by another request");
+        let last = "lastexit='x'";
+        for (old, records, expected) in [
+            (None, vec!["application=7 ready=1".to_owned()], Verdict::Up(7)),
+            (None, vec!["application=7 ready=0".to_owned()], Verdict::Open),
+            (
+                None,
+                vec!["application=7 ready=0".to_owned(), "application=7 ready=1".to_owned()],
+                Verdict::Up(7),
+            ),
+            (Some(7), vec!["application=7 ready=1".to_owned()], Verdict::Open),
+            (Some(7), vec!["application=7 ready=0".to_owned(), "application=0".to_owned()], Verdict::Open),
+            (Some(7), vec!["application=7".to_owned(), "application=8 ready=1".to_owned()], Verdict::Up(8)),
+            (Some(7), vec![format!("application=0 backoff=1 {last}")], died()),
+            (None, vec!["application=8 ready=0".to_owned(), format!("application=0 {last}")], died()),
+            (None, vec!["application=8 ready=0".to_owned(), format!("application=9 ready=0 {last}")], died()),
+            (None, vec!["application=8 ready=0".to_owned(), format!("application=0 mood=-1 {last}")], died()),
+            (
+                None,
+                vec!["application=8 ready=0 mood=-1".to_owned(), format!("application=0 mood=-1 {last}")],
+                stopped(),
+            ),
+            (Some(7), vec!["application=7 mood=0".to_owned(), "application=0 mood=0".to_owned()], stopped()),
+            (Some(7), vec!["application=0 mood=0".to_owned()], stopped()),
+            // Somebody's stop that somebody else's start has overtaken.
+            (
+                Some(7),
+                vec![
+                    "application=7 mood=0".to_owned(),
+                    "application=7".to_owned(),
+                    "application=0".to_owned(),
+                ],
+                Verdict::Open,
+            ),
+        ] {
+            let mut start = Start { old, new: None, stopped: false };
+            let verdict = records.iter().map(|keys| start.judge(&record(keys))).last();
+            assert_eq!(verdict, Some(expected), "{old:?} {records:?}");
+        }
+    }
+
+    #[test]
+    fn back_off_of_a_peer_is_a_start_that_failed() {
+        let why = "program not started: it ended at once; the next try is 2 s after that";
+        let failure = expect_life(&record("application=0 backoff=2")).expect_err("it has ended");
+        assert_eq!(failure.to_string(), why);
+        for alive in ["application=7 backoff=2", "application=0 backoff=0", "application=0 backoff=2 mood=-1"]
+        {
+            assert!(expect_life(&record(alive)).is_ok(), "{alive}");
+        }
+    }
 }

@@ -2,10 +2,12 @@
 
 use std::time::Duration;
 
-use crate::control::{Mood, Request};
+use crate::control::{Refusal, Request, StatusRecord};
 use crate::exit::Exit;
 
+use super::state::State;
 use super::status::describe;
+use super::watching::Watching;
 use super::{Done, Failure, Session};
 
 /// What SIGKILL and the end of the manager may take beyond stop-timeout.
@@ -15,40 +17,57 @@ const MARGIN: Duration = Duration::from_secs(10);
 /// configuration that is not ours.
 const MANAGER_ENDS: Duration = Duration::from_secs(2);
 
+/// What there is after the end of a program.
+enum End {
+    /// Nothing, and nothing will be.
+    Nothing,
+    /// Another, at somebody's request.
+    Another,
+}
+
 impl Session<'_> {
     pub(super) fn stop(&mut self) -> Result<Exit, Failure> {
         let Some(record) = self.record()? else {
             self.say("daemon manager not running")?;
             return Ok(Exit::Success);
         };
-        if record.application.is_none() && record.mood != Mood::Up {
+        if is_over(&record) {
             self.say("daemon process not running")?;
             return Ok(Exit::Success);
         }
         // A manager that is gone by now has ended its program in order.
         if self.client().ask(Request::Stop)?.is_some() {
-            self.await_end_of(record.application.unwrap_or(0))?;
-            self.await_end_of_manager()?;
+            let mut watching = Watching::begin(self.client());
+            if let End::Nothing = self.await_end(&mut watching, record.application)? {
+                self.await_end_of_manager(&mut watching)?;
+            }
         }
         self.say("daemon process stopped")?;
         Ok(Exit::Success)
     }
 
-    /// Waits until no program runs, and none will be started.
+    /// Waits until the program with this number has ended.
     pub(super) fn await_end_of(&mut self, pid: u32) -> Result<(), Failure> {
+        let mut watching = Watching::begin(self.client());
+        self.await_end(&mut watching, Some(pid)).map(drop)
+    }
+
+    /// Waits until the program that ran has ended with all that it left behind, and none will be started; unless
+    /// somebody has another one started.
+    fn await_end(&mut self, watching: &mut Watching, pid: Option<u32>) -> Result<End, Failure> {
         let limit = self.stop_limit();
-        let ended = self.wait_until(limit, |session| {
-            let record = session.record()?;
-            let ended = record.is_none_or(|record| record.application.is_none() && record.mood != Mood::Up);
-            Ok(ended.then_some(()))
+        let ended = self.watch_on(watching, limit, |_, record| {
+            let next = record.is_some_and(|now| now.application.is_some() && now.application != pid);
+            Ok(if next { Some(End::Another) } else { record.is_none_or(is_over).then_some(End::Nothing) })
         })?;
-        ended.ok_or_else(|| Failure::StopTooLong(limit.unwrap_or_default().as_secs(), pid))
+        let seconds = limit.unwrap_or_default().as_secs();
+        ended.ok_or_else(|| Failure::StopTooLong(seconds, pid.unwrap_or(0)))
     }
 
     /// Waits until the manager has gone too, unless it is to stay, so that what follows does not meet it on its way out.
-    fn await_end_of_manager(&mut self) -> Result<(), Failure> {
+    fn await_end_of_manager(&mut self, watching: &mut Watching) -> Result<(), Failure> {
         if !self.settings.runner.hang_around {
-            self.wait_until(Some(MANAGER_ENDS), |session| Ok(session.record()?.is_none().then_some(())))?;
+            self.watch_on(watching, Some(MANAGER_ENDS), |_, record| Ok(record.is_none().then_some(())))?;
         }
         Ok(())
     }
@@ -59,10 +78,12 @@ impl Session<'_> {
         (!timeout.is_zero()).then(|| timeout.saturating_add(MARGIN))
     }
 
+    /// Waits for the end of the program that runs now: another that follows at once is not waited for.
     pub(super) fn wait(&mut self) -> Result<Exit, Failure> {
-        self.wait_until(None, |session| {
-            let record = session.record()?;
-            Ok(record.is_none_or(|record| record.application.is_none()).then_some(()))
+        let mut awaited = None;
+        self.watch(None, |_, record| {
+            let pid = record.and_then(|record| record.application);
+            Ok((pid.is_none() || pid != *awaited.get_or_insert(pid)).then_some(()))
         })?;
         self.say("daemon process stopped")?;
         let record = self.record()?;
@@ -86,10 +107,10 @@ impl Session<'_> {
     fn end_manager(&mut self) -> Result<(), Failure> {
         let answer = self.client().ask(Request::Exit)?;
         // Zdaemon 5 knows no exit; a stop, with nothing to stop, ends it.
-        if answer.is_some_and(|answer| answer.starts_with("Unknown command")) {
+        if answer.is_some_and(|answer| Refusal::is_unknown_command(answer.as_bytes())) {
             self.client().ask(Request::Stop)?;
         }
-        let gone = self.wait_until(Some(MARGIN), |session| Ok(session.record()?.is_none().then_some(())))?;
+        let gone = self.watch(Some(MARGIN), |_, record| Ok(record.is_none().then_some(())))?;
         gone.ok_or_else(|| Failure::refused(Request::Exit, "it is still running"))
     }
 
@@ -97,4 +118,9 @@ impl Session<'_> {
         self.say("")?;
         Ok(Done::Leave)
     }
+}
+
+/// Whether no program runs, nothing that it left behind, and none will be started.
+fn is_over(record: &StatusRecord) -> bool {
+    State::of(Some(record)) == State::Stopped
 }

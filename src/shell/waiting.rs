@@ -7,7 +7,7 @@ use crate::sys::interrupt::{Interrupt, pause, readable};
 
 use super::{Failure, Session};
 
-/// How often the manager's state is looked at; it does not report changes.
+/// How often something is looked at that does not report changes.
 pub(super) const POLL: Duration = Duration::from_millis(50);
 
 /// What is usual is quick: a start takes the start grace of one second.
@@ -34,8 +34,12 @@ impl Waiting {
         }
     }
 
-    /// Lets some time pass, less when `event` becomes readable. False: the wait has been too long.
-    fn tick(&mut self, session: &mut Session<'_>, event: Option<BorrowedFd<'_>>) -> Result<bool, Failure> {
+    /// Lets some time pass, `longest` at most, less when `event` becomes readable. False: the wait has been too long.
+    fn tick(
+        &mut self,
+        session: &mut Session<'_>,
+        (event, longest): (Option<BorrowedFd<'_>>, Duration),
+    ) -> Result<bool, Failure> {
         let now = Instant::now();
         if self.deadline.is_some_and(|deadline| now >= deadline) {
             return Ok(false);
@@ -45,7 +49,8 @@ impl Waiting {
             self.dotted = true;
             write!(session.out, ". ").and_then(|()| session.out.flush()).map_err(Failure::Output)?;
         }
-        session.rest(POLL, event)?;
+        let due = self.deadline.map_or(self.next_dot, |deadline| deadline.min(self.next_dot));
+        session.rest(longest.min(due.saturating_duration_since(now)), event)?;
         Ok(true)
     }
 
@@ -56,22 +61,14 @@ impl Waiting {
 }
 
 impl Session<'_> {
-    /// Looks again and again until there is something; `None`: not within `limit`. A message that follows something goes
-    /// on the line of the dots.
-    pub(super) fn wait_until<T>(
-        &mut self,
-        limit: Option<Duration>,
-        mut look: impl FnMut(&mut Self) -> Result<Option<T>, Failure>,
-    ) -> Result<Option<T>, Failure> {
-        self.wait_on(limit, &mut (), |()| None, |session, ()| look(session))
-    }
-
-    /// As [`Session::wait_until`], and looks at once when the event that comes with `subject` becomes readable.
+    /// Looks again and again until there is something; `None`: not within `limit`. It looks at once when the descriptor
+    /// that `event` gives becomes readable, and after the time that it gives at the latest. A message that follows
+    /// something goes on the line of the dots.
     pub(super) fn wait_on<S, T>(
         &mut self,
         limit: Option<Duration>,
         subject: &mut S,
-        event: impl Fn(&S) -> Option<BorrowedFd<'_>>,
+        event: impl Fn(&S) -> (Option<BorrowedFd<'_>>, Duration),
         mut look: impl FnMut(&mut Self, &mut S) -> Result<Option<T>, Failure>,
     ) -> Result<Option<T>, Failure> {
         let mut waiting = Waiting::begin(limit);

@@ -1,7 +1,8 @@
 //! Managers that are none, ill, or hostile.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::net::{UnixListener, UnixStream};
+use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::*;
@@ -18,9 +19,10 @@ fn serve(sandbox: &Sandbox, turns: Vec<fn(UnixStream)>) {
     });
 }
 
+/// The line that was sent; a client that watches does not end its side.
 fn request(stream: &mut UnixStream) -> String {
     let mut request = String::new();
-    stream.read_to_string(&mut request).expect("a request");
+    BufReader::new(stream).read_line(&mut request).expect("a request");
     request
 }
 
@@ -156,4 +158,85 @@ fn manager_that_vanishes_while_it_is_waited_for_is_told() {
     });
     zdctl(&sandbox, SLEEP).arg("start").stderr("zdctl: daemon manager not running\n").status(1).run();
     thread.join().expect("it has answered");
+}
+
+/// Serves the socket `sock` in a thread of its own, each request in a thread of its own.
+fn serve_requests(sandbox: &Sandbox, reply: impl Fn(&str, UnixStream) + Clone + Send + 'static) {
+    let listener = UnixListener::bind(sandbox.path("sock")).expect("the socket can be made");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (reply, mut stream) = (reply.clone(), stream.expect("a connection"));
+            std::thread::spawn(move || reply(request(&mut stream).trim_end(), stream));
+        }
+    });
+}
+
+#[test]
+fn request_that_may_have_been_carried_out_is_not_made_twice() {
+    for (action, told, line) in [("kill", "kill(4242, 15)\n", "kill 15"), ("restart", "", "restart")] {
+        let sandbox = Sandbox::new();
+        let requests = Arc::new(Mutex::new(Vec::new()));
+        let seen = Arc::clone(&requests);
+        serve_requests(&sandbox, move |request, mut stream| {
+            seen.lock().expect("nobody panicked").push(request.to_owned());
+            if request == "status" {
+                let _ = stream.write_all(RECORD.as_bytes());
+            }
+        });
+        let why = format!(
+            "zdctl: daemon manager gives no answer to '{line}'; whether it was carried out is not known\n"
+        );
+        zdctl(&sandbox, SLEEP).arg(action).stdout(told).stderr(why).status(1).run();
+        let requests = requests.lock().expect("nobody panicked");
+        assert_eq!(requests.iter().filter(|request| *request == line).count(), 1, "{requests:?}");
+    }
+}
+
+#[test]
+fn manager_that_never_stops_telling_does_not_hold_anybody_up() {
+    const GONE: &str = "application=0\nshould_be_up=0\n\n";
+    let again_and_again: fn(UnixStream) = |mut stream| while stream.write_all(GONE.as_bytes()).is_ok() {};
+    let once: fn(UnixStream) = |mut stream| drop(stream.write_all(GONE.as_bytes()));
+    for watch in [again_and_again, once] {
+        let sandbox = Sandbox::new();
+        serve_requests(&sandbox, move |request, mut stream| match request {
+            "watch" => watch(stream),
+            "status" => drop(stream.write_all(RECORD.as_bytes())),
+            _ => drop(stream.write_all(b"Sent SIGTERM\n")),
+        });
+        // The manager does not end, which is its affair.
+        zdctl(&sandbox, SLEEP).arg("stop").stdout("[..]daemon process stopped\n").run();
+    }
+}
+
+#[test]
+fn watched_manager_that_talks_nonsense_is_named_so() {
+    for text in ["nonsense\n\n", "", "half a record"] {
+        let sandbox = Sandbox::new();
+        serve_requests(&sandbox, move |request, mut stream| {
+            let _ = stream.write_all(if request == "watch" { text } else { RECORD }.as_bytes());
+        });
+        let why = "zdctl: daemon manager at socket 'sock' gives no sensible answer\n";
+        let wait = zdctl(&sandbox, SLEEP).arg("wait").output();
+        assert!(matches!(wait.stdout.as_str(), "" | ". \n" | ". . \n"), "{wait:?}");
+        assert_eq!((wait.status, wait.stderr.as_str()), (1, why), "{text}");
+    }
+}
+
+#[test]
+fn superseded_watcher_watches_again() {
+    let sandbox = Sandbox::new();
+    let turn = Arc::new(Mutex::new(0));
+    serve_requests(&sandbox, move |request, mut stream| {
+        let mut turn = turn.lock().expect("nobody panicked");
+        *turn += usize::from(request == "watch");
+        let _ = stream.write_all(match (request, *turn) {
+            ("watch", 1) => b"Command superseded by new command\n".as_slice(),
+            ("watch", 2) => b"application=4242\n\nCommand superseded by new command\n",
+            ("watch", _) => b"application=0\n\n",
+            _ => b"application=0\n",
+        });
+    });
+    let stopped = "daemon process stopped\ndaemon manager running; daemon process not running\n";
+    zdctl(&sandbox, SLEEP).arg("wait").stdout(stopped).run();
 }

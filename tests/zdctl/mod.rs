@@ -6,7 +6,11 @@ mod foreground;
 mod logs;
 mod one_file;
 mod oneshot;
+mod reexec;
 mod shell;
+mod start;
+mod status;
+mod storm;
 mod usage;
 
 use std::path::Path;
@@ -17,6 +21,14 @@ use crate::sandbox::{SOON, Sandbox, eventually, eventually_some, matches};
 /// `zdctl` for a detached program with the socket `sock`.
 fn zdctl(sandbox: &Sandbox, program: &str) -> Run {
     sandbox.zdctl().args(["-d", "-s", "sock", "-p", program])
+}
+
+/// `zdctl` with the file `zdctl.conf`, made of these lines of a `<runner>` for a detached program with the socket `sock`.
+fn configured(sandbox: &Sandbox, runner: &str) -> Run {
+    let sock = sandbox.path("sock");
+    let file = format!("<runner>\n  daemon true\n  socket-name {}\n{runner}\n</runner>\n", sock.display());
+    sandbox.write("zdctl.conf", file);
+    sandbox.zdctl().args(["-C", "zdctl.conf"])
 }
 
 /// A program that runs until it is signalled.

@@ -41,10 +41,12 @@ fn raw_status_follows_the_line() {
     let sandbox = Sandbox::new();
     let pid = zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
     let raw = zdctl(&sandbox, SLEEP).args(["status", "-l"]).output();
-    let expected =
-        format!("program running; pid={pid}\nstatus=running\nnow=[..]\nargs=['sleep', '1000']\n...\n\n");
+    let expected = format!(
+        "program running; pid={pid}\nstatus=running\nnow=[..]\nargs=['sleep', '1000']\n...\n\n\
+         uptime: 00:[..]\nrestarts: 0\n"
+    );
     assert!(matches(&expected.replace("now=[..]\n", "now=[..]\n...\n"), &raw.stdout), "{}", raw.stdout);
-    let why = "zdctl: status argument must be absent or -l\n";
+    let why = "zdctl: status argument must be absent, -l or --json\n";
     zdctl(&sandbox, SLEEP).args(["status", "-x"]).stderr(why).status(2).run();
 }
 

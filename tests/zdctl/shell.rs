@@ -32,7 +32,7 @@ zdctl> zdctl> invalid signal 'foo'
 zdctl> *** No help on x
 zdctl> zdctl> 
 ";
-    let why = "zdctl: status argument must be absent or -l\nzdctl: no closing '\n";
+    let why = "zdctl: status argument must be absent, -l or --json\nzdctl: no closing '\n";
     session.stdout(expected).stderr(why).run();
 }
 

@@ -82,6 +82,7 @@ wait
 Additional commands:
 ====================
 check
+reexec
 reopen_transcript
 
 ";

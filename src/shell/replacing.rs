@@ -1,0 +1,39 @@
+//! `reexec`: the manager's binary on the disk takes the place of the one that runs.
+
+use std::time::Duration;
+
+use crate::control::{Refusal, Reply, Request};
+use crate::exit::Exit;
+
+use super::{Failure, Session};
+
+/// How long the next binary may take to answer once it has passed its trial.
+const TAKES_OVER: Duration = Duration::from_secs(10);
+
+impl Session<'_> {
+    pub(super) fn replace_manager(&mut self) -> Result<Exit, Failure> {
+        let Some(before) = self.record()?.map(|record| record.replaced) else {
+            self.say("daemon manager not running")?;
+            return Ok(Exit::Failure);
+        };
+        let answer = self.client().ask(Request::Reexec)?.ok_or(Failure::ManagerGone)?;
+        if Refusal::is_unknown_command(answer.as_bytes()) {
+            let why = "it does not know how; stop and start do it";
+            return Err(Failure::NotReplaced(why.to_owned()));
+        }
+        if let Some(why) = Reply::reason_why_not(&answer) {
+            return Err(Failure::NotReplaced(why.to_owned()));
+        }
+        if answer != Reply::Replacing.to_string() {
+            return Err(Failure::refused(Request::Reexec, &answer));
+        }
+        let version = self.watch(Some(TAKES_OVER), |_, record| {
+            let record = record.ok_or(Failure::LostInReplacement)?;
+            Ok((record.replaced > before).then(|| record.version.clone().unwrap_or_default()))
+        })?;
+        let version =
+            version.ok_or_else(|| Failure::NotReplaced("the earlier one is still there".to_owned()))?;
+        self.say(format_args!("daemon manager replaced; version={version}"))?;
+        Ok(Exit::Success)
+    }
+}

@@ -1,0 +1,171 @@
+//! Starts, restarts and stops that do not go as one would like.
+
+use super::*;
+
+/// Starts as long as there is no file `broken`.
+const BREAKABLE: &str = "sh -c 'test -e broken && { echo port in use >&2; exit 3; }; exec sleep 1000'";
+
+#[test]
+fn start_of_a_program_that_ends_at_once_tells_its_last_words_and_where_more_is() {
+    let sandbox = Sandbox::new();
+    sandbox.write("broken", "");
+    let log = sandbox.path("server.log").display().to_string();
+    let runner = format!("  program {BREAKABLE}\n  logfile {log}");
+    let why = format!(
+        "zdctl: program not started: the program ended before it was up: exit status 3\n\
+         zdctl:   port in use\nzdctl:   (see {log})\n"
+    );
+    configured(&sandbox, &runner).arg("start").stderr(why).status(1).run();
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn restart_into_a_program_that_ends_at_once_fails_at_once() {
+    let sandbox = Sandbox::new();
+    let zdctl = || zdctl(&sandbox, BREAKABLE);
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    sandbox.write("broken", "");
+    let why = "zdctl: program not started: the program ended before it was up: exit status 3\n\
+        zdctl:   port in use\n";
+    zdctl().arg("restart").stderr(why).status(1).run();
+    // The manager goes on trying, and a start that is asked for fails as well.
+    zdctl().arg("start").stderr(why).status(1).run();
+    std::fs::remove_file(sandbox.path("broken")).expect("it is there");
+    zdctl().arg("restart").stdout("daemon process started, pid=[..]\n").run();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+}
+
+#[test]
+fn restart_into_a_program_that_cannot_be_executed_says_why() {
+    let sandbox = Sandbox::new();
+    sandbox.write("program", "#!/bin/sh\nexec sleep 1000\n");
+    sandbox.command("chmod").args(["+x", "program"]).run();
+    let program = sandbox.path("program").display().to_string();
+    let zdctl = || zdctl(&sandbox, &program);
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    sandbox.command("chmod").args(["-x", "program"]).run();
+    let why = format!("zdctl: program not started: can't exec '{program}': Permission denied\n");
+    zdctl().arg("restart").stderr(why.clone()).status(1).run();
+    zdctl().arg("start").stderr(why).status(1).run();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+}
+
+#[test]
+fn program_that_is_not_ready_in_time_goes_on() {
+    let sandbox = Sandbox::new();
+    let runner = "  program sleep 1000\n  notify true\n  start-timeout 1";
+    let zdctl = || configured(&sandbox, runner);
+    let why = "zdctl: Program took too long to start\n";
+    zdctl().arg("start").stderr(why).status(1).run();
+    let pid = zdctl().arg("status").stdout("program running; pid=[..]\n").run().pid();
+    // A second start waits for the same program.
+    zdctl().arg("start").stderr(why).status(1).run();
+    zdctl().arg("status").stdout(format!("program running; pid={pid}\n")).run();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn start_waits_for_the_test_program() {
+    let sandbox = Sandbox::new();
+    let runner = "  program sleep 1000\n  start-grace 0\n  start-test-program test -e up\n  start-timeout 60";
+    let zdctl = || configured(&sandbox, runner);
+    let starting = zdctl().arg("start").spawn();
+    eventually(SOON, || zdctl().args(["status", "--json"]).output().stdout.contains("\"testing\":true"));
+    // It is there, and not up: another start waits for the same.
+    let second = zdctl().arg("start").spawn();
+    assert_eq!(starting.stdout().trim_end_matches(['.', ' ']), "");
+    sandbox.write("up", "");
+    let (started, second) = (starting.wait(SOON), second.wait(SOON));
+    assert!(matches("[..]daemon process started, pid=[..]\n", &started.stdout), "{started:?}");
+    assert!(matches("[..]daemon process already running; pid=[..]\n", &second.stdout), "{second:?}");
+    assert_eq!((started.status, second.status, started.pid()), (0, 0, second.pid()));
+    std::fs::remove_file(sandbox.path("up")).expect("it is there");
+    let restarting = zdctl().arg("restart").spawn();
+    eventually(SOON, || zdctl().args(["status", "--json"]).output().stdout.contains("\"testing\":true"));
+    sandbox.write("up", "");
+    let restarted = restarting.wait(SOON);
+    assert!(matches("[..]daemon process restarted, pid=[..]\n", &restarted.stdout), "{restarted:?}");
+    assert_ne!(restarted.pid(), started.pid());
+}
+
+#[test]
+fn manager_that_hangs_around_starts_again() {
+    let sandbox = Sandbox::new();
+    let zdctl = || configured(&sandbox, &format!("  program {BREAKABLE}\n  hang-around true"));
+    let first = zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    let down = "daemon manager running; daemon process not running\n";
+    zdctl().arg("status").stdout(down).status(3).run();
+    zdctl().arg("stop").stdout("daemon process not running\n").run();
+    sandbox.write("broken", "");
+    let why = "zdctl: program not started: the program ended before it was up: exit status 3\n\
+        zdctl:   port in use\n";
+    zdctl().arg("start").stderr(why).status(1).run();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    std::fs::remove_file(sandbox.path("broken")).expect("it is there");
+    let second = zdctl().arg("restart").stdout("daemon process started, pid=[..]\n").run().pid();
+    assert_ne!(first, second);
+}
+
+#[test]
+fn stop_that_reaches_its_timeout_kills() {
+    let sandbox = Sandbox::new();
+    let program = "sh -c 'trap \"\" TERM; : >ready; while :; do sleep 0.1; done'";
+    let zdctl = || configured(&sandbox, &format!("  program {program}\n  stop-timeout 1"));
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    wait_for(&sandbox.path("ready"));
+    zdctl().arg("stop").stdout("[..]daemon process stopped\n").run();
+    zdctl().arg("status").stdout("daemon manager not running\n").status(3).run();
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn stop_waits_for_what_the_program_leaves_behind() {
+    let sandbox = Sandbox::new();
+    let program = "sh -c '(trap \"\" TERM; : >ready; while ! test -e go; do sleep 0.02; done; : >gone) & \
+        while :; do sleep 0.02; done'";
+    zdctl(&sandbox, program).arg("start").stdout("daemon process started, pid=[..]\n").run();
+    wait_for(&sandbox.path("ready"));
+    let stopping = zdctl(&sandbox, program).arg("stop").spawn();
+    let json = || zdctl(&sandbox, program).args(["status", "--json"]).output().stdout;
+    eventually(SOON, || json().contains("\"state\":\"stopping\",\"should_be_up\":false,\"pid\":null"));
+    assert_eq!(stopping.stdout(), "");
+    sandbox.write("go", "");
+    let stopped = stopping.wait(SOON);
+    assert!(matches("[..]daemon process stopped\n", &stopped.stdout), "{stopped:?}");
+    assert!(sandbox.path("gone").exists());
+}
+
+#[test]
+fn wait_ends_with_the_program_that_ran() {
+    let sandbox = Sandbox::new();
+    let pid = zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
+    let waiting = zdctl(&sandbox, SLEEP).arg("wait").spawn();
+    // The wait is under way when it shows that time passes.
+    eventually(SOON, || waiting.stdout().starts_with(". "));
+    zdctl(&sandbox, SLEEP).arg("restart").stdout("daemon process restarted, pid=[..]\n").run();
+    let waited = waiting.wait(SOON);
+    assert!(matches(". [..]daemon process stopped\n[..]running[..]\n", &waited.stdout), "{waited:?}");
+    assert!(!waited.stdout.contains(&format!("pid={pid}")), "{waited:?}");
+}
+
+#[test]
+fn program_may_run_zdctl_itself() {
+    let sandbox = Sandbox::new();
+    let inner = format!("'{}' -d -s inner -p 'sleep 1000'", env!("CARGO_BIN_EXE_zdctl"));
+    let script = format!("#!/bin/sh\n{inner} start >told 2>&1\n: >ready\nexec sleep 1000\n");
+    sandbox.write("program", script);
+    sandbox.command("chmod").args(["+x", "program"]).run();
+    let outer = || zdctl(&sandbox, "./program");
+    outer().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    wait_for(&sandbox.path("ready"));
+    assert!(matches("daemon process started, pid=[..]\n", &sandbox.read("told")), "{}", sandbox.read("told"));
+    let inner = || sandbox.zdctl().args(["-d", "-s", "inner", "-p", SLEEP]);
+    let pid = inner().arg("status").stdout("program running; pid=[..]\n").run().pid();
+    // Each is stopped without the other.
+    outer().arg("stop").stdout("daemon process stopped\n").run();
+    inner().arg("status").stdout(format!("program running; pid={pid}\n")).run();
+    inner().arg("stop").stdout("daemon process stopped\n").run();
+    sandbox.assert_no_process_left();
+}

@@ -1,0 +1,60 @@
+//! `status -l` and `status --json`.
+
+use serde_json::{Value, json};
+
+use super::*;
+
+fn object(zdctl: Run, status: i32) -> Value {
+    let outcome = zdctl.args(["status", "--json"]).output();
+    assert_eq!((outcome.status, outcome.stderr.as_str()), (status, ""), "{outcome:?}");
+    assert_eq!(outcome.stdout.lines().count(), 1, "{outcome:?}");
+    serde_json::from_str(&outcome.stdout).expect("JSON")
+}
+
+#[test]
+fn json_tells_all_that_is_known() {
+    let sandbox = Sandbox::new();
+    let zdctl = || zdctl(&sandbox, LASTS_ONCE);
+    let none = object(zdctl(), 3);
+    assert_eq!(
+        (&none["state"], &none["pid"], &none["uptime"]),
+        (&json!("no-manager"), &json!(null), &json!(null))
+    );
+    let pid = zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
+    let up = object(zdctl(), 0);
+    assert_eq!((&up["state"], &up["pid"], &up["ready"]), (&json!("running"), &json!(pid), &json!(true)));
+    assert_eq!((&up["restarts"], &up["last_exit"], &up["next_try"]), (&json!(0), &json!(null), &json!(null)));
+    assert_eq!(up["version"], env!("CARGO_PKG_VERSION"));
+    assert_eq!(up["program"][0], "sh");
+    assert!(up["uptime"].as_f64().is_some_and(|uptime| (0.9..60.0).contains(&uptime)), "{up}");
+    assert!(up["started"].as_str().is_some_and(|time| time.ends_with("+00:00")), "{up}");
+    let backs_off = || zdctl().args(["status", "--json"]).output().stdout.contains("\"backoff\":2");
+    eventually(SOON, backs_off);
+    let waiting = object(zdctl(), 3);
+    assert_eq!((&waiting["state"], &waiting["should_be_up"]), (&json!("backoff"), &json!(true)));
+    assert_eq!((&waiting["last_exit"], &waiting["restarts"]), (&json!("exit status 3"), &json!(1)));
+    assert!(waiting["next_try_in"].as_f64().is_some_and(|seconds| seconds <= 2.0), "{waiting}");
+    assert!(waiting["next_try"].as_str().is_some_and(|time| time.contains('T')), "{waiting}");
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+}
+
+#[test]
+fn json_is_not_spoilt_by_a_warning() {
+    let sandbox = Sandbox::new();
+    zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run();
+    assert_eq!(object(zdctl(&sandbox, "sleep 999"), 0)["program"], json!(["sleep", "1000"]));
+}
+
+#[test]
+fn long_status_is_explained_after_the_record() {
+    let sandbox = Sandbox::new();
+    let zdctl = || zdctl(&sandbox, LASTS_ONCE);
+    zdctl().arg("status").arg("-l").stdout("daemon manager not running\n").status(3).run();
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    let up = "program running; pid=[..]\nstatus=running\n...\n\nuptime: 00:00:[..]\nrestarts: 0\n";
+    zdctl().args(["status", "-l"]).stdout(up).run();
+    let down = "daemon manager running; daemon process not running\nstatus=stopped\n...\n\nrestarts: 0\n\
+        last exit: exit status 3\nnext try: in 1 s, at [..]+00:00\n";
+    eventually(SOON, || matches(down, &zdctl().args(["status", "-l"]).output().stdout));
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+}
