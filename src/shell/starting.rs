@@ -134,6 +134,8 @@ impl Start {
             }
             // What the old program left behind is still being ended.
             None if wanted && record.backoff == 0 && self.new.is_none() => Verdict::Open,
+            // The manager ends. Whether on request is not to be seen; that there is none will be.
+            None if record.mood == Mood::Exiting && !self.stopped && self.new.is_none() => Verdict::Open,
             None if self.stopped || !wanted && self.new.is_none() => {
                 Verdict::Failed("it was stopped by another request".to_owned(), None)
             }
@@ -201,6 +203,7 @@ mod tests {
             ),
             (Some(7), vec!["application=7 mood=0".to_owned(), "application=0 mood=0".to_owned()], stopped()),
             (Some(7), vec!["application=0 mood=0".to_owned()], stopped()),
+            (Some(7), vec![format!("application=0 mood=-1 {last}")], Verdict::Open),
             // Somebody's stop that somebody else's start has overtaken.
             (
                 Some(7),
