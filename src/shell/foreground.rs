@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::os::unix::process::{CommandExt as _, ExitStatusExt as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
 use crate::control::Mood;
@@ -34,10 +34,7 @@ impl Session<'_> {
         let Some(name) = &self.settings.runner.user else { return Ok(()) };
         let failed = |source| Failure::System { what: "cannot look up the user", source };
         let account = user::lookup(name).map_err(failed)?.ok_or_else(|| Failure::NoUser(name.clone()))?;
-        if account.uid != user::own_uid() {
-            command.uid(account.uid).gid(account.gid);
-        }
-        Ok(())
+        user::run_as(command, &account).map_err(failed)
     }
 
     pub(super) fn shell(&mut self, line: &OsStr) -> Result<Exit, Failure> {

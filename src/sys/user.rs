@@ -1,11 +1,14 @@
 //! Users: who we are, and who a name or a number means.
+#![allow(unsafe_code)] // what a child does between fork and exec
 
 use std::ffi::CString;
 use std::io;
+use std::os::unix::process::CommandExt as _;
 use std::path::PathBuf;
+use std::process::Command;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, User, geteuid, initgroups, setresgid, setresuid};
+use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, initgroups, setgroups, setresgid, setresuid};
 
 /// A user as the system's database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -64,6 +67,29 @@ pub fn become_account(account: &Account) -> io::Result<()> {
     initgroups(&name, gid)?;
     setresgid(gid, gid, gid)?;
     setresuid(uid, uid, uid)?;
+    Ok(())
+}
+
+/// Has the program run as that user, with all of the user's groups; where this process is that user already, as it is.
+///
+/// # Errors
+/// Where the user's groups cannot be found out. That this process is neither root nor that user (`EPERM`) comes back
+/// from the start of the program.
+pub fn run_as(command: &mut Command, account: &Account) -> io::Result<()> {
+    let (uid, gid) = (Uid::from_raw(account.uid), Gid::from_raw(account.gid));
+    if geteuid() == uid && !uid.is_root() {
+        return Ok(());
+    }
+    let name = CString::new(account.name.as_str()).map_err(|_| io::Error::from(Errno::EINVAL))?;
+    // Looked up before the fork, after which nothing may be allocated.
+    let groups = getgrouplist(&name, gid)?;
+    let become_user = move || {
+        setgroups(&groups)?;
+        setresgid(gid, gid, gid)?;
+        Ok(setresuid(uid, uid, uid)?)
+    };
+    // SAFETY: the closure makes three system calls on values that it owns; it allocates nothing and takes no lock.
+    unsafe { command.pre_exec(become_user) };
     Ok(())
 }
 

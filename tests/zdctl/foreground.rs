@@ -17,6 +17,22 @@ fn foreground_passes_on_how_the_program_ended() {
 }
 
 #[test]
+fn program_in_the_foreground_has_the_groups_of_its_user_and_no_others() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    // Whoever is a member of a group beyond the first; else somebody, who must not have root's.
+    let groups = std::fs::read_to_string("/etc/group").expect("it can be read");
+    let mut members = groups.lines().filter_map(|line| line.rsplit(':').next()?.split(',').next());
+    let user = members.find(|name| !name.is_empty() && *name != "root").unwrap_or("nobody").to_owned();
+    let identity = sandbox.command("sh").args(["-c", &format!("id -u {user}; id -g {user}; id -G {user}")]);
+    let expected = identity.output().stdout;
+    let fg = sandbox.zdctl().args(["-s", "sock", "-u", &user, "-p", "sh -c 'id -u; id -g; id -G'", "fg"]);
+    fg.stdout(format!("sh -c id -u; id -g; id -G\n{expected}")).run();
+}
+
+#[test]
 fn running_program_is_not_run_twice() {
     let sandbox = Sandbox::new();
     zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run();
