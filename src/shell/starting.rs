@@ -7,6 +7,7 @@ use crate::control::{Mood, Reply, Request, StatusRecord, with_last_words};
 use crate::exit::Exit;
 
 use super::launch::Launched;
+use super::state::State;
 use super::{Failure, Session};
 
 impl Session<'_> {
@@ -102,8 +103,8 @@ impl Session<'_> {
 struct Start {
     /// The program that is to end first.
     old: Option<u32>,
-    /// The program that was started.
-    new: Option<u32>,
+    /// The program that was started, and how many restarts that nobody asked for there were by then.
+    new: Option<(u32, u64)>,
     /// Somebody has asked for its end.
     stopped: bool,
 }
@@ -120,26 +121,34 @@ enum Verdict {
 
 impl Start {
     fn judge(&mut self, record: &StatusRecord) -> Verdict {
-        let wanted = record.mood == Mood::Up;
-        match record.application {
-            Some(pid) if self.old == Some(pid) => {
-                self.stopped = !wanted;
-                Verdict::Open
-            }
-            Some(pid) if self.new.is_some_and(|new| new != pid) => died(record),
-            Some(pid) if record.ready && wanted => Verdict::Up(pid),
-            Some(pid) => {
-                *self = Self { old: None, new: Some(pid), stopped: !wanted };
-                Verdict::Open
-            }
-            // What the old program left behind is still being ended.
-            None if wanted && record.backoff == 0 && self.new.is_none() => Verdict::Open,
+        let state = State::of(Some(record));
+        let Some(pid) = record.application else { return self.judge_without_program(record, state) };
+        self.stopped = record.mood != Mood::Up;
+        if self.old == Some(pid) {
+            return Verdict::Open;
+        }
+        // One that others have restarted has not failed.
+        if self.new.is_some_and(|(new, restarts)| new != pid && restarts != record.restarts) {
+            return died(record);
+        }
+        self.old = None;
+        self.new = Some((pid, record.restarts));
+        if state == State::Running { Verdict::Up(pid) } else { Verdict::Open }
+    }
+
+    fn judge_without_program(&self, record: &StatusRecord, state: State) -> Verdict {
+        match state {
+            // What an earlier program left behind is still being ended.
+            State::Stopping => Verdict::Open,
+            State::Starting if self.new.is_none() => Verdict::Open,
             // The manager ends. Whether on request is not to be seen; that there is none will be.
-            None if record.mood == Mood::Exiting && !self.stopped && self.new.is_none() => Verdict::Open,
-            None if self.stopped || !wanted && self.new.is_none() => {
+            State::Stopped if record.mood == Mood::Exiting && !self.stopped && self.new.is_none() => {
+                Verdict::Open
+            }
+            State::Stopped if self.stopped || self.new.is_none() => {
                 Verdict::Failed("it was stopped by another request".to_owned(), None)
             }
-            None => died(record),
+            _ => died(record),
         }
     }
 }
@@ -194,7 +203,24 @@ mod tests {
             (Some(7), vec!["application=7".to_owned(), "application=8 ready=1".to_owned()], Verdict::Up(8)),
             (Some(7), vec![format!("application=0 backoff=1 {last}")], died()),
             (None, vec!["application=8 ready=0".to_owned(), format!("application=0 {last}")], died()),
-            (None, vec!["application=8 ready=0".to_owned(), format!("application=9 ready=0 {last}")], died()),
+            (
+                None,
+                vec!["application=8 ready=0".to_owned(), format!("application=9 ready=0 restarts=1 {last}")],
+                died(),
+            ),
+            (
+                None,
+                vec!["application=8 ready=0".to_owned(), format!("application=9 ready=1 {last}")],
+                Verdict::Up(9),
+            ),
+            (
+                None,
+                vec![
+                    "application=8 ready=0".to_owned(),
+                    "application=0 delay=9 version=1 backofflimit=9".to_owned(),
+                ],
+                Verdict::Open,
+            ),
             (None, vec!["application=8 ready=0".to_owned(), format!("application=0 mood=-1 {last}")], died()),
             (
                 None,

@@ -29,7 +29,7 @@ impl State {
         // Our manager has a time of its next act only where that ends something, or starts it after a back-off. A peer's
         // may be an old one.
         let due = record.delay.is_some() && record.version.is_some();
-        let backs_off = record.backoff > 0 || record.backoff_limit == 0;
+        let backs_off = record.backoff > 0 || due && record.backoff_limit == 0;
         match (record.application, record.mood) {
             (Some(_), Mood::Up) if record.ready => Self::Running,
             (None, Mood::Up) if backs_off => Self::Backoff,
