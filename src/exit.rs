@@ -1,7 +1,8 @@
 //! Exit statuses of the four programs.
 //!
 //! One enum, so that a status is never a bare number. Where a program acts for an init script, the meaning is that of
-//! the Linux Standard Base (LSB 5.0, "Init Script Actions").
+//! the Linux Standard Base (LSB 5.0, "Init Script Actions"). docs/exit-status.md has each situation, and
+//! `tests/exit_status.rs` tries it.
 
 use std::process::ExitCode;
 
