@@ -61,7 +61,7 @@ impl Session<'_> {
         let (report, writer, number) =
             pipe().map_err(|source| Failure::System { what: "cannot make a pipe", source })?;
         let runner = &self.settings.runner;
-        let (program, mut command) = manager(runner);
+        let (program, mut command) = manager(runner, self.settings.config_file.as_deref());
         command.args(arguments(&self.flags, runner, extra));
         command.env(READY_FD, number.to_string());
         command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
@@ -163,7 +163,7 @@ fn verdict(text: &str) -> Result<Launched, Failure> {
 }
 
 /// The manager's file, and the command that runs it: the configured one, or ours from beside this program, or from PATH.
-fn manager(runner: &Runner) -> (PathBuf, Command) {
+fn manager(runner: &Runner, config: Option<&Path>) -> (PathBuf, Command) {
     let Some(zdrun) = &runner.zdrun else {
         let path = beside_us().unwrap_or_else(|| PathBuf::from("zdrun"));
         return (path.clone(), Command::new(path));
@@ -172,9 +172,25 @@ fn manager(runner: &Runner) -> (PathBuf, Command) {
         let python = runner.python.as_deref().unwrap_or(Path::new("python3"));
         let mut command = Command::new(python);
         command.arg(zdrun);
+        if let Some(schema) = peer_schema(zdrun, config) {
+            command.arg("-S").arg(schema);
+        }
         return (python.to_owned(), command);
     }
     (zdrun.clone(), Command::new(zdrun))
+}
+
+/// The schema that the peer's manager needs to read a file which it shares with the server: by itself it takes none of
+/// the server's sections. ZEO keeps it beside zdaemon.
+fn peer_schema(zdrun: &Path, config: Option<&Path>) -> Option<PathBuf> {
+    let text = std::fs::read_to_string(config?).ok()?;
+    let is_server = |line: &str| {
+        let rest = line.trim_start().to_ascii_lowercase();
+        rest.strip_prefix("<zeo")
+            .is_some_and(|rest| rest.starts_with(|c: char| c == '>' || c.is_whitespace()))
+    };
+    let schema = zdrun.parent()?.parent()?.join("ZEO/zeoctl.xml");
+    (text.lines().any(is_server) && schema.is_file()).then_some(schema)
 }
 
 fn beside_us() -> Option<PathBuf> {
@@ -268,7 +284,7 @@ mod tests {
         let flags = Flags { program: Some(words("x")), ..Flags::default() };
         let mut runner = resolve(&flags).unwrap().runner;
         let seen = |runner: &Runner| {
-            let (file, command) = manager(runner);
+            let (file, command) = manager(runner, None);
             assert_eq!(command.get_program(), file);
             let arguments: Vec<_> = command.get_args().map(ToOwned::to_owned).collect();
             (file, arguments)

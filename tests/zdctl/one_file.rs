@@ -23,7 +23,10 @@ fn the_file_of_todays_mkzeoinstance_is_all_that_is_needed() {
         home.display()
     );
     zdctl().arg("show").stdout(shown).run();
-    // The file names the peers' zdrun.
+    // The file names the peers' zdrun, which takes the file only with the server's schema.
+    zdctl().arg("start").stdout("[..]daemon process started, pid=[..]\n").run();
+    zdctl().arg("stop").stdout("[..]daemon process stopped\n").run();
+    sandbox.assert_no_process_left();
     let ours = format!("runner/zdrun={}", env!("CARGO_BIN_EXE_zdrun"));
     let zdctl = || sandbox.zdctl().args(["-C", "home/etc/zeo.conf", "-X", &ours]);
     zdctl().arg("start").stdout("[..]daemon process started, pid=[..]\n").run();
