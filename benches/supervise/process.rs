@@ -30,11 +30,20 @@ pub struct Footprint {
 impl Footprint {
     /// That of one process.
     pub fn of(pid: i32) -> io::Result<Self> {
-        let rollup = fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))?;
+        let rollup = rollup(pid)?;
         let descriptors = fs::read_dir(format!("/proc/{pid}/fd"))?.count();
         let zombies = every(|stat| stat.parent == pid && stat.state == 'Z').len();
         Ok(Self { pss: kib(&rollup, "Pss:"), anonymous: kib(&rollup, "Pss_Anon:"), descriptors, zombies })
     }
+}
+
+/// A process's share of the memory it has mapped, in KiB. Looks at no other process.
+pub fn pss(pid: i32) -> io::Result<u64> {
+    Ok(kib(&rollup(pid)?, "Pss:"))
+}
+
+fn rollup(pid: i32) -> io::Result<String> {
+    fs::read_to_string(format!("/proc/{pid}/smaps_rollup"))
 }
 
 fn kib(rollup: &str, key: &str) -> u64 {

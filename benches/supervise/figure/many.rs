@@ -6,7 +6,7 @@ use std::time::Instant;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 
 use crate::contender::Contender;
-use crate::process::Footprint;
+use crate::process::pss;
 use crate::service::Place;
 use crate::table::{Row, Target};
 
@@ -46,7 +46,7 @@ fn fleet(contender: Contender, count: u32) -> io::Result<[f64; 3]> {
         if service.run(contender.status(&service.dir)).is_ok() {
             good += 1;
         }
-        memory += Footprint::of(service.manager()?)?.pss;
+        memory += pss(service.manager()?)?;
     }
     let memory = u32::try_from(memory).map_or(f64::INFINITY, f64::from);
     Ok([seconds, f64::from(good), memory / f64::from(count)])
