@@ -79,7 +79,9 @@ impl Contender {
         std::os::unix::fs::symlink(env::current_exe()?, dir.join("run"))?;
         match self {
             S6 | Runit | Daemontools => Ok(()),
-            Ours | Zdaemon => fs::write(dir.join("conf"), zdaemon_configuration(dir, transcript)),
+            Ours | Zdaemon => {
+                fs::write(dir.join("conf"), zdaemon_configuration(dir, transcript, self == Ours))
+            }
             Supervisor => fs::write(dir.join("conf"), supervisor_configuration(dir)),
         }
     }
@@ -175,13 +177,15 @@ fn on_path(program: &str) -> bool {
     env::split_paths(&path).any(|directory| directory.join(program).is_file())
 }
 
-/// Both read the same. A program that ran for a second is restarted at once, as with the other managers.
-fn zdaemon_configuration(dir: &Path, transcript: Option<&Path>) -> String {
+/// Both read the same, but for the grace that ours gives a start before it says that it is done: what is measured is the
+/// start, not the grace. A program that ran for a second is restarted at once, as with the other managers.
+fn zdaemon_configuration(dir: &Path, transcript: Option<&Path>, ours: bool) -> String {
     let dir = dir.display();
+    let grace = if ours { "  start-grace 0\n" } else { "" };
     let transcript = transcript.map(|path| format!("  transcript {}\n", path.display())).unwrap_or_default();
     format!(
         "<runner>\n  program {dir}/run\n  socket-name {dir}/sock\n  daemon true\n  directory {dir}\n  \
-         backoff-limit 1\n  forever true\n  hang-around true\n{transcript}</runner>\n"
+         backoff-limit 1\n  forever true\n  hang-around true\n{grace}{transcript}</runner>\n"
     )
 }
 

@@ -1,15 +1,20 @@
 //! What a manager holds: at first, and, of ours, after very many restarts and status calls.
 
 use std::io;
+use std::time::{Duration, Instant};
 
 use super::running;
 use crate::contender::Contender;
 use crate::process::Footprint;
 use crate::service::{Place, Service};
 use crate::table::{Row, Target};
+use crate::wait::until_time;
 
 /// The bound, in KiB.
 const MOST: f64 = 400.0;
+
+/// How long nothing is asked before memory is looked at.
+const REST: Duration = Duration::from_secs(3);
 
 pub fn measure(contenders: &[Contender], long: bool) -> io::Result<Vec<Row>> {
     let mut place = Place::new()?;
@@ -59,7 +64,9 @@ fn work(place: &mut Place, service: &Service, restarts: usize, calls: usize) -> 
     Ok(())
 }
 
+/// The footprint of a manager that is at rest: ours gives memory back after a second without work.
 fn footprint(service: &Service) -> io::Result<Footprint> {
+    until_time(Instant::now() + REST);
     Footprint::of(service.manager()?)
 }
 
