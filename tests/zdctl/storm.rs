@@ -43,8 +43,7 @@ fn fifty_starts_of_a_program_that_ends_at_once_all_say_so() {
 #[test]
 fn storm_of_starts_stops_and_restarts_ends_in_one_state_of_which_all_agree() {
     let sandbox = Sandbox::new();
-    configured(&sandbox, "  program sleep 1000\n  start-grace 0").arg("stop").stdout(DOWN).run();
-    let zdctl = || sandbox.zdctl().args(["-C", "zdctl.conf"]);
+    let zdctl = || configured(&sandbox, "  program sleep 1000\n  start-grace 0");
     for _ in 0..3 {
         let actions = ["start", "stop", "restart", "status"].repeat(6);
         let storm: Vec<_> = actions.iter().map(|action| (action, zdctl().arg(action).spawn())).collect();
