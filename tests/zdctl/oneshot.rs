@@ -155,25 +155,6 @@ fn log_reopening_spares_a_program_that_does_not_know_it() {
 }
 
 #[test]
-fn many_starts_at_once_give_one_program_and_as_many_true_answers() {
-    let sandbox = Sandbox::new();
-    let starts: Vec<_> = (0..12).map(|_| zdctl(&sandbox, SLEEP).arg("start").spawn()).collect();
-    let outcomes: Vec<_> = starts.into_iter().map(|start| start.wait(SOON)).collect();
-    let pid = outcomes.first().expect("there are some").pid();
-    let (started, running) = (
-        format!("daemon process started, pid={pid}\n"),
-        format!("daemon process already running; pid={pid}\n"),
-    );
-    for outcome in &outcomes {
-        assert!(outcome.stdout == started || outcome.stdout == running, "{outcome:?}");
-        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{outcome:?}");
-    }
-    assert!(outcomes.iter().any(|outcome| outcome.stdout == started));
-    zdctl(&sandbox, SLEEP).arg("stop").stdout("daemon process stopped\n").run();
-    sandbox.assert_no_process_left();
-}
-
-#[test]
 fn start_without_daemon_mode_returns_and_leaves_the_manager() {
     let sandbox = Sandbox::new();
     let zdctl = || sandbox.zdctl().args(["-s", "sock", "-p", SLEEP]);

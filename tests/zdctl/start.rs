@@ -162,10 +162,11 @@ fn program_may_run_zdctl_itself() {
     wait_for(&sandbox.path("ready"));
     assert!(matches("daemon process started, pid=[..]\n", &sandbox.read("told")), "{}", sandbox.read("told"));
     let inner = || sandbox.zdctl().args(["-d", "-s", "inner", "-p", SLEEP]);
-    let pid = inner().arg("status").stdout("program running; pid=[..]\n").run().pid();
-    // Each is stopped without the other.
-    outer().arg("stop").stdout("daemon process stopped\n").run();
-    inner().arg("status").stdout(format!("program running; pid={pid}\n")).run();
-    inner().arg("stop").stdout("daemon process stopped\n").run();
+    inner().arg("restart").stdout("daemon process restarted, pid=[..]\n").run();
+    outer().arg("status").stdout("program running; pid=[..]\n").run();
+    // What the program has started ends with it, in order: the inner socket is taken away.
+    outer().arg("stop").stdout("[..]daemon process stopped\n").run();
+    inner().arg("status").stdout("daemon manager not running\n").status(3).run();
+    assert!(!sandbox.path("inner").exists());
     sandbox.assert_no_process_left();
 }
