@@ -12,7 +12,7 @@ use super::state::Client;
 use crate::control::{Refusal, Reply, Request, StatusRecord};
 use crate::sys::socket::peer_is_trusted;
 
-/// How many connections are served at once; one more and the oldest is told to try again.
+/// How many connections are served at once; one more and the oldest that does not watch is told to try again.
 const MOST: usize = 64;
 /// How long a connection may last: requests and replies are one line and a few.
 const PATIENCE: Duration = Duration::from_secs(10);
@@ -59,7 +59,9 @@ pub enum Wants {
 }
 
 impl Clients {
-    /// Accepts whoever waits. Returns an error worth a line in the log.
+    /// Accepts those for whom there is room, or one in the place of the oldest. More must wait until all have had the
+    /// chance to say what they want: of many who come at once, none is sent away who has asked already. Returns an error
+    /// worth a line in the log.
     pub fn accept(&mut self, listener: &UnixListener, now: Duration) -> io::Result<()> {
         loop {
             let stream = match listener.accept() {
@@ -71,14 +73,19 @@ impl Clients {
             if !peer_is_trusted(&stream) || stream.set_nonblocking(true).is_err() {
                 continue;
             }
-            if self.open.len() >= MOST {
-                let mut oldest = self.open.remove(0);
+            let full = self.open.len() >= MOST;
+            if full {
+                let oldest = self.open.iter().position(|connection| connection.stage != Stage::Watching);
+                let mut oldest = self.open.remove(oldest.unwrap_or(0));
                 oldest.answer(&Reply::Refused(Refusal::Superseded));
             }
             self.last += 1;
             let deadline = now.saturating_add(PATIENCE);
             let (client, received, unsent) = (self.last, Vec::new(), Vec::new());
             self.open.push(Connection { client, stream, received, unsent, stage: Stage::Asking, deadline });
+            if full || self.open.len() >= MOST {
+                return Ok(());
+            }
         }
     }
 
