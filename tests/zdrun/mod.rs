@@ -12,6 +12,7 @@ mod life;
 mod output;
 mod readiness;
 mod socket;
+mod storms;
 mod takeover;
 
 use std::collections::HashMap;
