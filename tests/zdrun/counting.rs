@@ -117,7 +117,11 @@ impl Counting {
 
     /// Whether a manager answers and has its program up.
     pub(super) fn manager_is_up(&self) -> bool {
-        self.answers() && self.manager().status().get("ready").is_some_and(|ready| ready == "1")
+        let Ok(mut stream) = UnixStream::connect(self.sandbox.path("sock")) else { return false };
+        stream.set_read_timeout(Some(SOON)).expect("a time-out can be set");
+        // It may be killed just now.
+        let _ = stream.write_all(b"status\n");
+        rest(stream).contains("\nready=1\n")
     }
 
     /// One copy of the program comes to be and stays, and it is the one of which the manager tells.

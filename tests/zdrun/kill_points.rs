@@ -131,29 +131,39 @@ fn manager_killed_at_any_call_of_its_start_is_followed_by_one_with_one_program()
         return;
     }
     let mut chance = Chance::new();
+    let mut kills = 0;
     for calls in STARTING {
-        let optional = calls.split(',').map(|call| format!("?{call}")).collect::<Vec<_>>().join(",");
-        let first = if is_long() { 1 } else { 1 + chance.below(12) };
-        let last = if is_long() { MANY } else { first };
-        for nth in first..=last {
-            let place = format!("call {nth} of {calls} (seed {})", chance.seed());
-            let counting = Counting::new("start-grace 0");
-            let running = counting.traced(&[&format!("{optional}:signal=SIGKILL:when={nth}")]).spawn();
-            // It ends by itself at the first kill of the parent, or goes on where nothing is killed.
-            eventually(SOON, || {
-                counting.trace().contains("+++ killed by SIGKILL") || counting.manager_is_up()
-            });
-            let killed = counting.trace().contains("+++ killed by SIGKILL");
-            if !killed {
-                // Calls of a stop are numbered on; whether this one comes then is all the same.
-                counting.sandbox.zdctl().args(["-C", "conf", "stop"]).output();
-                counting.kill_managers();
-            }
-            counting.recover(&place);
-            running.wait(SOON);
-            if !killed {
-                break;
-            }
+        // A daemon's parent makes many of the calls first; without it the manager is the first to make them.
+        let modes = if is_long() { &["-d", "--no-daemon"][..] } else { &["--no-daemon"] };
+        for mode in modes {
+            // Most calls are made a few times only.
+            let few = 1 + chance.below(12);
+            let first = if is_long() { 1 } else { 1 + chance.below(few) };
+            let last = if is_long() { MANY } else { first };
+            let place = |nth| format!("call {nth} of {calls}, {mode} (seed {})", chance.seed());
+            let tried = (first..=last).map(|nth| killed_at(calls, nth, mode, &place(nth)));
+            // The later ones are never made.
+            kills += tried.take_while(|killed| *killed).count();
         }
     }
+    assert!(kills >= if is_long() { 80 } else { 3 }, "only {kills}");
+}
+
+/// Kills a manager at this call of its start, and has the next one recover. Says whether there was such a call.
+fn killed_at(calls: &str, nth: usize, mode: &str, place: &str) -> bool {
+    let optional = calls.split(',').map(|call| format!("?{call}")).collect::<Vec<_>>().join(",");
+    let counting = Counting::new("start-grace 0");
+    let running = counting.traced(&[&format!("{optional}:signal=SIGKILL:when={nth}")]).arg(mode).spawn();
+    let killed = || counting.trace().contains("+++ killed by SIGKILL");
+    eventually(SOON, || killed() || counting.manager_is_up());
+    let was_killed = killed();
+    if !was_killed {
+        // Calls of a stop are numbered on; whether this one comes then is all the same.
+        counting.sandbox.zdctl().args(["-C", "conf", "stop"]).output();
+    }
+    // What was not killed itself is traced still.
+    counting.kill_managers();
+    counting.recover(place);
+    running.wait(SOON);
+    was_killed
 }
