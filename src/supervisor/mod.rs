@@ -77,10 +77,10 @@ fn go_on(settings: &Settings, origin: &Origin, resumed: Resumed, report: &mut Re
         let _ = env::set_current_dir(path);
     }
     let log = open_log(settings).unwrap_or_else(|_| EventLog::stderr_warnings());
-    let (lock, listener, resumed) = resumed.split();
+    let Resumed { lock, listener, parts } = resumed;
     let claim = Claim::resume(&settings.runner.socket_name, lock, listener)?;
     let command = Command::find(&settings.runner.program)?;
-    let resumed = Some(resumed);
+    let resumed = Some(parts);
     Manager::new(Parts { settings, command, signals, log, claim, report, origin, resumed })?.run()
 }
 

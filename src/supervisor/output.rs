@@ -15,6 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use crate::config::Runner;
 use crate::sys::daemon::OPEN_WITHOUT_WAITING;
 use crate::sys::pipe::{self, Moved};
 use crate::sys::reason::reason;
@@ -25,6 +26,11 @@ const PIPE: usize = 1 << 20;
 const CHUNK: usize = 64 * 1024;
 /// How much of a starting program's last words is kept, in bytes.
 const LAST_WORDS: usize = 2048;
+
+/// Where the output is kept; `None`: nowhere, as the null device keeps nothing.
+pub fn transcript(runner: &Runner) -> Option<&Path> {
+    runner.transcript.as_deref().filter(|path| path.as_os_str() != "/dev/null")
+}
 
 /// The program's output.
 #[derive(Debug)]

@@ -8,10 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::Error;
 use crate::control::repr;
-use crate::sys::process::may_execute;
-
-/// Where programs are looked for when PATH is unset or empty (ZDPROTO section 2.1).
-const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
+use crate::sys::process::{DEFAULT_PATH, has_execute_bit, may_execute};
 
 /// A program that was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,11 +63,6 @@ fn on_path(name: &OsString) -> Result<PathBuf, Error> {
             search: repr::quote_list(&directories),
         }),
     }
-}
-
-fn has_execute_bit(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 #[cfg(test)]

@@ -10,12 +10,12 @@ use std::env;
 use std::ffi::OsString;
 use std::fs::File;
 use std::os::fd::OwnedFd;
-use std::os::unix::ffi::{OsStrExt, OsStringExt};
+use std::os::unix::ffi::OsStringExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::output::Output;
+use super::output::{self, Output};
 use super::state::{Policy, Snapshot, State};
 use crate::config::Runner;
 use crate::sys::daemon;
@@ -55,11 +55,8 @@ pub struct Resumed {
     pub lock: OwnedFd,
     /// The socket, listening.
     pub listener: OwnedFd,
-    notify: OwnedFd,
-    output: Option<(OwnedFd, OwnedFd)>,
-    snapshot: Snapshot,
-    started: Option<f64>,
-    replaced: u64,
+    /// The rest, which is the manager's.
+    pub parts: ResumedParts,
 }
 
 /// A manager's parts as they were.
@@ -101,7 +98,7 @@ impl Origin {
         command
     }
 
-    /// The value that asks for a trial.
+    /// What to start to find out whether a take-over would work.
     #[must_use]
     pub fn trial(&self) -> std::process::Command {
         self.command(TRIAL)
@@ -193,39 +190,14 @@ impl Resumed {
         Ok(Self {
             lock: take(lock)?,
             listener: take(listener)?,
-            notify: take(notify)?,
-            output: legacy.output.map(|[pipe, input]| Ok((take(pipe)?, take(input)?))).transpose()?,
-            snapshot: legacy.snapshot,
-            started: legacy.started,
-            replaced: legacy.replaced,
+            parts: ResumedParts {
+                notify: take(notify)?,
+                output: legacy.output.map(|[pipe, input]| Ok((take(pipe)?, take(input)?))).transpose()?,
+                snapshot: legacy.snapshot,
+                started: legacy.started,
+                replaced: legacy.replaced,
+            },
         })
-    }
-
-    /// Puts the parts together again.
-    ///
-    /// # Errors
-    /// One of them is not what it was.
-    pub fn take_over(parts: ResumedParts, runner: &Runner, policy: Policy) -> Result<Taken, Error> {
-        let ResumedParts { notify, output, snapshot, started, replaced } = parts;
-        let ran = snapshot.ran.unwrap_or_default();
-        let origin = Instant::now().checked_sub(ran).ok_or_else(|| unclear("a time before all times"))?;
-        let path = runner.transcript.as_deref().filter(|path| path.as_os_str().as_bytes() != b"/dev/null");
-        let output = output.map(|(pipe, input)| Output::with_pipe(path, File::from(pipe), File::from(input)));
-        Ok(Taken {
-            state: State::resume(policy, snapshot, ran),
-            notify: NotifySocket::from_open(notify).map_err(Error::Notify)?,
-            output: output.transpose()?,
-            started,
-            replaced: replaced + 1,
-            origin,
-        })
-    }
-
-    /// The claim's descriptors (lock, listener), and the rest.
-    #[must_use]
-    pub fn split(self) -> (OwnedFd, OwnedFd, ResumedParts) {
-        let Self { lock, listener, notify, output, snapshot, started, replaced } = self;
-        (lock, listener, ResumedParts { notify, output, snapshot, started, replaced })
     }
 }
 
@@ -237,6 +209,28 @@ pub struct ResumedParts {
     snapshot: Snapshot,
     started: Option<f64>,
     replaced: u64,
+}
+
+impl ResumedParts {
+    /// Puts the parts together again.
+    ///
+    /// # Errors
+    /// One of them is not what it was.
+    pub fn take_over(self, runner: &Runner, policy: Policy) -> Result<Taken, Error> {
+        let ResumedParts { notify, output, snapshot, started, replaced } = self;
+        let ran = snapshot.ran.unwrap_or_default();
+        let origin = Instant::now().checked_sub(ran).ok_or_else(|| unclear("a time before all times"))?;
+        let path = output::transcript(runner);
+        let output = output.map(|(pipe, input)| Output::with_pipe(path, File::from(pipe), File::from(input)));
+        Ok(Taken {
+            state: State::resume(policy, snapshot, ran),
+            notify: NotifySocket::from_open(notify).map_err(Error::Notify)?,
+            output: output.transpose()?,
+            started,
+            replaced: replaced + 1,
+            origin,
+        })
+    }
 }
 
 fn unclear(what: &str) -> Error {

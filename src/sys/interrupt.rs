@@ -6,9 +6,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use signal_hook::consts::{SIGINT, SIGQUIT};
+
+use super::poll::{self, Interest};
 
 /// From its making on, SIGINT and SIGQUIT no longer end this process, and SIGINT is remembered. Programs that it starts
 /// are not concerned: exec(2) gives a signal that has a handler its default action.
@@ -36,8 +36,8 @@ impl Interrupt {
 
 /// Waits; a signal may end it early. For loops that ask again and again for something that reports no change.
 pub fn pause(duration: Duration) {
-    // An error means: interrupted.
-    let _ = poll(&mut [], limit(duration));
+    // An error means: not waited, and then the caller's next look says why.
+    let _ = poll::wait(&[], Some(duration));
 }
 
 /// Waits until `descriptor` can be read without blocking (also at its end): true; or for so long, or for a signal: false.
@@ -45,16 +45,7 @@ pub fn pause(duration: Duration) {
 /// # Errors
 /// None is expected.
 pub fn readable(descriptor: impl AsFd, duration: Duration) -> io::Result<bool> {
-    let mut wanted = [PollFd::new(descriptor.as_fd(), PollFlags::POLLIN)];
-    match poll(&mut wanted, limit(duration)) {
-        Ok(count) => Ok(count > 0),
-        Err(Errno::EINTR) => Ok(false),
-        Err(error) => Err(error.into()),
-    }
-}
-
-fn limit(duration: Duration) -> PollTimeout {
-    PollTimeout::try_from(duration).unwrap_or(PollTimeout::MAX)
+    Ok(poll::wait(&[(descriptor.as_fd(), Interest::Read)], Some(duration))? == [true])
 }
 
 #[cfg(test)]

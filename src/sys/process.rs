@@ -295,6 +295,16 @@ pub fn own_pid() -> i32 {
     Pid::this().as_raw()
 }
 
+/// Where programs are looked for when PATH is unset or empty (ZDPROTO section 2.1).
+pub const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
+
+/// Whether `file` is a file that anybody may execute: what a look along PATH takes.
+#[must_use]
+pub fn has_execute_bit(file: &Path) -> bool {
+    use std::os::unix::fs::PermissionsExt;
+    std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
+}
+
 /// Whether this user may execute `file`, which is no directory (access(2), by the effective user).
 #[must_use]
 pub fn may_execute(file: &Path) -> bool {

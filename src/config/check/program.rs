@@ -4,17 +4,13 @@ use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
-use std::os::unix::fs::PermissionsExt as _;
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
 use crate::config::Runner;
 use crate::sys::files::open_to_read;
-use crate::sys::process::may_execute;
+use crate::sys::process::{DEFAULT_PATH, has_execute_bit, may_execute};
 use crate::zconfig::World;
-
-/// Where programs are looked for when PATH is unset or empty (ZDPROTO section 2.1).
-const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 
 /// How much of a script's first line the kernel looks at (execve(2)).
 const FIRST_LINE: u64 = 256;
@@ -62,10 +58,6 @@ fn locate(name: &OsStr, search: &Search<'_>) -> Result<PathBuf, Fault> {
         name: name.to_string_lossy().into_owned(),
         search: path.to_string_lossy().into_owned(),
     })
-}
-
-fn has_execute_bit(file: &Path) -> bool {
-    fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
 }
 
 /// Whether a file can be executed, and what it may name as its interpreter too.

@@ -15,10 +15,10 @@ use std::time::{Duration, Instant};
 use super::Error;
 use super::claim::Claim;
 use super::clients::{Clients, Wants};
-use super::output::Output;
+use super::output::{self, Output};
 use super::program::Command;
 use super::report::Report;
-use super::resume::{Origin, Resumed, ResumedParts, Taken};
+use super::resume::{Origin, ResumedParts, Taken};
 use super::state::{Client, Event, Policy, State};
 use crate::config::{Runner, Settings};
 use crate::eventlog::{EventLog, Level};
@@ -138,7 +138,7 @@ impl<'a> Manager<'a> {
             parts;
         let runner = &settings.runner;
         let Taken { state, notify, output, started, replaced, origin } = match resumed {
-            Some(resumed) => Resumed::take_over(resumed, runner, policy(runner))?,
+            Some(resumed) => resumed.take_over(runner, policy(runner))?,
             None => Taken {
                 state: State::new(policy(runner)),
                 notify: NotifySocket::open().map_err(Error::Notify)?,
@@ -328,7 +328,7 @@ fn open_output(runner: &Runner, survivor: Option<i32>) -> Result<Option<Output>,
     if !runner.daemon {
         return Ok(None);
     }
-    let path = runner.transcript.as_deref().filter(|path| path.as_os_str() != "/dev/null");
+    let path = output::transcript(runner);
     let output = match survivor {
         Some(pid) => Output::adopt(path, pid)?,
         None => Output::open(path)?,
