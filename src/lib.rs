@@ -1,13 +1,14 @@
-//! Programs to make, control, keep alive and (later) be a ZEO server, the network storage of ZODB.
+//! Programs to make, control, keep alive and be a ZEO server, the network storage of ZODB.
 //!
 //! The modules stand on floors; each uses only lower floors and never a neighbour (`tests/layering.rs` holds this):
 //!
 //! ```text
-//! 5  cli                                      command lines, the one place that prints errors
-//! 4  instance    shell    supervisor          mkzeoinst, zdctl, zdrun
-//! 3  config      control                      schemas and precedence; the contract of zdctl and zdrun
-//! 2  eventlog    zconfig                      log handlers; the configuration language
-//! 1  sys         exit                         system calls; exit statuses
+//! 5  cli                                          command lines, the one place that prints errors
+//! 4  instance    shell      supervisor            mkzeoinst, zdctl, zdrun
+//!    filestorage zeo                              runzeo: the disk, the network
+//! 3  config      control    storage               schemas; contracts of zdctl and zdrun, of network and disk
+//! 2  eventlog    zconfig    pickle                log handlers; the configuration language; Python's values as bytes
+//! 1  sys         exit                             system calls; exit statuses
 //! ```
 
 pub mod cli;
@@ -16,7 +17,9 @@ pub mod control;
 pub mod eventlog;
 pub mod exit;
 pub mod instance;
+pub mod pickle;
 pub mod shell;
+pub mod storage;
 pub mod supervisor;
 pub mod sys;
 pub mod zconfig;

@@ -10,12 +10,16 @@ const FLOORS: &[(&str, u8)] = &[
     ("sys", 1),
     ("exit", 1),
     ("eventlog", 2),
+    ("pickle", 2),
     ("zconfig", 2),
     ("config", 3),
     ("control", 3),
+    ("storage", 3),
+    ("filestorage", 4),
     ("instance", 4),
     ("shell", 4),
     ("supervisor", 4),
+    ("zeo", 4),
     ("cli", 5),
 ];
 
@@ -29,8 +33,10 @@ const HOMES: &[(&str, &[&str])] = &[
     ("serde", &["config", "instance", "shell"]),
     ("serde_json", &["shell"]),
     ("signal_hook", &["sys"]),
+    ("rustls", &["zeo"]),
     ("strsim", &["zconfig"]),
     ("tera", &["instance"]),
+    ("tokio", &["zeo"]),
     ("toml", &["config", "instance"]),
 ];
 
