@@ -61,7 +61,7 @@ for handler in options.configroot.eventlog.handler_factories:
     let expected = format!(
         "socket_name '{root}/etc/zeo.zdsock'\ndaemon True\ndirectory '{root}/.'\nbackoff_limit 10\nforever False\n\
          exit_codes [0, 2]\nuser None\numask 18\nhang_around False\ndefault_to_interactive True\n\
-         logfile '{root}/log/zeo.log'\ntranscript None\nprompt None\nstart_timeout 300\nstop_timeout 300\n\
+         logfile '{root}/log/zeo.log'\ntranscript None\nprompt 'zeoctl>'\nstart_timeout 300\nstop_timeout 300\n\
          start_test_program None\npython None\nzdrun '{}'\n{root}/log/zeoctl.log\n",
         zdrun.display()
     );
