@@ -19,6 +19,8 @@ pub enum Exit {
     NotRunning,
     /// `status`: whether it runs could not be found out (4). LSB: status unknown.
     Unknown,
+    /// An action of an init script that needs a running program found none (7). LSB: program is not running.
+    Stopped,
     /// The status of a program that ran in the foreground or that the manager ended with; 128 + n for signal n.
     Program(u8),
 }
@@ -33,6 +35,7 @@ impl Exit {
             Self::Usage => 2,
             Self::NotRunning => 3,
             Self::Unknown => 4,
+            Self::Stopped => 7,
             Self::Program(code) => code,
         }
     }

@@ -37,6 +37,10 @@ const ROWS: &[Row] = &[
         s.write("broken", "");
         zdctl(s, BREAKABLE, "restart")
     }),
+    ("zdctl", "`try-restart`: another program is up", |s| { up(s, SLEEP); zdctl(s, SLEEP, "try-restart") }),
+    ("zdctl", "`try-restart`: nothing runs", |s| zdctl(s, SLEEP, "try-restart")),
+    ("zdctl", "`reload`: the manager has its configuration anew", |s| { up(s, SLEEP); zdctl(s, SLEEP, "reload") }),
+    ("zdctl", "`reload`: no manager", |s| zdctl(s, SLEEP, "reload")),
     ("zdctl", "`stop`: the program has ended", |s| { up(s, SLEEP); zdctl(s, SLEEP, "stop") }),
     ("zdctl", "`stop`: nothing runs", |s| zdctl(s, SLEEP, "stop")),
     ("zdctl", "`wait`: the program has ended", |s| { up(s, "sleep 1.2"); zdctl(s, "sleep 1.2", "wait") }),
@@ -194,7 +198,7 @@ fn each_member_of_the_json_status_is_explained() {
 #[test]
 fn each_status_of_the_enum_is_explained() {
     let explained: Vec<String> = tables(3).into_iter().map(|row| row[0].clone()).collect();
-    for exit in [Exit::Success, Exit::Failure, Exit::Usage, Exit::NotRunning, Exit::Unknown] {
+    for exit in [Exit::Success, Exit::Failure, Exit::Usage, Exit::NotRunning, Exit::Unknown, Exit::Stopped] {
         assert!(explained.contains(&exit.code().to_string()), "{exit:?} in {explained:?}");
     }
 }

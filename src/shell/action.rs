@@ -23,6 +23,8 @@ pub(super) enum Action {
     Start(Vec<OsString>),
     Stop,
     Restart,
+    /// Restart what runs, and leave alone what does not.
+    TryRestart,
     Status(Form),
     Kill(Signal),
     Wait,
@@ -43,7 +45,7 @@ pub(super) enum Action {
     Help(OsString),
     /// A command line for the system's shell; empty: an interactive one.
     Shell(OsString),
-    /// Options in place of those that were typed; empty: the same again.
+    /// In the shell: options in place of those that were typed; empty: the same again.
     Reload(Vec<OsString>),
     Quit,
     EndOfFile,
@@ -109,6 +111,7 @@ impl Action {
             "start" => arguments.words().map(Self::Start),
             "stop" => Ok(Self::Stop),
             "restart" => Ok(Self::Restart),
+            "try-restart" | "condrestart" | "force-reload" => Ok(Self::TryRestart),
             "status" => arguments.words().and_then(|words| status(&words)),
             "kill" => arguments.words().map(|words| Self::Kill(signal(&words))),
             "wait" => Ok(Self::Wait),
@@ -145,6 +148,9 @@ impl Arguments {
     }
 }
 
+/// The names that the peers' grammar would cut in two; they are those of init scripts.
+const HYPHENATED: &[&str] = &["force-reload", "try-restart"];
+
 /// The action's name and what follows it, both without blanks around them.
 fn split_name(line: &[u8]) -> Option<(String, &[u8])> {
     let line = line.trim_ascii();
@@ -154,7 +160,12 @@ fn split_name(line: &[u8]) -> Option<(String, &[u8])> {
         }
     }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
-    let length = line.iter().position(|byte| !is_name(byte)).unwrap_or(line.len());
+    let is_whole = |name: &str| {
+        let rest = line.strip_prefix(name.as_bytes());
+        rest.is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace))
+    };
+    let length = HYPHENATED.iter().find(|name| is_whole(name)).map(|name| name.len());
+    let length = length.or_else(|| line.iter().position(|byte| !is_name(byte))).unwrap_or(line.len());
     let (name, rest) = line.split_at_checked(length).filter(|(name, _)| !name.is_empty())?;
     Some((String::from_utf8_lossy(name).into_owned(), rest.trim_ascii()))
 }
@@ -215,6 +226,9 @@ mod tests {
             (&["status", "--json"], Action::Status(Form::Json)),
             (&["kill", "9"], Action::Kill(Signal::Number(9))),
             (&["kill 9"], Action::Kill(Signal::Number(9))),
+            (&["try-restart"], Action::TryRestart),
+            (&["condrestart"], Action::TryRestart),
+            (&["force-reload", "x"], Action::TryRestart),
             (&["kill-9"], Action::Kill(Signal::Invalid("-9".into()))),
             (&["?", "start"], Action::Help("start".into())),
             (&["?start"], Action::Help("start".into())),
@@ -231,6 +245,7 @@ mod tests {
     fn a_line_is_split_where_the_action_takes_words() {
         for (line, action) in [
             ("  stop  ", Action::Stop),
+            (" try-restart ", Action::TryRestart),
             ("start a 'b c'", Action::Start(words(&["a", "b c"]))),
             ("shell echo 'a  b' ; ls", Action::Shell("echo 'a  b' ; ls".into())),
             ("!", Action::Shell("".into())),
@@ -284,6 +299,7 @@ mod tests {
         for (line, text) in [
             (&["foo"][..], "unknown action 'foo'; for a list, use zdctl help"),
             (&["stop-it!", "x"], ""),
+            (&["try-restarted"], "unknown action 'try-restarted'; for a list, use zdctl help"),
             (&["-x"], "unknown action '-x'; for a list, use zdctl help"),
             (&[""], "unknown action ''; for a list, use zdctl help"),
             (&["status", "x"], "status argument must be absent, -l or --json"),

@@ -56,6 +56,9 @@ const DOCUMENTED: &[(&str, &str)] = &[
     (
         "reload",
         "reload [options] -- Reload the configuration.\n    \
+         On the command line: the daemon manager's, without a\n    \
+         stop of the daemon process.\n    \
+         In the shell: the shell's.\n    \
          Without options, the command line is read again.\n    \
          With options, they replace the command line, except\n    \
          that the last configuration file is used if there is\n    \
@@ -105,6 +108,8 @@ const ADDITIONAL: &[(&str, &str)] = &[
          program, user, directories, socket and logs.\n         \
          Nothing is changed.",
     ),
+    ("condrestart", TRY_RESTART),
+    ("force-reload", TRY_RESTART),
     (
         "reexec",
         "reexec -- Replace the daemon manager by its program file on the disk.\n          \
@@ -115,7 +120,13 @@ const ADDITIONAL: &[(&str, &str)] = &[
         "reopen_transcript -- Reopen the transcript log file.\n                     \
          Use after log rotation.",
     ),
+    ("try-restart", TRY_RESTART),
 ];
+
+const TRY_RESTART: &str = "\
+try-restart -- Restart the daemon process if it is running.
+condrestart -- The same, as chkconfig calls it.
+force-reload -- The same: no part of the configuration stays as it was.";
 
 /// The text on an action.
 pub(super) fn text(name: &str) -> Option<&'static str> {
@@ -160,7 +171,7 @@ wait
 
 ";
         assert!(list().starts_with(founding), "{}", list());
-        let ours = "check\nreexec\nreopen_transcript\n";
+        let ours = "check\ncondrestart\nforce-reload\nreexec\nreopen_transcript\ntry-restart\n";
         assert!(list().ends_with(&format!("\nAdditional commands:\n====================\n{ours}")));
     }
 

@@ -21,6 +21,7 @@ mod lines;
 mod logtail;
 mod reload;
 mod replacing;
+mod service;
 mod show;
 mod signalling;
 mod starting;
@@ -108,6 +109,7 @@ impl<'a> Session<'a> {
             Action::Start(extra) => self.start(extra)?,
             Action::Stop => self.stop()?,
             Action::Restart => self.restart()?,
+            Action::TryRestart => self.try_restart()?,
             Action::Status(form) => self.tell_status(*form)?,
             Action::Kill(signal) => self.kill(signal)?,
             Action::Wait => self.wait()?,
@@ -120,7 +122,8 @@ impl<'a> Session<'a> {
             Action::Check => self.check()?,
             Action::Help(topic) => self.help(topic)?,
             Action::Shell(command) => self.shell(command)?,
-            Action::Reload(options) => self.reload(options)?,
+            Action::Reload(options) if self.interactive => self.reload(options)?,
+            Action::Reload(options) => self.reload_manager(options)?,
             Action::Quit => return self.quit(),
             Action::EndOfFile => return self.end_of_file(),
         };

@@ -12,10 +12,17 @@ const TAKES_OVER: Duration = Duration::from_secs(10);
 
 impl Session<'_> {
     pub(super) fn replace_manager(&mut self) -> Result<Exit, Failure> {
-        let Some(before) = self.record()?.map(|record| record.replaced) else {
+        let Some(version) = self.replacement()? else {
             self.say("daemon manager not running")?;
             return Ok(Exit::Failure);
         };
+        self.say(format_args!("daemon manager replaced; version={version}"))?;
+        Ok(Exit::Success)
+    }
+
+    /// Has the manager replaced; gives the version of the one that runs then, or `None`: there is no manager.
+    pub(super) fn replacement(&mut self) -> Result<Option<String>, Failure> {
+        let Some(before) = self.record()?.map(|record| record.replaced) else { return Ok(None) };
         let answer = self.client().ask(Request::Reexec)?.ok_or(Failure::ManagerGone)?;
         if Refusal::is_unknown_command(answer.as_bytes()) {
             let why = "it does not know how; stop and start do it";
@@ -31,9 +38,6 @@ impl Session<'_> {
             let record = record.ok_or(Failure::LostInReplacement)?;
             Ok((record.replaced > before).then(|| record.version.clone().unwrap_or_default()))
         })?;
-        let version =
-            version.ok_or_else(|| Failure::NotReplaced("the earlier one is still there".to_owned()))?;
-        self.say(format_args!("daemon manager replaced; version={version}"))?;
-        Ok(Exit::Success)
+        version.map(Some).ok_or_else(|| Failure::NotReplaced("the earlier one is still there".to_owned()))
     }
 }

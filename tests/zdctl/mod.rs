@@ -7,6 +7,7 @@ mod logs;
 mod one_file;
 mod oneshot;
 mod reexec;
+mod service;
 mod shell;
 mod start;
 mod status;

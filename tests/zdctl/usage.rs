@@ -82,8 +82,11 @@ wait
 Additional commands:
 ====================
 check
+condrestart
+force-reload
 reexec
 reopen_transcript
+try-restart
 
 ";
     zdctl().arg("help").stdout(list).run();
