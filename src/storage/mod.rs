@@ -14,11 +14,14 @@
 
 mod error;
 mod id;
+mod spool;
+mod stamp;
 mod transaction;
 
 pub use error::Error;
 pub use id::{Oid, Tid};
-pub use transaction::{Conflict, Meta, Operation, Serial, Transaction};
+pub use spool::{Piece, Spool};
+pub use transaction::{Conflict, Meta, Operation, Serial, Step, Transaction};
 
 use std::sync::Arc;
 
@@ -214,6 +217,11 @@ pub trait Storage: Send + Sync {
     /// # Errors
     /// What cannot be opened.
     fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error>;
+
+    /// An empty transaction, which keeps what is too much for memory near the storage.
+    fn begin(&self, meta: Meta) -> Transaction {
+        Transaction::new(meta)
+    }
 
     /// Checks a transaction and writes it; it holds the storage until its ticket is finished or aborted. After an error and
     /// after conflicts nothing of it is left, and the storage is free.

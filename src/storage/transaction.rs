@@ -1,6 +1,10 @@
 //! A transaction as its committer describes it, before the storage sees it.
 
-use super::{Oid, Tid};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::spool::{Piece, Spool};
+use super::{Error, Oid, Tid};
 
 /// What is said about a transaction as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -76,28 +80,193 @@ pub struct Conflict {
 }
 
 /// A transaction that is being collected.
+///
+/// Records beyond a certain size together are kept in a file without a name, so that a transaction of any size takes little
+/// memory. Adding a step never fails: what went wrong then is told when the steps are looked at.
 #[derive(Debug, Default)]
 pub struct Transaction {
     /// What it says about itself.
     pub meta: Meta,
-    operations: Vec<Operation>,
+    steps: Vec<Step>,
+    spool: Spool,
+    failure: Option<Error>,
+}
+
+/// An [`Operation`] whose data are in the transaction's spool.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// [`Operation::Store`].
+    Store {
+        /// The object.
+        oid: Oid,
+        /// What the data build on.
+        serial: Serial,
+        /// The data.
+        data: Piece,
+    },
+    /// [`Operation::CheckCurrent`].
+    CheckCurrent {
+        /// The object.
+        oid: Oid,
+        /// The revision.
+        serial: Serial,
+    },
+    /// [`Operation::Delete`].
+    Delete {
+        /// The object.
+        oid: Oid,
+        /// Its current revision.
+        serial: Serial,
+    },
+    /// [`Operation::Restore`].
+    Restore {
+        /// The object.
+        oid: Oid,
+        /// Its data.
+        data: Option<Piece>,
+        /// A transaction that may have the same data.
+        previous: Option<Tid>,
+    },
+    /// [`Operation::Undo`].
+    Undo {
+        /// The transaction.
+        tid: Tid,
+    },
 }
 
 impl Transaction {
-    /// An empty one.
+    /// An empty one, all in memory, whatever its size; see [`Storage::begin`](super::Storage::begin).
     #[must_use]
     pub fn new(meta: Meta) -> Self {
-        Self { meta, operations: Vec::new() }
+        Self { meta, ..Self::default() }
+    }
+
+    /// An empty one that keeps what is beyond [`Spool::MEMORY`] on the file system of `directory`.
+    #[must_use]
+    pub fn spooled(meta: Meta, directory: Arc<Path>) -> Self {
+        Self { meta, spool: Spool::beside(directory), ..Self::default() }
     }
 
     /// Adds a step.
     pub fn push(&mut self, operation: Operation) {
-        self.operations.push(operation);
+        match self.step(operation) {
+            Ok(step) => self.steps.push(step),
+            Err(error) => {
+                // Nothing can come of it any more: what it has taken is given back at once.
+                self.steps = Vec::new();
+                self.spool = Spool::default();
+                self.failure.get_or_insert(error);
+            }
+        }
     }
 
-    /// The steps.
-    #[must_use]
-    pub fn operations(&self) -> &[Operation] {
-        &self.operations
+    fn step(&mut self, operation: Operation) -> Result<Step, Error> {
+        if let Some(failure) = &self.failure {
+            return Err(failure.clone());
+        }
+        Ok(match operation {
+            Operation::Store { oid, serial, data } => {
+                Step::Store { oid, serial, data: self.spool.append(data)? }
+            }
+            Operation::Restore { oid, data, previous } => {
+                let data = data.map(|data| self.spool.append(data)).transpose()?;
+                Step::Restore { oid, data, previous }
+            }
+            Operation::CheckCurrent { oid, serial } => Step::CheckCurrent { oid, serial },
+            Operation::Delete { oid, serial } => Step::Delete { oid, serial },
+            Operation::Undo { tid } => Step::Undo { tid },
+        })
+    }
+
+    /// The steps; their data are read with [`Transaction::read`].
+    ///
+    /// # Errors
+    /// A step could not be kept.
+    pub fn steps(&self) -> Result<&[Step], Error> {
+        self.failure.clone().map_or(Ok(&self.steps), Err)
+    }
+
+    /// The steps as they were added, each with its data in memory.
+    ///
+    /// # Errors
+    /// A step could not be kept, or cannot be read again.
+    pub fn operations(&self) -> impl Iterator<Item = Result<Operation, Error>> {
+        let failed = self.failure.clone().map(Err);
+        failed.into_iter().chain(self.steps.iter().map(|step| self.operation(*step)))
+    }
+
+    fn operation(&self, step: Step) -> Result<Operation, Error> {
+        let whole = |piece: Piece| {
+            let mut data = Vec::with_capacity(piece.length());
+            self.read(piece, &mut data).map(|()| data)
+        };
+        Ok(match step {
+            Step::Store { oid, serial, data } => Operation::Store { oid, serial, data: whole(data)? },
+            Step::Restore { oid, data, previous } => {
+                Operation::Restore { oid, data: data.map(whole).transpose()?, previous }
+            }
+            Step::CheckCurrent { oid, serial } => Operation::CheckCurrent { oid, serial },
+            Step::Delete { oid, serial } => Operation::Delete { oid, serial },
+            Step::Undo { tid } => Operation::Undo { tid },
+        })
+    }
+
+    /// Appends data of a step to `out`.
+    ///
+    /// # Errors
+    /// The file that they are in cannot be read.
+    pub fn read(&self, piece: Piece, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.spool.read(piece, out)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn store(oid: u64, data: Vec<u8>) -> Operation {
+        Operation::Store { oid: Oid(oid), serial: Some(Tid(7)), data }
+    }
+
+    #[test]
+    fn steps_come_back_as_they_went_in() {
+        let directory = tempfile::tempdir().unwrap();
+        let sizes = [0, 1, 1000, Spool::MEMORY, 5, 3 * Spool::MEMORY, 2];
+        let record = |(n, size): (usize, &usize)| store(n as u64, vec![u8::try_from(n).unwrap(); *size]);
+        let mut pushed: Vec<Operation> = sizes.iter().enumerate().map(record).collect();
+        pushed.extend([
+            Operation::CheckCurrent { oid: Oid(1), serial: None },
+            Operation::Delete { oid: Oid(2), serial: Some(Tid(3)) },
+            Operation::Restore { oid: Oid(3), data: None, previous: Some(Tid(4)) },
+            Operation::Restore { oid: Oid(3), data: Some(vec![9]), previous: None },
+            Operation::Undo { tid: Tid(5) },
+        ]);
+        for mut transaction in [
+            Transaction::new(Meta::default()),
+            Transaction::spooled(Meta::default(), directory.path().into()),
+        ] {
+            for operation in &pushed {
+                transaction.push(operation.clone());
+            }
+            let found: Vec<_> = transaction.operations().map(Result::unwrap).collect();
+            assert!(found == pushed);
+        }
+    }
+
+    #[test]
+    fn step_that_cannot_be_kept_is_told_when_the_steps_are_looked_at() {
+        let mut transaction = Transaction::spooled(Meta::default(), Path::new("/nowhere/at/all").into());
+        transaction.push(store(1, vec![0; 10]));
+        transaction.steps().unwrap();
+        transaction.push(store(2, vec![0; Spool::MEMORY]));
+        transaction.push(store(3, vec![0; 10]));
+        let error = transaction.steps().unwrap_err();
+        let text = error.to_string();
+        assert!(
+            text.starts_with("cannot keep a large transaction in /nowhere/at/all: No such file"),
+            "{text}"
+        );
+        assert_eq!(transaction.operations().count(), 1);
+        transaction.operations().next().unwrap().unwrap_err();
     }
 }

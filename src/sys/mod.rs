@@ -5,6 +5,7 @@
 
 pub mod access;
 pub mod daemon;
+pub mod data_file;
 pub mod files;
 pub mod inherit;
 pub mod interrupt;

@@ -1,0 +1,100 @@
+//! Where the records of a transaction wait for its vote: in memory while they are few, in a file beyond.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Error;
+use crate::sys::data_file;
+
+/// Bytes in a [`Spool`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Piece {
+    start: u64,
+    length: usize,
+}
+
+impl Piece {
+    /// How many bytes it is.
+    #[must_use]
+    pub fn length(self) -> usize {
+        self.length
+    }
+
+    /// Itself in pieces of at most `size` bytes, in order.
+    pub fn chunks(self, size: usize) -> impl Iterator<Item = Piece> {
+        (0..self.length)
+            .step_by(size.max(1))
+            .map(move |at| Piece { start: self.start + at as u64, length: size.min(self.length - at) })
+    }
+}
+
+/// Records one after the other; the last of them in memory, those before in the file.
+#[derive(Debug, Default)]
+pub struct Spool {
+    directory: Option<Arc<Path>>,
+    file: Option<File>,
+    /// What is in the file: `memory` begins there.
+    written: u64,
+    memory: Vec<u8>,
+}
+
+impl Spool {
+    /// Bytes that are kept in memory at most, once a record is in.
+    pub const MEMORY: usize = 256 * 1024;
+
+    /// A spool whose file is made on the file system of `directory`, when it is needed.
+    pub(super) fn beside(directory: Arc<Path>) -> Self {
+        Self { directory: Some(directory), ..Self::default() }
+    }
+
+    /// Adds a record.
+    pub(super) fn append(&mut self, data: Vec<u8>) -> Result<Piece, Error> {
+        let length = data.len();
+        let piece = Piece { start: self.written + self.memory.len() as u64, length };
+        match self.directory.clone() {
+            Some(directory) if self.memory.len() + length > Self::MEMORY => {
+                self.spill(&directory, &data).map_err(|error| failed(&directory, error))?;
+            }
+            _ if self.memory.is_empty() => self.memory = data,
+            _ => self.memory.extend_from_slice(&data),
+        }
+        Ok(piece)
+    }
+
+    fn spill(&mut self, directory: &Path, data: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            none => none.insert(data_file::unnamed(directory)?),
+        };
+        for part in [&self.memory, data] {
+            file.write_all_at(part, self.written)?;
+            self.written += part.len() as u64;
+        }
+        self.memory.clear();
+        Ok(())
+    }
+
+    /// Appends a piece to `out`.
+    pub(super) fn read(&self, piece: Piece, out: &mut Vec<u8>) -> Result<(), Error> {
+        // A record is never in both: the memory is emptied as a whole.
+        if let Some(start) = piece.start.checked_sub(self.written) {
+            let start = usize::try_from(start).unwrap_or(usize::MAX);
+            let found = start.checked_add(piece.length).and_then(|end| self.memory.get(start..end));
+            out.extend_from_slice(found.unwrap_or_default());
+            return Ok(());
+        }
+        let Some(file) = &self.file else { return Ok(()) };
+        let before = out.len();
+        out.resize(before + piece.length, 0);
+        let read = file.read_exact_at(&mut out[before..], piece.start);
+        read.map_err(|error| failed(self.directory.as_deref().unwrap_or(Path::new(".")), error))
+    }
+}
+
+fn failed(directory: &Path, error: io::Error) -> Error {
+    let verb = "keep a large transaction in";
+    Error::System { verb, path: directory.into(), source: Arc::new(error) }
+}

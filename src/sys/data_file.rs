@@ -1,0 +1,124 @@
+//! What a data file needs beyond the standard library: scattered reads, files without a name, a lock.
+
+use std::fs::{self, File, OpenOptions};
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::io::{self, IoSliceMut};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use nix::errno::Errno;
+use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::sys::uio::preadv;
+
+/// Reads from `offset` on into `head`, then into `tail`, with one call (preadv(2)); how many bytes it were. Fewer than
+/// asked for: the file ends there, or a signal came.
+///
+/// # Errors
+/// Those of preadv(2), but `EINTR`.
+pub fn read_two(file: &File, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize> {
+    let offset = i64::try_from(offset).map_err(|_| io::Error::from(Errno::EOVERFLOW))?;
+    let mut parts = [IoSliceMut::new(head), IoSliceMut::new(tail)];
+    loop {
+        match preadv(file, &mut parts, offset) {
+            Ok(count) => return Ok(count),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// A file for this process only, without a name, on the file system of `directory`: its space is free again when it is
+/// closed, whatever becomes of the process.
+///
+/// # Errors
+/// Those of open(2).
+pub fn unnamed(directory: &Path) -> io::Result<File> {
+    let mut options = OpenOptions::new();
+    options.read(true).write(true).mode(0o600);
+    match options.custom_flags(OFlag::O_TMPFILE.bits()).open(directory) {
+        // What file systems without such files say (open(2)).
+        Err(error)
+            if [Errno::EOPNOTSUPP, Errno::EISDIR].map(|e| Some(e as i32)).contains(&error.raw_os_error()) =>
+        {
+            named_for_a_moment(directory)
+        }
+        result => result,
+    }
+}
+
+/// As [`unnamed`], where the file system wants a name: it has one for an instant.
+fn named_for_a_moment(directory: &Path) -> io::Result<File> {
+    // The standard library seeds this from the system's random source.
+    let path = directory.join(format!(".{:016x}.tmp", RandomState::new().build_hasher().finish()));
+    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
+    fs::remove_file(&path)?;
+    Ok(file)
+}
+
+/// A file that this process has locked against others (flock(2)) for as long as the value lives.
+#[derive(Debug)]
+pub struct Locked(Flock<File>);
+
+impl Locked {
+    /// Locks a file if that is possible at once; `None` when another open file description has the lock.
+    ///
+    /// # Errors
+    /// Those of flock(2): a file system that knows no locks.
+    pub fn new(file: File) -> io::Result<Option<Self>> {
+        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(Self(lock))),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, error)) => Err(error.into()),
+        }
+    }
+
+    /// The file.
+    #[must_use]
+    pub fn file(&self) -> &File {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::fs::FileExt;
+
+    use super::*;
+
+    #[test]
+    fn two_parts_are_read_at_once_and_the_end_is_told() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = unnamed(directory.path()).unwrap();
+        file.write_all_at(b"0123456789", 0).unwrap();
+        let (mut head, mut tail) = ([0; 3], [0; 4]);
+        assert_eq!(read_two(&file, &mut head, &mut tail, 2).unwrap(), 7);
+        assert_eq!((&head, &tail), (b"234", b"5678"));
+        assert_eq!(read_two(&file, &mut head, &mut tail, 5).unwrap(), 5);
+        assert_eq!((&head, &tail[..2]), (b"567", &b"89"[..]));
+        assert_eq!(read_two(&file, &mut head, &mut tail, 11).unwrap(), 0);
+        read_two(&file, &mut head, &mut tail, u64::MAX).unwrap_err();
+    }
+
+    #[test]
+    fn file_without_a_name_leaves_none() {
+        let directory = tempfile::tempdir().unwrap();
+        for make in [unnamed, named_for_a_moment] {
+            let file = make(directory.path()).unwrap();
+            file.write_all_at(b"x", 0).unwrap();
+            assert_eq!(file.metadata().unwrap().len(), 1);
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+
+    #[test]
+    fn locked_file_is_locked_for_others_until_dropped() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("lock");
+        let open = || OpenOptions::new().append(true).create(true).open(&path).unwrap();
+        let held = Locked::new(open()).unwrap().unwrap();
+        assert_eq!(held.file().metadata().unwrap().len(), 0);
+        assert!(Locked::new(open()).unwrap().is_none());
+        drop(held);
+        assert!(Locked::new(open()).unwrap().is_some());
+    }
+}
