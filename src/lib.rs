@@ -16,6 +16,7 @@ pub mod config;
 pub mod control;
 pub mod eventlog;
 pub mod exit;
+pub mod filestorage;
 pub mod instance;
 pub mod pickle;
 pub mod shell;

@@ -1,0 +1,246 @@
+//! All that is done to a disk, behind two small traits, so that tests can crash at each point and fail at each call.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, BufWriter, Read, Write};
+use std::os::unix::fs::FileExt;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::sys::data_file::{self, Locked};
+use crate::sys::files;
+
+/// An open data file. Reads come from any thread while one writes.
+pub trait Disk: Send + Sync {
+    /// Reads into `head`, then into `tail`, as much as there is from `offset` on; how many bytes it were. Fewer than asked
+    /// for at the end of the file only.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn read(&self, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize>;
+
+    /// Writes all bytes, or fails having written some.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
+
+    /// Cuts the file off.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn truncate(&self, length: u64) -> io::Result<()>;
+
+    /// Returns when all that was written would survive a power failure.
+    ///
+    /// # Errors
+    /// What the system says; then nobody knows what of it would.
+    fn sync(&self) -> io::Result<()>;
+
+    /// The length of the file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn length(&self) -> io::Result<u64>;
+}
+
+/// How a data file is opened.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Access {
+    /// An existing one, to be read only.
+    Read,
+    /// To be written; made when it is missing.
+    Write,
+    /// To be written, and a new one in any case.
+    Create,
+}
+
+/// A data file and the files around it.
+pub trait Place: Send + Sync {
+    /// Keeps others from writing, for as long as the place lives.
+    ///
+    /// # Errors
+    /// Another has it.
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>>;
+
+    /// Opens the data file.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn open(&self, access: Access) -> io::Result<Arc<dyn Disk>>;
+
+    /// The index file from its start, and its length; `None`: there is none.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn index(&self) -> io::Result<Option<(Box<dyn Read>, u64)>>;
+
+    /// Replaces the index file by what `write` writes, as a whole.
+    ///
+    /// # Errors
+    /// What the system says; the old one is then still there.
+    fn save_index(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()>;
+
+    /// Makes a file for what is cut off from a damaged end, under the first free name of its kind.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn rest(&self) -> io::Result<(PathBuf, Box<dyn Rest>)>;
+}
+
+/// A file that is written once and must be safe then.
+pub trait Rest: Write {
+    /// Returns when it would survive a power failure.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn sync(&mut self) -> io::Result<()>;
+}
+
+/// A place on a real disk.
+#[derive(Debug)]
+pub struct Beside {
+    path: PathBuf,
+}
+
+impl Beside {
+    /// The place of the data file of this name.
+    #[must_use]
+    pub fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+
+    fn beside(&self, suffix: &str) -> PathBuf {
+        let mut name = self.path.clone().into_os_string();
+        name.push(suffix);
+        name.into()
+    }
+
+    fn sync_directory(&self) -> io::Result<()> {
+        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
+        files::sync_directory(parent.unwrap_or(Path::new(".")))
+    }
+}
+
+impl Place for Beside {
+    /// As zc.lockfile: the file stays, with the number of the process that had the lock last.
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
+        let path = self.beside(".lock");
+        let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
+        let Some(locked) = Locked::new(file)? else {
+            let holder = fs::read_to_string(&path).unwrap_or_default();
+            let holder = holder.trim().parse::<u32>().map(|pid| format!(" (process {pid})"));
+            let reason = format!("another program has it open{}", holder.unwrap_or_default());
+            return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
+        };
+        let content = format!(" {}\n", std::process::id());
+        locked.file().write_all_at(content.as_bytes(), 0)?;
+        locked.file().set_len(content.len() as u64)?;
+        Ok(Box::new(locked))
+    }
+
+    fn open(&self, access: Access) -> io::Result<Arc<dyn Disk>> {
+        let mut options = OpenOptions::new();
+        options.read(true).write(access != Access::Read);
+        if access == Access::Create {
+            for stale in [self.path.clone(), self.beside(".index")] {
+                match fs::remove_file(stale) {
+                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                    _ => {}
+                }
+            }
+        }
+        let new = access != Access::Read && !self.path.try_exists()?;
+        let file = options.create(access != Access::Read).truncate(false).open(&self.path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+        }
+        if new {
+            self.sync_directory()?;
+        }
+        Ok(Arc::new(file))
+    }
+
+    fn index(&self) -> io::Result<Option<(Box<dyn Read>, u64)>> {
+        match File::open(self.beside(".index")) {
+            Ok(file) => {
+                let length = file.metadata()?.len();
+                Ok(Some((Box::new(file), length)))
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Under the temporary name that Python uses too, so that a leftover is one that operators know.
+    fn save_index(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let temporary = self.beside(".index.index_tmp");
+        let mut file = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
+        let written = write(&mut file).and_then(|()| {
+            let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
+            file.sync_all()?;
+            fs::rename(&temporary, self.beside(".index"))
+        });
+        if written.is_err() {
+            // What went wrong is told; that the leftover cannot be removed as well is of no use.
+            let _ = fs::remove_file(&temporary);
+        }
+        written?;
+        self.sync_directory()
+    }
+
+    fn rest(&self) -> io::Result<(PathBuf, Box<dyn Rest>)> {
+        let mut number = 0_u64;
+        loop {
+            let path = self.beside(&format!(".tr{number}"));
+            match OpenOptions::new().write(true).create_new(true).open(&path) {
+                Ok(file) => return Ok((path, Box::new(file))),
+                Err(error) if error.kind() == io::ErrorKind::AlreadyExists => number += 1,
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}
+
+impl Rest for File {
+    fn sync(&mut self) -> io::Result<()> {
+        self.sync_all()
+    }
+}
+
+impl Disk for File {
+    fn read(&self, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize> {
+        let wanted = head.len() + tail.len();
+        let mut done = data_file::read_two(self, head, tail, offset)?;
+        // Seldom more than once: a signal came, or the file ends.
+        while done < wanted {
+            let rest = match done.checked_sub(head.len()) {
+                Some(in_tail) => &mut tail[in_tail..],
+                None => &mut head[done..],
+            };
+            match self.read_at(rest, offset + done as u64) {
+                Ok(0) => break,
+                Ok(count) => done += count,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(done)
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        self.write_all_at(bytes, offset)
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        self.set_len(length)
+    }
+
+    /// The file's length and contents; when it was changed is of no interest (fdatasync(2)).
+    fn sync(&self) -> io::Result<()> {
+        self.sync_data()
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+}

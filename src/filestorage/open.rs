@@ -1,0 +1,287 @@
+//! Opening a data file: its lock, its index, and what to do about a damaged end (FILESTORAGE section 6).
+
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use super::LOGGER;
+use super::disk::{Access, Disk, Place};
+use super::format::{MAGIC, MAGIC_PYTHON2, START, Status};
+use super::index::Index;
+use super::index_file::{self, Loaded};
+use super::scan::{Bounds, Ending, Oddity, Scanned, scan};
+use super::snapshot::{Snapshot, failed};
+use crate::eventlog::{EventLog, Level};
+use crate::storage::{Error, Tid};
+
+/// How a storage is opened.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Options {
+    /// A new file takes the place of an existing one.
+    pub create: bool,
+    /// Nothing is written, no file beside the data file is made, no lock is taken.
+    pub read_only: bool,
+    /// No record may begin behind this position.
+    pub quota: Option<u64>,
+    /// Only what was before this transaction is seen; read-only.
+    pub stop: Option<Tid>,
+}
+
+/// An opened data file.
+pub(super) struct Opened {
+    pub(super) disk: Arc<dyn Disk>,
+    pub(super) index: Index,
+    pub(super) end: u64,
+    pub(super) last: Tid,
+    pub(super) read_only: bool,
+    /// Held for as long as it is open.
+    pub(super) lock: Option<Box<dyn Send + Sync>>,
+}
+
+/// Opens the data file of a place.
+pub(super) fn open(
+    place: &dyn Place,
+    path: &Path,
+    options: &Options,
+    log: &EventLog,
+) -> Result<Opened, Error> {
+    if options.read_only && options.create || options.stop.is_some() && !options.read_only {
+        let reason = "what is read-only cannot be created, and only what is read-only can stop in the past";
+        return Err(failed("open", path, io::Error::new(io::ErrorKind::InvalidInput, reason)));
+    }
+    let lock = if options.read_only {
+        None
+    } else {
+        Some(place.lock().map_err(|error| failed("lock", path, error))?)
+    };
+    let access = match (options.read_only, options.create) {
+        (true, _) => Access::Read,
+        (_, true) => Access::Create,
+        (..) => Access::Write,
+    };
+    let disk = place.open(access).map_err(|error| failed("open", path, error))?;
+    let mut opening = Opening { place, path, log, disk, size: 0, read_only: options.read_only };
+    opening.size = opening.length()?;
+    opening.check_magic()?;
+    let (index, scanned, saved) = opening.index(options.stop)?;
+    opening.recover(&scanned)?;
+    opening.warn_of_future(scanned.last);
+    if !saved && !opening.read_only {
+        opening.save(&index, scanned.end);
+    }
+    let Opening { disk, read_only, .. } = opening;
+    Ok(Opened { disk, index, end: scanned.end, last: scanned.last, read_only, lock })
+}
+
+struct Opening<'a> {
+    place: &'a dyn Place,
+    path: &'a Path,
+    log: &'a EventLog,
+    disk: Arc<dyn Disk>,
+    size: u64,
+    read_only: bool,
+}
+
+impl Opening<'_> {
+    fn length(&self) -> Result<u64, Error> {
+        self.disk.length().map_err(|error| failed("open", self.path, error))
+    }
+
+    /// An empty file, or one that ends in the magic, is a new one. One of Python 2 can be read but not written: its pickles
+    /// have Python 2's strings, and whoever adds those of Python 3 makes a file that neither can read whole.
+    fn check_magic(&mut self) -> Result<(), Error> {
+        let mut magic = [0; MAGIC.len()];
+        let count =
+            self.disk.read(&mut magic, &mut [], 0).map_err(|error| failed("read", self.path, error))?;
+        let path = self.path.display();
+        if count < magic.len() && MAGIC.starts_with(&magic[..count]) {
+            if self.read_only {
+                return Ok(());
+            }
+            let made = self.disk.write(&MAGIC, 0).and_then(|()| self.disk.sync());
+            made.map_err(|error| failed("write", self.path, error))?;
+            self.size = START;
+        } else if magic == MAGIC_PYTHON2 {
+            self.read_only = true;
+            let message = format_args!(
+                "{path} was written by Python 2 (format FS21): it is read-only here, as clients of Python 3 cannot \
+                 tell its texts from its bytes; convert it with zodbupdate"
+            );
+            self.log.warning(LOGGER, message);
+        } else if magic != MAGIC {
+            return Err(Error::Damaged {
+                path: self.path.into(),
+                at: 0,
+                what: "it is no data file of a FileStorage: neither FS30 nor FS21".to_owned(),
+            });
+        }
+        Ok(())
+    }
+
+    /// The index, from the index file and what came after it or from everything; and whether the file was of use.
+    fn index(&self, stop: Option<Tid>) -> Result<(Index, Scanned, bool), Error> {
+        // A file that stops in the past has no use for an index of today.
+        let found = if stop.is_none() { self.load_index() } else { None };
+        let saved = found.is_some();
+        let (mut index, start, last) = found.unwrap_or((Index::default(), START, Tid::ZERO));
+        let bounds = Bounds { start, last, stop, size: self.size };
+        let mut oddities = Oddities { log: self.log, path: self.path, told: 0 };
+        let scanned =
+            scan(&*self.disk, self.path, bounds, &mut index, &mut |odd, at| oddities.tell(odd, at))?;
+        oddities.tell_rest();
+        Ok((index, scanned, saved))
+    }
+
+    fn load_index(&self) -> Option<(Index, u64, Tid)> {
+        let unusable = |why: &dyn std::fmt::Display| {
+            let path = self.path.display();
+            self.log.warning(LOGGER, format_args!("ignoring index for {path}: {why}"));
+        };
+        let (file, _length) = match self.place.index() {
+            Ok(found) => found?,
+            Err(error) => {
+                unusable(&error);
+                return None;
+            }
+        };
+        let (index, end) = match index_file::read(file) {
+            Ok(Loaded::Index(index, end)) => (index, end),
+            Ok(Loaded::Older) => {
+                unusable(&"its form is an older one");
+                return None;
+            }
+            Err(error) => {
+                unusable(&error);
+                return None;
+            }
+        };
+        // So short a file is read faster than its index is judged.
+        if end < 100 {
+            return None;
+        }
+        match self.fits(&index, end) {
+            Ok(tid) => Some((index, end, tid)),
+            Err(why) => {
+                unusable(&why);
+                None
+            }
+        }
+    }
+
+    /// Whether the last records before `end` are where the index says; then the id of the last transaction.
+    fn fits(&self, index: &Index, end: u64) -> Result<Tid, String> {
+        const RECORDS: usize = 5;
+        if end > self.size {
+            return Err(format!("it is for a longer file, of {end} bytes"));
+        }
+        let snapshot = Snapshot { disk: self.disk.clone(), path: self.path.into(), end };
+        let (mut end, mut last, mut checked) = (end, None, 0);
+        while checked < RECORDS {
+            let found = snapshot.transaction_before(end).map_err(|error| error.to_string())?;
+            let Some((start, header)) = found else { break };
+            last = last.or(Some(header.tid));
+            if ![Status::NORMAL, Status::PACKED, Status::UNDONE].contains(&header.status) {
+                return Err(format!("the transaction at byte {start} is not a finished one"));
+            }
+            let (mut at, records_end) = (start + header.full_length(), start + header.length);
+            while header.status != Status::UNDONE && at < records_end && checked < RECORDS {
+                let record = snapshot.record(at, None).map_err(|error| error.to_string())?;
+                if index.get(record.header.oid) != Some(at) || record.header.transaction != start {
+                    return Err(format!("object {} is not where it says", record.header.oid));
+                }
+                at += record.header.full_length().unwrap_or(u64::MAX);
+                checked += 1;
+            }
+            end = start;
+        }
+        last.ok_or_else(|| "there is no transaction".to_owned())
+    }
+
+    /// Cuts off what follows the last whole transaction; what may be of worth is saved before.
+    fn recover(&self, scanned: &Scanned) -> Result<(), Error> {
+        let (path, end) = (self.path.display(), scanned.end);
+        let (worth, why) = match scanned.ending {
+            Ending::Whole | Ending::Stopped => return Ok(()),
+            Ending::Scraps => (false, "a few bytes follow the last transaction"),
+            Ending::Unfinished => (true, "what follows was not finished, or is damaged"),
+            Ending::Nonsense => (true, "what follows makes no sense, possibly due to a system crash"),
+        };
+        if self.read_only {
+            self.log.warning(LOGGER, format_args!("{path} is read up to byte {end} only: {why}"));
+            return Ok(());
+        }
+        self.log.warning(LOGGER, format_args!("{path} truncated at byte {end}: {why}"));
+        if worth {
+            self.save_rest(end).map_err(|error| failed("save the damaged end of", self.path, error))?;
+        }
+        self.disk.truncate(end).map_err(|error| failed("truncate", self.path, error))
+    }
+
+    fn save_rest(&self, end: u64) -> io::Result<()> {
+        const STEP: usize = 1 << 20;
+        let (rest, mut file) = self.place.rest()?;
+        let (path, rest) = (self.path.display(), rest.display());
+        self.log.warning(LOGGER, format_args!("writing truncated data from {path} to {rest}"));
+        let mut buffer = vec![0; STEP];
+        let mut at = end;
+        loop {
+            let count = self.disk.read(&mut buffer, &mut [], at)?;
+            if count == 0 {
+                return file.sync();
+            }
+            file.write_all(&buffer[..count])?;
+            at += count as u64;
+        }
+    }
+
+    fn warn_of_future(&self, last: Tid) {
+        let ahead = (last.seconds() - Tid::at(SystemTime::now()).seconds()).ceil();
+        if last == Tid::ZERO || ahead <= 0.0 {
+            return;
+        }
+        let level = if ahead > 30.0 * 60.0 { Level::CRITICAL } else { Level::WARNING };
+        let path = self.path.display();
+        self.log.log(level, LOGGER, format_args!("{path} has transactions {ahead} seconds in the future"));
+    }
+
+    fn save(&self, index: &Index, end: u64) {
+        let saved = self.place.save_index(&mut |out| index_file::write(index, end, out));
+        if let Err(error) = saved {
+            let path = self.path.display();
+            self.log.error(LOGGER, format_args!("cannot save the index of {path}: {error}"));
+        }
+    }
+}
+
+/// Tells of the first oddities, and how many more there were: a file may have one in each record.
+struct Oddities<'a> {
+    log: &'a EventLog,
+    path: &'a Path,
+    told: u64,
+}
+
+impl Oddities<'_> {
+    const MOST: u64 = 20;
+
+    fn tell(&mut self, odd: Oddity, at: u64) {
+        self.told += 1;
+        if self.told > Self::MOST {
+            return;
+        }
+        let path = self.path.display();
+        let what = match odd {
+            Oddity::TimeReduction => "a transaction that is not later than the one before".to_owned(),
+            Oddity::Status(status) => format!("a transaction of unknown status {:?}", char::from(status)),
+            Oddity::Previous => "a record that does not point at the previous one of its object".to_owned(),
+        };
+        self.log.warning(LOGGER, format_args!("{path} has {what}, at byte {at}"));
+    }
+
+    fn tell_rest(&self) {
+        if let Some(more) = self.told.checked_sub(Self::MOST).filter(|more| *more > 0) {
+            let path = self.path.display();
+            self.log.warning(LOGGER, format_args!("{path} has {more} more such oddities"));
+        }
+    }
+}

@@ -1,0 +1,217 @@
+//! Reading a data file up to a certain end: records, the data that they point at, transactions.
+//!
+//! Nothing before that end ever changes, so a snapshot needs no lock. Everything read is checked: a position always
+//! leads towards the start of the file, so that no chain is endless, and no length is believed that goes beyond the end.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use super::disk::Disk;
+use super::format::{
+    BACK_POINTER, DATA_HEADER, DataHeader, START, TRAILER, TRANSACTION_HEADER, TransactionHeader,
+};
+use crate::storage::{Error, Meta, Oid};
+
+/// Data that are read along with a record's header: most are not longer.
+const GUESS: usize = 4096 - DATA_HEADER;
+
+/// A data file up to the end of some transaction.
+#[derive(Clone)]
+pub struct Snapshot {
+    /// The file.
+    pub disk: Arc<dyn Disk>,
+    /// Its name, for messages.
+    pub path: Arc<Path>,
+    /// The end of the last transaction that is seen.
+    pub end: u64,
+}
+
+/// A data record, without its data.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// Where it is.
+    pub at: u64,
+    /// Its header.
+    pub header: DataHeader,
+    /// If it has no data: where they are; 0: the object is gone.
+    pub back: u64,
+}
+
+impl Found {
+    /// Whether it says that the object does not exist.
+    #[must_use]
+    pub fn is_end_of_object(&self) -> bool {
+        self.header.length == 0 && self.back == 0
+    }
+}
+
+impl Snapshot {
+    /// The record at a position; of this object, if one is named.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub fn record(&self, at: u64, oid: Option<Oid>) -> Result<Found, Error> {
+        let (mut head, mut body) = ([0; DATA_HEADER], [0; BACK_POINTER]);
+        let count = self.read(&mut head, &mut body, at)?;
+        self.judge(at, oid, &head, &body[..count.saturating_sub(DATA_HEADER)])
+    }
+
+    /// As [`Snapshot::record`], and appends a first part of the record's data to `out`, for [`Snapshot::complete`].
+    ///
+    /// # Errors
+    /// It cannot be read, or is none; `out` is then of any length, but not shorter.
+    pub fn begin(&self, at: u64, oid: Oid, out: &mut Vec<u8>) -> Result<Found, Error> {
+        let (mut head, before) = ([0; DATA_HEADER], out.len());
+        out.resize(before + GUESS, 0);
+        let count = self.read(&mut head, &mut out[before..], at)?;
+        let body = &out[before..][..count.saturating_sub(DATA_HEADER)];
+        let found = self.judge(at, Some(oid), &head, body)?;
+        let length = usize::try_from(found.header.length).unwrap_or(usize::MAX);
+        out.truncate(before + length.min(body.len()));
+        Ok(found)
+    }
+
+    /// Completes the data of a record that [`Snapshot::begin`] began, when `out` had this length. A record without data
+    /// of its own has those of the record that it points at. False: there are none, the object is gone.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn complete(&self, found: Found, before: usize, out: &mut Vec<u8>) -> Result<bool, Error> {
+        let mut found = found;
+        while found.header.length == 0 {
+            if found.back == 0 {
+                return Ok(false);
+            }
+            // The record pointed at is another one's only in a damaged file.
+            out.truncate(before);
+            found = self.begin(found.back, found.header.oid, out)?;
+        }
+        let done = out.len() - before;
+        // At most what the file has: `judge` saw to that.
+        let length = usize::try_from(found.header.length).unwrap_or(usize::MAX);
+        if done < length {
+            out.reserve_exact(length - done);
+            out.resize(before + length, 0);
+            let from = found.at + (DATA_HEADER + done) as u64;
+            self.exactly(&mut out[before + done..], from)?;
+        }
+        Ok(true)
+    }
+
+    /// Appends the data that a record has or points at. False: there are none.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn data(&self, found: Found, out: &mut Vec<u8>) -> Result<bool, Error> {
+        self.complete(found, out.len(), out)
+    }
+
+    fn judge(
+        &self,
+        at: u64,
+        oid: Option<Oid>,
+        head: &[u8; DATA_HEADER],
+        body: &[u8],
+    ) -> Result<Found, Error> {
+        let header = DataHeader::decode(head).ok_or_else(|| self.damaged(at, "a record of a version"))?;
+        if oid.is_some_and(|oid| oid != header.oid) {
+            return Err(self.damaged(at, "the record of another object"));
+        }
+        let back = if header.length == 0 {
+            let bytes = body.first_chunk().ok_or_else(|| self.damaged(at, "half a record"))?;
+            u64::from_be_bytes(*bytes)
+        } else {
+            0
+        };
+        let inside = header.full_length().and_then(|length| at.checked_add(length));
+        if inside.is_none_or(|end| end > self.end) {
+            return Err(self.damaged(at, "a record that goes beyond the end"));
+        }
+        if header.previous >= at || header.transaction >= at || back >= at {
+            return Err(self.damaged(at, "a record that points at a later one"));
+        }
+        Ok(Found { at, header, back })
+    }
+
+    /// The header of the transaction at a position.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub fn transaction(&self, at: u64) -> Result<TransactionHeader, Error> {
+        let mut bytes = [0; TRANSACTION_HEADER];
+        self.exactly(&mut bytes, at)?;
+        let header = TransactionHeader::decode(&bytes);
+        let next = header.next(at);
+        if next.is_none_or(|next| next > self.end) || header.length < header.full_length() {
+            return Err(self.damaged(at, "a transaction of a wrong length"));
+        }
+        Ok(header)
+    }
+
+    /// What the transaction with this header says of itself.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn meta(&self, at: u64, header: &TransactionHeader) -> Result<Meta, Error> {
+        let mut user = vec![0; header.texts()];
+        self.exactly(&mut user, at + TRANSACTION_HEADER as u64)?;
+        let mut description = user.split_off(usize::from(header.user));
+        let extension = description.split_off(usize::from(header.description));
+        let packed = header.status == super::format::Status::PACKED;
+        Ok(Meta { tid: Some(header.tid), packed, user, description, extension })
+    }
+
+    /// The position and header of the transaction that ends at `end`; `None`: that is the start of the file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn transaction_before(&self, end: u64) -> Result<Option<(u64, TransactionHeader)>, Error> {
+        if end <= START {
+            return Ok(None);
+        }
+        let mut bytes = [0; 8];
+        let trailer = end.saturating_sub(TRAILER);
+        self.exactly(&mut bytes, trailer)?;
+        let length = u64::from_be_bytes(bytes);
+        let start = trailer.checked_sub(length).filter(|start| *start >= START);
+        let start = start.ok_or_else(|| self.damaged(trailer, "a wrong length of a transaction"))?;
+        let header = self.transaction(start)?;
+        if header.length != length {
+            return Err(self.damaged(start, "a transaction with two lengths"));
+        }
+        Ok(Some((start, header)))
+    }
+
+    fn read(&self, head: &mut [u8], tail: &mut [u8], at: u64) -> Result<usize, Error> {
+        if at < START {
+            return Err(self.damaged(at, "no record"));
+        }
+        let needed = head.len();
+        match self.disk.read(head, tail, at) {
+            Ok(count) if count >= needed => Ok(count),
+            Ok(_) => Err(self.damaged(at, "the end of the file in a record")),
+            Err(error) => Err(self.failed("read", error)),
+        }
+    }
+
+    fn exactly(&self, bytes: &mut [u8], at: u64) -> Result<(), Error> {
+        self.read(bytes, &mut [], at).map(drop)
+    }
+
+    /// The error for what is wrong at a position.
+    #[must_use]
+    pub fn damaged(&self, at: u64, what: &str) -> Error {
+        Error::Damaged { path: self.path.to_path_buf(), at, what: what.to_owned() }
+    }
+
+    /// The error for a call that failed.
+    #[must_use]
+    pub fn failed(&self, verb: &'static str, error: std::io::Error) -> Error {
+        failed(verb, &self.path, error)
+    }
+}
+
+/// The error for a call that failed.
+pub(super) fn failed(verb: &'static str, path: &Path, error: std::io::Error) -> Error {
+    Error::System { verb, path: path.into(), source: Arc::new(error) }
+}

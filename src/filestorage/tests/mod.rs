@@ -1,0 +1,144 @@
+//! The storage as a whole, on a real disk.
+
+use std::fs;
+use std::sync::mpsc;
+
+use tempfile::TempDir;
+
+use super::*;
+use crate::storage::{Conflict, Operation};
+
+/// Commits steps; what the storage said.
+pub(super) fn commit(storage: &FileStorage, meta: Meta, steps: Vec<Operation>) -> Result<Tid, Error> {
+    let mut transaction = storage.begin(meta);
+    for step in steps {
+        transaction.push(step);
+    }
+    match storage.vote(&mut transaction)? {
+        Vote::Written { ticket, tid, .. } => {
+            let (sender, receiver) = mpsc::channel();
+            storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
+            receiver.recv().unwrap().map(|()| tid)
+        }
+        Vote::Conflicts(conflicts) => panic!("{conflicts:?}"),
+    }
+}
+
+pub(super) fn store(oid: u64, serial: Tid, data: &[u8]) -> Operation {
+    Operation::Store { oid: Oid(oid), serial: Some(serial), data: data.to_vec() }
+}
+
+struct Fixture {
+    directory: TempDir,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self { directory: tempfile::tempdir().unwrap() }
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.directory.path().join(name)
+    }
+
+    fn try_open(&self, options: &Options) -> Result<FileStorage, Error> {
+        FileStorage::open(&self.path("Data.fs"), options, Arc::new(EventLog::disabled()))
+    }
+
+    fn open(&self) -> FileStorage {
+        self.try_open(&Options::default()).unwrap()
+    }
+}
+
+/// Data, start and end.
+type Loaded = (Vec<u8>, Tid, Option<Tid>);
+
+fn load(storage: &FileStorage, oid: u64, before: Tid) -> Result<Option<Loaded>, Error> {
+    let mut data = b"kept".to_vec();
+    let found = storage.load_before(Oid(oid), before, &mut data);
+    assert_eq!(&data[..4], b"kept");
+    if !matches!(found, Ok(Some(_))) {
+        assert_eq!(data.len(), 4, "{found:?}");
+    }
+    Ok(found?.map(|revision| (data[4..].to_vec(), revision.start, revision.end)))
+}
+
+#[test]
+fn what_was_committed_is_there_now_and_after_a_restart_with_and_without_index() {
+    let fixture = Fixture::new();
+    let storage = fixture.open();
+    assert_eq!((storage.last_tid(), storage.length(), storage.size()), (Tid::ZERO, 0, 4));
+    let large = vec![7; 3_000_000];
+    let first =
+        commit(&storage, Meta::default(), vec![store(0, Tid::ZERO, b"root"), store(5, Tid::ZERO, &large)]);
+    let first = first.unwrap();
+    let second = commit(&storage, Meta::default(), vec![store(0, first, b"root, again")]).unwrap();
+    let check = |storage: &FileStorage| {
+        assert_eq!(load(storage, 0, first).unwrap(), None);
+        let before = load(storage, 0, second).unwrap();
+        assert_eq!(before, Some((b"root".to_vec(), first, Some(second))));
+        assert_eq!(load(storage, 0, Tid::MAX).unwrap(), Some((b"root, again".to_vec(), second, None)));
+        assert!(load(storage, 5, Tid::MAX).unwrap() == Some((large.clone(), first, None)));
+        assert!(matches!(load(storage, 6, Tid::MAX), Err(Error::NoSuchObject(Oid(6)))));
+        assert_eq!(storage.load_serial(Oid(0), first).unwrap(), b"root");
+        assert_eq!((storage.last_tid(), storage.length()), (second, 2));
+        assert_eq!(storage.size(), fs::metadata(fixture.path("Data.fs")).unwrap().len());
+    };
+    check(&storage);
+    // Left as by a crash.
+    drop(storage);
+    let storage = fixture.open();
+    check(&storage);
+    storage.close().unwrap();
+    assert!(fixture.path("Data.fs.index").exists());
+    let storage = fixture.open();
+    check(&storage);
+    assert_eq!(storage.new_oids(10).unwrap(), Oid(6));
+    assert_eq!(storage.new_oids(1).unwrap(), Oid(16));
+}
+
+#[test]
+fn conflicts_are_listed_and_a_later_right_store_cancels_one() {
+    let fixture = Fixture::new();
+    let storage = fixture.open();
+    let base =
+        commit(&storage, Meta::default(), (0..3).map(|oid| store(oid, Tid::ZERO, b"1")).collect()).unwrap();
+    let size = storage.size();
+    let mut transaction = storage.begin(Meta::default());
+    let steps = [store(1, Tid(9), b"bad"), store(2, base, b"good"), store(0, Tid(8), b"bad too")];
+    for step in steps {
+        transaction.push(step);
+    }
+    let conflict = |oid, given, data: &[u8]| Conflict {
+        oid: Oid(oid),
+        committed: base,
+        given: Some(Tid(given)),
+        data: data.to_vec(),
+    };
+    let expected = vec![conflict(1, 9, b"bad"), conflict(0, 8, b"bad too")];
+    assert_eq!(storage.vote(&mut transaction).unwrap(), Vote::Conflicts(expected));
+    assert_eq!(fs::metadata(fixture.path("Data.fs")).unwrap().len(), size);
+    transaction.push(store(1, base, b"resolved"));
+    transaction.push(store(0, base, b"resolved too"));
+    let Vote::Written { ticket, tid, .. } = storage.vote(&mut transaction).unwrap() else { panic!() };
+    assert!(storage.vote(&mut storage.begin(Meta::default())).is_err(), "two votes at a time");
+    let (sender, receiver) = mpsc::channel();
+    storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
+    receiver.recv().unwrap().unwrap();
+    assert_eq!(load(&storage, 1, Tid::MAX).unwrap(), Some((b"resolved".to_vec(), tid, None)));
+    assert_eq!(storage.last_transactions(1).unwrap(), [(tid, vec![Oid(2), Oid(1), Oid(0)])]);
+}
+
+#[test]
+fn aborted_transaction_leaves_nothing() {
+    let fixture = Fixture::new();
+    let storage = fixture.open();
+    let mut transaction = storage.begin(Meta::default());
+    transaction.push(store(1, Tid::ZERO, b"x"));
+    let Vote::Written { ticket, .. } = storage.vote(&mut transaction).unwrap() else { panic!() };
+    assert!(fs::metadata(fixture.path("Data.fs")).unwrap().len() > 4);
+    storage.abort(ticket);
+    assert_eq!(fs::metadata(fixture.path("Data.fs")).unwrap().len(), 4);
+    storage.finish(ticket, Box::new(|result| assert!(matches!(result, Err(Error::Transaction(_))))));
+    assert_eq!((storage.last_tid(), storage.length()), (Tid::ZERO, 0));
+}
