@@ -6,6 +6,7 @@ mod control_peer;
 mod end_to_end;
 mod eventlog_peer;
 mod exit_status;
+mod filestorage;
 mod golden;
 mod layering;
 mod mkzeoinst;

@@ -76,7 +76,7 @@ impl Index {
     #[must_use]
     pub fn last(&self) -> Option<Oid> {
         let (prefix, group) = self.groups.last_key_value()?;
-        (0..=u16::MAX).rev().find(|suffix| group.get(*suffix).is_some()).map(|suffix| join(*prefix, suffix))
+        group.last().map(|suffix| join(*prefix, suffix))
     }
 
     /// The first object at or after `from`, and where it is.
@@ -135,6 +135,14 @@ impl Group {
                 Some((*suffixes.get(at)?, to_number(positions[at])))
             }
             Self::Many { .. } => (from..=u16::MAX).find_map(|suffix| Some((suffix, self.get(suffix)?))),
+        }
+    }
+
+    /// The last of all; a group is never empty.
+    fn last(&self) -> Option<u16> {
+        match self {
+            Self::Few { suffixes, .. } => suffixes.last().copied(),
+            Self::Many { .. } => (0..=u16::MAX).rev().find(|suffix| self.get(*suffix).is_some()),
         }
     }
 

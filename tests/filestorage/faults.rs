@@ -1,0 +1,86 @@
+//! The disk says no: the transaction fails, says why, and is never seen; the storage goes on, or stops writing.
+
+use zeo_server::storage::{Error, Oid, Storage, Tid};
+
+use crate::sandbox::{SOON, eventually};
+
+use super::simulated::{Call, Simulated};
+use super::{begin_commit, commit, load, open, store};
+
+fn injected(error: &Error, verb: &str) -> bool {
+    error.to_string() == format!("cannot {verb} Data.fs: injected")
+}
+
+#[test]
+fn failed_write_takes_the_transaction_back_and_the_next_one_succeeds() {
+    let files = Simulated::default();
+    let storage = open(&files).unwrap();
+    let first = commit(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap();
+    let before = files.data();
+    // The record itself, then the byte that finishes it.
+    for successes in 0..2 {
+        files.fail_after(Call::Write, successes);
+        let error = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap_err();
+        assert!(injected(&error, "write"), "{error}");
+        assert!(files.data() == before, "something was left");
+        assert_eq!(load(&storage, 1).unwrap(), Some((b"one".to_vec(), first)));
+        files.heal();
+    }
+    let second = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap();
+    assert_eq!(load(&storage, 1).unwrap(), Some((b"two".to_vec(), second)));
+}
+
+#[test]
+fn failed_fsync_fails_all_that_wait_and_ends_all_writing() {
+    let files = Simulated::default();
+    let storage = open(&files).unwrap();
+    let first = commit(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap();
+    let before = files.data();
+    // One in the fsync that succeeds but has not returned, others behind it.
+    let gate = files.gate.lock().unwrap();
+    files.fail_after(Call::Sync, 1);
+    let (second, finished) = begin_commit(&storage, vec![store(2, Tid::ZERO, b"two".to_vec())]).unwrap();
+    eventually(SOON, || files.calls_left(Call::Sync) == Some(0));
+    let durable = files.data();
+    let waiting: Vec<_> = (3..6)
+        .map(|oid| begin_commit(&storage, vec![store(oid, Tid::ZERO, b"lost".to_vec())]).unwrap().1)
+        .collect();
+    drop(gate);
+    finished.recv().unwrap().unwrap();
+    for finished in waiting {
+        let error = finished.recv().unwrap().unwrap_err();
+        assert!(injected(&error, "sync"), "{error}");
+    }
+    assert!(durable.len() > before.len());
+    assert!(files.data() == durable, "not cut off at the last durable transaction");
+    assert_eq!((storage.last_tid(), storage.length()), (second, 2));
+    assert!((3..6).all(|oid| matches!(load(&storage, oid), Err(Error::NoSuchObject(Oid(_))))));
+    assert_eq!(load(&storage, 1).unwrap(), Some((b"one".to_vec(), first)));
+    // A disk that works again changes nothing: what it dropped, it dropped.
+    files.heal();
+    assert!(storage.traits().read_only);
+    let error = commit(&storage, vec![store(1, first, b"never".to_vec())]).unwrap_err();
+    assert!(matches!(error, Error::ReadOnly), "{error}");
+    assert!(matches!(storage.new_oids(1), Err(Error::ReadOnly)));
+    storage.close().unwrap();
+    let again = open(&files).unwrap();
+    assert_eq!((again.last_tid(), again.length()), (second, 2));
+}
+
+#[test]
+fn end_that_cannot_be_cut_off_ends_all_writing() {
+    let files = Simulated::default();
+    let storage = open(&files).unwrap();
+    let first = commit(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap();
+    files.fail_after(Call::Write, 0);
+    files.fail_after(Call::Truncate, 0);
+    commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap_err();
+    files.heal();
+    let error = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap_err();
+    assert!(matches!(error, Error::ReadOnly), "{error}");
+    assert_eq!(load(&storage, 1).unwrap(), Some((b"one".to_vec(), first)));
+    drop(storage);
+    let again = open(&files).unwrap();
+    assert_eq!(load(&again, 1).unwrap(), Some((b"one".to_vec(), first)));
+    assert_eq!(files.rests().len(), 1);
+}

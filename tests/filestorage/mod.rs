@@ -1,0 +1,63 @@
+//! The storage in a file: crashes and faults by simulation, and the same files read and written by Python.
+
+mod crash;
+mod faults;
+mod simulated;
+
+use std::path::PathBuf;
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, OnceLock};
+
+use zeo_server::eventlog::EventLog;
+use zeo_server::filestorage::{FileStorage, Options};
+use zeo_server::storage::{Error, Oid, Operation, Storage, Tid, Vote};
+
+use self::simulated::Simulated;
+
+/// A storage on simulated files.
+fn open(files: &Simulated) -> Result<FileStorage, Error> {
+    static LOG: OnceLock<Arc<EventLog>> = OnceLock::new();
+    let log = LOG.get_or_init(|| Arc::new(EventLog::disabled())).clone();
+    FileStorage::open_at(Box::new(files.clone()), PathBuf::from("Data.fs"), &Options::default(), log)
+}
+
+fn store(oid: u64, serial: Tid, data: Vec<u8>) -> Operation {
+    Operation::Store { oid: Oid(oid), serial: Some(serial), data }
+}
+
+/// Votes for a transaction of these steps.
+fn vote(storage: &FileStorage, steps: Vec<Operation>) -> Result<Vote, Error> {
+    let mut transaction = storage.begin(zeo_server::storage::Meta::default());
+    for step in steps {
+        transaction.push(step);
+    }
+    storage.vote(&mut transaction)
+}
+
+/// Votes for a transaction and finishes it; its id, and what will tell of its end.
+fn begin_commit(
+    storage: &FileStorage,
+    steps: Vec<Operation>,
+) -> Result<(Tid, Receiver<Result<(), Error>>), Error> {
+    match vote(storage, steps)? {
+        Vote::Written { ticket, tid, .. } => {
+            let (sender, receiver) = mpsc::channel();
+            storage.finish(ticket, Box::new(move |result| drop(sender.send(result))));
+            Ok((tid, receiver))
+        }
+        Vote::Conflicts(conflicts) => panic!("{conflicts:?}"),
+    }
+}
+
+/// Commits a transaction.
+fn commit(storage: &FileStorage, steps: Vec<Operation>) -> Result<Tid, Error> {
+    let (tid, finished) = begin_commit(storage, steps)?;
+    finished.recv().expect("a storage tells of each end").map(|()| tid)
+}
+
+/// The data and id of an object's current revision.
+fn load(storage: &FileStorage, oid: u64) -> Result<Option<(Vec<u8>, Tid)>, Error> {
+    let mut data = Vec::new();
+    let found = storage.load_before(Oid(oid), Tid::MAX, &mut data)?;
+    Ok(found.map(|revision| (data, revision.start)))
+}

@@ -1,0 +1,217 @@
+//! A disk in memory that remembers each call in order, so that a test can stop the world after any of them, and that fails
+//! when it is told to.
+
+use std::collections::HashMap;
+use std::io::{self, Cursor, Read, Write};
+use std::mem;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use zeo_server::filestorage::disk::{Access, Disk, Place, Rest};
+
+/// What was done, in order.
+#[derive(Debug, Clone)]
+pub(crate) enum Event {
+    Write(u64, Vec<u8>),
+    Truncate(u64),
+    Sync,
+    Index(Vec<u8>),
+    /// Not of the disk: this many transactions have been answered.
+    Answered,
+}
+
+/// A call that a test wants to fail.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Call {
+    Write,
+    Sync,
+    Truncate,
+}
+
+#[derive(Default)]
+struct State {
+    data: Vec<u8>,
+    index: Option<Vec<u8>>,
+    rests: Vec<Arc<Mutex<Vec<u8>>>>,
+    events: Vec<Event>,
+    /// How many calls of a kind still succeed. A write that fails writes half.
+    left: HashMap<Call, u64>,
+}
+
+/// The files of a storage. Clones are the same files.
+#[derive(Clone, Default)]
+pub(crate) struct Simulated {
+    state: Arc<Mutex<State>>,
+    /// Held by a test to let transactions wait for their fsync.
+    pub(crate) gate: Arc<Mutex<()>>,
+}
+
+impl Simulated {
+    /// Files with this content.
+    pub(crate) fn holding(data: Vec<u8>, index: Option<Vec<u8>>) -> Self {
+        let found = Self::default();
+        {
+            let mut state = found.state();
+            (state.data, state.index) = (data, index);
+        }
+        found
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        locked(&self.state)
+    }
+
+    pub(crate) fn data(&self) -> Vec<u8> {
+        self.state().data.clone()
+    }
+
+    pub(crate) fn rests(&self) -> Vec<Vec<u8>> {
+        self.state().rests.iter().map(|rest| locked(rest).clone()).collect()
+    }
+
+    pub(crate) fn take_events(&self) -> Vec<Event> {
+        mem::take(&mut self.state().events)
+    }
+
+    pub(crate) fn answered(&self) {
+        self.state().events.push(Event::Answered);
+    }
+
+    /// After so many more, all calls of this kind fail.
+    pub(crate) fn fail_after(&self, call: Call, successes: u64) {
+        self.state().left.insert(call, successes);
+    }
+
+    /// How many of them are left.
+    pub(crate) fn calls_left(&self, call: Call) -> Option<u64> {
+        self.state().left.get(&call).copied()
+    }
+
+    pub(crate) fn heal(&self) {
+        self.state().left.clear();
+    }
+}
+
+impl State {
+    fn call(&mut self, call: Call) -> io::Result<()> {
+        match self.left.get_mut(&call) {
+            Some(0) => Err(io::Error::other("injected")),
+            Some(left) => {
+                *left -= 1;
+                Ok(())
+            }
+            None => Ok(()),
+        }
+    }
+
+    fn write(&mut self, bytes: &[u8], offset: u64) {
+        write(&mut self.data, bytes, offset);
+        self.events.push(Event::Write(offset, bytes.to_vec()));
+    }
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// As pwrite(2): a gap is filled with zeros.
+pub(crate) fn write(data: &mut Vec<u8>, bytes: &[u8], offset: u64) {
+    let start = usize::try_from(offset).unwrap();
+    if data.len() < start + bytes.len() {
+        data.resize(start + bytes.len(), 0);
+    }
+    data[start..start + bytes.len()].copy_from_slice(bytes);
+}
+
+impl Disk for Simulated {
+    fn read(&self, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize> {
+        let state = self.state();
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(state.data.len());
+        let mut rest = &state.data[start..];
+        Ok(rest.read(head)? + rest.read(tail)?)
+    }
+
+    fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
+        let mut state = self.state();
+        let result = state.call(Call::Write);
+        let count = if result.is_ok() { bytes.len() } else { bytes.len() / 2 };
+        state.write(&bytes[..count], offset);
+        result
+    }
+
+    fn truncate(&self, length: u64) -> io::Result<()> {
+        let mut state = self.state();
+        state.call(Call::Truncate)?;
+        state.data.resize(usize::try_from(length).unwrap(), 0);
+        state.events.push(Event::Truncate(length));
+        Ok(())
+    }
+
+    fn sync(&self) -> io::Result<()> {
+        // What is written while an fsync runs may or may not be on the disk after it; the simulation says not, by the place
+        // of the event.
+        let mut state = self.state();
+        state.call(Call::Sync)?;
+        state.events.push(Event::Sync);
+        drop(state);
+        // While a test holds the gate, transactions wait for this call.
+        drop(locked(&self.gate));
+        Ok(())
+    }
+
+    fn length(&self) -> io::Result<u64> {
+        Ok(self.state().data.len() as u64)
+    }
+}
+
+impl Place for Simulated {
+    fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
+        Ok(Box::new(()))
+    }
+
+    fn open(&self, access: Access) -> io::Result<Arc<dyn Disk>> {
+        assert_ne!(access, Access::Create);
+        Ok(Arc::new(self.clone()))
+    }
+
+    fn index(&self) -> io::Result<Option<(Box<dyn Read>, u64)>> {
+        let found = self.state().index.clone();
+        Ok(found.map(|index| {
+            let length = index.len() as u64;
+            (Box::new(Cursor::new(index)) as Box<dyn Read>, length)
+        }))
+    }
+
+    fn save_index(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+        let mut bytes = Vec::new();
+        write(&mut bytes)?;
+        let mut state = self.state();
+        state.events.push(Event::Index(bytes.clone()));
+        state.index = Some(bytes);
+        Ok(())
+    }
+
+    fn rest(&self) -> io::Result<(PathBuf, Box<dyn Rest>)> {
+        let rest = Arc::new(Mutex::new(Vec::new()));
+        self.state().rests.push(rest.clone());
+        Ok((PathBuf::from("rest"), Box::new(Saved(rest))))
+    }
+}
+
+struct Saved(Arc<Mutex<Vec<u8>>>);
+
+impl Write for Saved {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        locked(&self.0).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Rest for Saved {
+    fn sync(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
