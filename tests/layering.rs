@@ -32,6 +32,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rustyline", &["shell"]),
     ("serde", &["config", "instance", "shell"]),
     ("serde_json", &["shell"]),
+    ("sha2", &["instance"]),
     ("signal_hook", &["sys"]),
     ("rustls", &["zeo"]),
     ("strsim", &["zconfig"]),

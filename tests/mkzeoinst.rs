@@ -191,6 +191,7 @@ fn own_programs_read_back_what_was_written_and_else_the_defaults() {
                 if blank_end { "/." } else { "" }
             ))),
             logfile: Some(home.join("log/zeo.log")),
+            prompt: "zeoctl>".to_owned(),
             ..bare.runner
         };
         assert_eq!(written.runner, expected, "{name:?}");

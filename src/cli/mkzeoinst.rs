@@ -1,5 +1,6 @@
 //! `mkzeoinst`: makes the home of a ZEO server instance.
 
+use std::collections::BTreeMap;
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -16,6 +17,7 @@ use crate::instance::find::{Places, Programs};
 use crate::instance::home::Home;
 use crate::instance::plan::{self, Plan};
 use crate::instance::quote::shown;
+use crate::instance::template::Templates;
 use crate::instance::{Error, Request, start};
 use crate::sys::reason::reason;
 use crate::sys::user::own_uid;
@@ -40,6 +42,10 @@ struct Arguments {
     /// The ZEO server to run [default: runzeo beside mkzeoinst, else runzeo or runzeo.py on PATH]
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
+
+    /// Add files for what runs and rotates the instance
+    #[arg(long, value_name = "NAME", value_delimiter = ',', hide = true)]
+    with: Vec<String>,
 
     /// Start the instance, and wait until its server answers
     #[arg(long)]
@@ -87,9 +93,9 @@ fn make(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
     let places = Places::new(env::current_exe().ok().as_deref(), env::var_os("PATH").as_deref(), &current);
     let server = arguments.server.as_deref().map(|server| current.join(server));
     let programs = Programs::find(&places, server.as_deref())?;
-    let request = Request { home, address, programs };
+    let request = Request { home, address, programs, set: BTreeMap::new(), with: arguments.with.clone() };
 
-    let plan = plan::draw(&request)?;
+    let plan = plan::draw(&request, &Templates::embedded()?)?;
     for warning in start::warnings(&request.address) {
         complain(&format!("warning: {warning}"));
     }

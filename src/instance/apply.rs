@@ -6,6 +6,7 @@ use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Error;
+use super::found;
 use super::plan::{self, Plan, PlannedFile, Verb};
 use crate::sys::files;
 
@@ -59,7 +60,7 @@ fn settle(file: &PlannedFile, verb: Verb, tell: &mut dyn FnMut(Step<'_>)) -> Res
         Verb::Keep => tell(Step::Kept(path)),
         Verb::SetMode(mode) => set_mode(path, mode, tell)?,
         Verb::Create => {
-            match files::create(path, file.contents.as_bytes(), plan::new_mode(file.executable)) {
+            match files::create(path, file.contents.as_bytes(), file.mode) {
                 Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
                     return settle_again(file, tell);
                 }
@@ -68,13 +69,13 @@ fn settle(file: &PlannedFile, verb: Verb, tell: &mut dyn FnMut(Step<'_>)) -> Res
             tell(Step::Wrote(path));
         }
         Verb::Fill => {
-            if !files::replace(path, file.contents.as_bytes(), plan::is_blank).map_err(failed)? {
+            if !files::replace(path, file.contents.as_bytes(), found::is_blank).map_err(failed)? {
                 return settle_again(file, tell);
             }
             tell(Step::Wrote(path));
             let mode = fs::symlink_metadata(path).map_err(failed)?.mode() & 0o7777;
-            if file.executable && mode != plan::runnable(mode) {
-                set_mode(path, plan::runnable(mode), tell)?;
+            if plan::is_executable(file.mode) && mode != found::runnable(mode) {
+                set_mode(path, found::runnable(mode), tell)?;
             }
         }
     }
@@ -84,7 +85,7 @@ fn settle(file: &PlannedFile, verb: Verb, tell: &mut dyn FnMut(Step<'_>)) -> Res
 /// The file changed since the plan was drawn: decides once more by what is there now. If it changes back and forth,
 /// somebody is at work there, and it is left to them.
 fn settle_again(file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
-    match plan::verb(&file.path, &file.contents, file.executable)? {
+    match plan::decide(&file.path, &file.contents, file.mode)?.1 {
         Verb::Create | Verb::Fill => Err(Error::InTheWay {
             verb: "write",
             path: file.path.clone(),

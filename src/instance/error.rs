@@ -47,12 +47,32 @@ pub enum Error {
     #[error("cannot find {0}")]
     NotFound(String),
     /// A template cannot be rendered: a fault of the template.
-    #[error("template {name}: {message}")]
+    #[error("template {name}{}: {message}", place(*line, *column))]
     Template {
         /// The template, relative to the templates' directory.
         name: String,
-        /// Where and what.
+        /// The line, from 1; 0 where the fault is in no line of its own.
+        line: usize,
+        /// The character in it, from 1.
+        column: usize,
+        /// What is wrong.
         message: String,
+    },
+    /// A variable cannot have the value that was given.
+    #[error("cannot set {name}: {why}")]
+    Variable {
+        /// The variable.
+        name: String,
+        /// What is wrong.
+        why: String,
+    },
+    /// An extra was asked for that the templates do not have.
+    #[error("there is no {} to add; there is: {known}", shown(name))]
+    NoExtra {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
     },
     /// The instance is made, but to start it would be in vain.
     #[error("not starting the instance: {0}")]
@@ -73,10 +93,18 @@ impl Error {
     /// Whether what was asked for makes no sense (against: it could not be done).
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(self, Self::Address(_) | Self::Inexpressible { .. })
+        matches!(
+            self,
+            Self::Address(_) | Self::Inexpressible { .. } | Self::Variable { .. } | Self::NoExtra { .. }
+        )
     }
 
     pub(super) fn system(verb: &'static str, path: &Path, source: io::Error) -> Self {
         Self::System { verb, path: path.to_owned(), source }
     }
+}
+
+/// The place in a template as it follows the template's name.
+fn place(line: usize, column: usize) -> String {
+    if line == 0 { String::new() } else { format!(":{line}:{column}") }
 }

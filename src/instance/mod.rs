@@ -15,14 +15,20 @@ pub mod address;
 pub mod apply;
 mod error;
 pub mod find;
+mod found;
 pub mod home;
+pub mod manifest;
 pub mod plan;
 mod probe;
 pub mod quote;
+pub mod stamp;
 pub mod start;
 pub mod template;
+pub mod variables;
 
 pub use error::Error;
+
+use std::collections::BTreeMap;
 
 use address::Address;
 use find::Programs;
@@ -37,4 +43,8 @@ pub struct Request {
     pub address: Address,
     /// What its files refer to.
     pub programs: Programs,
+    /// Variables of the templates that are set to something other than their defaults.
+    pub set: BTreeMap<String, String>,
+    /// The extras that were asked for, by the names that the manifest gives them.
+    pub with: Vec<String>,
 }

@@ -1,22 +1,15 @@
 //! What is to be done to the disk, decided before any of it is done.
 
 use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::template::{self, Rendered};
+use super::found::{self, Found, State};
+use super::template::{Rendered, Templates};
 use super::{Error, Request};
-use crate::sys::files::open_to_read;
 
 /// The directories of an instance in the order in which they are made.
 const DIRECTORIES: [&str; 4] = ["bin", "etc", "log", "var"];
-
-/// The execute bits of a file's mode.
-const EXECUTE: u32 = 0o111;
-
-/// A longer file is not read: it is no file of ours, and nobody's empty one.
-const LARGEST_COMPARED: u64 = 1 << 20;
 
 /// Directories to make and files with one verb each.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,8 +35,10 @@ pub struct PlannedFile {
     pub path: PathBuf,
     /// What it should hold.
     pub contents: String,
-    /// Whether it should be executable.
-    pub executable: bool,
+    /// The permission bits that it should ask for when it is made.
+    pub mode: u32,
+    /// What was there when the plan was drawn.
+    pub found: Found,
     /// What is to be done.
     pub verb: Verb,
 }
@@ -63,12 +58,12 @@ pub enum Verb {
     Keep,
 }
 
-/// Decides what has to be done to make the instance.
+/// Decides what has to be done to make the instance of these templates.
 ///
 /// # Errors
 /// What cannot be looked at, and what stands in the way: [`Error::System`], [`Error::InTheWay`].
-pub fn draw(request: &Request) -> Result<Plan, Error> {
-    let files = template::render(request)?;
+pub fn draw(request: &Request, templates: &Templates) -> Result<Plan, Error> {
+    let files = templates.render(request)?;
     let mut directories = Vec::new();
     // The deepest comes last here, and missing ancestors are made first.
     for ancestor in request.home.path().ancestors().collect::<Vec<_>>().into_iter().rev() {
@@ -77,76 +72,42 @@ pub fn draw(request: &Request) -> Result<Plan, Error> {
     for name in DIRECTORIES {
         push_if_missing(&mut directories, &request.home.join(name))?;
     }
-    let planned = |Rendered { name, contents, executable }| {
-        let path = request.home.join(name);
-        let verb = verb(&path, &contents, executable)?;
-        Ok(PlannedFile { path, contents, executable, verb })
+    for file in &files {
+        let parents: Vec<_> = Path::new(&file.name).ancestors().skip(1).collect();
+        for parent in parents.into_iter().rev().filter(|parent| !parent.as_os_str().is_empty()) {
+            let parent = request.home.path().join(parent);
+            if !directories.contains(&parent) {
+                push_if_missing(&mut directories, &parent)?;
+            }
+        }
+    }
+    let planned = |Rendered { name, contents, mode }| {
+        let path = request.home.join(&name);
+        let (found, verb) = decide(&path, &contents, mode)?;
+        Ok(PlannedFile { path, contents, mode, found, verb })
     };
     Ok(Plan { directories, files: files.into_iter().map(planned).collect::<Result<_, Error>>()? })
 }
 
 /// What is to be done to the file at `path`, by what stands there now.
 ///
-/// A symbolic link is only ever read through: nobody can tell whose file a write through it would hit.
-///
 /// # Errors
-/// What cannot be read, and anything there that is not a file.
-pub(super) fn verb(path: &Path, contents: &str, executable: bool) -> Result<Verb, Error> {
-    let in_the_way = |why| Err(Error::InTheWay { verb: "write", path: path.to_owned(), why });
-    let is_link = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata.is_symlink(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Verb::Create),
-        Err(error) => return Err(Error::system("look at", path, error)),
+/// Those of [`found::look`].
+pub(super) fn decide(path: &Path, contents: &str, mode: u32) -> Result<(Found, Verb), Error> {
+    let found = found::look(path, contents, is_executable(mode))?;
+    let verb = match found.state {
+        State::Missing => Verb::Create,
+        State::Blank => Verb::Fill,
+        State::Same => Verb::Same,
+        State::NotExecutable(mode) => Verb::SetMode(mode),
+        State::Unedited | State::Edited => Verb::Keep,
     };
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if is_link && error.kind() == io::ErrorKind::NotFound => {
-            return in_the_way("it is a symbolic link to nothing");
-        }
-        Err(error) => return Err(Error::system("look at", path, error)),
-    };
-    if metadata.is_dir() {
-        return in_the_way("it is a directory");
-    }
-    if !metadata.is_file() {
-        return in_the_way("it is not a regular file");
-    }
-    if metadata.len() > LARGEST_COMPARED {
-        return Ok(Verb::Keep);
-    }
-    let present = read(path).map_err(|error| Error::system("read", path, error))?;
-    let mode = metadata.mode() & 0o7777;
-    Ok(match stripped(&present) {
-        [] if is_link => return in_the_way("it is a symbolic link to an empty file"),
-        [] => Verb::Fill,
-        text if text != stripped(contents.as_bytes()) => Verb::Keep,
-        _ if executable && mode & EXECUTE == 0 && !is_link => Verb::SetMode(runnable(mode)),
-        _ => Verb::Same,
-    })
+    Ok((found, verb))
 }
 
-/// `mode` with execution allowed to everyone who may read.
-pub(super) fn runnable(mode: u32) -> u32 {
-    mode | (mode & 0o444) >> 2
-}
-
-/// Whether a file with these contents counts as empty.
-pub(super) fn is_blank(contents: &[u8]) -> bool {
-    stripped(contents).is_empty()
-}
-
-/// Contents without the white space of ASCII at both ends.
-fn stripped(contents: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
-    let Some(first) = contents.iter().position(|byte| !is_blank(byte)) else { return &[] };
-    let end = contents.iter().rposition(|byte| !is_blank(byte)).map_or(first, |last| last + 1);
-    contents.get(first..end).unwrap_or_default()
-}
-
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    open_to_read(path)?.take(LARGEST_COMPARED).read_to_end(&mut contents)?;
-    Ok(contents)
+/// Whether a file that asks for these permission bits is a program.
+pub(super) fn is_executable(mode: u32) -> bool {
+    mode & 0o100 != 0
 }
 
 fn push_if_missing(missing: &mut Vec<PathBuf>, path: &Path) -> Result<(), Error> {
@@ -170,95 +131,18 @@ fn push_if_missing(missing: &mut Vec<PathBuf>, path: &Path) -> Result<(), Error>
     }
 }
 
-/// The permission bits that a new file asks for; the process's mask takes its part.
-pub(super) fn new_mode(executable: bool) -> u32 {
-    if executable { 0o777 } else { 0o666 }
-}
-
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::{PermissionsExt, symlink};
-    use std::os::unix::net::UnixListener;
+    use std::collections::BTreeMap;
+    use std::os::unix::fs::symlink;
 
     use super::super::address::Address;
     use super::super::find::Programs;
     use super::super::home::Home;
     use super::*;
 
-    const OURS: &str = "# ours\nkey value\n";
-
-    fn write(path: &Path, contents: &str, mode: u32) {
-        fs::write(path, contents).unwrap();
-        fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
-    }
-
-    fn verb_of(path: &Path, executable: bool) -> Result<Verb, String> {
-        verb(path, OURS, executable).map_err(|error| error.to_string())
-    }
-
-    #[test]
-    fn verb_follows_from_what_the_file_holds() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("f");
-        assert_eq!(verb_of(&path, false), Ok(Verb::Create));
-        let long = " ".repeat(1 << 21);
-        for (contents, expected) in [
-            ("", Verb::Fill),
-            (" \t\r\n\x0b\x0c", Verb::Fill),
-            (OURS, Verb::Same),
-            ("\n\n# ours\nkey value", Verb::Same),
-            ("# ours\nkey  value\n", Verb::Keep),
-            ("#", Verb::Keep),
-            ("\0", Verb::Keep),
-            (&format!("{OURS}{long}x"), Verb::Keep),
-            (&long, Verb::Keep),
-        ] {
-            write(&path, contents, 0o644);
-            let start: String = contents.chars().take(20).collect();
-            assert_eq!(verb_of(&path, false), Ok(expected), "{start:?}");
-        }
-    }
-
-    #[test]
-    fn script_of_ours_that_nobody_can_execute_gets_its_mode() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("f");
-        for (contents, mode, expected) in [
-            (OURS, 0o644, Verb::SetMode(0o755)),
-            (OURS, 0o600, Verb::SetMode(0o700)),
-            (OURS, 0o640, Verb::SetMode(0o750)),
-            (OURS, 0o755, Verb::Same),
-            (OURS, 0o700, Verb::Same),
-            ("other", 0o644, Verb::Keep),
-        ] {
-            write(&path, contents, mode);
-            assert_eq!(verb_of(&path, true), Ok(expected), "{contents:?} {mode:o}");
-        }
-    }
-
-    #[test]
-    fn symbolic_link_is_read_through_but_never_written_through() {
-        let directory = tempfile::tempdir().unwrap();
-        let (file, link) = (directory.path().join("f"), directory.path().join("l"));
-        symlink("f", &link).unwrap();
-        let refused = |why| Err(format!("cannot write '{}': {why}", link.display()));
-        assert_eq!(verb_of(&link, false), refused("it is a symbolic link to nothing"));
-        write(&file, " \n", 0o644);
-        assert_eq!(verb_of(&link, false), refused("it is a symbolic link to an empty file"));
-        write(&file, OURS, 0o644);
-        assert_eq!(verb_of(&link, true), Ok(Verb::Same));
-        write(&file, "other", 0o644);
-        assert_eq!(verb_of(&link, true), Ok(Verb::Keep));
-    }
-
-    #[test]
-    fn what_is_not_a_file_is_in_the_way() {
-        let directory = tempfile::tempdir().unwrap();
-        let refused = |path: &Path, why| Err(format!("cannot write '{}': {why}", path.display()));
-        assert_eq!(verb_of(directory.path(), false), refused(directory.path(), "it is a directory"));
-        let socket = directory.path().join("s");
-        let _listener = UnixListener::bind(&socket).unwrap();
-        assert_eq!(verb_of(&socket, false), refused(&socket, "it is not a regular file"));
+    fn draw(request: &Request) -> Result<Plan, Error> {
+        super::draw(request, &Templates::embedded().unwrap())
     }
 
     fn request(home: &Path) -> Request {
@@ -267,6 +151,8 @@ mod tests {
             home: Home::new(home, Path::new("/")).unwrap(),
             address: Address::default(),
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
+            set: BTreeMap::new(),
+            with: Vec::new(),
         }
     }
 

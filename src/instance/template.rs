@@ -3,59 +3,98 @@
 //! A template puts each name through the filter of the language that it stands in: `shell`, `zconfig`,
 //! `zconfig_directory`, or `word | zconfig` for a word of the `program` key. A variable that is not known is an error.
 
-use include_dir::{Dir, include_dir};
-use tera::{Context, Kwargs, State, Tera};
+use std::path::{Component, Path};
 
-use super::{Error, Request, home, quote};
+use include_dir::{Dir, include_dir};
+use tera::{Context, ErrorKind, Kwargs, State, Tera};
+
+use super::manifest::{self, Manifest};
+use super::stamp::stamped;
+use super::variables::{self, Variable};
+use super::{Error, Request, quote};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
-
-/// The files of an instance in the order in which they are written; with each, whether it is a program.
-const FILES: [(&str, bool); 3] = [("etc/zeo.conf", false), ("etc/zeoctl.conf", false), ("bin/zeoctl", true)];
 
 /// A file as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Rendered {
     /// Its path below the home.
-    pub name: &'static str,
+    pub name: String,
     /// What it holds.
     pub contents: String,
-    /// Whether it can be executed.
-    pub executable: bool,
+    /// The permission bits that it asks for.
+    pub mode: u32,
 }
 
-/// Renders the files of an instance.
-///
-/// # Errors
-/// [`Error::Template`] is a fault of the templates; [`Error::Inexpressible`] cannot come up, a home being text.
-pub fn render(request: &Request) -> Result<Vec<Rendered>, Error> {
-    let tera = engine()?;
-    let variables = variables(request)?;
-    let render = |(name, executable)| {
-        let contents = tera.render(name, &variables).map_err(|e| fault(name, &e))?;
-        Ok(Rendered { name, contents, executable })
-    };
-    FILES.into_iter().map(render).collect()
+/// Templates and the list of what is made of them.
+#[derive(Debug)]
+pub struct Templates {
+    engine: Tera,
+    manifest: Manifest,
+    variables: Vec<Variable>,
 }
 
-/// Everything that a template may name.
-fn variables(request: &Request) -> Result<Context, Error> {
-    let directory = |name| home::text("home", &request.home.join(name));
-    let mut variables = Context::new();
-    variables.insert("home", &home::text("home", request.home.path())?);
-    variables.insert("etc", &directory("etc")?);
-    variables.insert("log", &directory("log")?);
-    variables.insert("var", &directory("var")?);
-    variables.insert("name", &request.home.name());
-    variables.insert("address", &request.address.to_string());
-    variables.insert("server", &request.programs.server);
-    variables.insert("zdctl", &request.programs.zdctl);
-    variables.insert("zdrun", &request.programs.zdrun);
-    Ok(variables)
+impl Templates {
+    /// Those that are part of the program.
+    ///
+    /// # Errors
+    /// [`Error::Template`], a fault of the templates.
+    pub fn embedded() -> Result<Self, Error> {
+        let manifest = Manifest::read(manifest::NAME, embedded(manifest::NAME)?)?;
+        let mut engine = engine();
+        for entry in &manifest.files {
+            let name = entry.template();
+            engine.add_raw_template(name, embedded(name)?).map_err(|error| fault(name, &error))?;
+        }
+        let variables = manifest.variables.iter().map(manifest::Declared::variable).collect();
+        Ok(Self { engine, manifest, variables })
+    }
+
+    /// The list of files.
+    #[must_use]
+    pub fn manifest(&self) -> &Manifest {
+        &self.manifest
+    }
+
+    /// Renders the files of an instance.
+    ///
+    /// # Errors
+    /// [`Error::Template`] is a fault of the templates, [`Error::Variable`] one of the values;
+    /// [`Error::Inexpressible`] cannot come up, a home being text.
+    pub fn render(&self, request: &Request) -> Result<Vec<Rendered>, Error> {
+        let extras = self.manifest.extras();
+        if let Some(name) = request.with.iter().find(|name| !extras.contains(&name.as_str())) {
+            return Err(Error::NoExtra { name: name.clone(), known: extras.join(", ") });
+        }
+        let context = variables::context(request, &self.variables)?;
+        let render = |entry: &manifest::Entry| {
+            let name = entry.template();
+            let text = self.engine.render(name, &context).map_err(|error| fault(name, &error))?;
+            let path = self.path(&entry.path, &context)?;
+            Ok(Rendered { name: path, contents: stamped(&text), mode: entry.mode })
+        };
+        self.manifest.of(&request.with).map(render).collect()
+    }
+
+    /// The path that the manifest gives a file, its variables put in. It must stay below the home.
+    fn path(&self, path: &str, context: &Context) -> Result<String, Error> {
+        let at = format!("{}: path of '{path}'", manifest::NAME);
+        let path = if path.contains('{') {
+            self.engine.render_str(path, context, false).map_err(|error| fault(&at, &error))?
+        } else {
+            path.to_owned()
+        };
+        let plain = |component| matches!(component, Component::Normal(_));
+        if path.is_empty() || !Path::new(&path).components().all(plain) {
+            let message = format!("{} is no path below the home", quote::shown(&path));
+            return Err(Error::Template { name: at, line: 0, column: 0, message });
+        }
+        Ok(path)
+    }
 }
 
-/// Tera with our filters and every embedded template.
-fn engine() -> Result<Tera, Error> {
+/// Tera with our filters and no template.
+fn engine() -> Tera {
     let mut tera = Tera::new();
     tera.autoescape_on(Vec::<&str>::new());
     tera.register_filter("shell", |text: &str, _: Kwargs, _: &State<'_>| quote::shell(text));
@@ -66,25 +105,37 @@ fn engine() -> Result<Tera, Error> {
     tera.register_filter("word", |text: &str, _: Kwargs, _: &State<'_>| {
         quote::program_word(text).into_owned()
     });
-    for (name, _) in FILES {
-        let text = TEMPLATES.get_file(name).and_then(include_dir::File::contents_utf8);
-        let text =
-            text.ok_or_else(|| Error::Template { name: name.to_owned(), message: "missing".to_owned() })?;
-        tera.add_raw_template(name, text).map_err(|e| fault(name, &e))?;
-    }
-    Ok(tera)
+    tera
 }
 
-/// Tera's report has several lines, with a picture of the place; the first line and the place's are enough here.
+/// The text of an embedded template.
+fn embedded(name: &str) -> Result<&'static str, Error> {
+    let text = TEMPLATES.get_file(name).and_then(include_dir::File::contents_utf8);
+    text.ok_or_else(|| missing(name))
+}
+
+fn missing(name: &str) -> Error {
+    Error::Template { name: name.to_owned(), line: 0, column: 0, message: "there is no such file".to_owned() }
+}
+
+/// Tera's report has several lines, with a picture of the place; the message and the place itself are enough here.
 fn fault(name: &str, error: &tera::Error) -> Error {
-    let lines: Vec<_> = error.to_string().lines().map(|line| line.trim().to_owned()).collect();
-    Error::Template { name: name.to_owned(), message: lines.join(" ") }
+    let (name, line, column, message) = match error.kind() {
+        ErrorKind::SyntaxError(report) | ErrorKind::RenderingError(report) => {
+            let (span, file) = (report.span(), report.filename());
+            let name = if file.is_empty() { name } else { file };
+            (name, span.start_line, span.start_col + 1, report.message().to_owned())
+        }
+        _ => (name, 0, 0, error.to_string()),
+    };
+    let lines: Vec<_> = message.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    Error::Template { name: name.to_owned(), line, column, message: lines.join(" ") }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
     use std::ffi::OsStr;
-    use std::path::Path;
 
     use super::super::address::Address;
     use super::super::find::Programs;
@@ -100,11 +151,13 @@ mod tests {
                 zdctl: "/opt/it's/zdctl".to_owned(),
                 zdrun: "/opt/$x/zdrun".to_owned(),
             },
+            set: BTreeMap::new(),
+            with: Vec::new(),
         }
     }
 
     fn file(home: &str, name: &str) -> String {
-        let files = render(&request(home)).unwrap();
+        let files = Templates::embedded().unwrap().render(&request(home)).unwrap();
         files.into_iter().find(|file| file.name == name).unwrap().contents
     }
 
@@ -117,30 +170,56 @@ mod tests {
         value.to_owned()
     }
 
-    #[test]
-    fn every_embedded_template_is_rendered_and_every_file_has_one() {
-        let mut embedded: Vec<_> = TEMPLATES
-            .dirs()
-            .flat_map(Dir::files)
-            .chain(TEMPLATES.files())
-            .map(|file| file.path().to_str().unwrap())
-            .collect();
-        embedded.sort_unstable();
-        let mut listed = FILES.map(|(name, _)| name);
-        listed.sort_unstable();
-        assert_eq!(embedded, listed);
-        let rendered: Vec<_> = render(&request("/srv/zeo")).unwrap().into_iter().map(|f| f.name).collect();
-        assert_eq!(rendered, FILES.map(|(name, _)| name));
+    /// The names of all that is embedded.
+    fn collect<'a>(directory: &'a Dir<'a>, names: &mut BTreeSet<&'a str>) {
+        names.extend(directory.files().map(|file| file.path().to_str().unwrap()));
+        directory.dirs().for_each(|directory| collect(directory, names));
     }
 
     #[test]
-    fn variable_that_is_not_known_is_an_error_that_names_the_template() {
-        let mut tera = engine().unwrap();
-        tera.add_raw_template("x", "a\n{{ hoem }}").unwrap();
-        let error = tera.render("x", &variables(&request("/srv/zeo")).unwrap()).unwrap_err();
-        let message = fault("x", &error).to_string();
-        assert!(message.starts_with("template x: ") && message.contains("hoem"), "{message}");
+    fn every_embedded_template_makes_a_file_and_every_file_has_one() {
+        let templates = Templates::embedded().unwrap();
+        let mut names = BTreeSet::new();
+        collect(&TEMPLATES, &mut names);
+        let listed = templates.manifest.files.iter().map(manifest::Entry::template).chain([manifest::NAME]);
+        assert_eq!(names, listed.collect());
+        let mut everything = request("/srv/zeo");
+        everything.with = templates.manifest.extras().into_iter().map(str::to_owned).collect();
+        assert_eq!(templates.render(&everything).unwrap().len(), templates.manifest.files.len());
+        let plain = templates.render(&request("/srv/zeo")).unwrap();
+        let plain: Vec<_> = plain.iter().map(|file| (file.name.as_str(), file.mode)).collect();
+        assert_eq!(plain, [("etc/zeo.conf", 0o666), ("etc/zeoctl.conf", 0o666), ("bin/zeoctl", 0o777)]);
+    }
+
+    #[test]
+    fn every_file_is_known_again_by_its_second_line() {
+        for file in Templates::embedded().unwrap().render(&request("/srv/zeo")).unwrap() {
+            let stamped = crate::instance::stamp::Stamped::read(file.contents.as_bytes());
+            assert!(stamped.is_pristine(), "{}", file.name);
+            assert!(
+                file.contents.lines().nth(1).unwrap().starts_with("# Made by mkzeoinst "),
+                "{}",
+                file.name
+            );
+        }
+    }
+
+    #[test]
+    fn variable_that_is_not_known_is_an_error_that_names_the_place() {
+        let mut templates = Templates::embedded().unwrap();
+        templates.engine.add_raw_template("etc/zeo.conf", "a\n  {{ hoem }}").unwrap();
+        let message = templates.render(&request("/srv/zeo")).unwrap_err().to_string();
+        assert!(message.starts_with("template etc/zeo.conf:2:6: ") && message.contains("hoem"), "{message}");
         assert!(!message.contains('\n'), "{message}");
+    }
+
+    #[test]
+    fn extra_that_does_not_exist_is_refused() {
+        let mut other = request("/srv/zeo");
+        other.with = vec!["nothing".to_owned()];
+        let error = Templates::embedded().unwrap().render(&other).unwrap_err();
+        assert!(error.is_usage());
+        assert!(error.to_string().starts_with("there is no 'nothing' to add"), "{error}");
     }
 
     #[test]
@@ -160,7 +239,7 @@ mod tests {
 
     #[test]
     fn root_directory_as_home_makes_no_double_slash() {
-        for (name, _) in FILES {
+        for name in ["etc/zeo.conf", "etc/zeoctl.conf", "bin/zeoctl"] {
             let text = file("/", name).replace("#!/bin", "");
             assert!(!text.contains("//"), "{text}");
         }

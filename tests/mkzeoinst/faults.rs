@@ -7,6 +7,7 @@ use std::path::Path;
 use walkdir::WalkDir;
 
 use super::{have, install, mkzeoinst};
+use crate::golden;
 use crate::sandbox::Sandbox;
 use crate::sandbox::run::{Outcome, Run};
 
@@ -31,13 +32,15 @@ fn traced(sandbox: &Sandbox, calls: &str, what: &str, nth: usize) -> Run {
     strace.arg(sandbox.path("bin/mkzeoinst")).args(["zeo", "19999"])
 }
 
-/// The contents of every file below `zeo`, temporary ones apart, with the path of the sandbox taken out.
+/// The contents of every file below `zeo`, temporary ones apart, with the path of the sandbox
+/// and the checksums of texts with it taken out.
 fn files(sandbox: &Sandbox) -> BTreeMap<String, String> {
     let root = sandbox.root().to_str().unwrap();
     let entries = WalkDir::new(sandbox.path("zeo")).into_iter().filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file() && !is_temporary(entry.path()));
     let read = |path: &Path| {
-        (path.to_str().unwrap().replace(root, ""), fs::read_to_string(path).unwrap().replace(root, ""))
+        let contents = fs::read_to_string(path).unwrap().replace(root, "");
+        (path.to_str().unwrap().replace(root, ""), golden::without_checksums(&contents))
     };
     files.map(|entry| read(entry.path())).collect()
 }
