@@ -37,7 +37,7 @@ impl Tid {
         Some(Self::at(time).max(after)).filter(|tid| *tid <= Self::MAX)
     }
 
-    /// Seconds since 1970 UTC as Python has them: a float, rounded to microseconds.
+    /// Seconds since 1970 UTC as Python has them, a float (`TimeStamp.timeTime` of persistent).
     #[must_use]
     #[allow(clippy::cast_precision_loss)] // a float is what Python has too
     pub fn seconds(self) -> f64 {
@@ -46,7 +46,9 @@ impl Tid {
         let (months, day) = (days / 31, days % 31);
         let whole = ((first_of(months / 12 + FIRST_YEAR, months % 12) + day) * 1440 + minute) * 60;
         let part = (self.0 & 0xffff_ffff) as f64 * 60.0 / 4_294_967_296.0;
-        whole as f64 + (part * 1e6).round() / 1e6
+        // Python counts from 1900 and rounds there; the last digit shows it.
+        let before_1970 = (first_of(FIRST_YEAR, 0) * 86_400) as f64;
+        (whole as f64 - before_1970 + part) + before_1970
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod crash;
 mod faults;
+mod python;
 mod simulated;
 
 use std::path::PathBuf;
