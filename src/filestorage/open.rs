@@ -169,31 +169,38 @@ impl Opening<'_> {
         }
     }
 
-    /// Whether the last records before `end` are where the index says; then the id of the last transaction.
+    /// Whether the first records of the last transaction before `end` that has some are where the index says; then the id of
+    /// the last transaction. (Records of earlier ones need not be the current ones of their objects.)
     fn fits(&self, index: &Index, end: u64) -> Result<Tid, String> {
         const RECORDS: usize = 5;
         if end > self.size {
             return Err(format!("it is for a longer file, of {end} bytes"));
         }
         let snapshot = Snapshot { disk: self.disk.clone(), path: self.path.into(), end };
-        let (mut end, mut last, mut checked) = (end, None, 0);
-        while checked < RECORDS {
-            let found = snapshot.transaction_before(end).map_err(|error| error.to_string())?;
-            let Some((start, header)) = found else { break };
+        let (mut end, mut last) = (end, None);
+        while let Some((start, header)) =
+            snapshot.transaction_before(end).map_err(|error| error.to_string())?
+        {
             last = last.or(Some(header.tid));
             if ![Status::NORMAL, Status::PACKED, Status::UNDONE].contains(&header.status) {
                 return Err(format!("the transaction at byte {start} is not a finished one"));
             }
             let (mut at, records_end) = (start + header.full_length(), start + header.length);
-            while header.status != Status::UNDONE && at < records_end && checked < RECORDS {
+            if header.status == Status::UNDONE || at >= records_end {
+                end = start;
+                continue;
+            }
+            for _ in 0..RECORDS {
                 let record = snapshot.record(at, None).map_err(|error| error.to_string())?;
                 if index.get(record.header.oid) != Some(at) || record.header.transaction != start {
                     return Err(format!("object {} is not where it says", record.header.oid));
                 }
                 at += record.header.full_length().unwrap_or(u64::MAX);
-                checked += 1;
+                if at >= records_end {
+                    break;
+                }
             }
-            end = start;
+            break;
         }
         last.ok_or_else(|| "there is no transaction".to_owned())
     }
