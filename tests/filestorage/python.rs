@@ -1,6 +1,6 @@
 //! The same files through both: what one writes the other reads, and given the same ids both write the same bytes.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -71,7 +71,7 @@ fn dump(storage: &FileStorage) -> String {
     let mut out = String::new();
     let (last, length, size) = (storage.last_tid(), storage.length(), storage.size());
     writeln!(out, "last {last} length {length} size {size}").unwrap();
-    let (mut tids, mut oids) = (Vec::new(), BTreeMap::new());
+    let (mut tids, mut oids) = (Vec::new(), BTreeSet::new());
     let mut walk = storage.iterate(None, None).unwrap();
     while let Some((found, meta)) = walk.next().unwrap() {
         let status = if meta.packed { "p" } else { " " };
@@ -80,12 +80,12 @@ fn dump(storage: &FileStorage) -> String {
         tids.push(found);
         let mut records = walk.records().unwrap();
         while let Some(record) = records.next().unwrap() {
-            oids.insert(record.oid, ());
+            oids.insert(record.oid);
             let data = record.data.map_or("none".to_owned(), |data| shown(&data));
             writeln!(out, " record {} {data} {}", hex(record.oid.to_bytes()), tid(record.data_tid)).unwrap();
         }
     }
-    for oid in oids.into_keys() {
+    for oid in oids {
         dump_object(storage, oid, &tids, &mut out);
     }
     for (tid, changed) in storage.last_transactions(5).unwrap() {
