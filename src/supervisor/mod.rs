@@ -5,6 +5,7 @@
 //! readiness into events and actions into system calls. It must not know of flags, files or defaults: it is handed
 //! plain settings.
 
+mod announce;
 mod claim;
 mod clients;
 mod error;

@@ -15,6 +15,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::announce::LINE_FD;
 use super::output::{self, Output};
 use super::state::{Policy, Snapshot, State};
 use crate::config::Runner;
@@ -95,6 +96,8 @@ impl Origin {
     pub fn command(&self, resume: &str) -> std::process::Command {
         let mut command = std::process::Command::new(&self.executable);
         command.args(&self.arguments).current_dir(&self.directory).env(RESUME, resume);
+        // The descriptor of that number is another by then.
+        command.env_remove(LINE_FD);
         command
     }
 

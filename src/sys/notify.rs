@@ -1,7 +1,12 @@
-//! The socket on which a started program says that it is ready (`sd_notify(3)`).
+//! The socket on which a started program says that it is ready (`sd_notify(3)`), and the way to such a socket of somebody
+//! else's.
 
+use std::ffi::OsStr;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::linux::net::SocketAddrExt;
+use std::os::unix::ffi::OsStrExt;
+use std::os::unix::net::{SocketAddr, UnixDatagram};
 
 use nix::cmsg_space;
 use nix::errno::Errno;
@@ -9,6 +14,7 @@ use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, UnixCredentials, bind,
     getsockname, recvmsg, setsockopt, socket, sockopt,
 };
+use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getsid};
 
 /// The longest message that is taken, in bytes; a longer one is cut.
@@ -87,12 +93,70 @@ impl AsFd for NotifySocket {
     }
 }
 
+/// The way to whoever wants to know of this process's state.
+#[derive(Debug)]
+pub struct Notifier {
+    socket: UnixDatagram,
+    address: SocketAddr,
+}
+
+impl Notifier {
+    /// To the socket that a `NOTIFY_SOCKET` names: a path, or `@` and an abstract name.
+    ///
+    /// # Errors
+    /// A name that no socket can have; a system that is out of descriptors.
+    pub fn to(name: &OsStr) -> io::Result<Self> {
+        let address = match name.as_bytes().strip_prefix(b"@") {
+            Some(name) => SocketAddr::from_abstract_name(name)?,
+            None => SocketAddr::from_pathname(name)?,
+        };
+        let socket = UnixDatagram::unbound()?;
+        socket.set_nonblocking(true)?;
+        Ok(Self { socket, address })
+    }
+
+    /// Sends a message of lines `NAME=VALUE`, without waiting.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::WouldBlock`] where the receiver has too many unread; others where there is none.
+    pub fn send(&self, message: &str) -> io::Result<()> {
+        self.socket.send_to_addr(message.as_bytes(), &self.address).map(drop)
+    }
+}
+
+/// The time as `MONOTONIC_USEC` gives it, in microseconds; 0 where the system has no such clock.
+#[must_use]
+pub fn monotonic_microseconds() -> i64 {
+    clock_gettime(ClockId::CLOCK_MONOTONIC)
+        .map_or(0, |now| now.tv_sec().saturating_mul(1_000_000).saturating_add(now.tv_nsec() / 1000))
+}
+
 #[cfg(test)]
 mod tests {
-    use std::os::linux::net::SocketAddrExt;
-    use std::os::unix::net::{SocketAddr, UnixDatagram};
-
     use super::*;
+
+    #[test]
+    fn message_is_sent_to_an_abstract_name_and_to_a_path() {
+        let own = std::process::id().cast_signed();
+        let notify = NotifySocket::open().unwrap();
+        let notifier = Notifier::to(OsStr::new(notify.address())).unwrap();
+        notifier.send("READY=1").unwrap();
+        assert_eq!(notify.next_from(own).as_deref(), Some("READY=1"));
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("notify");
+        let receiver = UnixDatagram::bind(&path).unwrap();
+        let notifier = Notifier::to(path.as_os_str()).unwrap();
+        notifier.send("STATUS=x").unwrap();
+        let mut buffer = [0; 64];
+        let length = receiver.recv(&mut buffer).unwrap();
+        assert_eq!(&buffer[..length], b"STATUS=x");
+        let full = std::iter::repeat_with(|| notifier.send("x")).find_map(Result::err).unwrap();
+        assert_eq!(full.kind(), io::ErrorKind::WouldBlock);
+        drop(receiver);
+        assert_ne!(notifier.send("x").unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(Notifier::to(OsStr::new(&"x".repeat(200))).is_err());
+        assert!(monotonic_microseconds() > 0);
+    }
 
     #[test]
     fn message_is_taken_from_the_program_only() {

@@ -1,5 +1,6 @@
 //! `zdrun` as a process: what its starter, its clients, its program and the system see of it.
 
+mod announce;
 mod clients;
 mod clock;
 mod counting;

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::super::Error;
+use super::super::announce;
 use super::super::output::Output;
 use super::super::program::Command;
 use super::super::resume::RESUME;
@@ -113,7 +114,7 @@ impl Manager<'_> {
             file,
             words,
             environment: &self.environment,
-            hidden: &[READY_FD, RESUME],
+            hidden: &[READY_FD, RESUME, announce::LINE_FD, announce::WATCHDOG_USEC, announce::WATCHDOG_PID],
             output: self.output.as_ref().map(Output::input),
             own_session,
             note,

@@ -52,8 +52,15 @@ impl Manager<'_> {
                     self.happen(Event::Terminate);
                 }
                 number::HUP | number::USR2 => {
+                    let announcer = self.announcer.as_ref().filter(|_| signal == number::HUP);
+                    if let Some(announcer) = announcer {
+                        announcer.reloading();
+                    }
                     if let Err(why) = self.reopen_logs() {
                         self.say(Level::ERROR, &why);
+                    }
+                    if let Some(announcer) = self.announcer.as_ref().filter(|_| signal == number::HUP) {
+                        announcer.reloaded();
                     }
                     self.hand_on(signal);
                 }

@@ -13,6 +13,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::Error;
+use super::announce::Announcer;
 use super::claim::Claim;
 use super::clients::{Clients, Wants};
 use super::output::{self, Output};
@@ -75,6 +76,8 @@ pub struct Manager<'a> {
     claim: Claim,
     clients: Clients,
     report: &'a mut Report,
+    /// Who manages this manager.
+    announcer: Option<Announcer>,
     /// In daemon mode: what becomes of the program's output.
     output: Option<Output>,
     notify: NotifySocket,
@@ -162,6 +165,8 @@ impl<'a> Manager<'a> {
             claim,
             clients: Clients::default(),
             report,
+            // A daemon has left whoever started it.
+            announcer: if runner.daemon { None } else { Announcer::of_this_process() },
             output,
             notify,
             adopted: None,
@@ -190,6 +195,7 @@ impl<'a> Manager<'a> {
     /// for events any more.
     pub fn run(mut self) -> Result<Exit, Error> {
         self.begin()?;
+        self.announce();
         loop {
             if let Some(status) = self.state.ended() {
                 return self.end(status);
@@ -206,6 +212,7 @@ impl<'a> Manager<'a> {
             }
             self.watch_group();
             self.tell_watchers();
+            self.announce();
         }
     }
 
@@ -245,6 +252,7 @@ impl<'a> Manager<'a> {
             output.drain();
         }
         self.tell_watchers();
+        self.announce();
         match self.failure {
             // A log that is on stderr for want of another has said it already.
             Some(error) if self.log_elsewhere => Err(error),
@@ -269,7 +277,15 @@ impl<'a> Manager<'a> {
     fn limit(&self, now: Duration) -> Option<Duration> {
         let looks = self.state.awaited_group().is_some() && self.adopted_words.is_some();
         let look = looks.then(|| now.saturating_add(LOOK_AGAIN));
-        let dues = [self.state.deadline(), self.clients.deadline(), self.deaf_until, self.quiet_from, look];
+        let announcement = self.announcer.as_ref().and_then(Announcer::due);
+        let dues = [
+            self.state.deadline(),
+            self.clients.deadline(),
+            self.deaf_until,
+            self.quiet_from,
+            look,
+            announcement,
+        ];
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
     }
 

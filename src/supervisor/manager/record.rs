@@ -2,7 +2,8 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::super::state::describe;
+use super::super::announce::Told;
+use super::super::state::{State, describe};
 use super::Manager;
 use crate::control::{Mood, StatusRecord};
 
@@ -45,6 +46,19 @@ impl Manager<'_> {
         }
     }
 
+    /// Tells whoever manages this manager, if there is anything new.
+    pub(super) fn announce(&mut self) {
+        let now = self.now();
+        if let Some(announcer) = &mut self.announcer {
+            let told = Told {
+                ready: self.state.up().is_some(),
+                stopping: self.state.mood() == Mood::Exiting,
+                status: in_words(&self.state, self.note.as_deref()),
+            };
+            announcer.tell(told, now);
+        }
+    }
+
     /// Tells those who watch, if there is anything new.
     pub(super) fn tell_watchers(&mut self) {
         if !self.clients.are_watching() {
@@ -65,6 +79,23 @@ impl Manager<'_> {
             self.clients.tell_watchers(&record);
             self.shown = Some(shown);
         }
+    }
+}
+
+/// The state in a line for a person.
+fn in_words(state: &State, note: Option<&str>) -> String {
+    match (state.pid(), state.mood()) {
+        (Some(pid), Mood::Up) if state.up().is_some() => match note {
+            Some(note) => format!("program running; pid={pid}; {note}"),
+            None => format!("program running; pid={pid}"),
+        },
+        (Some(pid), Mood::Up) => format!("program starting; pid={pid}"),
+        (Some(pid), _) => format!("program stopping; pid={pid}"),
+        (None, Mood::Up) => match state.last_end().map(describe) {
+            Some(how) => format!("program to be started again; last exit: {how}"),
+            None => "program to be started".to_owned(),
+        },
+        (None, _) => "program not running".to_owned(),
     }
 }
 
