@@ -11,6 +11,7 @@ mod golden;
 mod layering;
 mod mkzeoinst;
 mod peers;
+mod pickle_peer;
 mod readme;
 mod sandbox;
 mod zconfig;

@@ -4,8 +4,30 @@
 //! A pickle is a program for a stack machine. [`Value`] is what such a program makes without running any code: plain
 //! values, and, where the program names a class or calls something, that it does so. Nothing is ever imported or called.
 //!
+//! The machine (`machine`) builds a flat table of nodes that refer to each other by number, since a pickle may use a value
+//! before it is complete, several times, or inside itself. Only then a tree is made of it (`tree`), which is where shared
+//! values become copies: the number of values, the bytes in them and the depth are bounded there again, so that a few
+//! bytes cannot ask for gigabytes ("memo bomb") and everything that walks a [`Value`] may recurse.
+//!
 //! Promises: any bytes are fit input; depth, length and memory are bounded, nothing recurses by the depth of the input, and
 //! nothing panics. It must not know what the values mean.
+
+mod decode;
+mod encode;
+mod error;
+mod input;
+mod literal;
+mod machine;
+mod number;
+mod record;
+#[cfg(test)]
+mod tests;
+mod tree;
+
+pub use decode::{Globals, Limits, Policy, any_global, decode, decode_first, server_global};
+pub use encode::{EncodeError, encode};
+pub use error::Error;
+pub use record::{Class, class_of, persistent_ids};
 
 /// A value of Python, as far as bytes can tell.
 #[derive(Debug, Clone, PartialEq)]
@@ -16,19 +38,20 @@ pub enum Value {
     Bool(bool),
     /// An integer of up to 64 bits.
     Int(i64),
-    /// A longer one: two's complement, little-endian, as LONG1 has it.
+    /// A longer one: two's complement, little-endian, as short as possible, as LONG1 has it.
     Long(Vec<u8>),
     /// A float.
     Float(f64),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// Text.
+    /// Text. Also the strings of Python 2, of which nobody knows whether they are bytes, as long as they are ASCII (others
+    /// are [`Value::Bytes`]): an id may come as either, see [`Value::as_bytes`].
     Text(String),
     /// A tuple.
     Tuple(Vec<Value>),
     /// A list.
     List(Vec<Value>),
-    /// A dict, in its order.
+    /// A dict, in its order. A key that comes twice has its last value.
     Dict(Vec<(Value, Value)>),
     /// A class or function, by its names: `module.name`.
     Global {
@@ -39,6 +62,8 @@ pub enum Value {
     },
     /// What a call gives, which is not carried out: an instance, a set.
     Call(Box<Call>),
+    /// A reference to an object that lives outside of the pickle, by what its owner calls it.
+    Persistent(Box<Value>),
 }
 
 /// A call that a pickle asks for.
@@ -48,6 +73,47 @@ pub struct Call {
     pub callable: Value,
     /// With what: a tuple.
     pub arguments: Value,
+    /// Whether the instance is made by the class's `__new__` alone (NEWOBJ) rather than by calling it.
+    pub new: bool,
     /// The state that the result is given (BUILD), if any.
     pub state: Option<Value>,
+}
+
+impl Value {
+    /// The bytes, of bytes and of text.
+    #[must_use]
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match self {
+            Self::Bytes(bytes) => Some(bytes),
+            Self::Text(text) => Some(text.as_bytes()),
+            _ => None,
+        }
+    }
+
+    /// The number, of an integer of up to 64 bits and of a truth value.
+    #[must_use]
+    pub fn as_int(&self) -> Option<i64> {
+        match self {
+            Self::Int(number) => Some(*number),
+            Self::Bool(truth) => Some(i64::from(*truth)),
+            _ => None,
+        }
+    }
+
+    /// The items of a tuple or list.
+    #[must_use]
+    pub fn items(&self) -> Option<&[Self]> {
+        match self {
+            Self::Tuple(items) | Self::List(items) => Some(items),
+            _ => None,
+        }
+    }
+
+    /// What a dict has for a text.
+    #[must_use]
+    pub fn get(&self, key: &str) -> Option<&Self> {
+        let Self::Dict(pairs) = self else { return None };
+        let found = |(k, _): &&(Self, Self)| matches!(k, Self::Text(text) if text == key);
+        pairs.iter().rev().find(found).map(|(_, value)| value)
+    }
 }

@@ -1,0 +1,160 @@
+//! Pickles against zodbpickle: the same bytes for the same values, both ways.
+
+use std::fs;
+
+use zeo_server::pickle::{Limits, Policy, any_global, class_of, decode, encode, persistent_ids};
+
+use crate::peers;
+use crate::sandbox::Sandbox;
+
+const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+
+/// Random values as a message has them, seeded. Each is written as ZEO writes it, and as the other protocols and the
+/// pickler with a memo do.
+const WRITE: &str = r"
+import io, random, struct, sys
+from zodbpickle import pickle
+from ZEO.asyncio.marshal import encode
+r = random.Random(int(sys.argv[1]))
+def leaf():
+    return r.choice([
+        lambda: None, lambda: True, lambda: False,
+        lambda: r.randrange(-2**r.randrange(1, 2200), 2**r.randrange(1, 2200)),
+        lambda: r.choice([0, 255, 256, 65535, 65536, 2**31-1, 2**31, -1, -2**31, -2**31-1, 2**63-1, 2**63, -2**63, -2**63-1]),
+        lambda: r.random() * 10 ** r.randrange(-300, 300),
+        lambda: r.choice([0.0, -0.0, float('inf'), float('-inf')]),
+        lambda: bytes(r.randrange(256) for _ in range(r.choice([0, 1, 8, 255, 256, 300]))),
+        lambda: ''.join(chr(r.choice([r.randrange(32, 127), r.randrange(0xd800), 10, 92, r.randrange(0xe000, 0x110000)])) for _ in range(r.randrange(9))),
+        lambda: r.choice([set, frozenset, bytes, KeyError]),
+    ])()
+def value(depth):
+    if depth == 0 or r.random() < .3: return leaf()
+    n = r.choice([0, 1, 1, 2, 3, 4, 5])
+    if r.random() < .01: n = r.choice([999, 1000, 1001, 2000, 2001])
+    sub = (lambda: leaf()) if n > 9 else (lambda: value(depth - 1))
+    return r.choice([
+        lambda: tuple(sub() for _ in range(n)),
+        lambda: [sub() for _ in range(n)],
+        lambda: {key(i): sub() for i in range(n)},
+        lambda: {key(i) for i in range(min(n, 1))},
+        lambda: (lambda x: [x, x, (x,)])(leaf()),
+    ])()
+def key(i):
+    return r.choice([i, 'k%d' % i, b'k%d' % i, (i, b'x')])
+def put(out, data): out.write(struct.pack('>I', len(data)) + data)
+with open(sys.argv[2], 'wb') as out:
+    for _ in range(1500):
+        v = value(4)
+        put(out, encode(1, False, 'x', v))
+        for protocol in (0, 1, 2, 3):
+            f = io.BytesIO(); pickle.Pickler(f, protocol).dump((1, False, 'x', v)); put(out, f.getvalue())
+";
+
+/// Whether what we wrote again is what it was before.
+const READ: &str = r"
+import builtins, io, struct, sys
+from zodbpickle import pickle
+sys.modules['__builtin__'] = sys.modules['exceptions'] = builtins  # what protocols below 3 call it
+def get(f):
+    head = f.read(4)
+    return f.read(struct.unpack('>I', head)[0]) if head else None
+count = 0
+with open(sys.argv[1], 'rb') as before, open(sys.argv[2], 'rb') as after:
+    while True:
+        a, b = get(before), get(after)
+        if a is None: break
+        assert repr(pickle.loads(a)) == repr(pickle.loads(b)), (a, b)
+        count += 1
+print(count)
+";
+
+fn frames(bytes: &[u8]) -> Vec<&[u8]> {
+    let mut rest = bytes;
+    let mut found = Vec::new();
+    while let Some((head, after)) = rest.split_first_chunk::<4>() {
+        let (frame, after) = after.split_at(u32::from_be_bytes(*head) as usize);
+        found.push(frame);
+        rest = after;
+    }
+    found
+}
+
+#[test]
+fn what_zodbpickle_writes_is_read_and_written_alike() {
+    let Some(python) = peers::python() else { return };
+    let sandbox = Sandbox::new();
+    let seed = std::env::var("ZEO_SEED").unwrap_or_else(|_| "7".to_owned());
+    sandbox.command(&python).arg("-c").arg(WRITE).arg(&seed).arg(sandbox.path("before")).run();
+    let before = fs::read(sandbox.path("before")).unwrap();
+    let mut after = Vec::new();
+    let frames = frames(&before);
+    for (number, frame) in frames.iter().enumerate() {
+        let value = decode(frame, &ANY).unwrap_or_else(|e| panic!("{e}: {}", frame.escape_ascii()));
+        let mut written = Vec::new();
+        encode(&value, &mut written).unwrap();
+        if number % 5 == 0 {
+            let same = written.iter().zip(*frame).take_while(|(a, b)| a == b).count();
+            let place = |bytes: &[u8]| {
+                bytes[same.saturating_sub(20)..bytes.len().min(same + 20)].escape_ascii().to_string()
+            };
+            assert!(written == *frame, "frame {number}, byte {same}: {} {}", place(frame), place(&written));
+        }
+        after.extend(u32::try_from(written.len()).unwrap().to_be_bytes());
+        after.extend(written);
+    }
+    fs::write(sandbox.path("after"), after).unwrap();
+    let read = sandbox.command(&python).arg("-c").arg(READ);
+    let read = read.arg(sandbox.path("before")).arg(sandbox.path("after"));
+    read.stdout(format!("{}\n", frames.len())).run();
+}
+
+/// Records as ZODB's serializer writes them: a tree of persistent objects of several classes.
+const RECORDS: &str = r"
+import struct, sys, ZODB, transaction
+from ZODB.utils import get_pickle_metadata
+from ZODB.serialize import referencesf
+from BTrees.OOBTree import OOBTree
+from persistent.mapping import PersistentMapping
+from persistent.list import PersistentList
+db = ZODB.DB(sys.argv[2])
+c = db.open()
+root = c.root()
+root['t'] = OOBTree({str(i): PersistentList([i]) for i in range(200)})
+root['m'] = PersistentMapping(a=root['t'], l=[[[PersistentList()]]])
+root['m']['self'] = root
+transaction.commit()
+with open(sys.argv[1], 'wb') as out:
+    def put(data): out.write(struct.pack('>I', len(data)) + data)
+    oid = None
+    while True:
+        o, tid, data, oid = db.storage.record_iternext(oid)
+        put(data)
+        put('.'.join(get_pickle_metadata(data)).encode())
+        put(b''.join(referencesf(data)))
+        if oid is None: break
+";
+
+#[test]
+fn classes_and_references_of_records_are_those_that_zodb_finds() {
+    let Some(python) = peers::python() else { return };
+    let sandbox = Sandbox::new();
+    sandbox
+        .command(&python)
+        .arg("-c")
+        .arg(RECORDS)
+        .arg(sandbox.path("out"))
+        .arg(sandbox.path("Data.fs"))
+        .run();
+    let out = fs::read(sandbox.path("out")).unwrap();
+    let frames = frames(&out);
+    assert!(frames.len() > 600, "{}", frames.len());
+    for found in frames.chunks(3) {
+        let [record, name, references] = found else { panic!("three each") };
+        let class = class_of(record).unwrap();
+        assert_eq!(format!("{}.{}", class.module, class.name).as_bytes(), *name);
+        let ids = persistent_ids(record).unwrap();
+        let ids: Vec<&[u8]> =
+            ids.iter().map(|id| id.as_bytes().or_else(|| id.items()?.first()?.as_bytes()).unwrap()).collect();
+        assert_eq!(ids.concat(), *references);
+    }
+}
