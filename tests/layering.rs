@@ -26,9 +26,12 @@ const FLOORS: &[(&str, u8)] = &[
 /// Outside crates and the modules that may name them.
 const HOMES: &[(&str, &[&str])] = &[
     ("clap", &["cli"]),
+    ("clap_complete", &["cli"]),
+    ("clap_mangen", &["cli"]),
     ("include_dir", &["instance"]),
     ("libc", &["sys"]),
     ("nix", &["sys"]),
+    ("pulldown_cmark", &["cli"]),
     ("rustyline", &["shell"]),
     ("serde", &["config", "instance", "shell"]),
     ("serde_json", &["shell"]),

@@ -9,6 +9,7 @@ mod exit_status;
 mod filestorage;
 mod golden;
 mod layering;
+mod manual;
 mod mkzeoinst;
 mod peers;
 mod pickle_peer;

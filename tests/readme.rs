@@ -132,9 +132,13 @@ fn failures(sandbox: &Sandbox, path: &str, examples: &[Example]) -> Vec<String> 
     failures
 }
 
+fn document(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(name);
+    fs::read_to_string(path).unwrap_or_else(|error| panic!("{name}: {error}"))
+}
+
 fn readme() -> String {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("README.md");
-    fs::read_to_string(path).expect("README.md is UTF-8 text")
+    document("README.md")
 }
 
 #[test]
@@ -165,14 +169,31 @@ fn commands_for_a_fresh_machine_are_marked_for_ci() {
     assert!(main_job.contains("mkzeoinst"), "{main_job}");
 }
 
-#[test]
-fn examples_print_what_is_shown() {
+/// Asserts that the examples of a document print what it shows, where these directories come first on the search path.
+#[track_caller]
+fn assert_shown(name: &str, first: &[&Path]) {
     let sandbox = Sandbox::new();
     let programs = Path::new(env!("CARGO_BIN_EXE_zdctl")).parent().expect("it lies in a directory");
-    let path = std::env::var("PATH").expect("the search path is UTF-8");
-    let found = failures(&sandbox, &format!("{}:{path}", programs.display()), &examples(&readme()));
-    assert!(found.is_empty(), "{}", found.join("\n"));
+    let rest = std::env::var("PATH").expect("the search path is UTF-8");
+    let directories = first.iter().copied().chain([programs]).map(|path| path.display().to_string());
+    let path = directories.chain([rest]).collect::<Vec<_>>().join(":");
+    let examples = examples(&document(name));
+    assert!(!examples.is_empty(), "{name} has no example");
+    let found = failures(&sandbox, &path, &examples);
+    assert!(found.is_empty(), "{name}\n{}", found.join("\n"));
     sandbox.assert_no_process_left();
+}
+
+#[test]
+fn examples_print_what_is_shown() {
+    assert_shown("README.md", &[]);
+}
+
+#[test]
+fn examples_of_the_manuals_print_what_is_shown() {
+    for program in zeo_server::cli::manual::PROGRAMS {
+        assert_shown(&format!("docs/{}.md", program.name), &[]);
+    }
 }
 
 const SAMPLE: &str = "\

@@ -7,8 +7,8 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use clap::Parser;
 use clap::error::ErrorKind;
+use clap::{Command, CommandFactory, FromArgMatches, Parser};
 
 use crate::exit::Exit;
 use crate::instance::address::Address;
@@ -22,6 +22,8 @@ use crate::instance::{Error, Request, start};
 use crate::sys::reason::reason;
 use crate::sys::user::own_uid;
 
+use super::manual;
+
 /// Make the home of a ZEO server instance: HOME with bin, etc, log and var in it, two configuration files and the
 /// script bin/zeoctl, which starts and stops the server.
 ///
@@ -30,7 +32,8 @@ use crate::sys::user::own_uid;
 #[command(name = "mkzeoinst", version)]
 struct Arguments {
     /// The directory to make; its ancestors are made as well
-    home: OsString,
+    #[arg(required_unless_present_any = ["install_man", "install_completions"])]
+    home: Option<OsString>,
 
     #[arg(
         value_name = "[HOST:]PORT",
@@ -50,13 +53,27 @@ struct Arguments {
     /// Start the instance, and wait until its server answers
     #[arg(long)]
     start: bool,
+
+    #[command(flatten)]
+    manual: manual::Wanted,
+}
+
+/// The options, as they are told of.
+pub(super) fn command() -> Command {
+    Arguments::command()
+        .override_usage(
+            "mkzeoinst [OPTIONS] HOME [[HOST:]PORT]\n       \
+             mkzeoinst [--install-man DIR] [--install-completions DIR]",
+        )
+        .max_term_width(100)
+        .after_long_help("Exit status: 0 done, 1 not done, 2 wrong command line.")
 }
 
 /// Runs `mkzeoinst`.
 #[must_use]
 pub fn main() -> ExitCode {
     let mut output = Output::default();
-    let exit = match Arguments::try_parse() {
+    let exit = match command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => match make(&arguments, &mut output) {
             Ok(()) => Exit::Success,
             Err(error) => {
@@ -83,13 +100,17 @@ pub fn main() -> ExitCode {
 }
 
 fn make(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
+    // Without a home, clap has seen to it that there is something else to do.
+    let Some(home) = &arguments.home else {
+        return manual::install(&arguments.manual, &mut |step| output.step(step));
+    };
     let address = Address::parse(&arguments.address, own_uid() == 0)?;
     let current = env::current_dir().map_err(|source| Error::System {
         verb: "find",
         path: PathBuf::from("."),
         source,
     })?;
-    let home = Home::new(Path::new(&arguments.home), &current)?;
+    let home = Home::new(Path::new(home), &current)?;
     let places = Places::new(env::current_exe().ok().as_deref(), env::var_os("PATH").as_deref(), &current);
     let server = arguments.server.as_deref().map(|server| current.join(server));
     let programs = Programs::find(&places, server.as_deref())?;

@@ -8,6 +8,7 @@ use crate::config::{self, Flags};
 use crate::exit::Exit;
 use crate::shell;
 
+pub mod manual;
 pub mod mkzeoinst;
 pub mod options;
 pub mod zdctl;

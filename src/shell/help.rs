@@ -134,6 +134,27 @@ pub(super) fn text(name: &str) -> Option<&'static str> {
     all.find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
+/// An action, as it is told of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Described {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, in one line without a period.
+    pub summary: &'static str,
+}
+
+/// All actions.
+pub fn actions() -> impl Iterator<Item = Described> {
+    let all = DOCUMENTED.iter().chain(ADDITIONAL);
+    all.map(|(name, text)| Described { name, summary: summary(name, text) })
+}
+
+fn summary(name: &str, text: &'static str) -> &'static str {
+    let line = text.lines().find(|line| line.starts_with(name)).or_else(|| text.lines().next());
+    let line = line.unwrap_or_default();
+    line.split_once("-- ").map_or(line, |(_, summary)| summary).trim_end_matches('.')
+}
+
 /// The names of all actions.
 pub(super) fn names() -> impl Iterator<Item = &'static str> {
     DOCUMENTED.iter().chain(ADDITIONAL).map(|(name, _)| *name)

@@ -46,6 +46,8 @@ use action::Action;
 pub use check::GOOD;
 use client::Client;
 pub use failure::Failure;
+pub use help::{Described, actions};
+pub use show::TOPICS;
 
 /// What a session needs of the command line that it serves.
 pub trait Host {

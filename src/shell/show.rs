@@ -31,7 +31,7 @@ impl Session<'_> {
 }
 
 /// The topics of `show`.
-pub(super) const TOPICS: &[&str] = &["options", "python", "all"];
+pub const TOPICS: &[&str] = &["options", "python", "all"];
 
 /// The peers' rows in their order and in Python's notation, then ours.
 fn options(settings: &Settings, interactive: bool) -> String {

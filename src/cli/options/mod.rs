@@ -11,11 +11,12 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args, CommandFactory, FromArgMatches, Parser};
+use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, ValueHint};
 use thiserror::Error;
 
 use crate::config::{self, Flags, Wrong};
 use crate::control::repr::{Escapes, quote};
+use crate::shell;
 
 /// Why there is nothing to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -87,7 +88,7 @@ pub struct ManagerTyped {
 /// # Errors
 /// A text to print instead, or what is wrong.
 pub fn zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
-    let line: ZdctlLine = parse("zdctl", arguments)?;
+    let line: ZdctlLine = parse(zdctl_command, arguments)?;
     let mut flags = line.shared.flags().map_err(Outcome::Usage)?;
     line.add_to(&mut flags).map_err(Outcome::Usage)?;
     Ok(Typed { flags, action: line.action, schema_given: !line.shared.schema.is_empty() })
@@ -98,7 +99,7 @@ pub fn zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
 /// # Errors
 /// A text to print instead, or what is wrong.
 pub fn zdrun(arguments: &[OsString]) -> Result<ManagerTyped, Outcome> {
-    let line: ZdrunLine = parse("zdrun", arguments)?;
+    let line: ZdrunLine = parse(zdrun_command, arguments)?;
     let mut flags = line.shared.flags().map_err(Outcome::Usage)?;
     flags.program = Some(line.program).filter(|words| !words.is_empty());
     Ok(ManagerTyped { flags, check: line.check > 0 })
@@ -106,31 +107,31 @@ pub fn zdrun(arguments: &[OsString]) -> Result<ManagerTyped, Outcome> {
 
 /// Control a server that zdrun keeps running
 #[derive(Debug, Parser)]
-#[command(name = "zdctl", version, infer_long_args = true, after_help = ACTIONS)]
+#[command(name = "zdctl", version, infer_long_args = true)]
 struct ZdctlLine {
     #[command(flatten)]
     shared: Shared,
     /// Program to run, with its arguments, in one word
-    #[arg(short = 'p', long, value_name = "PROGRAM", allow_hyphen_values = true)]
+    ///
+    /// It is split at white space, or, where it has a quote or a backslash, as a shell would.
+    #[arg(short = 'p', long, value_name = "PROGRAM", allow_hyphen_values = true, value_hint = ValueHint::CommandString)]
     program: Vec<OsString>,
     /// Enter the interactive shell, after the action if there is one
     #[arg(short = 'i', long, action = ArgAction::Count)]
     interactive: u8,
     /// Log file that the action logtail shows
-    #[arg(short = 'l', long, value_name = "FILE", allow_hyphen_values = true)]
+    #[arg(short = 'l', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     logfile: Vec<OsString>,
     /// How long a start may take [default: 300]
+    ///
+    /// That long it may take the program to be up, its start test included. The program is not stopped when the time is
+    /// over.
     #[arg(short = 'T', long, value_name = "SECONDS", allow_hyphen_values = true)]
     start_timeout: Vec<OsString>,
     /// What to do, with its arguments
     #[arg(value_name = "ACTION", trailing_var_arg = true)]
     action: Vec<OsString>,
 }
-
-const ACTIONS: &str = "\
-Actions: start, stop, restart, status, kill, wait, foreground (fg), logtail, logreopen,
-reopen_transcript, check, show, help. Without an action an interactive shell is entered.
-Use 'zdctl help ACTION' for help on an action.";
 
 /// Run a program and start it again when it ends
 #[derive(Debug, Parser)]
@@ -139,10 +140,12 @@ struct ZdrunLine {
     #[command(flatten)]
     shared: Shared,
     /// Check the configuration and what it names, and start nothing
+    ///
+    /// All that is wrong is told, each with its line; exit status 0 or 2.
     #[arg(long, action = ArgAction::Count)]
     check: u8,
     /// Program to run, with its arguments
-    #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
     program: Vec<OsString>,
 }
 
@@ -150,12 +153,20 @@ struct ZdrunLine {
 #[derive(Debug, Args)]
 struct Shared {
     /// Longest delay between restarts [default: 10]
+    ///
+    /// A program that does not last is started again after 1 second, then 2, and so on. Where the delay comes to this, the
+    /// manager gives up, unless -f is given.
     #[arg(short = 'b', long, value_name = "SECONDS", allow_hyphen_values = true)]
     backoff_limit: Vec<OsString>,
     /// Configuration file
-    #[arg(short = 'C', long, alias = "configuration", value_name = "FILE", allow_hyphen_values = true)]
+    ///
+    /// In the language of ZConfig, or in TOML if its name ends in .toml. Options take precedence over it.
+    #[arg(short = 'C', long, alias = "configuration", value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     configure: Vec<OsString>,
     /// Detach from the terminal
+    ///
+    /// The program's input is then /dev/null, and its output goes to the transcript. The command returns when the program
+    /// is up.
     #[arg(short = 'd', long, action = ArgAction::Count)]
     daemon: u8,
     /// Stay on the terminal, whatever the configuration file says
@@ -168,27 +179,65 @@ struct Shared {
     #[arg(short = 'm', long, value_name = "MASK", allow_hyphen_values = true)]
     umask: Vec<OsString>,
     /// Control socket [default: zdsock]
-    #[arg(short = 's', long, value_name = "PATH", allow_hyphen_values = true)]
+    ///
+    /// A Unix socket, through which zdctl and zdrun talk. Its directory must be there.
+    #[arg(short = 's', long, value_name = "PATH", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     socket_name: Vec<OsString>,
     /// Accepted for the sake of old scripts, and ignored
-    #[arg(short = 'S', long, value_name = "FILE", allow_hyphen_values = true)]
+    #[arg(short = 'S', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     schema: Vec<OsString>,
     /// File for the program's output in daemon mode [default: /dev/null]
-    #[arg(short = 't', long, value_name = "FILE", allow_hyphen_values = true)]
+    #[arg(short = 't', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     transcript: Vec<OsString>,
     /// User to run as, name or number
-    #[arg(short = 'u', long, value_name = "USER", allow_hyphen_values = true)]
+    ///
+    /// Only root can become another user. The program has all groups of the user.
+    #[arg(short = 'u', long, value_name = "USER", allow_hyphen_values = true, value_hint = ValueHint::Username)]
     user: Vec<OsString>,
     /// Exit statuses of the program after which it is not restarted, separated by commas [default: 0,2]
     #[arg(short = 'x', long, value_name = "LIST", allow_hyphen_values = true)]
     exit_codes: Vec<OsString>,
     /// Set a key of the configuration file: section/key=value
+    ///
+    /// As if it stood in the file: -X runner/backoff-limit=20. May be given several times, and needs -C.
     #[arg(short = 'X', value_name = "SETTING", allow_hyphen_values = true)]
     overrides: Vec<OsString>,
     /// Working directory of the program in daemon mode
-    #[arg(short = 'z', long, value_name = "DIRECTORY", allow_hyphen_values = true)]
+    ///
+    /// It must be there. Without it, the program has the directory in which the manager was started.
+    #[arg(short = 'z', long, value_name = "DIRECTORY", allow_hyphen_values = true, value_hint = ValueHint::DirPath)]
     directory: Vec<OsString>,
 }
+
+/// The options of `zdctl` as they are told of: with the actions, which the parser takes for any words.
+#[must_use]
+pub fn zdctl_command() -> Command {
+    let names: Vec<_> = shell::actions().map(|action| action.name).collect();
+    let short = format!(
+        "Actions: {}.\nWithout an action an interactive shell is entered. 'zdctl help ACTION' explains one.",
+        names.join(", ")
+    );
+    let lines: Vec<_> =
+        shell::actions().map(|action| format!("  {:<18} {}\n", action.name, action.summary)).collect();
+    let long = format!(
+        "Actions:\n{}\nWithout an action an interactive shell is entered. 'zdctl help ACTION' explains one.\n\n\
+         Exit status: 0 done, 1 not done, 2 wrong command line or configuration; of status 3 not running,\n4 not known; of \
+         reload 7 not running; of a program that was run its own.",
+        lines.concat()
+    );
+    ZdctlLine::command().max_term_width(WIDTH).after_help(short).after_long_help(long)
+}
+
+/// The options of `zdrun` as they are told of.
+#[must_use]
+pub fn zdrun_command() -> Command {
+    let long = "Exit status: 0 the program was stopped, or in daemon mode is up; 1 it cannot be kept up; 2 wrong command\n\
+                line or configuration; of exit-codes its own.";
+    ZdrunLine::command().max_term_width(WIDTH).after_long_help(long)
+}
+
+/// How wide a line may get on a wide terminal.
+const WIDTH: usize = 100;
 
 impl Shared {
     fn flags(&self) -> Result<Flags, UsageError> {
@@ -254,12 +303,21 @@ fn once<T: PartialEq>(
     Ok(last)
 }
 
-fn parse<T: CommandFactory + FromArgMatches>(name: &str, arguments: &[OsString]) -> Result<T, Outcome> {
+/// Parses the words after the program's name. What is `told` of the options is made only for those who ask for it.
+fn parse<T: CommandFactory + FromArgMatches>(
+    told: fn() -> Command,
+    arguments: &[OsString],
+) -> Result<T, Outcome> {
     let mut command = T::command();
-    let words = std::iter::once(OsStr::new(name)).chain(arguments.iter().map(OsString::as_os_str));
-    let matches = command.try_get_matches_from_mut(words);
+    let name = command.get_name().to_owned();
+    let words = || std::iter::once(OsStr::new(&name)).chain(arguments.iter().map(OsString::as_os_str));
+    let matches = command.try_get_matches_from_mut(words());
     matches.and_then(|matches| T::from_arg_matches(&matches)).map_err(|error| match error.kind() {
-        ErrorKind::DisplayHelp | ErrorKind::DisplayVersion => Outcome::Text(error.render().to_string()),
+        ErrorKind::DisplayHelp => {
+            let told = told().try_get_matches_from(words()).err();
+            Outcome::Text(told.unwrap_or(error).render().to_string())
+        }
+        ErrorKind::DisplayVersion => Outcome::Text(error.render().to_string()),
         kind => Outcome::Usage(usage_error(kind, &error, &command, arguments)),
     })
 }

@@ -132,7 +132,7 @@ fn help_and_version_are_texts() {
     for (line, part) in [
         (&["-h"][..], "Usage: zdctl [OPTIONS] [ACTION]..."),
         (&["--help"], "--backoff-limit <SECONDS>"),
-        (&["--he"], "Actions: start, stop,"),
+        (&["--he"], "Actions:\n  EOF "),
         (&["--version"], concat!("zdctl ", env!("CARGO_PKG_VERSION"), "\n")),
     ] {
         match zdctl(&words(line)) {
