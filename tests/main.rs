@@ -1,6 +1,7 @@
 //! The integration tests, one binary: each module is a subject.
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
+mod boot;
 mod control_document;
 mod control_peer;
 mod end_to_end;

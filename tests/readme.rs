@@ -86,15 +86,17 @@ fn marked_command(text: &str, marker: &str) -> Option<String> {
     Some(lines.join("\n"))
 }
 
-/// The output with every process id of `pid=N` left open.
+/// The output with every process id of `pid=N` and `kill(N, ` left open.
 fn without_pids(text: &str) -> String {
-    let mut parts = text.split("pid=");
-    let mut open = parts.next().unwrap_or_default().to_owned();
-    for part in parts {
-        open.push_str("pid=[..]");
-        open.push_str(part.trim_start_matches(|c: char| c.is_ascii_digit()));
-    }
-    open
+    let open_after = |text: &str, mark: &str| {
+        let mut parts = text.split(mark);
+        let mut open = parts.next().unwrap_or_default().to_owned();
+        for part in parts {
+            open.extend([mark, "[..]", part.trim_start_matches(|c: char| c.is_ascii_digit())]);
+        }
+        open
+    };
+    open_after(&open_after(text, "pid="), "kill(")
 }
 
 /// Runs the examples; returns what went otherwise than shown.
@@ -167,6 +169,8 @@ fn commands_for_a_fresh_machine_are_marked_for_ci() {
     let main_job = marked_command(&readme, "ci:main").expect("there is a main job");
     assert!(main_job.contains("cargo install --path . --locked"), "{main_job}");
     assert!(main_job.contains("mkzeoinst"), "{main_job}");
+    let package = marked_command(&document("docs/packaging.md"), "ci:package").expect("there is a package");
+    assert!(package.contains("cargo deb"), "{package}");
 }
 
 /// Asserts that the examples of a document print what it shows, where these directories come first on the search path.
@@ -194,6 +198,15 @@ fn examples_of_the_manuals_print_what_is_shown() {
     for program in zeo_server::cli::manual::PROGRAMS {
         assert_shown(&format!("docs/{}.md", program.name), &[]);
     }
+}
+
+/// Until there is a server of our own, it is that of the peers.
+#[test]
+fn examples_of_the_tutorial_print_what_is_shown() {
+    let Some(python) = crate::peers::python() else { return };
+    let peers = Sandbox::new();
+    std::os::unix::fs::symlink(python.with_file_name("runzeo"), peers.path("runzeo")).expect("a link");
+    assert_shown("docs/tutorial.md", &[peers.root()]);
 }
 
 const SAMPLE: &str = "\
