@@ -1,44 +1,62 @@
 //! The way of a transaction: voted, finished, made durable together with others, published.
 //!
 //! ```text
-//!            vote            finish             fsync            publish
-//!   Free -> Voting -> Voted -------> queue ----------> batch -----------> index
-//!              |        |    status ' '     all that wait,     one after the other,
-//!              +--------+--> Free           by one thread      in their order
-//!            error   abort: truncate
+//!            vote           finish         write, fsync        publish
+//!   Free -> Voting -> Voted ------> queue ------------> batch ---------> index
+//!              |        |           all that wait, by one     one after the other,
+//!              +--------+--> Free   thread                    in their order
+//!            error    abort
 //! ```
 //!
 //! What is in the queue or the batch is in `recent` too: the next transaction must not contradict it.
+//!
+//! A vote promises that the finish will not fail. A small transaction stays in memory until it is in the batch, and at its
+//! vote the space for it is set aside on the disk. For a write to a file waits while an fsync of the file runs (ext4 and XFS
+//! have it wait for the journal), so that with a write in each vote hardly two transactions would ever share an fsync. A
+//! large transaction, and any where space cannot be set aside, is written at its vote, with a status that says that it
+//! is not finished; it waits until nothing else is on its way, so that there is never a gap before it.
 
 use std::collections::{HashMap, HashSet};
 use std::mem;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::SystemTime;
 
+use super::disk::Disk;
 use super::format::{LARGEST_POSITION, STATUS_AT, Status};
 use super::snapshot::Snapshot;
-use super::vote::{self, Plan, Planned, Present};
-use super::write::{self, Failure, Placed};
+use super::vote::{self, Now, Place, Plan, Planned, Present};
+use super::write::{self, Failure, Placed, Written};
 use super::{Core, LOGGER, locked};
 use crate::storage::{Error, Finished, Oid, Ticket, Tid, Transaction, Vote};
+
+/// The largest transaction that stays in memory until it is made durable.
+const SMALL: u64 = 256 << 10;
+/// Bytes of such transactions that may wait.
+const WAITING: usize = 16 << 20;
+/// Space that is set aside at a time.
+const RESERVE: u64 = 4 << 20;
 
 /// Where the transactions on their way are.
 #[derive(Default)]
 pub(super) struct Commit {
     phase: Phase,
-    /// The end of the last finished transaction: the next one is written there.
+    /// The end of the last finished transaction: the next one is placed there.
     end: u64,
     /// The last finished transaction.
     last: Tid,
     /// The end of the last transaction that is on the disk for certain.
     durable: u64,
-    /// Where the records of transactions are that are finished but not yet published.
-    recent: HashMap<Oid, u64>,
+    /// The current records of objects that finished transactions changed which are not yet published.
+    recent: HashMap<Oid, Now>,
     /// Finished transactions that wait for their fsync.
-    pub(super) queue: Vec<Pending>,
+    queue: Vec<Pending>,
+    /// Others are being written and published.
+    busy: bool,
     tickets: u64,
-    /// Why nothing can be written any more.
-    broken: Option<Error>,
+    /// Times that finished transactions were lost, and why.
+    losses: u64,
+    lost: Option<Error>,
     pub(super) closing: bool,
 }
 
@@ -47,22 +65,24 @@ enum Phase {
     #[default]
     Free,
     Voting,
-    Voted(Voted),
+    Voted(Ticket, Voted),
 }
 
 struct Voted {
-    ticket: Ticket,
     placed: Placed,
     status: Status,
     /// The last record of each object.
-    records: Vec<(Oid, u64)>,
+    records: Vec<(Oid, Now)>,
+    /// All of it; empty: it is in the file.
+    bytes: Vec<u8>,
 }
 
 /// A finished transaction that is not yet published.
 pub(super) struct Pending {
-    pub(super) tid: Tid,
-    pub(super) end: u64,
-    pub(super) records: Vec<(Oid, u64)>,
+    pub(super) placed: Placed,
+    pub(super) records: Vec<(Oid, Now)>,
+    /// What is to be written; empty: it is in the file.
+    pub(super) bytes: Vec<u8>,
     pub(super) finished: Finished,
 }
 
@@ -72,12 +92,35 @@ impl Commit {
         Self { end, last, durable: end, ..Self::default() }
     }
 
-    /// A batch is published.
-    pub(super) fn done(&mut self, end: u64, records: &[(Oid, u64)]) {
-        self.durable = end;
-        for (oid, at) in records {
-            if self.recent.get(oid) == Some(at) {
+    fn is_idle(&self) -> bool {
+        self.queue.is_empty() && !self.busy
+    }
+
+    /// All that wait; they are on their way then.
+    pub(super) fn next_batch(&mut self) -> Option<Vec<Pending>> {
+        let batch = mem::take(&mut self.queue);
+        self.busy = !batch.is_empty();
+        self.busy.then_some(batch)
+    }
+
+    /// A transaction is published.
+    pub(super) fn published(&mut self, pending: &Pending) {
+        self.durable = pending.placed.end();
+        for (oid, now) in &pending.records {
+            if self.recent.get(oid) == Some(now) {
                 self.recent.remove(oid);
+            }
+        }
+    }
+
+    /// The transaction of this ticket; the storage is free then.
+    fn take(&mut self, ticket: Ticket) -> Result<Voted, Error> {
+        match mem::take(&mut self.phase) {
+            Phase::Voted(of, voted) if of == ticket => Ok(voted),
+            other => {
+                self.phase = other;
+                let none = || Error::Transaction("this transaction has not been voted on".to_owned());
+                Err(self.lost.clone().unwrap_or_else(none))
             }
         }
     }
@@ -87,83 +130,119 @@ impl Commit {
 struct WithRecent<'a>(&'a Core);
 
 impl Present for WithRecent<'_> {
-    fn position(&self, oid: Oid) -> Option<u64> {
+    fn find(&self, oid: Oid) -> Option<Place> {
         // In this order: a record leaves `recent` when it is in the index.
         let recent = locked(&self.0.commit).recent.get(&oid).copied();
-        recent.or_else(|| self.0.published().index.get(oid))
+        recent.map(Place::Recent).or_else(|| self.0.published().index.get(oid).map(Place::At))
     }
 }
 
 impl Core {
     /// See [`Storage::vote`](crate::storage::Storage::vote).
     pub(super) fn vote(&self, transaction: &Transaction) -> Result<Vote, Error> {
-        let (snapshot, last) = self.begin_vote()?;
-        let result = self.judge_and_write(transaction, &snapshot, last);
+        let looks_back = vote::looks_back(transaction.steps()?);
+        let base = self.begin_vote(looks_back)?;
+        let result = self.judge_and_write(transaction, &base);
         let mut commit = locked(&self.commit);
         commit.phase = Phase::Free;
-        // The disk failed meanwhile: whoever saw that left the truncation to us, who were still writing.
-        if let Some(error) = commit.broken.clone() {
-            self.truncate(snapshot.disk.as_ref(), commit.durable);
+        // What this one builds on is gone.
+        if let Some(error) = commit.lost.clone().filter(|_| commit.losses != base.losses) {
             return Err(error);
         }
-        match result {
-            Ok(Ok(mut voted)) => {
+        match result? {
+            Ok(voted) => {
                 commit.tickets += 1;
-                let ticket = Ticket(commit.tickets);
-                let tid = voted.placed.tid;
-                voted.ticket = ticket;
-                commit.phase = Phase::Voted(voted);
+                let (ticket, tid) = (Ticket(commit.tickets), voted.placed.tid);
+                commit.phase = Phase::Voted(ticket, voted);
                 Ok(Vote::Written { ticket, tid, changed: Vec::new() })
             }
-            Ok(Err(conflicts)) => Ok(conflicts),
-            Err(error) => Err(error),
+            Err(conflicts) => Ok(conflicts),
         }
     }
 
     /// Takes the storage for a vote.
-    fn begin_vote(&self) -> Result<(Snapshot, Tid), Error> {
+    fn begin_vote(&self, when_idle: bool) -> Result<Base, Error> {
         if self.read_only.load(Ordering::Acquire) {
             return Err(Error::ReadOnly);
         }
-        let snapshot = self.published().snapshot(&self.path);
         let mut commit = locked(&self.commit);
         if !matches!(commit.phase, Phase::Free) {
             return Err(Error::Transaction("another transaction has been voted on".to_owned()));
         }
         commit.phase = Phase::Voting;
-        Ok((Snapshot { end: commit.end, ..snapshot }, commit.last))
+        while when_idle && !commit.is_idle() {
+            commit = self.idle.wait(commit).unwrap_or_else(PoisonError::into_inner);
+        }
+        let (end, last, losses) = (commit.end, commit.last, commit.losses);
+        drop(commit);
+        let snapshot = Snapshot { end, ..self.published().snapshot(&self.path) };
+        Ok(Base { snapshot, last, losses })
     }
 
-    fn judge_and_write(
-        &self,
-        transaction: &Transaction,
-        snapshot: &Snapshot,
-        last: Tid,
-    ) -> Result<Result<Voted, Vote>, Error> {
-        let meta = &transaction.meta;
-        let tid = new_tid(meta.tid, last)?;
+    fn judge_and_write(&self, transaction: &Transaction, base: &Base) -> Result<Result<Voted, Vote>, Error> {
+        let (snapshot, meta) = (&base.snapshot, &transaction.meta);
+        let tid = new_tid(meta.tid, base.last)?;
         let planned = match vote::plan(transaction, snapshot, &WithRecent(self))? {
             Plan::Write(planned) => planned,
             Plan::Conflicts(conflicts) => return Ok(Err(Vote::Conflicts(conflicts))),
         };
         let placed = Placed::new(tid, snapshot.end, meta, &planned).ok_or(Error::Quota)?;
         self.check_room(&placed, &planned)?;
-        let header = write::header(&placed, meta)?;
+        let status = if meta.packed { Status::PACKED } else { Status::NORMAL };
+        let header = placed.header(meta, status)?;
         self.raise_largest_oid(&planned);
-        match write::write(snapshot.disk.as_ref(), &placed, &header, transaction, &planned) {
-            Ok(records) => {
-                let status = if meta.packed { Status::PACKED } else { Status::NORMAL };
-                let records = last_of_each(records);
-                Ok(Ok(Voted { ticket: Ticket(0), placed, status, records }))
+        let disk = snapshot.disk.as_ref();
+        let written = if self.stays_in_memory(disk, &placed)? {
+            write::write(None, &placed, &header, transaction, &planned)
+        } else {
+            self.wait_until_idle(base)?;
+            let header = placed.header(meta, Status::CHECKPOINT)?;
+            write::write(Some(disk), &placed, &header, transaction, &planned)
+        };
+        match written {
+            Ok(Written { records, bytes }) => {
+                Ok(Ok(Voted { placed, status, records: last_of_each(records), bytes }))
             }
-            Err(failure) => {
-                self.truncate(snapshot.disk.as_ref(), placed.start);
-                Err(match failure {
-                    Failure::Disk(error) => self.log_failure(snapshot.failed("write", error)),
-                    Failure::Spool(error) => self.log_failure(error),
-                })
+            Err(Failure::Spool(error)) => {
+                self.truncate(disk, placed.start);
+                Err(self.log_failure(error))
+            }
+            Err(Failure::Disk(error)) => {
+                self.truncate(disk, placed.start);
+                Err(self.log_failure(snapshot.failed("write", error)))
             }
         }
+    }
+
+    /// Whether a transaction is written only when it is made durable: it is small, and there is space for it.
+    fn stays_in_memory(&self, disk: &dyn Disk, placed: &Placed) -> Result<bool, Error> {
+        let waiting: usize = locked(&self.commit).queue.iter().map(|pending| pending.bytes.len()).sum();
+        if placed.full_length() > SMALL || waiting > WAITING {
+            return Ok(false);
+        }
+        if placed.end() <= self.reserved.load(Ordering::Acquire) {
+            return Ok(true);
+        }
+        // Where space is scarce, no more than is needed.
+        let reserved = disk.reserve(placed.start, RESERVE).map(|can| (can, RESERVE)).or_else(|_| {
+            let needed = placed.full_length();
+            disk.reserve(placed.start, needed).map(|can| (can, needed))
+        });
+        let reserved = reserved.map_err(|error| super::snapshot::failed("write", &self.path, error));
+        let (can, length) = reserved.map_err(|error| self.log_failure(error))?;
+        if can {
+            self.reserved.store(placed.start + length, Ordering::Release);
+        }
+        Ok(can)
+    }
+
+    /// Waits until all that this transaction builds on is in the file, or lost.
+    fn wait_until_idle(&self, base: &Base) -> Result<(), Error> {
+        let mut commit = locked(&self.commit);
+        while !commit.is_idle() {
+            commit = self.idle.wait(commit).unwrap_or_else(PoisonError::into_inner);
+        }
+        commit.lost.clone().filter(|_| commit.losses != base.losses).map_or(Ok(()), Err)
     }
 
     /// No record may begin behind the quota, or where no index can name it.
@@ -189,23 +268,23 @@ impl Core {
     }
 
     fn try_finish(&self, ticket: Ticket, finished: Finished) -> Result<(), (Error, Finished)> {
-        let disk = self.published().disk.clone();
         let mut commit = locked(&self.commit);
         let voted = match commit.take(ticket) {
             Ok(voted) => voted,
             Err(error) => return Err((error, finished)),
         };
-        let placed = &voted.placed;
-        if let Err(error) = disk.write(&[voted.status.0], placed.start + STATUS_AT) {
-            self.truncate(disk.as_ref(), placed.start);
-            let error = super::snapshot::failed("write", &self.path, error);
-            return Err((self.log_failure(error), finished));
+        let Voted { placed, status, records, bytes } = voted;
+        if bytes.is_empty() {
+            let disk = self.published().disk.clone();
+            if let Err(error) = disk.write(&[status.0], placed.start + STATUS_AT) {
+                self.truncate(disk.as_ref(), placed.start);
+                let error = super::snapshot::failed("write", &self.path, error);
+                return Err((self.log_failure(error), finished));
+            }
         }
-        commit.end = placed.end();
-        commit.last = placed.tid;
-        commit.recent.extend(voted.records.iter().copied());
-        let Voted { placed, records, .. } = voted;
-        commit.queue.push(Pending { tid: placed.tid, end: placed.end(), records, finished });
+        (commit.end, commit.last) = (placed.end(), placed.tid);
+        commit.recent.extend(records.iter().copied());
+        commit.queue.push(Pending { placed, records, bytes, finished });
         drop(commit);
         self.work.notify_one();
         Ok(())
@@ -213,9 +292,11 @@ impl Core {
 
     /// See [`Storage::abort`](crate::storage::Storage::abort).
     pub(super) fn abort(&self, ticket: Ticket) {
-        let disk = self.published().disk.clone();
         let mut commit = locked(&self.commit);
-        if let Ok(voted) = commit.take(ticket) {
+        if let Ok(voted) = commit.take(ticket)
+            && voted.bytes.is_empty()
+        {
+            let disk = self.published().disk.clone();
             self.truncate(disk.as_ref(), voted.placed.start);
         }
     }
@@ -223,15 +304,25 @@ impl Core {
     /// Takes back what has been voted on and nothing else.
     pub(super) fn abort_any(&self) {
         let ticket = match &locked(&self.commit).phase {
-            Phase::Voted(voted) => voted.ticket,
+            Phase::Voted(ticket, _) => *ticket,
             _ => return,
         };
         self.abort(ticket);
     }
 
+    /// Gives back the space that was set aside.
+    pub(super) fn release_reserved(&self) {
+        if self.reserved.load(Ordering::Acquire) > 0 {
+            let end = locked(&self.commit).durable;
+            self.truncate(self.published().disk.clone().as_ref(), end);
+        }
+    }
+
     /// Cuts the file off where the last transaction ends. If that fails there is something behind the end that the next
     /// start would look at: nothing more may be written.
-    fn truncate(&self, disk: &dyn super::disk::Disk, end: u64) {
+    fn truncate(&self, disk: &dyn Disk, end: u64) {
+        // What was set aside behind the end is given back as well.
+        self.reserved.store(0, Ordering::Release);
         if let Err(error) = disk.truncate(end) {
             self.read_only.store(true, Ordering::Release);
             let path = self.path.display();
@@ -246,43 +337,52 @@ impl Core {
         error
     }
 
-    /// After a failed fsync nobody knows what is on the disk: Linux may have dropped what it could not write, and the next
-    /// fsync would succeed. So nothing that waits is ever published, and nothing is written any more.
-    pub(super) fn give_up(&self, error: &Error, batch: Vec<Pending>) {
-        self.read_only.store(true, Ordering::Release);
+    /// Gives up all that is finished but not durable, and what builds on it: the batch could not be written, or not be
+    /// made durable. After the latter nobody knows what is on the disk (Linux may have dropped what it could not write, and the
+    /// next fsync would succeed): nothing is written any more.
+    pub(super) fn give_up(&self, error: &Error, batch: Vec<Pending>, for_good: bool) {
         let path = self.path.display();
-        let message = format_args!("{error}; {path} is read-only from now on: check the disk, then restart");
-        self.log.critical(LOGGER, message);
-        let disk = self.published().disk.clone();
+        if for_good {
+            self.read_only.store(true, Ordering::Release);
+            let message =
+                format_args!("{error}; {path} is read-only from now on: check the disk, then restart");
+            self.log.critical(LOGGER, message);
+        } else {
+            self.log.error(LOGGER, format_args!("{error}; the transactions on their way are aborted"));
+        }
+        let (disk, last) = {
+            let published = self.published();
+            (published.disk.clone(), published.last)
+        };
         let mut commit = locked(&self.commit);
-        commit.broken = Some(error.clone());
+        (commit.end, commit.last, commit.busy) = (commit.durable, last, false);
+        commit.lost = Some(error.clone());
+        commit.losses += 1;
         commit.recent.clear();
         let waiting = mem::take(&mut commit.queue);
-        if !matches!(commit.phase, Phase::Voting) {
+        if matches!(commit.phase, Phase::Voted(..)) {
             commit.phase = Phase::Free;
-            self.truncate(disk.as_ref(), commit.durable);
         }
+        self.truncate(disk.as_ref(), commit.durable);
         drop(commit);
+        self.idle.notify_all();
         for pending in batch.into_iter().chain(waiting) {
             (pending.finished)(Err(error.clone()));
         }
     }
+
+    /// A batch is published: those that wait for nothing else to be on its way may go on.
+    pub(super) fn batch_done(&self) {
+        locked(&self.commit).busy = false;
+        self.idle.notify_all();
+    }
 }
 
-impl Commit {
-    /// The transaction of this ticket; the storage is free then.
-    fn take(&mut self, ticket: Ticket) -> Result<Voted, Error> {
-        if let Some(error) = &self.broken {
-            return Err(error.clone());
-        }
-        match mem::take(&mut self.phase) {
-            Phase::Voted(voted) if voted.ticket == ticket => Ok(voted),
-            other => {
-                self.phase = other;
-                Err(Error::Transaction("this transaction has not been voted on".to_owned()))
-            }
-        }
-    }
+/// What a vote builds on.
+struct Base {
+    snapshot: Snapshot,
+    last: Tid,
+    losses: u64,
 }
 
 /// The id of the next transaction.
@@ -299,7 +399,7 @@ fn new_tid(given: Option<Tid>, last: Tid) -> Result<Tid, Error> {
 }
 
 /// Each object once, with its last record.
-fn last_of_each(mut records: Vec<(Oid, u64)>) -> Vec<(Oid, u64)> {
+fn last_of_each(mut records: Vec<(Oid, Now)>) -> Vec<(Oid, Now)> {
     if records.len() > 1 {
         let mut seen = HashSet::with_capacity(records.len());
         records.reverse();

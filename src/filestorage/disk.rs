@@ -24,6 +24,12 @@ pub trait Disk: Send + Sync {
     /// What the system says.
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()>;
 
+    /// Sees to it that writing these bytes will not fail for want of space; the file does not grow. False: it cannot.
+    ///
+    /// # Errors
+    /// There is no space.
+    fn reserve(&self, offset: u64, length: u64) -> io::Result<bool>;
+
     /// Cuts the file off.
     ///
     /// # Errors
@@ -229,6 +235,10 @@ impl Disk for File {
 
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         self.write_all_at(bytes, offset)
+    }
+
+    fn reserve(&self, offset: u64, length: u64) -> io::Result<bool> {
+        data_file::reserve(self, offset, length)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

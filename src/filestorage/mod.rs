@@ -34,7 +34,7 @@ mod write;
 pub use open::Options;
 
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, JoinHandle};
 
@@ -42,6 +42,7 @@ use self::commit::Commit;
 use self::disk::{Beside, Disk, Place};
 use self::index::Index;
 use self::snapshot::{Snapshot, failed};
+use self::vote::Now;
 use crate::eventlog::EventLog;
 use crate::storage::{
     Audience, Current, Error, Finished, HistoryEntry, Meta, Oid, Revision, Storage, Ticket, Tid, Traits,
@@ -70,6 +71,10 @@ struct Core {
     commit: Mutex<Commit>,
     /// There is something in the queue, or the storage is closed.
     work: Condvar,
+    /// Nothing is in the queue or being published.
+    idle: Condvar,
+    /// Up to here there is space on the disk.
+    reserved: AtomicU64,
     /// In use or handed out.
     largest_oid: Mutex<u64>,
     audience: OnceLock<Arc<dyn Audience>>,
@@ -95,10 +100,10 @@ impl Core {
     }
 
     /// Lets readers see a transaction.
-    fn publish(&self, tid: Tid, end: u64, records: &[(Oid, u64)]) {
+    fn publish(&self, tid: Tid, end: u64, records: &[(Oid, Now)]) {
         let mut published = self.published.write().unwrap_or_else(PoisonError::into_inner);
-        for (oid, at) in records {
-            published.index.insert(*oid, *at);
+        for (oid, now) in records {
+            published.index.insert(*oid, now.at);
         }
         (published.end, published.last) = (end, tid);
     }
@@ -141,6 +146,8 @@ impl FileStorage {
             published: RwLock::new(Visible { disk, index, end, last }),
             commit: Mutex::new(Commit::after(end, last)),
             work: Condvar::new(),
+            idle: Condvar::new(),
+            reserved: AtomicU64::new(0),
             largest_oid: Mutex::new(largest),
             audience: OnceLock::new(),
         });
@@ -162,6 +169,7 @@ impl FileStorage {
         if let Some(thread) = locked(&self.syncer).take() {
             // Its panic has been told where it happened.
             let _ = thread.join();
+            self.core.release_reserved();
         }
     }
 }

@@ -13,7 +13,7 @@ use super::format::{
 use crate::storage::{Error, Meta, Oid};
 
 /// Data that are read along with a record's header: most are not longer.
-const GUESS: usize = 4096 - DATA_HEADER;
+const GUESS: usize = 2048 - DATA_HEADER;
 
 /// A data file up to the end of some transaction.
 #[derive(Clone)]

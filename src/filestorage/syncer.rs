@@ -1,20 +1,29 @@
-//! The thread that makes finished transactions durable and publishes them: one fsync for all that wait.
+//! The thread that makes finished transactions durable and publishes them: one write and one fsync for all that wait.
 
+use std::io;
 use std::mem;
 use std::sync::PoisonError;
 
 use super::commit::Pending;
+use super::disk::Disk;
 use super::snapshot::failed;
 use super::{Core, locked};
 use crate::storage::{Oid, Published};
 
 /// Works until the storage is closed and nothing waits.
 pub(super) fn run(core: &Core) {
+    let mut buffer = Vec::new();
     while let Some(batch) = next(core) {
         let disk = core.published().disk.clone();
-        match disk.sync() {
-            Ok(()) => publish_all(core, batch),
-            Err(error) => core.give_up(&failed("sync", &core.path, error), batch),
+        if let Err(error) = write_all(disk.as_ref(), &batch, &mut buffer) {
+            core.give_up(&failed("write", &core.path, error), batch, false);
+        } else if let Err(error) = disk.sync() {
+            core.give_up(&failed("sync", &core.path, error), batch, true);
+        } else {
+            for pending in batch {
+                publish(core, pending);
+            }
+            core.batch_done();
         }
     }
 }
@@ -22,37 +31,50 @@ pub(super) fn run(core: &Core) {
 /// All that wait, once some do.
 fn next(core: &Core) -> Option<Vec<Pending>> {
     let mut commit = locked(&core.commit);
-    while commit.queue.is_empty() {
+    loop {
+        if let Some(batch) = commit.next_batch() {
+            return Some(batch);
+        }
         if commit.closing {
             return None;
         }
         commit = core.work.wait(commit).unwrap_or_else(PoisonError::into_inner);
     }
-    Some(mem::take(&mut commit.queue))
 }
 
-fn publish_all(core: &Core, batch: Vec<Pending>) {
-    for Pending { tid, end, records, finished } in batch {
-        let oids: Vec<Oid> = records.iter().map(|(oid, _)| *oid).collect();
-        let new = {
-            // Nobody else changes the index.
-            let published = core.published();
-            let length = published.index.length();
-            length + oids.iter().filter(|oid| published.index.get(**oid).is_none()).count() as u64
-        };
-        let mut visible = false;
-        let mut make_visible = || {
-            if !mem::replace(&mut visible, true) {
-                core.publish(tid, end, &records);
-            }
-        };
-        if let Some(audience) = core.audience.get() {
-            let event = Published { tid, oids: &oids, length: new, size: end };
-            audience.publish(&event, &mut make_visible);
-        }
-        // Where there is no audience, or one that forgot.
-        make_visible();
-        locked(&core.commit).done(end, &records);
-        finished(Ok(()));
+/// Writes what is not in the file yet. It has no gaps: each transaction begins where the one before it ends, and one that is
+/// in the file is the first of its batch.
+fn write_all(disk: &dyn Disk, batch: &[Pending], buffer: &mut Vec<u8>) -> io::Result<()> {
+    let Some(first) = batch.iter().find(|pending| !pending.bytes.is_empty()) else { return Ok(()) };
+    if batch.len() == 1 {
+        return disk.write(&first.bytes, first.placed.start);
     }
+    buffer.clear();
+    for pending in batch {
+        buffer.extend_from_slice(&pending.bytes);
+    }
+    disk.write(buffer, first.placed.start)
+}
+
+fn publish(core: &Core, pending: Pending) {
+    let (tid, end) = (pending.placed.tid, pending.placed.end());
+    let oids: Vec<Oid> = pending.records.iter().map(|(oid, _)| *oid).collect();
+    let length = {
+        // Nobody else changes the index.
+        let index = &core.published().index;
+        index.length() + oids.iter().filter(|oid| index.get(**oid).is_none()).count() as u64
+    };
+    let mut visible = false;
+    let mut make_visible = || {
+        if !mem::replace(&mut visible, true) {
+            core.publish(tid, end, &pending.records);
+        }
+    };
+    if let Some(audience) = core.audience.get() {
+        audience.publish(&Published { tid, oids: &oids, length, size: end }, &mut make_visible);
+    }
+    // Where there is no audience, or one that forgot.
+    make_visible();
+    locked(&core.commit).published(&pending);
+    (pending.finished)(Ok(()));
 }

@@ -44,10 +44,33 @@ pub(super) enum Plan {
     Conflicts(Vec<Conflict>),
 }
 
-/// The current revision of each object as the next transaction finds it: finished ones count before they are published.
+/// An object's current record, as far as judging needs it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Now {
+    pub(super) at: u64,
+    pub(super) tid: Tid,
+    /// It says that the object does not exist.
+    pub(super) gone: bool,
+}
+
+/// Where the next transaction finds an object.
+pub(super) enum Place {
+    /// In a finished transaction, which need not be in the file yet.
+    Recent(Now),
+    /// In the file.
+    At(u64),
+}
+
+/// The objects as the next transaction finds them.
 pub(super) trait Present {
-    /// Position of the object's current record.
-    fn position(&self, oid: Oid) -> Option<u64>;
+    /// The object's current record.
+    fn find(&self, oid: Oid) -> Option<Place>;
+}
+
+/// Whether judging a transaction looks at more than current records: then all before it must be in the file.
+pub(super) fn looks_back(steps: &[Step]) -> bool {
+    let back = |step: &Step| matches!(step, Step::Restore { previous: Some(_), .. } | Step::Undo { .. });
+    steps.iter().any(back)
 }
 
 /// Judges a transaction. `snapshot` reaches to the end of the last finished one.
@@ -96,13 +119,20 @@ impl Judge<'_> {
     }
 
     /// The object's current record, if it has one.
-    fn current(&self, oid: Oid) -> Result<Option<Found>, Error> {
-        self.present.position(oid).map(|at| self.snapshot.record(at, Some(oid))).transpose()
+    fn current(&self, oid: Oid) -> Result<Option<Now>, Error> {
+        Ok(match self.present.find(oid) {
+            None => None,
+            Some(Place::Recent(now)) => Some(now),
+            Some(Place::At(at)) => {
+                let found = self.snapshot.record(at, Some(oid))?;
+                Some(Now { at, tid: found.header.tid, gone: found.is_end_of_object() })
+            }
+        })
     }
 
     fn store(&mut self, step: usize, oid: Oid, given: Serial, data: Piece) -> Result<(), Error> {
         let current = self.current(oid)?;
-        let committed = current.map(|found| found.header.tid).filter(|committed| given != Some(*committed));
+        let committed = current.map(|now| now.tid).filter(|committed| given != Some(*committed));
         if let Some(committed) = committed {
             self.refused.insert(oid, Refused { step, committed, given, data });
         } else {
@@ -113,19 +143,19 @@ impl Judge<'_> {
     }
 
     fn check(&self, oid: Oid, given: Serial) -> Result<(), Error> {
-        match self.current(oid)?.filter(|found| !found.is_end_of_object()) {
+        match self.current(oid)?.filter(|now| !now.gone) {
             None => Err(Error::NoSuchObject(oid)),
-            Some(found) if Some(found.header.tid) == given => Ok(()),
-            Some(found) => {
+            Some(now) if Some(now.tid) == given => Ok(()),
+            Some(now) => {
                 let given = given.unwrap_or(Tid::ZERO);
-                Err(Error::ReadConflict { oid, committed: found.header.tid, given })
+                Err(Error::ReadConflict { oid, committed: now.tid, given })
             }
         }
     }
 
     fn delete(&mut self, oid: Oid, given: Serial) -> Result<(), Error> {
         let current = self.current(oid)?.ok_or(Error::NoSuchObject(oid))?;
-        let committed = current.header.tid;
+        let committed = current.tid;
         if Some(committed) != given {
             return Err(Error::Conflict { oid, committed, given: given.unwrap_or(Tid::ZERO) });
         }
@@ -136,7 +166,7 @@ impl Judge<'_> {
     fn restore(&mut self, oid: Oid, data: Option<Piece>, previous: Option<Tid>) -> Result<(), Error> {
         let current = self.current(oid)?;
         let earlier = match previous {
-            Some(tid) => self.revision(current, tid)?,
+            Some(tid) => self.revision(oid, current, tid)?,
             None => None,
         };
         let content = match (earlier, data) {
@@ -150,14 +180,14 @@ impl Judge<'_> {
     }
 
     /// The record that a transaction made of an object: along its records, newest first.
-    fn revision(&self, current: Option<Found>, tid: Tid) -> Result<Option<Found>, Error> {
-        let mut next = current;
-        while let Some(found) = next {
+    fn revision(&self, oid: Oid, current: Option<Now>, tid: Tid) -> Result<Option<Found>, Error> {
+        let mut at = current.map_or(0, |now| now.at);
+        while at != 0 {
+            let found = self.snapshot.record(at, Some(oid))?;
             if found.header.tid == tid {
                 return Ok(Some(found));
             }
-            let earlier = Some(found.header.previous).filter(|at| *at != 0 && found.header.tid > tid);
-            next = earlier.map(|at| self.snapshot.record(at, Some(found.header.oid))).transpose()?;
+            at = if found.header.tid > tid { found.header.previous } else { 0 };
         }
         Ok(None)
     }
@@ -176,8 +206,8 @@ impl Judge<'_> {
         Ok(theirs == ours)
     }
 
-    fn write(&mut self, oid: Oid, current: Option<Found>, content: Content) {
-        let previous = current.map_or(0, |found| found.at);
+    fn write(&mut self, oid: Oid, current: Option<Now>, content: Content) {
+        let previous = current.map_or(0, |now| now.at);
         self.planned.push(Planned { oid, previous, content });
     }
 

@@ -1,10 +1,10 @@
-//! Writing a planned transaction at the end of the data file, to be finished or taken back.
+//! The bytes of a planned transaction: collected in memory, or written at the end of the data file in large pieces.
 
 use std::io;
 
 use super::disk::Disk;
 use super::format::{DataHeader, Status, TRAILER, TRANSACTION_HEADER, TransactionHeader};
-use super::vote::{Content, Planned};
+use super::vote::{Content, Now, Planned};
 use crate::storage::{Error, Meta, Oid, Tid, Transaction};
 
 /// Bytes that are collected for one write.
@@ -30,26 +30,31 @@ impl Placed {
         Some(Self { tid, start, length })
     }
 
+    /// Length of all of it.
+    pub(super) fn full_length(&self) -> u64 {
+        self.length + TRAILER
+    }
+
     /// Where the next transaction begins.
     pub(super) fn end(&self) -> u64 {
-        self.start + self.length + TRAILER
+        self.start + self.full_length()
     }
-}
 
-/// The header of a transaction that says this of itself.
-pub(super) fn header(placed: &Placed, meta: &Meta) -> Result<TransactionHeader, Error> {
-    let length = |text: &[u8], name: &str| {
-        u16::try_from(text.len())
-            .map_err(|_| Error::Transaction(format!("{name} is longer than 65535 bytes")))
-    };
-    Ok(TransactionHeader {
-        tid: placed.tid,
-        length: placed.length,
-        status: Status::CHECKPOINT,
-        user: length(&meta.user, "the user name")?,
-        description: length(&meta.description, "the description")?,
-        extension: length(&meta.extension, "the extension")?,
-    })
+    /// The header of a transaction that says this of itself.
+    pub(super) fn header(&self, meta: &Meta, status: Status) -> Result<TransactionHeader, Error> {
+        let length = |text: &[u8], name: &str| {
+            let error = |_| Error::Transaction(format!("{name} is longer than 65535 bytes"));
+            u16::try_from(text.len()).map_err(error)
+        };
+        Ok(TransactionHeader {
+            tid: self.tid,
+            length: self.length,
+            status,
+            user: length(&meta.user, "the user name")?,
+            description: length(&meta.description, "the description")?,
+            extension: length(&meta.extension, "the extension")?,
+        })
+    }
 }
 
 /// What went wrong while a transaction was written.
@@ -60,33 +65,42 @@ pub(super) enum Failure {
     Spool(Error),
 }
 
-/// Writes a transaction; where its records are.
+/// What came of writing.
+pub(super) struct Written {
+    /// The records in their order.
+    pub(super) records: Vec<(Oid, Now)>,
+    /// All of the transaction, if it is not on the disk.
+    pub(super) bytes: Vec<u8>,
+}
+
+/// Writes a transaction to the disk; without one, all of it into memory.
 pub(super) fn write(
-    disk: &dyn Disk,
+    disk: Option<&dyn Disk>,
     placed: &Placed,
     header: &TransactionHeader,
     transaction: &Transaction,
     planned: &[Planned],
-) -> Result<Vec<(Oid, u64)>, Failure> {
-    let whole = usize::try_from(placed.end() - placed.start).unwrap_or(usize::MAX);
+) -> Result<Written, Failure> {
+    let whole = usize::try_from(placed.full_length()).unwrap_or(usize::MAX);
     let bytes = Vec::with_capacity(whole.min(STEP));
     let mut writer = Writer { disk, at: placed.start, bytes };
     let meta = &transaction.meta;
     for part in [&header.encode()[..], &meta.user, &meta.description, &meta.extension] {
         writer.put(part)?;
     }
-    let mut positions = Vec::with_capacity(planned.len());
+    let mut records = Vec::with_capacity(planned.len());
     for record in planned {
-        positions.push((record.oid, writer.position()));
+        let gone = record.content == Content::BackPointer(0);
+        records.push((record.oid, Now { at: writer.position(), tid: placed.tid, gone }));
         writer.record(placed, record, transaction)?;
     }
     writer.put(&placed.length.to_be_bytes())?;
     writer.flush()?;
-    Ok(positions)
+    Ok(Written { records, bytes: writer.bytes })
 }
 
 struct Writer<'a> {
-    disk: &'a dyn Disk,
+    disk: Option<&'a dyn Disk>,
     /// Where the collected bytes belong.
     at: u64,
     bytes: Vec<u8>,
@@ -98,9 +112,7 @@ impl Writer<'_> {
     }
 
     fn put(&mut self, part: &[u8]) -> Result<(), Failure> {
-        if self.bytes.len() + part.len() > STEP {
-            self.flush()?;
-        }
+        self.make_room(part.len())?;
         self.bytes.extend_from_slice(part);
         Ok(())
     }
@@ -122,9 +134,7 @@ impl Writer<'_> {
             Content::BackPointer(at) => self.put(&at.to_be_bytes()),
             Content::Data(piece) => {
                 for chunk in piece.chunks(STEP) {
-                    if self.bytes.len() + chunk.length() > STEP {
-                        self.flush()?;
-                    }
+                    self.make_room(chunk.length())?;
                     transaction.read(chunk, &mut self.bytes).map_err(Failure::Spool)?;
                 }
                 Ok(())
@@ -132,10 +142,16 @@ impl Writer<'_> {
         }
     }
 
+    fn make_room(&mut self, length: usize) -> Result<(), Failure> {
+        if self.bytes.len() + length > STEP { self.flush() } else { Ok(()) }
+    }
+
     fn flush(&mut self) -> Result<(), Failure> {
-        self.disk.write(&self.bytes, self.at).map_err(Failure::Disk)?;
-        self.at = self.position();
-        self.bytes.clear();
+        if let Some(disk) = self.disk {
+            disk.write(&self.bytes, self.at).map_err(Failure::Disk)?;
+            self.at = self.position();
+            self.bytes.clear();
+        }
         Ok(())
     }
 }

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::{FallocateFlags, Flock, FlockArg, OFlag, fallocate};
 use nix::sys::uio::preadv;
 
 /// Reads from `offset` on into `head`, then into `tail`, with one call (preadv(2)); how many bytes it were. Fewer than
@@ -21,6 +21,24 @@ pub fn read_two(file: &File, head: &mut [u8], tail: &mut [u8], offset: u64) -> i
     loop {
         match preadv(file, &mut parts, offset) {
             Ok(count) => return Ok(count),
+            Err(Errno::EINTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}
+
+/// Sets space on the disk aside for a part of a file, also beyond its end; its length stays (fallocate(2)). False: the file
+/// system knows no such thing.
+///
+/// # Errors
+/// Those of fallocate(2): there is no space.
+pub fn reserve(file: &File, offset: u64, length: u64) -> io::Result<bool> {
+    let number = |number: u64| i64::try_from(number).map_err(|_| io::Error::from(Errno::EFBIG));
+    let (offset, length) = (number(offset)?, number(length)?);
+    loop {
+        match fallocate(file, FallocateFlags::FALLOC_FL_KEEP_SIZE, offset, length) {
+            Ok(()) => return Ok(true),
+            Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => return Ok(false),
             Err(Errno::EINTR) => {}
             Err(error) => return Err(error.into()),
         }
@@ -81,7 +99,7 @@ impl Locked {
 
 #[cfg(test)]
 mod tests {
-    use std::os::unix::fs::FileExt;
+    use std::os::unix::fs::{FileExt, MetadataExt};
 
     use super::*;
 
@@ -97,6 +115,19 @@ mod tests {
         assert_eq!((&head, &tail[..2]), (b"567", &b"89"[..]));
         assert_eq!(read_two(&file, &mut head, &mut tail, 11).unwrap(), 0);
         read_two(&file, &mut head, &mut tail, u64::MAX).unwrap_err();
+    }
+
+    #[test]
+    fn reserved_space_is_not_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = unnamed(directory.path()).unwrap();
+        file.write_all_at(b"0123", 0).unwrap();
+        if reserve(&file, 4, 1 << 20).unwrap() {
+            let metadata = file.metadata().unwrap();
+            assert!(metadata.blocks() * 512 >= 1 << 20, "nothing is reserved");
+        }
+        assert_eq!(file.metadata().unwrap().len(), 4);
+        reserve(&file, 0, u64::MAX).unwrap_err();
     }
 
     #[test]

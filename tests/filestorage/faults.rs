@@ -1,11 +1,13 @@
 //! The disk says no: the transaction fails, says why, and is never seen; the storage goes on, or stops writing.
 
-use zeo_server::storage::{Error, Oid, Storage, Tid};
+use std::sync::mpsc;
+
+use zeo_server::storage::{Error, Oid, Storage, Tid, Vote};
 
 use crate::sandbox::{SOON, eventually};
 
 use super::simulated::{Call, Simulated};
-use super::{begin_commit, commit, load, open, store};
+use super::{begin_commit, commit, load, open, store, vote};
 
 fn injected(error: &Error, verb: &str) -> bool {
     error.to_string() == format!("cannot {verb} Data.fs: injected")
@@ -13,21 +15,70 @@ fn injected(error: &Error, verb: &str) -> bool {
 
 #[test]
 fn failed_write_takes_the_transaction_back_and_the_next_one_succeeds() {
+    // Where space can be set aside there is one write, after the finish; else one at the vote and one that finishes it.
+    for (can_reserve, writes) in [(true, 1), (false, 2)] {
+        let files = Simulated::default();
+        files.can_reserve(can_reserve);
+        let storage = open(&files).unwrap();
+        let first = commit(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap();
+        let before = files.data();
+        for successes in 0..writes {
+            files.fail_after(Call::Write, successes);
+            let error = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap_err();
+            assert!(injected(&error, "write"), "{error}");
+            assert!(files.data() == before, "something was left");
+            assert_eq!(load(&storage, 1).unwrap(), Some((b"one".to_vec(), first)));
+            assert_eq!((storage.last_tid(), storage.size()), (first, before.len() as u64));
+            files.heal();
+        }
+        let second = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap();
+        assert_eq!(load(&storage, 1).unwrap(), Some((b"two".to_vec(), second)));
+    }
+}
+
+#[test]
+fn full_disk_is_told_at_the_vote() {
+    let files = Simulated::default();
+    let storage = open(&files).unwrap();
+    files.fail_after(Call::Reserve, 0);
+    let before = files.data();
+    let error = vote(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap_err();
+    assert!(injected(&error, "write"), "{error}");
+    files.heal();
+    // Enough for this one, but not for more in advance.
+    assert!(files.data() == before);
+    commit(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap();
+}
+
+#[test]
+fn what_builds_on_a_lost_transaction_is_lost_too() {
     let files = Simulated::default();
     let storage = open(&files).unwrap();
     let first = commit(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap();
-    let before = files.data();
-    // The record itself, then the byte that finishes it.
-    for successes in 0..2 {
-        files.fail_after(Call::Write, successes);
-        let error = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap_err();
-        assert!(injected(&error, "write"), "{error}");
-        assert!(files.data() == before, "something was left");
-        assert_eq!(load(&storage, 1).unwrap(), Some((b"one".to_vec(), first)));
-        files.heal();
-    }
-    let second = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap();
-    assert_eq!(load(&storage, 1).unwrap(), Some((b"two".to_vec(), second)));
+    let gate = files.gate.lock().unwrap();
+    files.fail_after(Call::Write, 1);
+    files.fail_after(Call::Sync, 1);
+    let (second, held) = begin_commit(&storage, vec![store(2, Tid::ZERO, b"held".to_vec())]).unwrap();
+    eventually(SOON, || files.calls_left(Call::Sync) == Some(0));
+    let (third, lost) = begin_commit(&storage, vec![store(1, first, b"lost".to_vec())]).unwrap();
+    let Vote::Written { ticket, .. } = vote(&storage, vec![store(1, third, b"lost too".to_vec())]).unwrap()
+    else {
+        panic!("a finished transaction counts before it is published")
+    };
+    drop(gate);
+    held.recv().unwrap().unwrap();
+    assert!(injected(&lost.recv().unwrap().unwrap_err(), "write"));
+    let (sender, receiver) = mpsc::channel();
+    storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
+    assert!(injected(&receiver.recv().unwrap().unwrap_err(), "write"));
+    files.heal();
+    let fourth = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap();
+    assert_eq!(load(&storage, 1).unwrap(), Some((b"two".to_vec(), fourth)));
+    drop(storage);
+    let again = open(&files).unwrap();
+    assert_eq!(load(&again, 1).unwrap(), Some((b"two".to_vec(), fourth)));
+    assert_eq!(load(&again, 2).unwrap(), Some((b"held".to_vec(), second)));
+    assert_eq!(files.rests().len(), 0);
 }
 
 #[test]

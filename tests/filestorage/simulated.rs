@@ -26,6 +26,7 @@ pub(crate) enum Call {
     Write,
     Sync,
     Truncate,
+    Reserve,
 }
 
 #[derive(Default)]
@@ -36,6 +37,7 @@ struct State {
     events: Vec<Event>,
     /// How many calls of a kind still succeed. A write that fails writes half.
     left: HashMap<Call, u64>,
+    cannot_reserve: bool,
 }
 
 /// The files of a storage. Clones are the same files.
@@ -80,6 +82,11 @@ impl Simulated {
     /// After so many more, all calls of this kind fail.
     pub(crate) fn fail_after(&self, call: Call, successes: u64) {
         self.state().left.insert(call, successes);
+    }
+
+    /// Whether the file system is one that can set space aside.
+    pub(crate) fn can_reserve(&self, can: bool) {
+        self.state().cannot_reserve = !can;
     }
 
     /// How many of them are left.
@@ -137,6 +144,12 @@ impl Disk for Simulated {
         let count = if result.is_ok() { bytes.len() } else { bytes.len() / 2 };
         state.write(&bytes[..count], offset);
         result
+    }
+
+    fn reserve(&self, _offset: u64, _length: u64) -> io::Result<bool> {
+        let mut state = self.state();
+        state.call(Call::Reserve)?;
+        Ok(!state.cannot_reserve)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {

@@ -133,12 +133,15 @@ fn conflicts_are_listed_and_a_later_right_store_cancels_one() {
 fn aborted_transaction_leaves_nothing() {
     let fixture = Fixture::new();
     let storage = fixture.open();
-    let mut transaction = storage.begin(Meta::default());
-    transaction.push(store(1, Tid::ZERO, b"x"));
-    let Vote::Written { ticket, .. } = storage.vote(&mut transaction).unwrap() else { panic!() };
-    assert!(fs::metadata(fixture.path("Data.fs")).unwrap().len() > 4);
-    storage.abort(ticket);
-    assert_eq!(fs::metadata(fixture.path("Data.fs")).unwrap().len(), 4);
-    storage.finish(ticket, Box::new(|result| assert!(matches!(result, Err(Error::Transaction(_))))));
+    // A small one is not in the file before it is finished.
+    for (size, length) in [(10, 4..=4), (1 << 20, 1 << 20..=2 << 20)] {
+        let mut transaction = storage.begin(Meta::default());
+        transaction.push(store(1, Tid::ZERO, &vec![7; size]));
+        let Vote::Written { ticket, .. } = storage.vote(&mut transaction).unwrap() else { panic!() };
+        assert!(length.contains(&fs::metadata(fixture.path("Data.fs")).unwrap().len()), "{size}");
+        storage.abort(ticket);
+        assert_eq!(fs::metadata(fixture.path("Data.fs")).unwrap().len(), 4);
+        storage.finish(ticket, Box::new(|result| assert!(matches!(result, Err(Error::Transaction(_))))));
+    }
     assert_eq!((storage.last_tid(), storage.length()), (Tid::ZERO, 0));
 }
