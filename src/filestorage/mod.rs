@@ -20,6 +20,7 @@ pub mod disk;
 pub mod format;
 mod index;
 mod index_file;
+mod index_older;
 mod open;
 mod read;
 mod scan;

@@ -10,6 +10,7 @@ use super::disk::{Access, Disk, Place};
 use super::format::{MAGIC, MAGIC_PYTHON2, START, Status};
 use super::index::Index;
 use super::index_file::{self, Loaded};
+use super::index_older;
 use super::scan::{Bounds, Ending, Oddity, Scanned, scan};
 use super::snapshot::{Snapshot, failed};
 use crate::eventlog::{EventLog, Level};
@@ -74,6 +75,17 @@ pub(super) fn open(
     Ok(Opened { disk, index, end: scanned.end, last: scanned.last, read_only, lock })
 }
 
+/// What was found in an index file.
+#[derive(Default)]
+struct Found {
+    index: Index,
+    /// The end that it is good for, and the transaction before that.
+    end: u64,
+    last: Tid,
+    /// It has the form that is written today.
+    current: bool,
+}
+
 struct Opening<'a> {
     place: &'a dyn Place,
     path: &'a Path,
@@ -119,54 +131,45 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// The index, from the index file and what came after it or from everything; and whether the file was of use.
+    /// The index, from the index file and what came after it, or from everything; and whether the file may stay as it is.
     fn index(&self, stop: Option<Tid>) -> Result<(Index, Scanned, bool), Error> {
         // A file that stops in the past has no use for an index of today.
         let found = if stop.is_none() { self.load_index() } else { None };
-        let saved = found.is_some();
-        let (mut index, start, last) = found.unwrap_or((Index::default(), START, Tid::ZERO));
-        let bounds = Bounds { start, last, stop, size: self.size };
+        let found = found.unwrap_or_default();
+        let Found { mut index, end, last, current } = found;
+        let bounds = Bounds { start: end.max(START), last, stop, size: self.size };
         let mut oddities = Oddities { log: self.log, path: self.path, told: 0 };
         let scanned =
             scan(&*self.disk, self.path, bounds, &mut index, &mut |odd, at| oddities.tell(odd, at))?;
         oddities.tell_rest();
-        Ok((index, scanned, saved))
+        Ok((index, scanned, current))
     }
 
-    fn load_index(&self) -> Option<(Index, u64, Tid)> {
-        let unusable = |why: &dyn std::fmt::Display| {
+    /// What the index file has, if it has something and that fits the data file.
+    fn load_index(&self) -> Option<Found> {
+        let judged = match self.read_index() {
+            // So short a file is read faster than its index is judged.
+            Ok(found) => found.filter(|found| found.end >= 100).map(|found| {
+                let last = self.fits(&found.index, found.end)?;
+                Ok(Found { last, ..found })
+            })?,
+            Err(error) => Err(error.to_string()),
+        };
+        let unusable = |why: &String| {
             let path = self.path.display();
             self.log.warning(LOGGER, format_args!("ignoring index for {path}: {why}"));
         };
-        let (file, _length) = match self.place.index() {
-            Ok(found) => found?,
-            Err(error) => {
-                unusable(&error);
-                return None;
-            }
-        };
-        let (index, end) = match index_file::read(file) {
-            Ok(Loaded::Index(index, end)) => (index, end),
-            Ok(Loaded::Older) => {
-                unusable(&"its form is an older one");
-                return None;
-            }
-            Err(error) => {
-                unusable(&error);
-                return None;
-            }
-        };
-        // So short a file is read faster than its index is judged.
-        if end < 100 {
-            return None;
+        judged.inspect_err(unusable).ok()
+    }
+
+    fn read_index(&self) -> io::Result<Option<Found>> {
+        let Some((file, _)) = self.place.index()? else { return Ok(None) };
+        if let Loaded::Index(index, end) = index_file::read(file)? {
+            return Ok(Some(Found { index, end, last: Tid::ZERO, current: true }));
         }
-        match self.fits(&index, end) {
-            Ok(tid) => Some((index, end, tid)),
-            Err(why) => {
-                unusable(&why);
-                None
-            }
-        }
+        let Some((file, length)) = self.place.index()? else { return Ok(None) };
+        let (index, end) = index_older::read(file, length)?;
+        Ok(Some(Found { index, end, last: Tid::ZERO, current: false }))
     }
 
     /// Whether the first records of the last transaction before `end` that has some are where the index says; then the id of

@@ -165,6 +165,25 @@ fn what_python_wrote_is_read_with_and_without_its_index_and_the_index_is_the_sam
     }
 }
 
+#[test]
+fn index_of_an_older_form_is_used_and_written_anew() {
+    let Some(oracle) = Oracle::new() else { return };
+    oracle.ask(&["build", "old.fs", "large"], "");
+    oracle.ask(&["older", "old.fs"], "");
+    let index = oracle.bytes("old.fs.index");
+    // Whoever reads the file from the start finds a length that cannot be.
+    let mut data = oracle.bytes("old.fs");
+    data[4 + 8] = 0x7f;
+    oracle.sandbox.write("old.fs", &data);
+    for form in ["instance", "dict"] {
+        oracle.sandbox.write("old.fs.index", oracle.bytes(&format!("old.fs.{form}")));
+        let storage = open(&oracle.sandbox.path("old.fs"), &Options::default()).unwrap();
+        assert_eq!((storage.length(), storage.size()), (3006, data.len() as u64), "{form}");
+        drop(storage);
+        assert!(oracle.bytes("old.fs.index") == index, "{form}");
+    }
+}
+
 /// A random history, as a script for the oracle, while we follow it ourselves.
 struct History {
     chance: Chance,
