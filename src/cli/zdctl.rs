@@ -6,7 +6,7 @@ use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use crate::config::{self, Flags, Settings};
+use crate::config::{self, Flags, OtherHome, Settings};
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
 use crate::shell::{self, Failure, Host, Session, Unchanged};
@@ -39,6 +39,15 @@ fn run(arguments: Vec<OsString>) -> Exit {
     };
     if typed.schema_given {
         complain(NAME, Exit::Success, &"option -S is ignored: the schema is built in");
+    }
+    if let Some(OtherHome { file, own, named }) = config::other_home(&settings) {
+        let (file, own, named) = (file.display(), own.display(), named.display());
+        let warning = format!("warning: {file} lies in {own}, but is about the instance in {named}");
+        complain(
+            NAME,
+            Exit::Success,
+            &format!("{warning}; to make it {own}'s own, run mkzeoinst --update {own}"),
+        );
     }
     let shell_wanted = typed.flags.interactive || typed.action.is_empty();
     if typed.action.is_empty() && !typed.flags.interactive && !settings.runner.default_to_interactive {

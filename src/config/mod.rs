@@ -11,6 +11,7 @@
 mod check;
 mod datatype;
 mod format;
+mod home;
 mod log;
 mod places;
 mod range;
@@ -23,6 +24,7 @@ mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, Wrong};
 pub use check::{check, check_in};
+pub use home::{OtherHome, other_home};
 pub use places::Places;
 pub use resolve::{resolve, resolve_in, resolve_with_places};
 pub use runner::{Flags, Runner, Settings};

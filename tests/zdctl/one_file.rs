@@ -72,3 +72,28 @@ fn the_two_files_of_the_founding_document_are_read_each_by_its_programs() {
     let (runner, _) = runner.split_once("<eventlog>").expect("the file has the section");
     zdctl(&sandbox.write("both", format!("{zeo}{runner}"))).arg("check").stdout("configuration OK\n").run();
 }
+
+#[test]
+fn copied_home_says_that_it_is_about_the_original() {
+    let sandbox = Sandbox::new();
+    let home = sandbox.path("old");
+    sandbox.mkzeoinst().args(["--server", "/bin/sleep", "old"]).stdout("...\nAll done.\n").run();
+    let copied = sandbox.command("cp").args(["-a", "old", "new"]).output();
+    assert_eq!((copied.status, copied.stderr.as_str()), (0, ""));
+    let new = sandbox.path("new");
+    let warning = format!(
+        "zdctl: warning: new/etc/zeoctl.conf lies in {0}, but is about the instance in {1}; to make it {0}'s own, run \
+         mkzeoinst --update {0}\n",
+        new.display(),
+        home.display()
+    );
+    let not_running = "daemon manager not running\n";
+    sandbox
+        .zdctl()
+        .args(["-C", "new/etc/zeoctl.conf", "status"])
+        .stdout(not_running)
+        .stderr(warning)
+        .status(3)
+        .run();
+    sandbox.zdctl().args(["-C", "old/etc/zeoctl.conf", "status"]).stdout(not_running).status(3).run();
+}
