@@ -1,0 +1,81 @@
+//! The figures as one Markdown table.
+
+/// What a figure is held against.
+#[derive(Debug, Clone, Copy)]
+pub enum Target {
+    /// At least so many times the peer's.
+    TimesAtLeast(f64),
+    /// At most so many times the peer's.
+    TimesAtMost(f64),
+    /// At most this.
+    AtMost(f64),
+    /// For the reader's information.
+    None,
+}
+
+/// One line.
+#[derive(Debug)]
+pub struct Row {
+    figure: String,
+    target: Target,
+    ours: Vec<f64>,
+    python: Vec<f64>,
+}
+
+impl Row {
+    /// A figure and its unit, in words.
+    pub fn new(figure: impl Into<String>, target: Target) -> Self {
+        Self { figure: figure.into(), target, ours: Vec::new(), python: Vec::new() }
+    }
+
+    /// Adds what one round has given.
+    pub fn add(&mut self, kind: &crate::Kind, value: f64) {
+        match kind {
+            crate::Kind::Ours => self.ours.push(value),
+            crate::Kind::Python(_) => self.python.push(value),
+        }
+    }
+
+    fn line(&self) -> String {
+        let (ours, python) = (median(&self.ours), median(&self.python));
+        let ratio = ours.zip(python).map(|(ours, python)| ours / python);
+        let (target, met) = match self.target {
+            Target::TimesAtLeast(least) => (format!("≥ {least} ×"), ratio.map(|ratio| ratio >= least)),
+            Target::TimesAtMost(most) => (format!("≤ {most} ×"), ratio.map(|ratio| ratio <= most)),
+            Target::AtMost(most) => (format!("≤ {most}"), ours.map(|ours| ours <= most)),
+            Target::None => (String::new(), None),
+        };
+        let met = met.map_or("", |met| if met { "yes" } else { "**no**" });
+        let Self { figure, .. } = self;
+        format!(
+            "| {figure} | {} | {} | {} | {target} | {met} |\n",
+            number(ours),
+            number(python),
+            number(ratio)
+        )
+    }
+}
+
+/// The table with its head.
+pub fn render(rows: &[Row]) -> String {
+    let head = "| figure | ours | Python | ratio | target | met |\n|---|---:|---:|---:|---|---|\n";
+    rows.iter().fold(head.to_owned(), |table, row| table + &row.line())
+}
+
+/// Three significant digits.
+fn number(value: Option<f64>) -> String {
+    match value {
+        None => "-".to_owned(),
+        Some(value) if value >= 100.0 => format!("{value:.0}"),
+        Some(value) if value >= 10.0 => format!("{value:.1}"),
+        Some(value) if value >= 1.0 => format!("{value:.2}"),
+        Some(value) => format!("{value:.3}"),
+    }
+}
+
+fn median(samples: &[f64]) -> Option<f64> {
+    let mut sorted = samples.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
+    Some(f64::midpoint(*low, *high))
+}
