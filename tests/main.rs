@@ -7,6 +7,8 @@ mod control_peer;
 mod end_to_end;
 mod eventlog_peer;
 mod exit_status;
+mod extras;
+
 mod filestorage;
 mod golden;
 mod layering;

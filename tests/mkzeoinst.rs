@@ -19,7 +19,7 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::run::Run;
 
 /// Names that some shell, or some other reader of the generated files, might take for something else.
-const NAMES: &[&str] = &[
+pub(crate) const NAMES: &[&str] = &[
     "plain",
     "two words",
     " outer blanks ",
@@ -69,7 +69,7 @@ fn first_run(home: &Path) -> String {
 }
 
 /// Whether a tool that a claim needs is there; if not, the claim is reported as skipped, and fails with CI=true.
-fn have(tool: &str, arguments: &[&str]) -> bool {
+pub(crate) fn have(tool: &str, arguments: &[&str]) -> bool {
     let mut command = Command::new(tool);
     command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     let works = command.status().is_ok_and(|status| status.success());

@@ -46,8 +46,8 @@ struct Arguments {
     #[arg(long, value_name = "PATH")]
     server: Option<PathBuf>,
 
-    /// Add files for what runs and rotates the instance
-    #[arg(long, value_name = "NAME", value_delimiter = ',', hide = true)]
+    /// Add files for what runs and rotates the instance: logrotate, openrc, runit, s6, systemd
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     with: Vec<String>,
 
     /// Start the instance, and wait until its server answers

@@ -18,12 +18,14 @@ pub mod find;
 mod found;
 pub mod home;
 pub mod manifest;
+pub mod owner;
 pub mod plan;
 mod probe;
 pub mod quote;
 pub mod stamp;
 pub mod start;
 pub mod template;
+pub mod unit;
 pub mod variables;
 
 pub use error::Error;

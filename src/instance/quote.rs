@@ -34,6 +34,22 @@ pub fn program_word(text: &str) -> Cow<'_, str> {
     if text.contains(special) { shell(text).into() } else { text.into() }
 }
 
+/// `text` as part of a file name in a logrotate configuration, where it is an argument (popt(3)) and then a pattern
+/// (glob(7)). Braces and `#` cannot stand there at all; what matches them, and little else, can.
+#[must_use]
+pub fn logrotate(text: &str) -> String {
+    text.chars().fold(String::with_capacity(text.len()), |mut out, c| {
+        match c {
+            '{' | '}' | '#' => out.push_str("[[:punct:]]"),
+            '*' | '?' | '[' | ']' | '\\' => out.extend(['\\', '\\', '\\', c]),
+            '\'' | '"' => out.extend(['\\', c]),
+            _ if c.is_ascii_whitespace() || c == '\u{b}' => out.extend(['\\', c]),
+            _ => out.push(c),
+        }
+        out
+    })
+}
+
 /// A name in a message: quoted, on one line, with what cannot be seen escaped.
 #[must_use]
 pub fn shown(name: impl AsRef<OsStr>) -> String {
@@ -79,6 +95,14 @@ mod tests {
         assert_eq!(program_word(r"/a\b"), r"'/a\b'");
         assert_eq!(program_word("/a'b"), r"'/a'\''b'");
         assert_eq!(program_word("/a\"b"), "'/a\"b'");
+    }
+
+    #[test]
+    fn logrotate_name_is_escaped_for_the_argument_and_for_the_pattern() {
+        assert_eq!(logrotate("/srv/a-b.c/\u{e9}~$"), "/srv/a-b.c/\u{e9}~$");
+        assert_eq!(logrotate("/a b\t'c'"), "/a\\ b\\\t\\'c\\'");
+        assert_eq!(logrotate(r"/*\"), r"/\\\*\\\\");
+        assert_eq!(logrotate("/{#"), "/[[:punct:]][[:punct:]]");
     }
 
     #[test]

@@ -1,7 +1,8 @@
 //! The text of an instance's files: Tera templates that are part of the program.
 //!
 //! A template puts each name through the filter of the language that it stands in: `shell`, `zconfig`,
-//! `zconfig_directory`, or `word | zconfig` for a word of the `program` key. A variable that is not known is an error.
+//! `zconfig_directory`, or `word | zconfig` for a word of the `program` key; `systemd`, `systemd_program`,
+//! `systemd_directory`; `logrotate`. A variable that is not known is an error.
 
 use std::path::{Component, Path};
 
@@ -11,7 +12,7 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera};
 use super::manifest::{self, Manifest};
 use super::stamp::stamped;
 use super::variables::{self, Variable};
-use super::{Error, Request, quote};
+use super::{Error, Request, quote, unit};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -105,6 +106,17 @@ fn engine() -> Tera {
     tera.register_filter("word", |text: &str, _: Kwargs, _: &State<'_>| {
         quote::program_word(text).into_owned()
     });
+    let filters = [
+        ("systemd", unit::word as fn(&str) -> Result<String, String>),
+        ("systemd_program", unit::program),
+        ("systemd_directory", unit::directory),
+    ];
+    for (name, filter) in filters {
+        tera.register_filter(name, move |text: &str, _: Kwargs, _: &State<'_>| {
+            filter(text).map_err(tera::Error::message)
+        });
+    }
+    tera.register_filter("logrotate", |text: &str, _: Kwargs, _: &State<'_>| quote::logrotate(text));
     tera
 }
 
@@ -184,6 +196,8 @@ mod tests {
         let listed = templates.manifest.files.iter().map(manifest::Entry::template).chain([manifest::NAME]);
         assert_eq!(names, listed.collect());
         let mut everything = request("/srv/zeo");
+        // systemd cannot start a program with a quote in its name.
+        everything.programs.zdctl = "/opt/zeo bin/zdctl".to_owned();
         everything.with = templates.manifest.extras().into_iter().map(str::to_owned).collect();
         assert_eq!(templates.render(&everything).unwrap().len(), templates.manifest.files.len());
         let plain = templates.render(&request("/srv/zeo")).unwrap();

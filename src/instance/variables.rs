@@ -11,7 +11,7 @@ use serde::Deserialize;
 use tera::Context;
 
 use super::quote::shown;
-use super::{Error, Request, home};
+use super::{Error, Request, home, owner};
 
 /// A variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,7 +63,7 @@ const fn text(text: &'static str) -> Fallback {
 }
 
 /// What every template may name.
-static VARIABLES: [Variable; 27] = [
+static VARIABLES: [Variable; 30] = [
     variable("home", Kind::Path, Given("HOME"), "The instance's directory"),
     variable("etc", Kind::Path, Given("HOME/etc"), "Its configuration files"),
     variable("log", Kind::Path, Below("log"), "Its log files"),
@@ -75,6 +75,12 @@ static VARIABLES: [Variable; 27] = [
         Given("9999"),
         "Where the server listens: PORT, HOST:PORT or [IPV6]:PORT",
     ),
+    variable(
+        "privileged_port",
+        Kind::Switch,
+        Given("that of the address"),
+        "Whether the port is below 1024, which takes a privilege",
+    ),
     variable("server", Kind::Path, Given("runzeo"), "The ZEO server"),
     variable("zdctl", Kind::Path, Given("zdctl"), "The controller"),
     variable("zdrun", Kind::Path, Given("zdrun"), "The daemon manager"),
@@ -85,6 +91,13 @@ static VARIABLES: [Variable; 27] = [
         "Directory for large binary objects; unset: the storage takes none",
     ),
     variable("user", Kind::Text, text(""), "The user that the server runs as when it is started by root"),
+    variable(
+        "owner",
+        Kind::Text,
+        Given("user, else the owner of HOME"),
+        "Who runs the server, by name; unset: root",
+    ),
+    variable("group", Kind::Text, Given("that of owner"), "The owner's first group, by name"),
     variable("umask", Kind::Octal, text("022"), "File mode mask of daemon manager and server"),
     variable(
         "tls_certificate",
@@ -189,10 +202,14 @@ pub fn context(request: &Request, declared: &[Variable]) -> Result<Context, Erro
 
 /// What the command line and the search for programs give.
 fn given(request: &Request) -> Result<BTreeMap<&'static str, String>, Error> {
+    let owner = owner::of(request);
     Ok(BTreeMap::from([
         ("home", home::text("home", request.home.path())?),
         ("etc", home::text("home", &request.home.join("etc"))?),
         ("address", request.address.to_string()),
+        ("privileged_port", request.address.is_privileged().to_string()),
+        ("owner", owner.user),
+        ("group", owner.group),
         ("server", request.programs.server.clone()),
         ("zdctl", request.programs.zdctl.clone()),
         ("zdrun", request.programs.zdrun.clone()),

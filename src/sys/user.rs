@@ -8,7 +8,9 @@ use std::path::PathBuf;
 use std::process::Command;
 
 use nix::errno::Errno;
-use nix::unistd::{Gid, Uid, User, geteuid, getgrouplist, initgroups, setgroups, setresgid, setresuid};
+use nix::unistd::{
+    Gid, Group, Uid, User, geteuid, getgrouplist, initgroups, setgroups, setresgid, setresuid,
+};
 
 /// A user as the system's database has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +42,12 @@ pub fn lookup(user: &str) -> io::Result<Option<Account>> {
         name: user.name,
         home: user.dir,
     }))
+}
+
+/// The name of the group with this number; `None`: it has none, or the database cannot be asked.
+#[must_use]
+pub fn group_name(gid: u32) -> Option<String> {
+    Group::from_gid(Gid::from_raw(gid)).ok().flatten().map(|group| group.name)
 }
 
 /// Whether `user` is a user's number and not a name.
@@ -109,6 +117,12 @@ mod tests {
         assert_eq!((root.uid, root.gid, root.name.as_str()), (0, 0, "root"));
         assert_eq!(lookup("0").unwrap(), Some(root.clone()));
         assert_eq!(lookup("000").unwrap(), Some(root));
+    }
+
+    #[test]
+    fn group_is_found_by_number() {
+        assert_eq!(group_name(0).as_deref(), Some("root"));
+        assert_eq!(group_name(4_000_000_000), None);
     }
 
     #[test]
