@@ -16,7 +16,7 @@
 //! large transaction, and any where space cannot be set aside, is written at its vote, with a status that says that it
 //! is not finished; it waits until nothing else is on its way, so that there is never a gap before it.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 use std::mem;
 use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
@@ -25,6 +25,7 @@ use std::time::SystemTime;
 use super::disk::Disk;
 use super::format::{LARGEST_POSITION, STATUS_AT, Status};
 use super::snapshot::Snapshot;
+use super::under_way::{Pending, Phase, Voted};
 use super::vote::{self, Now, Place, Plan, Planned, Present};
 use super::write::{self, Failure, Placed, Written};
 use super::{Core, LOGGER, locked};
@@ -36,95 +37,6 @@ const SMALL: u64 = 256 << 10;
 const WAITING: usize = 16 << 20;
 /// Space that is set aside at a time.
 const RESERVE: u64 = 4 << 20;
-
-/// Where the transactions on their way are.
-#[derive(Default)]
-pub(super) struct Commit {
-    phase: Phase,
-    /// The end of the last finished transaction: the next one is placed there.
-    end: u64,
-    /// The last finished transaction.
-    last: Tid,
-    /// The end of the last transaction that is on the disk for certain.
-    durable: u64,
-    /// The current records of objects that finished transactions changed which are not yet published.
-    recent: HashMap<Oid, Now>,
-    /// Finished transactions that wait for their fsync.
-    queue: Vec<Pending>,
-    /// Others are being written and published.
-    busy: bool,
-    tickets: u64,
-    /// Times that finished transactions were lost, and why.
-    losses: u64,
-    lost: Option<Error>,
-    pub(super) closing: bool,
-}
-
-#[derive(Default)]
-enum Phase {
-    #[default]
-    Free,
-    Voting,
-    Voted(Ticket, Voted),
-}
-
-struct Voted {
-    placed: Placed,
-    status: Status,
-    /// The last record of each object.
-    records: Vec<(Oid, Now)>,
-    /// All of it; empty: it is in the file.
-    bytes: Vec<u8>,
-}
-
-/// A finished transaction that is not yet published.
-pub(super) struct Pending {
-    pub(super) placed: Placed,
-    pub(super) records: Vec<(Oid, Now)>,
-    /// What is to be written; empty: it is in the file.
-    pub(super) bytes: Vec<u8>,
-    pub(super) finished: Finished,
-}
-
-impl Commit {
-    /// Nothing on its way, after this end and transaction.
-    pub(super) fn after(end: u64, last: Tid) -> Self {
-        Self { end, last, durable: end, ..Self::default() }
-    }
-
-    fn is_idle(&self) -> bool {
-        self.queue.is_empty() && !self.busy
-    }
-
-    /// All that wait; they are on their way then.
-    pub(super) fn next_batch(&mut self) -> Option<Vec<Pending>> {
-        let batch = mem::take(&mut self.queue);
-        self.busy = !batch.is_empty();
-        self.busy.then_some(batch)
-    }
-
-    /// A transaction is published.
-    pub(super) fn published(&mut self, pending: &Pending) {
-        self.durable = pending.placed.end();
-        for (oid, now) in &pending.records {
-            if self.recent.get(oid) == Some(now) {
-                self.recent.remove(oid);
-            }
-        }
-    }
-
-    /// The transaction of this ticket; the storage is free then.
-    fn take(&mut self, ticket: Ticket) -> Result<Voted, Error> {
-        match mem::take(&mut self.phase) {
-            Phase::Voted(of, voted) if of == ticket => Ok(voted),
-            other => {
-                self.phase = other;
-                let none = || Error::Transaction("this transaction has not been voted on".to_owned());
-                Err(self.lost.clone().unwrap_or_else(none))
-            }
-        }
-    }
-}
 
 /// The storage as the next transaction finds it.
 struct WithRecent<'a>(&'a Core);

@@ -180,7 +180,12 @@ impl Place for Beside {
     /// Under the temporary name that Python uses too, so that a leftover is one that operators know.
     fn save_index(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let temporary = self.beside(".index.index_tmp");
-        let mut file = BufWriter::with_capacity(1 << 18, File::create(&temporary)?);
+        match fs::remove_file(&temporary) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        // New, so that no link leads elsewhere.
+        let mut file = BufWriter::with_capacity(1 << 18, File::create_new(&temporary)?);
         let written = write(&mut file).and_then(|()| {
             let file = file.into_inner().map_err(io::IntoInnerError::into_error)?;
             file.sync_all()?;

@@ -11,7 +11,8 @@
 //! before. Nothing that a file may contain makes the process panic or take memory beyond the file's own size.
 //!
 //! Bottom up: `format` (bytes and values), `disk` (calls), `snapshot` (records), `index`, `index_file`, `scan`; `open`;
-//! `read` and `walk`; `vote` (judging), `write`, `commit` (the way of a transaction), `syncer` (the one thread).
+//! `read` and `walk`; `vote` (judging), `write`, `under_way` and `commit` (the way of a transaction), `syncer` (the one
+//! thread).
 //!
 //! It must not know of connections, or of what is in a record.
 
@@ -28,6 +29,7 @@ mod snapshot;
 mod syncer;
 #[cfg(test)]
 mod tests;
+mod under_way;
 mod vote;
 mod walk;
 mod write;
@@ -39,10 +41,10 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 use std::thread::{self, JoinHandle};
 
-use self::commit::Commit;
 use self::disk::{Beside, Disk, Place};
 use self::index::Index;
 use self::snapshot::{Snapshot, failed};
+use self::under_way::Commit;
 use self::vote::Now;
 use crate::eventlog::EventLog;
 use crate::storage::{

@@ -4,9 +4,9 @@ use std::io;
 use std::mem;
 use std::sync::PoisonError;
 
-use super::commit::Pending;
 use super::disk::Disk;
 use super::snapshot::failed;
+use super::under_way::Pending;
 use super::{Core, locked};
 use crate::storage::{Oid, Published};
 

@@ -50,6 +50,11 @@ impl Spool {
         Self { directory: Some(directory), ..Self::default() }
     }
 
+    /// Bytes that are in memory.
+    pub(super) fn memory(&self) -> usize {
+        self.memory.capacity()
+    }
+
     /// Adds a record.
     pub(super) fn append(&mut self, data: Vec<u8>) -> Result<Piece, Error> {
         let length = data.len();

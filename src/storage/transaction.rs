@@ -178,6 +178,12 @@ impl Transaction {
         })
     }
 
+    /// Bytes of its records that are in memory.
+    #[must_use]
+    pub fn memory(&self) -> usize {
+        self.spool.memory()
+    }
+
     /// The steps; their data are read with [`Transaction::read`].
     ///
     /// # Errors

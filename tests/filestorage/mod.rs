@@ -1,9 +1,13 @@
 //! The storage in a file: crashes and faults by simulation, and the same files read and written by Python.
 
+mod any_bytes;
 mod crash;
+mod damaged;
 mod faults;
+mod options;
 mod python;
 mod simulated;
+mod threads;
 
 use std::path::PathBuf;
 use std::sync::mpsc::{self, Receiver};

@@ -130,6 +130,32 @@ fn conflicts_are_listed_and_a_later_right_store_cancels_one() {
 }
 
 #[test]
+fn transaction_of_large_records_is_whole_and_never_in_memory() {
+    let fixture = Fixture::new();
+    let storage = fixture.open();
+    let record = |oid: u64| {
+        let pieces = (0..500_u64).map(|piece| vec![u8::try_from((piece + oid) % 251).unwrap(); 10_000]);
+        pieces.collect::<Vec<_>>().concat()
+    };
+    let mut transaction = storage.begin(Meta::default());
+    for oid in 0..12 {
+        transaction.push(Operation::Store { oid: Oid(oid), serial: None, data: record(oid) });
+    }
+    assert!(transaction.memory() <= 256 << 10, "{}", transaction.memory());
+    let Vote::Written { ticket, tid, .. } = storage.vote(&mut transaction).unwrap() else { panic!() };
+    let (sender, receiver) = mpsc::channel();
+    storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
+    receiver.recv().unwrap().unwrap();
+    let last = commit(&storage, Meta::default(), vec![store(3, tid, b"small again")]).unwrap();
+    drop(storage);
+    let storage = fixture.open();
+    for oid in 0..12 {
+        assert!(storage.load_serial(Oid(oid), tid).unwrap() == record(oid), "{oid}");
+    }
+    assert_eq!(load(&storage, 3, Tid::MAX).unwrap(), Some((b"small again".to_vec(), last, None)));
+}
+
+#[test]
 fn aborted_transaction_leaves_nothing() {
     let fixture = Fixture::new();
     let storage = fixture.open();

@@ -1,0 +1,34 @@
+//! Any bytes as a data file with an index: an answer to each question, no panic, no memory beyond what the files have.
+#![no_main]
+
+use std::fs;
+use std::sync::Arc;
+
+use libfuzzer_sys::fuzz_target;
+use zeo_server::eventlog::EventLog;
+use zeo_server::filestorage::{FileStorage, Options};
+use zeo_server::storage::{Oid, Storage, Tid};
+
+fuzz_target!(|input: (Vec<u8>, Option<Vec<u8>>)| {
+    let (data, index) = input;
+    let place = tempfile::tempdir().expect("a directory can be made");
+    let path = place.path().join("Data.fs");
+    fs::write(&path, [b"FS30", &data[..]].concat()).expect("a file can be written");
+    if let Some(index) = index {
+        fs::write(place.path().join("Data.fs.index"), index).expect("a file can be written");
+    }
+    let Ok(storage) = FileStorage::open(&path, &Options::default(), Arc::new(EventLog::disabled())) else { return };
+    let mut oid = Some(Oid(0));
+    while let Some(Ok(Some(found))) = oid.map(|oid| storage.next_record(oid)) {
+        let mut bytes = Vec::new();
+        let _ = (storage.load_before(found.oid, found.tid, &mut bytes), storage.history(found.oid, 9));
+        oid = found.next;
+    }
+    if let Ok(mut walk) = storage.iterate(None, Some(Tid::MAX)) {
+        while let Ok(Some(_)) = walk.next() {
+            let Ok(mut records) = walk.records() else { break };
+            while let Ok(Some(_)) = records.next() {}
+        }
+    }
+    let _ = (storage.last_transactions(9), storage.close());
+});
