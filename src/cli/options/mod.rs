@@ -5,6 +5,7 @@
 
 #[cfg(test)]
 mod tests;
+mod told;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -16,7 +17,8 @@ use thiserror::Error;
 
 use crate::config::{self, Flags, Wrong};
 use crate::control::repr::{Escapes, quote};
-use crate::shell;
+
+pub use told::{zdctl_command, zdrun_command};
 
 /// Why there is nothing to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -112,8 +114,6 @@ struct ZdctlLine {
     #[command(flatten)]
     shared: Shared,
     /// Program to run, with its arguments, in one word
-    ///
-    /// It is split at white space, or, where it has a quote or a backslash, as a shell would.
     #[arg(short = 'p', long, value_name = "PROGRAM", allow_hyphen_values = true, value_hint = ValueHint::CommandString)]
     program: Vec<OsString>,
     /// Enter the interactive shell, after the action if there is one
@@ -123,9 +123,6 @@ struct ZdctlLine {
     #[arg(short = 'l', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     logfile: Vec<OsString>,
     /// How long a start may take [default: 300]
-    ///
-    /// That long it may take the program to be up, its start test included. The program is not stopped when the time is
-    /// over.
     #[arg(short = 'T', long, value_name = "SECONDS", allow_hyphen_values = true)]
     start_timeout: Vec<OsString>,
     /// What to do, with its arguments
@@ -140,8 +137,6 @@ struct ZdrunLine {
     #[command(flatten)]
     shared: Shared,
     /// Check the configuration and what it names, and start nothing
-    ///
-    /// All that is wrong is told, each with its line; exit status 0 or 2.
     #[arg(long, action = ArgAction::Count)]
     check: u8,
     /// Program to run, with its arguments
@@ -153,20 +148,12 @@ struct ZdrunLine {
 #[derive(Debug, Args)]
 struct Shared {
     /// Longest delay between restarts [default: 10]
-    ///
-    /// A program that does not last is started again after 1 second, then 2, and so on. Where the delay comes to this, the
-    /// manager gives up, unless -f is given.
     #[arg(short = 'b', long, value_name = "SECONDS", allow_hyphen_values = true)]
     backoff_limit: Vec<OsString>,
     /// Configuration file
-    ///
-    /// In the language of ZConfig, or in TOML if its name ends in .toml. Options take precedence over it.
     #[arg(short = 'C', long, alias = "configuration", value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     configure: Vec<OsString>,
     /// Detach from the terminal
-    ///
-    /// The program's input is then /dev/null, and its output goes to the transcript. The command returns when the program
-    /// is up.
     #[arg(short = 'd', long, action = ArgAction::Count)]
     daemon: u8,
     /// Stay on the terminal, whatever the configuration file says
@@ -179,8 +166,6 @@ struct Shared {
     #[arg(short = 'm', long, value_name = "MASK", allow_hyphen_values = true)]
     umask: Vec<OsString>,
     /// Control socket [default: zdsock]
-    ///
-    /// A Unix socket, through which zdctl and zdrun talk. Its directory must be there.
     #[arg(short = 's', long, value_name = "PATH", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     socket_name: Vec<OsString>,
     /// Accepted for the sake of old scripts, and ignored
@@ -190,54 +175,18 @@ struct Shared {
     #[arg(short = 't', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     transcript: Vec<OsString>,
     /// User to run as, name or number
-    ///
-    /// Only root can become another user. The program has all groups of the user.
     #[arg(short = 'u', long, value_name = "USER", allow_hyphen_values = true, value_hint = ValueHint::Username)]
     user: Vec<OsString>,
     /// Exit statuses of the program after which it is not restarted, separated by commas [default: 0,2]
     #[arg(short = 'x', long, value_name = "LIST", allow_hyphen_values = true)]
     exit_codes: Vec<OsString>,
     /// Set a key of the configuration file: section/key=value
-    ///
-    /// As if it stood in the file: -X runner/backoff-limit=20. May be given several times, and needs -C.
     #[arg(short = 'X', value_name = "SETTING", allow_hyphen_values = true)]
     overrides: Vec<OsString>,
     /// Working directory of the program in daemon mode
-    ///
-    /// It must be there. Without it, the program has the directory in which the manager was started.
     #[arg(short = 'z', long, value_name = "DIRECTORY", allow_hyphen_values = true, value_hint = ValueHint::DirPath)]
     directory: Vec<OsString>,
 }
-
-/// The options of `zdctl` as they are told of: with the actions, which the parser takes for any words.
-#[must_use]
-pub fn zdctl_command() -> Command {
-    let names: Vec<_> = shell::actions().map(|action| action.name).collect();
-    let short = format!(
-        "Actions: {}.\nWithout an action an interactive shell is entered. 'zdctl help ACTION' explains one.",
-        names.join(", ")
-    );
-    let lines: Vec<_> =
-        shell::actions().map(|action| format!("  {:<18} {}\n", action.name, action.summary)).collect();
-    let long = format!(
-        "Actions:\n{}\nWithout an action an interactive shell is entered. 'zdctl help ACTION' explains one.\n\n\
-         Exit status: 0 done, 1 not done, 2 wrong command line or configuration; of status 3 not running,\n4 not known; of \
-         reload 7 not running; of a program that was run its own.",
-        lines.concat()
-    );
-    ZdctlLine::command().max_term_width(WIDTH).after_help(short).after_long_help(long)
-}
-
-/// The options of `zdrun` as they are told of.
-#[must_use]
-pub fn zdrun_command() -> Command {
-    let long = "Exit status: 0 the program was stopped, or in daemon mode is up; 1 it cannot be kept up; 2 wrong command\n\
-                line or configuration; of exit-codes its own.";
-    ZdrunLine::command().max_term_width(WIDTH).after_long_help(long)
-}
-
-/// How wide a line may get on a wide terminal.
-const WIDTH: usize = 100;
 
 impl Shared {
     fn flags(&self) -> Result<Flags, UsageError> {
