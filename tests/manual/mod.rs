@@ -1,6 +1,7 @@
 //! The manuals in docs/ and what is made of them say what the programs do: options and actions in both directions, and
 //! pages and completions that the tools of a machine take ([`tools`]).
 
+mod messages;
 mod tools;
 
 use std::fmt::Write as _;

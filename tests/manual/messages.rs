@@ -1,0 +1,366 @@
+//! Every message that a manual has is produced here, with its status; and every message in the source of `zdctl` is in
+//! its manual.
+#![allow(clippy::unnecessary_wraps)] // some rows need what a machine may lack
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::net::UnixListener;
+use std::path::Path;
+
+use nix::sys::signal::Signal;
+use zeo_server::cli::manual::PROGRAMS;
+use zeo_server::control::Reply;
+
+use super::{manual, rows, uncoded};
+use crate::sandbox::run::{Outcome, Run};
+use crate::sandbox::{SOON, Sandbox, can_trace, eventually, matches};
+
+/// A program, a message as its manual has it, and how to get it; nothing, where the machine cannot.
+type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
+
+/// Words of the manuals that stand for others.
+const OPEN: &[&str] = &[
+    "PID", "N", "NAME", "HOME", "OTHER", "PATH", "FILE", "REASON", "WORD", "VALUE", "PROGRAM", "VERSION",
+    "REQUEST", "REPLY", "SEARCH", "STATUS", "ROLE", "VERB", "MODE", "ADDRESS",
+];
+
+const SLEEP: &str = "sleep 1000";
+/// Comes up once, ends, and then never comes up again.
+const LASTS_ONCE: &str = "sh -c 'test -e once && exit 3; : >once; sleep 1.2; exit 3'";
+
+fn zdctl(s: &Sandbox, program: &str, words: &[&str]) -> Run {
+    s.zdctl().args(["-d", "-s", "sock", "-p", program]).args(words)
+}
+
+fn one(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
+    Some(zdctl(s, SLEEP, words).output())
+}
+
+fn up(s: &Sandbox) {
+    zdctl(s, SLEEP, &["start"]).stdout("daemon process started, pid=[..]\n").run();
+}
+
+fn then(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
+    up(s);
+    one(s, words)
+}
+
+fn typed(s: &Sandbox, lines: &str) -> Option<Outcome> {
+    Some(zdctl(s, SLEEP, &[]).stdin(lines).output())
+}
+
+fn configured(s: &Sandbox, runner: &str, words: &[&str]) -> Run {
+    let socket = s.path("sock").display().to_string();
+    s.write(
+        "conf",
+        format!("<runner>\nprogram {SLEEP}\nsocket-name {socket}\ndaemon true\n{runner}\n</runner>\n"),
+    );
+    s.zdctl().args(["-C", "conf"]).args(words)
+}
+
+/// A manager whose program has ended for good.
+fn spent(s: &Sandbox) {
+    zdctl(s, LASTS_ONCE, &["start"]).stdout("daemon process started, pid=[..]\n").run();
+    eventually(SOON, || zdctl(s, LASTS_ONCE, &["status"]).output().status != 0);
+}
+
+const RECORD: &str = "status=running\napplication=4242\nargs=['sleep', '1000']\nmanager=4241\n";
+
+/// A manager that gives each connection in turn one of these answers, nothing and hangs up where it is blank; to further
+/// ones the last, unless `ends`: then it is gone.
+fn fake(s: &Sandbox, answers: Vec<String>, ends: bool) {
+    let listener = UnixListener::bind(s.path("sock")).expect("the socket can be made");
+    std::thread::spawn(move || {
+        let last = answers.last().cloned();
+        let others = std::iter::repeat(last.filter(|_| !ends)).map_while(|answer| answer);
+        for answer in answers.into_iter().chain(others) {
+            let Ok((mut stream, _)) = listener.accept() else { return };
+            let _ = BufReader::new(&stream).read_line(&mut String::new());
+            let _ = stream.write_all(answer.as_bytes());
+        }
+    });
+}
+
+fn faked(s: &Sandbox, answers: &[&str], words: &[&str]) -> Option<Outcome> {
+    fake(s, answers.iter().map(|answer| (*answer).to_owned()).collect(), false);
+    one(s, words)
+}
+
+fn logtail(s: &Sandbox, change: fn(&Sandbox), until: &str) -> Option<Outcome> {
+    s.write("log", "a line\nand more\n");
+    let running = zdctl(s, SLEEP, &["logtail", "log"]).spawn();
+    eventually(SOON, || running.stdout().ends_with("and more\n"));
+    change(s);
+    eventually(SOON, || running.stdout().contains(until));
+    running.signal(Signal::SIGINT);
+    Some(running.wait(SOON))
+}
+
+fn shell(s: &Sandbox, redirected: &str) -> Option<Outcome> {
+    let command = format!("exec {} -p x -s sock {redirected}", env!("CARGO_BIN_EXE_zdctl"));
+    Some(s.command("sh").args(["-c", &command]).output())
+}
+
+fn zdrun(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
+    Some(s.zdrun().args(["-s", "sock"]).args(words).output())
+}
+
+fn make(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
+    Some(s.mkzeoinst().args(["--server", "/bin/sleep"]).args(words).output())
+}
+
+fn instance(s: &Sandbox, server: &str) -> Option<Outcome> {
+    let port = s.port().to_string();
+    let server = s.write("server", server.replace("PORT", &port));
+    s.command("chmod").arg("755").arg(&server).run();
+    Some(s.mkzeoinst().arg("--server").arg(server).args(["--start", "zeo", &port]).output())
+}
+
+/// A server as far as it goes.
+const LISTENS: &str = "#!/usr/bin/env python3
+import socket
+listener = socket.create_server(('127.0.0.1', PORT))
+while True:
+    listener.accept()[0].sendall(bytes([0, 0, 0, 2]) + b'Z5')
+";
+
+#[rustfmt::skip] // one row, one line
+const ROWS: &[Row] = &[
+    ("zdctl", "daemon process started, pid=PID", |s| one(s, &["start"])),
+    ("zdctl", "daemon process already running; pid=PID", |s| then(s, &["start"])),
+    ("zdctl", "daemon process restarted, pid=PID", |s| then(s, &["restart"])),
+    ("zdctl", "daemon process stopped", |s| then(s, &["stop"])),
+    ("zdctl", "program running; pid=PID", |s| then(s, &["status"])),
+    ("zdctl", "daemon manager not running", |s| one(s, &["status"])),
+    ("zdctl", "daemon manager running; daemon process not running", |s| { spent(s); Some(zdctl(s, LASTS_ONCE, &["status"]).output()) }),
+    ("zdctl", "daemon process not running", |s| one(s, &["kill"])),
+    ("zdctl", "daemon process and daemon manager still running", |s| { up(s); typed(s, "quit\n") }),
+    ("zdctl", "daemon process not running; stopping daemon manager", |s| { spent(s); Some(zdctl(s, LASTS_ONCE, &[]).stdin("quit\n").output()) }),
+    ("zdctl", "daemon manager stopped", |s| { spent(s); Some(zdctl(s, LASTS_ONCE, &[]).stdin("quit\n").output()) }),
+    ("zdctl", "daemon manager has reloaded its configuration", |s| then(s, &["reload"])),
+    ("zdctl", "daemon manager replaced; version=VERSION", |s| then(s, &["reexec"])),
+    ("zdctl", "Configuration reloaded from FILE", |s| Some(configured(s, "", &[]).stdin("reload\n").output())),
+    ("zdctl", "Configuration reloaded without a config file", |s| typed(s, "reload\n")),
+    ("zdctl", "Configuration not reloaded", |s| typed(s, "reload -Q\n")),
+    ("zdctl", "configuration OK", |s| one(s, &["check"])),
+    ("zdctl", "kill(PID, N)", |s| then(s, &["kill", "0"])),
+    ("zdctl", "signal NAME sent to process PID", |s| then(s, &["kill", "CONT"])),
+    ("zdctl", "Error: REASON", |s| {
+        let failed = Reply::KillFailed { signal: 9, errno: 1, reason: "Operation not permitted".to_owned() };
+        faked(s, &[RECORD, &failed.to_string()], &["kill", "9"])
+    }),
+    ("zdctl", "invalid signal VALUE", |s| one(s, &["kill", "NONE"])),
+    ("zdctl", "To run the program in the foreground, please stop it first.", |s| then(s, &["fg"])),
+    ("zdctl", "No default log file specified; use logtail <logfile>", |s| one(s, &["logtail"])),
+    ("zdctl", "==> File truncated <==", |s| logtail(s, |s| { s.write("log", ""); }, "truncated")),
+    ("zdctl", "==> File replaced <==", |s| logtail(s, |s| fs::rename(s.write("new", "new\n"), s.path("log")).unwrap(), "replaced")),
+    ("zdctl", "no such topic: WORD", |s| one(s, &["show", "none"])),
+    ("zdctl", "*** No help on WORD", |s| one(s, &["help", "none"])),
+    ("zdctl", "*** Unknown syntax: WORD", |s| typed(s, "bogus\n")),
+    ("zdctl", "program: PROGRAM", |s| typed(s, "")),
+    ("zdctl", "WARNING! zdrun is managing a different program!", |s| { up(s); Some(zdctl(s, "sleep 9", &["status"]).output()) }),
+    ("zdctl", "our program   = PROGRAM", |s| { up(s); Some(zdctl(s, "sleep 9", &["status"]).output()) }),
+    ("zdctl", "daemon's args = PROGRAM", |s| { up(s); Some(zdctl(s, "sleep 9", &["status"]).output()) }),
+    ("zdctl", "warning: FILE lies in HOME, but is about the instance in OTHER; to make it HOME's own, run mkzeoinst --update HOME", |s| {
+        make(s, &["zeo"]);
+        s.command("cp").args(["-a", "zeo", "copy"]).run();
+        Some(s.zdctl().args(["-C", "copy/etc/zeoctl.conf", "status"]).output())
+    }),
+    ("zdctl", "unknown action WORD; for a list, use zdctl help", |s| one(s, &["bogus"])),
+    ("zdctl", "status argument must be absent, -l or --json", |s| one(s, &["status", "-x"])),
+    ("zdctl", "logtail arguments must be [-n LINES] [FILE]", |s| one(s, &["logtail", "-n"])),
+    ("zdctl", "reload takes options only in the shell", |s| one(s, &["reload", "-f"])),
+    ("zdctl", "program not started: REASON", |s| Some(zdctl(s, "false", &["start"]).output())),
+    ("zdctl", "Program took too long to start", |s| Some(configured(s, "notify true\nstart-timeout 1", &["start"]).output())),
+    ("zdctl", "daemon process still running after N seconds; pid=PID", |s| {
+        // An empty line ends a record that is watched.
+        fake(s, vec![RECORD.to_owned(), Reply::StopSent.to_string(), format!("{RECORD}\n")], false);
+        Some(configured(s, "stop-timeout 1", &["stop"]).output())
+    }),
+    ("zdctl", "cannot start daemon manager PATH: REASON", |s| {
+        let file = s.write("zdrun", "");
+        Some(configured(s, &format!("zdrun {}", file.display()), &["start"]).output())
+    }),
+    ("zdctl", "cannot connect to daemon manager at socket PATH: REASON", |s| {
+        std::os::unix::fs::symlink(s.path("sock"), s.path("sock")).expect("a link");
+        one(s, &["status"])
+    }),
+    ("zdctl", "daemon manager does not answer", |s| {
+        let listener = UnixListener::bind(s.path("sock")).expect("the socket can be made");
+        let told = one(s, &["status"]);
+        drop(listener);
+        told
+    }),
+    ("zdctl", "daemon manager at socket PATH gives no sensible answer", |s| faked(s, &["HTTP/1.0 400 Bad Request\n"], &["status"])),
+    ("zdctl", "daemon manager refuses 'REQUEST': REPLY", |s| faked(s, &["not today"], &["reopen_transcript"])),
+    ("zdctl", "daemon manager gives no answer to 'REQUEST'; whether it was carried out is not known", |s| faked(s, &[RECORD, ""], &["kill", "9"])),
+    ("zdctl", "daemon manager not replaced: REASON", |s| {
+        configured(s, "", &["start"]).output();
+        s.write("conf", "<runner>\n  no-such-key\n</runner>\n");
+        one(s, &["reexec"])
+    }),
+    ("zdctl", "daemon manager ended while it was being replaced; start goes on with the program that it left", |s| {
+        fake(s, vec![RECORD.to_owned(), Reply::Replacing.to_string()], true);
+        one(s, &["reexec"])
+    }),
+    ("zdctl", "SIGUSR2 not sent to process PID: it would end the program, which does not handle it", |s| then(s, &["logreopen"])),
+    ("zdctl", "cannot run PROGRAM: REASON", |s| Some(zdctl(s, "no-such-program", &["fg"]).output())),
+    ("zdctl", "username NAME not found", |s| Some(zdctl(s, SLEEP, &["-u", "no-such-user", "status"]).output())),
+    ("zdctl", "cannot read log file PATH: REASON", |s| one(s, &["logtail", "no-such-file"])),
+    ("zdctl", "cannot read commands: REASON", |s| shell(s, "</")),
+    ("zdctl", "cannot write output: REASON", |s| shell(s, "status >/dev/full")),
+    ("zdrun", "no program specified (use positional arguments)", |s| zdrun(s, &[])),
+    ("zdrun", "can't stat program PATH: REASON", |s| zdrun(s, &["/no/such/program"])),
+    ("zdrun", "can't find program PROGRAM on PATH SEARCH", |s| zdrun(s, &["no-such-program"])),
+    ("zdrun", "no permission to run program PATH", |s| { s.write("file", ""); zdrun(s, &["./file"]) }),
+    ("zdrun", "user NAME not found", |s| zdrun(s, &["-u", "no-such-user", "sleep", "9"])),
+    ("zdrun", "another daemon manager is already using socket PATH", |s| { up(s); zdrun(s, &["sleep", "9"]) }),
+    ("zdrun", "PATH exists and is not a socket; it is left alone", |s| { s.write("sock", ""); zdrun(s, &["sleep", "9"]) }),
+    ("zdrun", "cannot make socket PATH: REASON", |s| can_trace().then(|| {
+        let strace = s.command("strace").args(["-f", "-qq", "-o", "trace", "-e", "inject=listen:error=EACCES"]);
+        strace.args([env!("CARGO_BIN_EXE_zdrun"), "-s", "sock", "sleep", "9"]).output()
+    })),
+    ("zdrun", "cannot open lock file PATH: REASON", |s| {
+        fs::create_dir(s.path("sock.lock")).expect("a directory");
+        zdrun(s, &["sleep", "9"])
+    }),
+    ("zdrun", "the program ended before it was up: STATUS", |s| zdrun(s, &["-d", "false"])),
+    ("zdrun", "restarting too frequently; quit", |s| {
+        s.write("grace", "<runner>\nstart-grace 0\n</runner>\n");
+        zdrun(s, &["-C", "grace", "-b", "2", "false"])
+    }),
+    ("mkzeoinst", "Created directory PATH", |s| make(s, &["zeo"])),
+    ("mkzeoinst", "Wrote file PATH", |s| make(s, &["zeo"])),
+    ("mkzeoinst", "Warning: not overwriting existing file PATH", |s| { s.write("zeo/etc/zeo.conf", "ours\n"); make(s, &["zeo"]) }),
+    ("mkzeoinst", "Changed mode for PATH to MODE", |s| {
+        make(s, &["zeo"]);
+        s.command("chmod").args(["644", "zeo/bin/zeoctl"]).run();
+        make(s, &["zeo"])
+    }),
+    ("mkzeoinst", "All done.", |s| make(s, &["zeo"])),
+    ("mkzeoinst", "ZEO server is listening on ADDRESS", |s| instance(s, LISTENS)),
+    ("mkzeoinst", "cannot use ROLE PATH: REASON", |s| make(s, &[""])),
+    ("mkzeoinst", "cannot find ROLE: REASON", |s| Some(s.mkzeoinst().args(["--server", "none", "zeo"]).output())),
+    ("mkzeoinst", "cannot VERB PATH: REASON", |s| make(s, &["/proc/zeo"])),
+    ("mkzeoinst", "not starting the instance: REASON", |s| {
+        let port = s.port();
+        let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+        make(s, &["--start", "zeo", &port.to_string()])
+    }),
+    ("mkzeoinst", "cannot start the instance: REASON; see PATH and PATH", |s| instance(s, "#!/bin/sh\nexit 1\n")),
+];
+
+/// The message with its open words open.
+fn pattern(message: &str) -> String {
+    let mut pattern = String::new();
+    let mut word = String::new();
+    for letter in message.chars().chain(['\n']) {
+        if letter.is_ascii_alphanumeric() {
+            word.push(letter);
+            continue;
+        }
+        let is_open = OPEN.contains(&word.as_str())
+            && !pattern.ends_with("on PATH ")
+            && !message.contains(&format!("[{word}]"));
+        pattern.push_str(if is_open { "[..]" } else { &word });
+        word.clear();
+        pattern.extend((letter != '\n').then_some(letter));
+    }
+    pattern
+}
+
+/// Whether a line of what was printed is the message.
+fn is_told(message: &str, program: &str, outcome: &Outcome) -> bool {
+    let pattern = pattern(message);
+    let lines = outcome.stdout.lines().chain(outcome.stderr.lines());
+    lines.into_iter().any(|line| {
+        let line = line.trim_start_matches("zdctl> ").trim_start_matches(". ");
+        let line = line.strip_prefix(&format!("{program}: ")).unwrap_or(line);
+        let line = line.strip_suffix("; for help, use zdctl -h").unwrap_or(line);
+        // A pid may follow where it is known.
+        matches(&pattern, line) || matches(&format!("{pattern}; its pid is [..]"), line)
+    })
+}
+
+fn documented() -> Vec<(&'static str, String, String)> {
+    let of = |program: &'static zeo_server::cli::manual::Program| {
+        let rows = rows(&manual(program), "Messages").into_iter();
+        rows.map(|row| (program.name, uncoded(&row[0]).to_owned(), row[1].clone()))
+    };
+    PROGRAMS.iter().flat_map(of).collect()
+}
+
+#[test]
+fn every_message_is_produced() {
+    let documented = documented();
+    let told: BTreeSet<_> =
+        documented.iter().map(|(program, message, _)| (*program, message.as_str())).collect();
+    let tried: BTreeSet<_> = ROWS.iter().map(|(program, message, _)| (*program, *message)).collect();
+    let apart: Vec<_> = told.symmetric_difference(&tried).collect();
+    assert!(apart.is_empty(), "in a manual or in ROWS alone: {apart:?}");
+    let next = std::sync::Mutex::new(ROWS.iter());
+    let wrong = std::sync::Mutex::new(Vec::new());
+    std::thread::scope(|scope| {
+        for _ in 0..8 {
+            scope.spawn(|| {
+                loop {
+                    let row = next.lock().expect("nobody panicked").next();
+                    let Some((program, message, get)) = row else { break };
+                    let status = documented.iter().find(|(p, m, _)| p == program && m == message);
+                    let sandbox = Sandbox::new();
+                    let Some(outcome) = get(&sandbox) else { continue };
+                    let status_fits = status.is_some_and(|(_, _, status)| {
+                        status.parse().is_ok_and(|status: i32| status == outcome.status)
+                            || status == "that of the action"
+                    });
+                    if !status_fits || !is_told(message, program, &outcome) {
+                        wrong
+                            .lock()
+                            .expect("nobody panicked")
+                            .push(format!("{program}: {message}\n{outcome:?}"));
+                    }
+                }
+            });
+        }
+    });
+    let wrong = wrong.into_inner().expect("nobody panicked");
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// The texts after this mark in a source file, with what is put in left open.
+fn texts(path: &Path, mark: &str) -> Vec<String> {
+    let source = fs::read_to_string(path).expect("source is text");
+    let source = source.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
+    let text = |rest: &str| {
+        let text = rest.strip_prefix('"')?.split('"').next()?;
+        let mut parts = text.split('{');
+        let first = parts.next().unwrap_or_default().to_owned();
+        let open = |part: &str| format!("[..]{}", part.split_once('}').map_or("", |(_, rest)| rest));
+        Some(first + &parts.map(open).collect::<String>())
+    };
+    source.split(mark).skip(1).filter_map(text).collect()
+}
+
+#[test]
+fn every_message_of_zdctl_is_in_its_manual() {
+    let shell = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shell");
+    let mut all = texts(&shell.join("failure.rs"), "#[error(");
+    assert!(all.len() > 20, "{all:?}");
+    for entry in fs::read_dir(shell).expect("the source is there") {
+        let path = entry.expect("an entry").path();
+        if path.is_file() {
+            all.extend(texts(&path, "say("));
+            all.extend(texts(&path, "say(format_args!("));
+        }
+    }
+    let known = documented();
+    // The first is printed by another program, of the second nothing is.
+    let silent = ["daemon manager could not start", "interrupted"];
+    for text in all {
+        let is_known =
+            known.iter().any(|(_, message, _)| matches(&text, message) || matches(&pattern(message), &text));
+        let says_nothing = text.replace("[..]", "").trim().is_empty() || silent.contains(&text.as_str());
+        assert!(is_known || says_nothing, "not in docs/zdctl.md: {text}");
+    }
+}
