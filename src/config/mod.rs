@@ -27,6 +27,6 @@ pub use check::{check, check_in};
 pub use home::{OtherHome, other_home};
 pub use places::Places;
 pub use resolve::{resolve, resolve_in, resolve_with_places};
-pub use runner::{Flags, Runner, Settings};
+pub use runner::{EditingMode, Flags, Runner, Settings};
 pub use shared::{command_line, directory, existing_dirpath, exit_codes, mask, seconds, socket_name, text};
 pub use words::{WordsError, split_words};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::log::{self, event_log};
 use super::places::Places;
-use super::runner::{Flags, Runner, Settings};
+use super::runner::{EditingMode, Flags, Runner, Settings};
 use super::shared::{exit_codes_of, mask_of, seconds_of};
 use super::{Errors, range, schema, toml_form};
 use crate::zconfig::{self, Entry, Kind, Limits, Location, Problem, SectionRef, Tree, Value, World};
@@ -127,6 +127,8 @@ fn runner(flags: &Flags, section: Option<SectionRef<'_>>) -> Runner {
         logfile: flags.logfile.clone().or_else(|| file.path("logfile")),
         transcript: flags.transcript.clone().or_else(|| file.path("transcript")),
         prompt: file.text("prompt").unwrap_or_else(|| String::from("zdctl>")),
+        editing_mode: file.text("editing-mode").and_then(|name| EditingMode::from_name(&name)),
+        history: file.boolean("history", true),
     }
 }
 

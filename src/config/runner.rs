@@ -103,4 +103,34 @@ pub struct Runner {
     pub transcript: Option<PathBuf>,
     /// The shell's prompt; default `zdctl>`.
     pub prompt: String,
+    /// The keys of the shell's editor; absent: those of readline's own configuration.
+    pub editing_mode: Option<EditingMode>,
+    /// The shell keeps its commands for the next one; default true.
+    pub history: bool,
+}
+
+/// Whose keys edit a line.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum EditingMode {
+    /// Those of Emacs.
+    Emacs,
+    /// Those of vi.
+    Vi,
+}
+
+impl EditingMode {
+    /// Its name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Emacs => "emacs",
+            Self::Vi => "vi",
+        }
+    }
+
+    /// The mode with this name, in lower case; it is readline's name, too.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Emacs, Self::Vi].into_iter().find(|mode| mode.name() == name)
+    }
 }

@@ -8,6 +8,7 @@
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
+use super::runner::EditingMode;
 use super::words::split_words;
 use crate::zconfig::{self, Datatype, Value, World, Wrong, directory_part, expand, is_directory, path_value};
 
@@ -33,6 +34,10 @@ pub(super) static DIRECTORY: Datatype = Datatype {
     name: "directory",
     convert: |text, world| directory_path(text.as_ref(), world).map(|path| path_value(path, text)),
 };
+
+/// How lines are edited: `emacs` or `vi`.
+pub(super) static EDITING_MODE: Datatype =
+    Datatype { name: "emacs or vi", convert: |text, _| editing_mode(text) };
 
 /// A command line in one string, as `-p` takes it.
 pub fn command_line(argument: &OsStr) -> Result<Vec<OsString>, Wrong> {
@@ -155,6 +160,14 @@ fn words_of(text: &str) -> Result<Vec<String>, Wrong> {
 fn not_words(argument: &OsStr, reason: &str) -> Wrong {
     let what = format!("is not a command line ({reason})");
     Wrong::text(&argument.to_string_lossy(), reason, &what, "quotes come in pairs, and '\\\\' is a backslash")
+}
+
+fn editing_mode(text: &str) -> Result<Value, Wrong> {
+    let lower = text.to_lowercase();
+    if EditingMode::from_name(&lower).is_some() {
+        return Ok(Value::Text(lower));
+    }
+    Err(Wrong::text(text, "no such editing mode", "is not an editing mode", "emacs and vi are"))
 }
 
 fn exit_code_list(text: &str) -> Result<Value, Wrong> {

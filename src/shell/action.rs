@@ -104,6 +104,14 @@ impl Action {
         Self::of(Command { name, arguments }).ok_or_else(unknown)?
     }
 
+    /// Whether a person would want to see it before it is done again.
+    pub(super) fn changes_something(&self) -> bool {
+        !matches!(
+            self,
+            Self::Status(_) | Self::Wait | Self::Check | Self::LogTail { .. } | Self::Show(_) | Self::Help(_)
+        )
+    }
+
     /// `None`: there is no such action.
     fn of(command: Command) -> Option<Result<Self, Failure>> {
         let Command { name, arguments } = command;

@@ -10,8 +10,8 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::control::{MAX_REPLY, Refusal, Reply, Request, StatusRecord};
-use crate::sys::interrupt::pause;
-use crate::sys::unix_stream::connect;
+use crate::sys::interrupt::{Interrupt, pause};
+use crate::sys::unix_stream::connect_unless;
 
 use super::failure::Failure;
 
@@ -25,6 +25,7 @@ const RETRY_AFTER: Duration = Duration::from_millis(50);
 /// A manager's socket.
 pub(super) struct Client {
     socket: PathBuf,
+    interrupt: Option<Interrupt>,
 }
 
 /// A status record, and the text that it was read from.
@@ -59,8 +60,9 @@ enum Reached {
 }
 
 impl Client {
-    pub(super) fn new(socket: &Path) -> Self {
-        Self { socket: socket.to_owned() }
+    /// Where `interrupt` is given, ^C ends whatever is waited for.
+    pub(super) fn new(socket: &Path, interrupt: Option<Interrupt>) -> Self {
+        Self { socket: socket.to_owned(), interrupt }
     }
 
     /// The manager's state; `None`: there is no manager.
@@ -121,7 +123,14 @@ impl Client {
                 return Ok(answer);
             }
             pause(RETRY_AFTER);
+            if self.is_interrupted() {
+                return Err(Failure::Interrupted);
+            }
         }
+    }
+
+    fn is_interrupted(&self) -> bool {
+        self.interrupt.as_ref().is_some_and(Interrupt::take)
     }
 
     fn attempt(&self, request: Request) -> Result<Attempt, Failure> {
@@ -131,7 +140,7 @@ impl Client {
             Reached::Nobody => return Ok(Attempt { answer: None, outcome: Outcome::Final }),
             Reached::NotYet => return Ok(Attempt { answer: None, outcome: Outcome::Missed }),
         };
-        match exchange(stream, request, deadline) {
+        match self.exchange(stream, request, deadline) {
             Ok(bytes) if bytes.len() > MAX_REPLY => Err(self.nonsense()),
             Ok(bytes) => {
                 // Nothing at all is said by a manager that has just ended, and by design to reopen_transcript only.
@@ -146,6 +155,7 @@ impl Client {
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(Failure::Silent),
+                io::ErrorKind::Interrupted => Err(Failure::Interrupted),
                 // A manager that ends with our request unread.
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
                     Ok(Attempt { answer: Some(Vec::new()), outcome: Outcome::Missed })
@@ -155,8 +165,30 @@ impl Client {
         }
     }
 
+    /// Sends the request and reads the reply, which is longer than allowed when it has one byte more.
+    fn exchange(&self, mut stream: UnixStream, request: Request, deadline: Instant) -> io::Result<Vec<u8>> {
+        stream.set_write_timeout(Some(remaining(deadline)?))?;
+        stream.write_all(&request.encode())?;
+        // A manager that has answered and gone needs no end of the request.
+        let _ = stream.shutdown(Shutdown::Write);
+        let mut reply = Vec::new();
+        let mut chunk = [0; 4096];
+        while reply.len() <= MAX_REPLY {
+            stream.set_read_timeout(Some(remaining(deadline)?))?;
+            match stream.read(&mut chunk) {
+                Ok(0) => break,
+                Ok(length) => reply.extend_from_slice(chunk.get(..length).unwrap_or_default()),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted && !self.is_interrupted() => {}
+                // A whole reply came, and then the server closed with bytes of ours unread.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !reply.is_empty() => break,
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(reply)
+    }
+
     fn reach(&self) -> Result<Reached, Failure> {
-        let error = match connect(&self.socket, PATIENCE) {
+        let error = match connect_unless(&self.socket, PATIENCE, || self.is_interrupted()) {
             Ok(stream) => return Ok(Reached::Manager(stream)),
             Err(error) => error,
         };
@@ -165,6 +197,7 @@ impl Client {
             io::ErrorKind::ConnectionRefused if self.is_new() => Ok(Reached::NotYet),
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(Reached::Nobody),
             io::ErrorKind::TimedOut => Err(Failure::Silent),
+            io::ErrorKind::Interrupted => Err(Failure::Interrupted),
             _ => Err(Failure::Connect { path: self.socket.clone(), source: error }),
         }
     }
@@ -178,28 +211,6 @@ impl Client {
 /// Whether a second time changes nothing that the first one has not.
 fn may_be_made_twice(request: Request) -> bool {
     !matches!(request, Request::Kill(_) | Request::Restart | Request::Reexec)
-}
-
-/// Sends the request and reads the reply, which is longer than allowed when it has one byte more.
-fn exchange(mut stream: UnixStream, request: Request, deadline: Instant) -> io::Result<Vec<u8>> {
-    stream.set_write_timeout(Some(remaining(deadline)?))?;
-    stream.write_all(&request.encode())?;
-    // A manager that has answered and gone needs no end of the request.
-    let _ = stream.shutdown(Shutdown::Write);
-    let mut reply = Vec::new();
-    let mut chunk = [0; 4096];
-    while reply.len() <= MAX_REPLY {
-        stream.set_read_timeout(Some(remaining(deadline)?))?;
-        match stream.read(&mut chunk) {
-            Ok(0) => break,
-            Ok(length) => reply.extend_from_slice(chunk.get(..length).unwrap_or_default()),
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            // A whole reply came, and then the server closed with bytes of ours unread.
-            Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !reply.is_empty() => break,
-            Err(error) => return Err(error),
-        }
-    }
-    Ok(reply)
 }
 
 fn remaining(deadline: Instant) -> io::Result<Duration> {

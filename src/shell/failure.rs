@@ -12,6 +12,8 @@ use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
 use crate::sys::reason::reason;
 
+use super::client::PATIENCE;
+
 /// What failed, to be told to a person in one line.
 #[derive(Debug, Error)]
 pub enum Failure {
@@ -33,7 +35,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// The manager took the connection, or not even that, and then nothing came.
-    #[error("daemon manager does not answer")]
+    #[error("daemon manager does not answer; waited {} seconds", PATIENCE.as_secs())]
     Silent,
     /// What came is no answer.
     #[error("daemon manager at socket '{}' gives no sensible answer", .0.display())]
@@ -98,6 +100,14 @@ pub enum Failure {
     /// A file cannot be read.
     #[error("cannot read log file '{}': {}", .path.display(), reason(.source))]
     Log {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// The person's commands cannot be kept for the next shell.
+    #[error("cannot keep command history in '{}': {}", .path.display(), reason(.source))]
+    History {
         /// The file.
         path: PathBuf,
         /// The system's reason.

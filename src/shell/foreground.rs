@@ -2,11 +2,13 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
 use crate::control::Mood;
 use crate::exit::Exit;
+use crate::sys::terminal::Modes;
 use crate::sys::user;
 
 use super::{Failure, Session};
@@ -53,7 +55,12 @@ impl Session<'_> {
     fn run_here(&mut self, mut command: Command) -> Result<ExitStatus, Failure> {
         self.catch_interrupt()?;
         let program = command.get_program().to_owned();
+        let modes = Modes::of(io::stdin());
         let ended = command.status().map_err(|source| Failure::Run { program, source })?;
+        if let Some(modes) = modes.filter(|_| self.interactive) {
+            // A terminal that has gone is found out by whoever reads next.
+            let _ = modes.restore(io::stdin());
+        }
         // What it was sent by the terminal came here too.
         let interrupted = self.catch_interrupt()?.take();
         if interrupted && ended.signal().is_some() {

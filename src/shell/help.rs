@@ -4,13 +4,14 @@ use std::ffi::OsStr;
 
 use crate::exit::Exit;
 
-use super::{Failure, Session};
+use super::{Failure, Session, screen, show};
 
 impl Session<'_> {
     pub(super) fn help(&mut self, topic: &OsStr) -> Result<Exit, Failure> {
         let topic = topic.to_string_lossy();
         if topic.is_empty() {
-            self.say(list())?;
+            let columns = if self.screen.is_terminal() { screen::columns() } else { USUAL };
+            self.say(list(columns))?;
             return Ok(Exit::Success);
         }
         match text(&topic) {
@@ -160,19 +161,38 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
     DOCUMENTED.iter().chain(ADDITIONAL).map(|(name, _)| *name)
 }
 
-/// Rows of five, in columns of 16; only a row that is not full has blanks at its end. A newer action does not change what
-/// the founding document shows; it stands below.
-fn list() -> String {
-    let mut lines =
-        vec![String::new(), "Documented commands (type help <topic>):".to_owned(), "=".repeat(40)];
-    for row in DOCUMENTED.chunks(5) {
-        let columns: Vec<_> = row.iter().map(|(name, _)| format!("{name:<16}")).collect();
-        let line = columns.concat();
-        lines.push(if row.len() == 5 { line.trim_end().to_owned() } else { line });
+/// What may follow an action, in the notation of its text; `None`: nothing, or it is no action.
+pub(super) fn arguments(name: &str) -> Option<String> {
+    if name == "show" {
+        return Some(format!("[{}]", show::TOPICS.join(" | ")));
     }
-    lines.extend([String::new(), "Additional commands:".to_owned(), "=".repeat(20)]);
-    lines.extend(ADDITIONAL.iter().map(|(name, _)| (*name).to_owned()));
-    lines.push(String::new());
+    let mut usages = text(name)?
+        .lines()
+        .filter_map(|line| line.strip_prefix(name)?.split_once("-- "))
+        .map(|(usage, _)| usage.trim());
+    usages.find(|usage| usage.starts_with(['[', '<'])).map(ToOwned::to_owned)
+}
+
+/// The width for which the founding document has its rows of five.
+const USUAL: usize = 80;
+
+/// Rows of five, where the window is wide enough; only a row that is not full has blanks at its end. A newer action does
+/// not change what the founding document shows; it stands below, where names are longer.
+fn list(columns: usize) -> String {
+    let mut lines = vec![String::new()];
+    for (title, actions, width) in [
+        ("Documented commands (type help <topic>):", DOCUMENTED, 16),
+        ("Additional commands:", ADDITIONAL, 20),
+    ] {
+        let in_row = (columns / width).clamp(1, USUAL / width);
+        lines.extend([title.to_owned(), "=".repeat(title.len().min(columns))]);
+        lines.extend(actions.chunks(in_row).map(|row| {
+            let cells: Vec<_> = row.iter().map(|(name, _)| format!("{name:<width$}")).collect();
+            let cells = cells.concat();
+            if row.len() == in_row { cells.trim_end().to_owned() } else { cells }
+        }));
+        lines.push(String::new());
+    }
     lines.join("\n")
 }
 
@@ -191,9 +211,37 @@ shell           show            start           status          stop
 wait            
 
 ";
-        assert!(list().starts_with(founding), "{}", list());
-        let ours = "check\ncondrestart\nforce-reload\nreexec\nreopen_transcript\ntry-restart\n";
-        assert!(list().ends_with(&format!("\nAdditional commands:\n====================\n{ours}")));
+        let list = list(USUAL);
+        assert!(list.starts_with(founding), "{list}");
+        let ours = "\nAdditional commands:\n====================\n\
+            check               condrestart         force-reload        reexec\n\
+            reopen_transcript   try-restart         \n";
+        assert!(list.ends_with(ours), "{list}");
+    }
+
+    #[test]
+    fn list_has_fewer_columns_in_a_narrow_window() {
+        for (columns, row) in [(40, "\nEOF             fg\n"), (20, "\nEOF\nfg\n"), (5, "\n=====\nEOF\nfg\n")]
+        {
+            assert!(list(columns).contains(row), "{}", list(columns));
+        }
+    }
+
+    #[test]
+    fn arguments_are_those_of_the_text() {
+        for (name, expected) in [
+            ("kill", Some("[sig]")),
+            ("logtail", Some("[-n lines] [logfile]")),
+            ("status", Some("[-l | --json]")),
+            ("show", Some("[options | python | all]")),
+            ("help", Some("<action>")),
+            ("start", None),
+            ("fg", None),
+            ("EOF", None),
+            ("x", None),
+        ] {
+            assert_eq!(arguments(name).as_deref(), expected, "{name}");
+        }
     }
 
     #[test]

@@ -1,11 +1,14 @@
 //! The shell: actions one after the other, until `quit` or the end of the input.
 
 use std::ffi::{OsStr, OsString};
+use std::io::{self, IsTerminal as _};
 use std::os::unix::ffi::OsStrExt as _;
+
+use crate::exit::Exit;
+use crate::sys::interrupt::Interrupt;
 
 use super::action::Action;
 use super::lines::{Line, Lines};
-use super::status::describe;
 use super::{Done, Failure, Session};
 
 impl Session<'_> {
@@ -14,21 +17,33 @@ impl Session<'_> {
     /// # Errors
     /// Only those that leave no shell: input that cannot be read, output that nobody takes.
     pub fn interact(&mut self) -> Result<(), Failure> {
-        let mut lines = Lines::open()?;
         self.interactive = true;
-        if lines.is_terminal() {
+        if io::stdin().is_terminal() {
             self.catch_interrupt()?;
         }
-        let prompt = format!("{} ", self.settings.runner.prompt);
         self.banner()?;
+        let mut lines = Lines::open(self)?;
         let mut last = OsString::new();
         loop {
             self.reap_managers();
-            match lines.next(&prompt, self.out)? {
-                Line::Text(line) if !line.as_bytes().trim_ascii().is_empty() => last = line,
-                // A blank line repeats the last one.
-                Line::Text(_) if !last.is_empty() => {}
-                Line::Text(_) | Line::Interrupted => continue,
+            // A ^C that came before is none for the next action; one that comes right after the Enter key is.
+            self.interrupt.as_ref().map(Interrupt::take);
+            let prompt = format!("{} ", self.settings.runner.prompt);
+            match lines.next(&prompt, self)? {
+                Line::Text(line) if !is_blank(&line) => last = line,
+                // A blank line repeats the last one; nobody should change something without seeing what.
+                Line::Text(_) if !last.is_empty() => {
+                    if Action::from_line(&last).is_ok_and(|action| action.changes_something()) {
+                        self.say(last.display())?;
+                    }
+                }
+                Line::Text(_) => continue,
+                Line::Interrupted => {
+                    if !self.screen.is_terminal() {
+                        self.say("")?;
+                    }
+                    continue;
+                }
                 Line::End => {
                     self.end_of_file()?;
                     return Ok(());
@@ -44,7 +59,7 @@ impl Session<'_> {
         let program = self.settings.runner.program.join(OsStr::new(" "));
         self.say(format_args!("program: {}", program.display()))?;
         match self.record() {
-            Ok(record) => self.say(describe(record.as_ref()).0),
+            Ok(record) => self.say_status(record.as_ref()),
             Err(failure) => self.tell(failure),
         }
     }
@@ -58,7 +73,7 @@ impl Session<'_> {
             }
             Err(failure) => self.tell(failure)?,
         }
-        Ok(Done::Status(crate::exit::Exit::Failure))
+        Ok(Done::Status(Exit::Failure))
     }
 
     /// What failed ends an action, not the shell; except that nobody takes what it prints.
@@ -72,4 +87,8 @@ impl Session<'_> {
             }
         }
     }
+}
+
+fn is_blank(line: &OsStr) -> bool {
+    line.as_bytes().trim_ascii().is_empty()
 }

@@ -65,7 +65,7 @@ impl Session<'_> {
         command.args(arguments(&self.flags, runner, extra));
         command.env(READY_FD, number.to_string());
         command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
-        if self.interactive && !runner.daemon {
+        if (self.interactive || self.flags.interactive) && !runner.daemon {
             // In the background of the terminal: our ^C does not reach it, and it does not read what is typed to us.
             command.process_group(0).stdin(Stdio::null());
         }

@@ -1,27 +1,39 @@
 //! Where the shell's lines come from: an editor on a terminal, or anything else that can be read.
 
+use std::collections::VecDeque;
 use std::ffi::OsString;
-use std::io::{self, BufRead as _, IsTerminal as _, Write};
+use std::fs::File;
+use std::io::{self, IsTerminal as _, Read as _};
+use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
+use std::time::Duration;
 
-use rustyline::completion::{Completer, FilenameCompleter, Pair};
+use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
-use rustyline::highlight::Highlighter;
-use rustyline::hint::Hinter;
 use rustyline::history::MemHistory;
-use rustyline::validate::Validator;
-use rustyline::{CompletionType, Config, Context, Editor, Helper};
+use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor};
 
-use crate::sys::signal_names;
+use crate::config::{EditingMode, Runner};
+use crate::sys::interrupt::{Interrupt, readable};
 
-use super::{Failure, help, show};
+use super::completion::Completion;
+use super::{Failure, Session, history, inputrc};
 
-/// A source of lines.
-pub(super) enum Lines {
+/// The lines of one shell.
+pub(super) struct Lines {
+    source: Source,
+    /// What was pasted beyond a first line.
+    pending: VecDeque<String>,
+    /// Commands are kept, unless that has failed.
+    keeps: bool,
+}
+
+enum Source {
     /// A person at a terminal.
     Editor(Box<Editor<Completion, MemHistory>>),
-    /// A pipe or a file.
-    Plain,
+    /// A pipe, a file, or a person at a terminal that only prints. Nothing is read beyond a line: the rest may be for a
+    /// command of `shell`.
+    Plain(File),
 }
 
 /// What came from it.
@@ -32,43 +44,138 @@ pub(super) enum Line {
     End,
 }
 
+/// Whose keys edit a line.
+pub(super) fn editing_mode(runner: &Runner) -> EditingMode {
+    runner.editing_mode.unwrap_or_else(inputrc::editing_mode)
+}
+
 impl Lines {
     /// The editor where both ends are a terminal.
-    pub(super) fn open() -> Result<Self, Failure> {
-        if !io::stdin().is_terminal() || !io::stdout().is_terminal() {
-            return Ok(Self::Plain);
+    pub(super) fn open(session: &mut Session<'_>) -> Result<Self, Failure> {
+        let mut lines = Self { source: source(session)?, pending: VecDeque::new(), keeps: true };
+        if session.settings.runner.history
+            && let Source::Editor(editor) = &mut lines.source
+        {
+            match history::load() {
+                Ok(commands) => {
+                    for command in &commands {
+                        // One in memory fails for nothing.
+                        let _ = editor.add_history_entry(command);
+                    }
+                }
+                Err(failure) => lines.keep_no_more(session, &failure),
+            }
         }
-        let config = Config::builder().completion_type(CompletionType::List).auto_add_history(true).build();
-        let history = MemHistory::with_config(&config);
-        let mut editor = Editor::with_history(config, history).map_err(unreadable)?;
-        editor.set_helper(Some(Completion { files: FilenameCompleter::new() }));
-        Ok(Self::Editor(Box::new(editor)))
-    }
-
-    pub(super) fn is_terminal(&self) -> bool {
-        matches!(self, Self::Editor(_))
+        Ok(lines)
     }
 
     /// The next line, without its end. The prompt is shown in any case, as the peers do.
-    pub(super) fn next(&mut self, prompt: &str, out: &mut dyn Write) -> Result<Line, Failure> {
-        match self {
-            Self::Editor(editor) => match editor.readline(prompt) {
-                Ok(line) => Ok(Line::Text(line.into())),
-                Err(ReadlineError::Interrupted) => Ok(Line::Interrupted),
-                Err(ReadlineError::Eof) => Ok(Line::End),
-                Err(error) => Err(unreadable(error)),
-            },
-            Self::Plain => {
-                write!(out, "{prompt}").and_then(|()| out.flush()).map_err(Failure::Output)?;
-                let mut line = Vec::new();
-                let length = io::stdin().lock().read_until(b'\n', &mut line);
-                let length =
-                    length.map_err(|source| Failure::System { what: "cannot read commands", source })?;
-                if line.last() == Some(&b'\n') {
-                    line.pop();
-                }
-                Ok(if length == 0 { Line::End } else { Line::Text(OsString::from_vec(line)) })
+    pub(super) fn next(&mut self, prompt: &str, session: &mut Session<'_>) -> Result<Line, Failure> {
+        if let Some(line) = self.pending.pop_front() {
+            session.say(format_args!("{prompt}{line}"))?;
+            return Ok(Line::Text(line.into()));
+        }
+        let editor = match &mut self.source {
+            Source::Editor(editor) => editor,
+            Source::Plain(input) => {
+                write!(session.out, "{prompt}")
+                    .and_then(|()| session.out.flush())
+                    .map_err(Failure::Output)?;
+                return read_line(input, session);
             }
+        };
+        editor.set_edit_mode(edit_mode(&session.settings.runner));
+        if let Some(completion) = editor.helper_mut() {
+            completion.prompt = prompt.chars().count();
+        }
+        let text = match editor.readline(prompt) {
+            Ok(text) => text,
+            Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => return Ok(Line::Interrupted),
+            Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {
+                return Ok(Line::Interrupted);
+            }
+            Err(ReadlineError::Eof) => return Ok(Line::End),
+            Err(error) => return Err(unreadable(error)),
+        };
+        Ok(Line::Text(self.take(&text, session).into()))
+    }
+
+    /// The first line of what was typed. A paste may have more; blank ones among them repeat nothing.
+    fn take(&mut self, text: &str, session: &mut Session<'_>) -> String {
+        let mut lines = text.lines().filter(|line| !line.trim().is_empty()).map(ToOwned::to_owned);
+        let first = lines.next().unwrap_or_default();
+        self.pending.extend(lines);
+        for line in std::iter::once(&first).chain(&self.pending.clone()) {
+            self.keep(line, session);
+        }
+        first
+    }
+
+    /// Keeps a command for the next shell, unless it is the same again or begins with a blank.
+    fn keep(&mut self, command: &str, session: &mut Session<'_>) {
+        let Source::Editor(editor) = &mut self.source else { return };
+        let is_new = matches!(editor.add_history_entry(command), Ok(true));
+        if is_new
+            && self.keeps
+            && session.settings.runner.history
+            && let Err(failure) = history::add(command)
+        {
+            self.keep_no_more(session, &failure);
+        }
+    }
+
+    fn keep_no_more(&mut self, session: &mut Session<'_>, failure: &Failure) {
+        self.keeps = false;
+        session.host.report(failure);
+    }
+}
+
+fn source(session: &Session<'_>) -> Result<Source, Failure> {
+    if !io::stdin().is_terminal() || !session.screen.is_terminal() {
+        let input = io::stdin().as_fd().try_clone_to_owned();
+        return Ok(Source::Plain(File::from(input.map_err(|error| unreadable(error.into()))?)));
+    }
+    let colours = session.screen.has_colours();
+    let config = Config::builder()
+        .completion_type(CompletionType::List)
+        .history_ignore_space(true)
+        .max_history_size(history::KEPT)
+        .map_err(unreadable)?
+        .edit_mode(edit_mode(&session.settings.runner))
+        .color_mode(if colours { ColorMode::Enabled } else { ColorMode::Disabled })
+        .build();
+    let history = MemHistory::with_config(&config);
+    let mut editor = Editor::with_history(config, history).map_err(unreadable)?;
+    editor.set_helper(Some(Completion::new(colours)));
+    Ok(Source::Editor(Box::new(editor)))
+}
+
+fn edit_mode(runner: &Runner) -> EditMode {
+    match editing_mode(runner) {
+        EditingMode::Emacs => EditMode::Emacs,
+        EditingMode::Vi => EditMode::Vi,
+    }
+}
+
+fn read_line(input: &mut File, session: &Session<'_>) -> Result<Line, Failure> {
+    let failed = |source| Failure::System { what: "cannot read commands", source };
+    let mut line = Vec::new();
+    loop {
+        if !readable(&*input, Duration::MAX).map_err(failed)? {
+            if session.interrupt.as_ref().is_some_and(Interrupt::take) {
+                // From a pipe there is nobody who would go on.
+                return if input.is_terminal() { Ok(Line::Interrupted) } else { Err(Failure::Interrupted) };
+            }
+            continue;
+        }
+        let mut byte = [0];
+        match input.read(&mut byte) {
+            Ok(0) if line.is_empty() => return Ok(Line::End),
+            Ok(0) => return Ok(Line::Text(OsString::from_vec(line))),
+            Ok(_) if byte == *b"\n" => return Ok(Line::Text(OsString::from_vec(line))),
+            Ok(_) => line.extend(byte),
+            Err(error) if matches!(error.kind(), io::ErrorKind::Interrupted | io::ErrorKind::WouldBlock) => {}
+            Err(error) => return Err(failed(error)),
         }
     }
 }
@@ -79,47 +186,3 @@ fn unreadable(error: ReadlineError) -> Failure {
         other => Failure::Commands(other.to_string()),
     }
 }
-
-/// TAB: the names of the actions, and what may follow some of them.
-pub(super) struct Completion {
-    files: FilenameCompleter,
-}
-
-impl Completion {
-    fn words(before: &str) -> Vec<String> {
-        let owned = |words: &mut dyn Iterator<Item = &'static str>| words.map(ToOwned::to_owned).collect();
-        match before.trim() {
-            "" | "help" | "?" => owned(&mut help::names()),
-            "show" => owned(&mut show::TOPICS.iter().copied()),
-            "status" => owned(&mut ["-l", "--json"].into_iter()),
-            "kill" => signal_names::names().map(|name| name.trim_start_matches("SIG").to_owned()).collect(),
-            _ => Vec::new(),
-        }
-    }
-}
-
-impl Completer for Completion {
-    type Candidate = Pair;
-
-    fn complete(&self, line: &str, at: usize, _: &Context<'_>) -> rustyline::Result<(usize, Vec<Pair>)> {
-        let typed = line.get(..at).unwrap_or(line);
-        if ["logtail ", "shell ", "!"].iter().any(|name| typed.trim_start().starts_with(name)) {
-            return self.files.complete_path(line, at);
-        }
-        let start = typed.rfind(char::is_whitespace).map_or(0, |blank| blank + 1);
-        let (before, word) = typed.split_at(start);
-        let fitting = Self::words(before).into_iter().filter(|candidate| candidate.starts_with(word));
-        let pair = |candidate: String| Pair { display: candidate.clone(), replacement: candidate + " " };
-        Ok((start, fitting.map(pair).collect()))
-    }
-}
-
-impl Hinter for Completion {
-    type Hint = String;
-}
-
-impl Highlighter for Completion {}
-
-impl Validator for Completion {}
-
-impl Helper for Completion {}

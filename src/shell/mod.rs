@@ -12,15 +12,20 @@
 mod action;
 mod check;
 mod client;
+mod completion;
 mod failure;
 mod foreground;
 mod help;
+mod history;
+mod inputrc;
 mod interactive;
 mod launch;
 mod lines;
 mod logtail;
+mod progress;
 mod reload;
 mod replacing;
+mod screen;
 mod service;
 mod show;
 mod signalling;
@@ -47,6 +52,8 @@ pub use check::GOOD;
 use client::Client;
 pub use failure::Failure;
 pub use help::{Described, actions};
+use progress::Progress;
+use screen::Screen;
 pub use show::TOPICS;
 
 /// What a session needs of the command line that it serves.
@@ -71,6 +78,8 @@ pub struct Session<'a> {
     flags: Flags,
     out: &'a mut dyn Write,
     host: &'a mut dyn Host,
+    screen: Screen,
+    progress: Progress,
     interrupt: Option<Interrupt>,
     interactive: bool,
     warned: bool,
@@ -92,10 +101,21 @@ enum Done {
 }
 
 impl<'a> Session<'a> {
-    /// A session with these settings; `flags` are those that they come from, to be passed on to a manager.
+    /// A session with these settings; `flags` are those that they come from, to be passed on to a manager,
+    /// and `out` is the standard output.
     pub fn new(settings: Settings, flags: Flags, out: &'a mut dyn Write, host: &'a mut dyn Host) -> Self {
-        let (interrupt, managers) = (None, Vec::new());
-        Self { settings, flags, out, host, interrupt, interactive: false, warned: false, managers }
+        Self {
+            settings,
+            flags,
+            out,
+            host,
+            screen: Screen::of_stdout(),
+            progress: Progress::begin("", None),
+            interrupt: None,
+            interactive: false,
+            warned: false,
+            managers: Vec::new(),
+        }
     }
 
     /// Carries out the one action that these words of a command line name.
@@ -107,6 +127,7 @@ impl<'a> Session<'a> {
     }
 
     fn perform(&mut self, action: &Action) -> Result<Done, Failure> {
+        self.begin(action);
         let status = match action {
             Action::Start(extra) => self.start(extra)?,
             Action::Stop => self.stop()?,
@@ -134,11 +155,12 @@ impl<'a> Session<'a> {
 
     /// Prints a line.
     fn say(&mut self, line: impl fmt::Display) -> Result<(), Failure> {
+        self.hide_progress()?;
         writeln!(self.out, "{line}").and_then(|()| self.out.flush()).map_err(Failure::Output)
     }
 
     fn client(&self) -> Client {
-        Client::new(&self.settings.runner.socket_name)
+        Client::new(&self.settings.runner.socket_name, self.interrupt.clone())
     }
 
     /// The manager's state; `None`: there is no manager. The first time, a manager of another program is warned about.

@@ -10,20 +10,24 @@ use crate::exit::Exit;
 use crate::sys::local_time::{DatePattern, LocalTime};
 
 use super::action::Form;
+use super::screen::Tone;
 use super::state::State;
 use super::{Failure, Session};
 
 impl Session<'_> {
     pub(super) fn tell_status(&mut self, form: Form) -> Result<Exit, Failure> {
-        let unknown = |failure| Failure::StatusUnknown(Box::new(failure));
+        let unknown = |failure| match failure {
+            Failure::Interrupted => failure,
+            failure => Failure::StatusUnknown(Box::new(failure)),
+        };
         let status = self.client().status().map_err(unknown)?;
         let record = status.as_ref().map(|status| &status.record);
-        let (line, exit) = describe(record);
+        let (_, exit) = describe(record);
         if form == Form::Json {
             return self.say(Object::of(record).text()?).map(|()| exit);
         }
         self.warn_of_other_program(record)?;
-        self.say(line)?;
+        self.say_status(record)?;
         if let Some(status) = status.filter(|_| form == Form::Long) {
             // The record ends its last line, and the peer puts an empty one after it.
             self.say(String::from_utf8_lossy(&status.raw))?;
@@ -32,6 +36,19 @@ impl Session<'_> {
             }
         }
         Ok(exit)
+    }
+}
+
+impl Session<'_> {
+    /// Prints the line, painted where there are colours.
+    pub(super) fn say_status(&mut self, record: Option<&StatusRecord>) -> Result<(), Failure> {
+        let tone = match record.map(|record| record.application) {
+            None => Tone::Bad,
+            Some(None) => Tone::Middling,
+            Some(Some(_)) => Tone::Good,
+        };
+        let line = self.screen.paint(tone, describe(record).0);
+        self.say(line)
     }
 }
 

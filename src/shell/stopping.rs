@@ -6,7 +6,6 @@ use crate::control::{Refusal, Request, StatusRecord};
 use crate::exit::Exit;
 
 use super::state::State;
-use super::status::describe;
 use super::watching::Watching;
 use super::{Done, Failure, Session};
 
@@ -87,7 +86,7 @@ impl Session<'_> {
         })?;
         self.say("daemon process stopped")?;
         let record = self.record()?;
-        self.say(describe(record.as_ref()).0)?;
+        self.say_status(record.as_ref())?;
         Ok(Exit::Success)
     }
 

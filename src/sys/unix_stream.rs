@@ -25,6 +25,14 @@ pub(super) const LONGEST: usize = 107;
 /// connect too); `NotFound`, `ConnectionRefused` and the other errors of connect(2); `ENAMETOOLONG` when even the last
 /// part of the path does not fit an address.
 pub fn connect(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
+    connect_unless(path, timeout, || false)
+}
+
+/// As [`connect`]; each signal that comes meanwhile has `give_up` asked.
+///
+/// # Errors
+/// As above, and `Interrupted` where it said so.
+pub fn connect_unless(path: &Path, timeout: Duration, give_up: impl Fn() -> bool) -> io::Result<UnixStream> {
     let made = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None)?;
     let limit = TimeVal::milliseconds(i64::try_from(timeout.as_millis()).unwrap_or(i64::MAX).max(1));
     setsockopt(&made, SendTimeout, &limit)?;
@@ -33,7 +41,7 @@ pub fn connect(path: &Path, timeout: Duration) -> io::Result<UnixStream> {
         loop {
             match connect_to(made.as_raw_fd(), &address) {
                 Ok(()) => return Ok(()),
-                Err(Errno::EINTR) => {}
+                Err(Errno::EINTR) if !give_up() => {}
                 Err(Errno::EAGAIN) => return Err(io::ErrorKind::TimedOut.into()),
                 Err(error) => return Err(error.into()),
             }

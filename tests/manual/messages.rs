@@ -186,7 +186,7 @@ const ROWS: &[Row] = &[
         std::os::unix::fs::symlink(s.path("sock"), s.path("sock")).expect("a link");
         one(s, &["status"])
     }),
-    ("zdctl", "daemon manager does not answer", |s| {
+    ("zdctl", "daemon manager does not answer; waited 8 seconds", |s| {
         let listener = UnixListener::bind(s.path("sock")).expect("the socket can be made");
         let told = one(s, &["status"]);
         drop(listener);
@@ -208,6 +208,13 @@ const ROWS: &[Row] = &[
     ("zdctl", "cannot run PROGRAM: REASON", |s| Some(zdctl(s, "no-such-program", &["fg"]).output())),
     ("zdctl", "username NAME not found", |s| Some(zdctl(s, SLEEP, &["-u", "no-such-user", "status"]).output())),
     ("zdctl", "cannot read log file PATH: REASON", |s| one(s, &["logtail", "no-such-file"])),
+    ("zdctl", "cannot keep command history in PATH: REASON", |s| {
+        s.write("state/zdctl", "no directory");
+        let mut shell = zdctl(s, SLEEP, &[]).env("XDG_STATE_HOME", s.path("state")).on_terminal(20, 200);
+        shell.ends_with("zdctl> ");
+        shell.keys("\x04");
+        Some(shell.outcome())
+    }),
     ("zdctl", "cannot read commands: REASON", |s| shell(s, "</")),
     ("zdctl", "cannot write output: REASON", |s| shell(s, "status >/dev/full")),
     ("zdrun", "no program specified (use positional arguments)", |s| zdrun(s, &[])),

@@ -10,6 +10,7 @@ mod pattern;
 mod port;
 mod process;
 pub(crate) mod run;
+pub(crate) mod terminal;
 mod tools;
 mod wait;
 

@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 use similar::TextDiff;
 use tempfile::NamedTempFile;
 
+use super::terminal::Terminal;
 use super::{SOON, matches, process, wait};
 
 /// A command to be run, and what is expected of it: status 0 and nothing printed, unless said otherwise.
@@ -38,8 +39,7 @@ impl Run {
             .env("HOME", directory)
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")
-            .env(process::MARK, mark)
-            .process_group(0);
+            .env(process::MARK, mark);
         let (stdout, stderr) = (String::new(), String::new());
         Self { command, stdin: Vec::new(), timeout: SOON, status: 0, stdout, stderr }
     }
@@ -132,8 +132,24 @@ impl Run {
         self.command.stdin(open(&stdin)).stdout(open(&stdout)).stderr(open(&stderr));
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
         let command_line = words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
-        let child = self.command.spawn().unwrap_or_else(|e| panic!("cannot start {command_line}: {e}"));
+        let child = self
+            .command
+            .process_group(0)
+            .spawn()
+            .unwrap_or_else(|e| panic!("cannot start {command_line}: {e}"));
         Running { child, command_line, stdout, stderr }
+    }
+}
+
+impl Run {
+    /// Starts it on a terminal of its own, in a window of so many rows and columns; what was said of its input, output and
+    /// status is not looked at.
+    pub(crate) fn on_terminal(self, rows: u16, columns: u16) -> Terminal {
+        let text = |text: &OsStr| text.to_str().expect("the environment is text").to_owned();
+        let kept = self.command.get_envs().filter_map(|(name, value)| Some((text(name), text(value?))));
+        let mut environment = vec![("TERM".to_owned(), "xterm".to_owned())];
+        environment.extend(kept);
+        Terminal::start(&self.command, environment, rows, columns)
     }
 }
 
@@ -206,6 +222,12 @@ pub(crate) struct Outcome {
 }
 
 impl Outcome {
+    /// That of a command on a terminal, where all that is printed is on one screen.
+    pub(super) fn of_terminal(status: i32, screen: String) -> Self {
+        let (stderr, command_line) = (String::new(), "a command on a terminal".to_owned());
+        Self { status, stdout: screen, stderr, command_line }
+    }
+
     /// The process id in `pid=N` of standard output.
     #[track_caller]
     pub(crate) fn pid(&self) -> u32 {
@@ -224,7 +246,7 @@ fn printed(file: &NamedTempFile) -> String {
     String::from_utf8_lossy(&fs::read(file.path()).expect("a scratch file can be read")).into_owned()
 }
 
-fn number(status: ExitStatus) -> i32 {
+pub(super) fn number(status: ExitStatus) -> i32 {
     status.code().or_else(|| status.signal().map(|n| 128 + n)).expect("an ended process has one of the two")
 }
 

@@ -123,7 +123,7 @@ fn silent_manager_does_not_hold_anybody_up() {
         }],
     );
     let begun = Instant::now();
-    let why = "zdctl: daemon manager does not answer\n";
+    let why = "zdctl: daemon manager does not answer; waited 8 seconds\n";
     let start = zdctl(&sandbox, SLEEP).arg("start").spawn();
     zdctl(&sandbox, SLEEP).arg("status").stderr(why).status(4).run();
     let started = start.wait(SOON);
@@ -217,9 +217,7 @@ fn watched_manager_that_talks_nonsense_is_named_so() {
             let _ = stream.write_all(if request == "watch" { text } else { RECORD }.as_bytes());
         });
         let why = "zdctl: daemon manager at socket 'sock' gives no sensible answer\n";
-        let wait = zdctl(&sandbox, SLEEP).arg("wait").output();
-        assert!(matches!(wait.stdout.as_str(), "" | ". \n" | ". . \n"), "{wait:?}");
-        assert_eq!((wait.status, wait.stderr.as_str()), (1, why), "{text}");
+        zdctl(&sandbox, SLEEP).arg("wait").stderr(why).status(1).run();
     }
 }
 

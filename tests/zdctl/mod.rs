@@ -9,6 +9,8 @@ mod oneshot;
 mod reexec;
 mod service;
 mod shell;
+mod shell_keys;
+mod shell_terminal;
 mod start;
 mod status;
 mod storm;

@@ -133,7 +133,7 @@ fn stop_waits_for_what_the_program_leaves_behind() {
     assert_eq!(stopping.stdout(), "");
     sandbox.write("go", "");
     let stopped = stopping.wait(SOON);
-    assert!(matches("[..]daemon process stopped\n", &stopped.stdout), "{stopped:?}");
+    assert_eq!(stopped.stdout, "daemon process stopped\n");
     assert!(sandbox.path("gone").exists());
 }
 
@@ -141,13 +141,13 @@ fn stop_waits_for_what_the_program_leaves_behind() {
 fn wait_ends_with_the_program_that_ran() {
     let sandbox = Sandbox::new();
     let pid = zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
-    let waiting = zdctl(&sandbox, SLEEP).arg("wait").spawn();
+    let mut waiting = zdctl(&sandbox, SLEEP).arg("wait").on_terminal(20, 80);
     // The wait is under way when it shows that time passes.
-    eventually(SOON, || waiting.stdout().starts_with(". "));
+    waiting.shows("waiting: [..] s elapsed");
     zdctl(&sandbox, SLEEP).arg("restart").stdout("daemon process restarted, pid=[..]\n").run();
-    let waited = waiting.wait(SOON);
-    assert!(matches(". [..]daemon process stopped\n[..]running[..]\n", &waited.stdout), "{waited:?}");
-    assert!(!waited.stdout.contains(&format!("pid={pid}")), "{waited:?}");
+    assert_eq!(waiting.wait(), 0);
+    waiting.shows("daemon process stopped\n[..]running[..]\n");
+    assert!(!waiting.screen().contains(&format!("pid={pid}")), "{}", waiting.screen());
 }
 
 #[test]

@@ -81,12 +81,8 @@ wait
 
 Additional commands:
 ====================
-check
-condrestart
-force-reload
-reexec
-reopen_transcript
-try-restart
+check               condrestart         force-reload        reexec
+reopen_transcript   try-restart         
 
 ";
     zdctl().arg("help").stdout(list).run();
@@ -99,7 +95,9 @@ try-restart
 #[test]
 fn show_tells_the_settings_in_force() {
     let sandbox = Sandbox::new();
-    let options = "zdctl/zdrun options:
+    let history = sandbox.path(".local/state/zdctl/history").display().to_string();
+    let options = &format!(
+        "zdctl/zdrun options:
 schemafile:   None
 configfile:   None
 zdrun:        None
@@ -122,7 +120,10 @@ start_test_program: []
 start_timeout: 300
 stop_timeout: 300
 prompt:       'zdctl>'
-";
+editing_mode: 'emacs'
+history:      '{history}'
+"
+    );
     let zdctl = || zdctl(&sandbox, SLEEP);
     zdctl().arg("show").stdout(options).run();
     zdctl().args(["show", "options"]).stdout(options).run();

@@ -1,6 +1,6 @@
 //! The sections of zdaemon.
 
-use crate::config::shared::{COMMAND, DIRECTORY, EXIT_CODES, OCTAL, SOCKET_NAME};
+use crate::config::shared::{COMMAND, DIRECTORY, EDITING_MODE, EXIT_CODES, OCTAL, SOCKET_NAME};
 use crate::zconfig::{
     BOOLEAN, Component, EXISTING_DIRPATH, EXISTING_PATH, INTEGER, Key, Keys, Member, STRING, SectionType,
     Slot,
@@ -101,7 +101,13 @@ static RUNNER: SectionType = runner!(
     Member::Key(
         Key::new("notify", &BOOLEAN, "A start counts when the program says READY=1 (sd_notify(3)).")
             .or("false"),
-    )
+    ),
+    Member::Key(Key::new(
+        "editing-mode",
+        &EDITING_MODE,
+        "Keys of the shell's editor; as in `~/.inputrc` when not given.",
+    )),
+    Member::Key(Key::new("history", &BOOLEAN, "The shell keeps its commands for the next one.").or("true"))
 );
 
 /// The Python zdaemon of today detaches.
