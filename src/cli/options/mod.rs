@@ -12,7 +12,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use std::path::PathBuf;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
-use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser, ValueHint};
+use clap::{ArgAction, Args, Command, CommandFactory, FromArgMatches, Parser};
 use thiserror::Error;
 
 use crate::config::{self, Flags, Wrong};
@@ -114,13 +114,13 @@ struct ZdctlLine {
     #[command(flatten)]
     shared: Shared,
     /// Program to run, with its arguments, in one word
-    #[arg(short = 'p', long, value_name = "PROGRAM", allow_hyphen_values = true, value_hint = ValueHint::CommandString)]
+    #[arg(short = 'p', long, value_name = "PROGRAM", allow_hyphen_values = true)]
     program: Vec<OsString>,
     /// Enter the interactive shell, after the action if there is one
     #[arg(short = 'i', long, action = ArgAction::Count)]
     interactive: u8,
     /// Log file that the action logtail shows
-    #[arg(short = 'l', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short = 'l', long, value_name = "FILE", allow_hyphen_values = true)]
     logfile: Vec<OsString>,
     /// How long a start may take [default: 300]
     #[arg(short = 'T', long, value_name = "SECONDS", allow_hyphen_values = true)]
@@ -140,7 +140,7 @@ struct ZdrunLine {
     #[arg(long, action = ArgAction::Count)]
     check: u8,
     /// Program to run, with its arguments
-    #[arg(value_name = "PROGRAM", trailing_var_arg = true, value_hint = ValueHint::CommandWithArguments)]
+    #[arg(value_name = "PROGRAM", trailing_var_arg = true)]
     program: Vec<OsString>,
 }
 
@@ -151,7 +151,7 @@ struct Shared {
     #[arg(short = 'b', long, value_name = "SECONDS", allow_hyphen_values = true)]
     backoff_limit: Vec<OsString>,
     /// Configuration file
-    #[arg(short = 'C', long, alias = "configuration", value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short = 'C', long, alias = "configuration", value_name = "FILE", allow_hyphen_values = true)]
     configure: Vec<OsString>,
     /// Detach from the terminal
     #[arg(short = 'd', long, action = ArgAction::Count)]
@@ -166,16 +166,16 @@ struct Shared {
     #[arg(short = 'm', long, value_name = "MASK", allow_hyphen_values = true)]
     umask: Vec<OsString>,
     /// Control socket [default: zdsock]
-    #[arg(short = 's', long, value_name = "PATH", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short = 's', long, value_name = "PATH", allow_hyphen_values = true)]
     socket_name: Vec<OsString>,
     /// Accepted for the sake of old scripts, and ignored
-    #[arg(short = 'S', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short = 'S', long, value_name = "FILE", allow_hyphen_values = true)]
     schema: Vec<OsString>,
     /// File for the program's output in daemon mode [default: /dev/null]
-    #[arg(short = 't', long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
+    #[arg(short = 't', long, value_name = "FILE", allow_hyphen_values = true)]
     transcript: Vec<OsString>,
     /// User to run as, name or number
-    #[arg(short = 'u', long, value_name = "USER", allow_hyphen_values = true, value_hint = ValueHint::Username)]
+    #[arg(short = 'u', long, value_name = "USER", allow_hyphen_values = true)]
     user: Vec<OsString>,
     /// Exit statuses of the program after which it is not restarted, separated by commas [default: 0,2]
     #[arg(short = 'x', long, value_name = "LIST", allow_hyphen_values = true)]
@@ -184,7 +184,7 @@ struct Shared {
     #[arg(short = 'X', value_name = "SETTING", allow_hyphen_values = true)]
     overrides: Vec<OsString>,
     /// Working directory of the program in daemon mode
-    #[arg(short = 'z', long, value_name = "DIRECTORY", allow_hyphen_values = true, value_hint = ValueHint::DirPath)]
+    #[arg(short = 'z', long, value_name = "DIRECTORY", allow_hyphen_values = true)]
     directory: Vec<OsString>,
 }
 

@@ -1,7 +1,7 @@
 //! What is told of the options beyond a line each. It is kept from the definitions, which every command line is parsed
 //! with: only those who ask for help pay for it.
 
-use clap::{Command, CommandFactory};
+use clap::{Command, CommandFactory, ValueHint};
 
 use super::{ZdctlLine, ZdrunLine};
 use crate::shell;
@@ -38,6 +38,19 @@ const MORE: &[(&str, &str)] = &[
     ),
 ];
 
+/// What the value of an option is, for completion.
+const HINTS: &[(&str, ValueHint)] = &[
+    ("program", ValueHint::CommandString),
+    ("logfile", ValueHint::FilePath),
+    ("program", ValueHint::CommandWithArguments),
+    ("configure", ValueHint::FilePath),
+    ("socket_name", ValueHint::FilePath),
+    ("schema", ValueHint::FilePath),
+    ("transcript", ValueHint::FilePath),
+    ("user", ValueHint::Username),
+    ("directory", ValueHint::DirPath),
+];
+
 /// The options of `zdctl` as they are told of: with the actions, which the parser takes for any words.
 #[must_use]
 pub fn zdctl_command() -> Command {
@@ -70,6 +83,8 @@ const WIDTH: usize = 100;
 
 fn with_more(command: Command) -> Command {
     command.mut_args(|arg| {
+        let hint = HINTS.iter().find(|(id, _)| arg.get_id() == id);
+        let arg = if let Some((_, hint)) = hint { arg.value_hint(*hint) } else { arg };
         let Some((_, more)) = MORE.iter().find(|(id, _)| arg.get_id() == id) else { return arg };
         let line = arg.get_help().map(ToString::to_string).unwrap_or_default();
         arg.long_help(format!("{line}\n\n{more}"))
@@ -82,7 +97,7 @@ mod tests {
 
     #[test]
     fn more_is_said_of_options_that_are_there() {
-        for (id, _) in MORE {
+        for id in MORE.iter().map(|(id, _)| id).chain(HINTS.iter().map(|(id, _)| id)) {
             let there = |command: Command| command.get_arguments().any(|arg| arg.get_id() == id);
             assert!(there(ZdctlLine::command()) || there(ZdrunLine::command()), "{id}");
         }
