@@ -8,7 +8,6 @@ mod end_to_end;
 mod eventlog_peer;
 mod exit_status;
 mod extras;
-
 mod filestorage;
 mod golden;
 mod layering;

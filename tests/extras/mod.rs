@@ -83,6 +83,22 @@ impl<'a> Instance<'a> {
         })
     }
 
+    /// Takes an instance under a supervisor through a crash of the server, which zdrun starts again; SIGKILL of zdrun, which
+    /// the supervisor starts again, and which finds the server alive; and a stop and a start by zeoctl within the service.
+    #[track_caller]
+    fn crash_kill_stop_and_start(&self, server: i32, zdrun: i32) {
+        kill_hard(server);
+        let (server, same) = self.up_anew(server, 0);
+        assert_eq!(same, zdrun);
+        kill_hard(zdrun);
+        let (adopted, zdrun) = self.up_anew(0, zdrun);
+        assert_eq!(adopted, server);
+        self.zeoctl("stop").stdout("[..]daemon process stopped\n").run();
+        self.zeoctl("status").status(3).stdout("daemon manager running; daemon process not running\n").run();
+        self.zeoctl("start").stdout("[..]daemon process started, pid=[..]\n").run();
+        assert_eq!(self.up_anew(server, 0).1, zdrun);
+    }
+
     #[track_caller]
     fn assert_gone(&self) {
         self.zeoctl("status").status(3).stdout("daemon manager not running\n").run();

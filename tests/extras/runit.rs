@@ -31,19 +31,7 @@ fn runsv_starts_restarts_and_stops_an_instance() {
         .stdout(format!("run: [..]: (pid {zdrun}) [..]s; run: log: (pid [..]) [..]s\n"))
         .run();
 
-    // zdrun starts a server that crashes; runsv starts a zdrun that was killed, which finds the server alive.
-    kill_hard(server);
-    let (server, same) = instance.up_anew(server, 0);
-    assert_eq!(same, zdrun);
-    kill_hard(zdrun);
-    let (adopted, zdrun) = instance.up_anew(0, zdrun);
-    assert_eq!(adopted, server);
-
-    // zeoctl works within the service.
-    instance.zeoctl("stop").stdout("[..]daemon process stopped\n").run();
-    instance.zeoctl("status").status(3).stdout("daemon manager running; daemon process not running\n").run();
-    instance.zeoctl("start").stdout("[..]daemon process started, pid=[..]\n").run();
-    assert_eq!(instance.up_anew(server, 0).1, zdrun);
+    instance.crash_kill_stop_and_start(server, zdrun);
 
     sv(&instance, "stop").stdout("ok: down: [..]\n").run();
     instance.assert_gone();
