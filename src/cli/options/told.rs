@@ -42,7 +42,6 @@ const MORE: &[(&str, &str)] = &[
 const HINTS: &[(&str, ValueHint)] = &[
     ("program", ValueHint::CommandString),
     ("logfile", ValueHint::FilePath),
-    ("program", ValueHint::CommandWithArguments),
     ("configure", ValueHint::FilePath),
     ("socket_name", ValueHint::FilePath),
     ("schema", ValueHint::FilePath),
