@@ -163,13 +163,6 @@ fn fsync(directory: &Path) -> f64 {
     begin.elapsed().as_secs_f64() / f64::from(count)
 }
 
-/// Bytes of this process that are in memory.
-fn resident() -> u64 {
-    let status = fs::read_to_string("/proc/self/status").unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("RssAnon:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
-
 fn python() -> Option<PathBuf> {
     let made = Path::new(env!("CARGO_MANIFEST_DIR")).join("target/peers-venv/bin/python");
     env::var_os("PEERS_PYTHON").map(PathBuf::from).or(Some(made)).filter(|python| python.exists())
@@ -202,9 +195,7 @@ fn main() {
         println!("{what:<40} {:>12.2} {others:>12} {ratio:>7}", ours * 1e6);
     };
     println!("{:<40} {:>12} {:>12} {:>7}", "microseconds", "ours", "ZODB", "ratio");
-    let before = resident();
     let (storage, opened) = open(&path);
-    let index = (resident() - before) as f64 / OBJECTS as f64;
     row("start, 1,000,000 objects, with index", opened.as_secs_f64(), "open");
     drop(storage);
     fs::remove_file(path.with_extension("fs.index")).unwrap();
@@ -218,5 +209,5 @@ fn main() {
     row("commit, one client", commits(&storage, 1), "commit");
     row("commit, eight clients", commits(&storage, 8), "commit");
     let size = fs::metadata(&path).unwrap().len() as f64 / 1e6;
-    println!("file: {size:.0} MB; index in memory: {index:.1} bytes an object");
+    println!("file: {size:.0} MB");
 }

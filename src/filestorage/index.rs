@@ -2,7 +2,7 @@
 //!
 //! Objects are grouped by the first 6 bytes of their ids, as in the file. A group is a sorted row of suffixes beside a row
 //! of positions, 8 bytes an object; once it is at least half full, a row of 65,536 positions, at most 12 bytes an object.
-//! Rows grow by a quarter, so that an object takes at most 10 bytes before and 16 at no time. (Ids that are scattered over
+//! Rows grow by a quarter: an object takes at most 10 bytes before that. (Ids that are scattered over
 //! all 64 bits would have a group each; no storage hands out such.)
 
 use std::collections::BTreeMap;
