@@ -34,14 +34,16 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["cli"]),
     ("rustyline", &["shell"]),
     ("serde", &["config", "instance", "shell"]),
-    ("serde_json", &["shell"]),
+    ("serde_json", &["cli", "shell"]),
     ("sha2", &["instance"]),
     ("signal_hook", &["sys"]),
     ("rustls", &["zeo"]),
+    ("similar", &["instance"]),
     ("strsim", &["zconfig"]),
     ("tera", &["instance"]),
     ("tokio", &["zeo"]),
     ("toml", &["config", "instance"]),
+    ("walkdir", &["instance"]),
 ];
 
 fn source_files() -> Vec<(String, PathBuf)> {

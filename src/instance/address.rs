@@ -114,6 +114,14 @@ impl fmt::Display for Address {
 }
 
 impl Host {
+    /// The interface of this name or address; an IPv6 address may stand without brackets.
+    ///
+    /// # Errors
+    /// [`Fault::Host`].
+    pub fn named(text: &str) -> Result<Self, Fault> {
+        if is_v6(text) { Ok(Self::V6(text.to_owned())) } else { Self::parse(text) }
+    }
+
     fn parse(text: &str) -> Result<Self, Fault> {
         let fault = |why| Err(Fault::Host { host: text.to_owned(), why });
         if let Some(rest) = text.strip_prefix('[') {
@@ -226,6 +234,15 @@ mod tests {
         ] {
             assert_eq!(parse(text), Err(message.to_owned()), "{text}");
         }
+    }
+
+    #[test]
+    fn host_alone_needs_no_brackets() {
+        let named = |text| Host::named(text).map_err(|fault| fault.to_string());
+        assert_eq!(named("::1"), Ok(Host::V6("::1".to_owned())));
+        assert_eq!(named("[::1]"), Ok(Host::V6("::1".to_owned())));
+        assert_eq!(named("localhost"), Ok(Host::Name("localhost".to_owned())));
+        assert_eq!(named("1.2.3"), Err("bad host '1.2.3': not an IPv4 address".to_owned()));
     }
 
     #[test]

@@ -66,6 +66,25 @@ pub enum Error {
         /// What is wrong.
         why: String,
     },
+    /// There is no template of that name.
+    #[error("there is no template {}; there is: {known}", shown(name))]
+    NoTemplate {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A file of settings cannot be understood.
+    #[error("settings {}: {message}", shown(path))]
+    Settings {
+        /// The file.
+        path: PathBuf,
+        /// Where and what.
+        message: String,
+    },
+    /// The address and an option name different interfaces.
+    #[error("the address has a host, and --host names another")]
+    TwoHosts,
     /// An extra was asked for that the templates do not have.
     #[error("there is no {} to add; there is: {known}", shown(name))]
     NoExtra {
@@ -74,6 +93,17 @@ pub enum Error {
         /// What there is.
         known: String,
     },
+    /// Only a file was to be looked at that the instance does not have.
+    #[error("the instance has no file {}; it has: {known}", shown(name))]
+    NoFile {
+        /// What was asked for.
+        name: String,
+        /// What there is.
+        known: String,
+    },
+    /// A file differs, and that was to be an error.
+    #[error("existing file {} differs; nothing was done", shown(.0))]
+    Differs(PathBuf),
     /// The instance is made, but to start it would be in vain.
     #[error("not starting the instance: {0}")]
     NoStart(String),
@@ -93,10 +123,23 @@ impl Error {
     /// Whether what was asked for makes no sense (against: it could not be done).
     #[must_use]
     pub fn is_usage(&self) -> bool {
-        matches!(
-            self,
-            Self::Address(_) | Self::Inexpressible { .. } | Self::Variable { .. } | Self::NoExtra { .. }
-        )
+        match self {
+            Self::Address(_)
+            | Self::Inexpressible { .. }
+            | Self::Settings { .. }
+            | Self::TwoHosts
+            | Self::NoTemplate { .. }
+            | Self::Variable { .. }
+            | Self::NoExtra { .. }
+            | Self::NoFile { .. } => true,
+            Self::InTheWay { .. }
+            | Self::System { .. }
+            | Self::NotFound(_)
+            | Self::Template { .. }
+            | Self::Differs(_)
+            | Self::NoStart(_)
+            | Self::NotStarted { .. } => false,
+        }
     }
 
     pub(super) fn system(verb: &'static str, path: &Path, source: io::Error) -> Self {

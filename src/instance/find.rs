@@ -43,32 +43,37 @@ impl Places {
 }
 
 impl Programs {
-    /// Finds the three: the server as `server` if one was named, else as `runzeo` beside us, else as `runzeo` and then
-    /// `runzeo.py` on the path; the others beside us, else on the path.
+    /// Finds the three (server, `zdctl`, `zdrun`), each as it was named, else beside us, else on the path, where the
+    /// server goes by `runzeo` and then by `runzeo.py`.
     ///
     /// # Errors
     /// [`Error::NotFound`] says what was looked for and where.
-    pub fn find(places: &Places, server: Option<&Path>) -> Result<Self, Error> {
+    pub fn find(places: &Places, named: [Option<&Path>; 3]) -> Result<Self, Error> {
+        let [server, zdctl, zdrun] = named;
+        let advice = "; name it with --server";
         let server = match server {
-            Some(named) if can_execute(named) => named.to_owned(),
-            Some(named) => {
-                return Err(Error::NotFound(format!(
-                    "the ZEO server: {} is not an executable file",
-                    shown(named)
-                )));
-            }
-            None => {
-                find("the ZEO server", "runzeo", &["runzeo", "runzeo.py"], places, "; name it with --server")?
-            }
+            Some(named) => check("the ZEO server", named)?,
+            None => find("the ZEO server", "runzeo", &["runzeo", "runzeo.py"], places, advice)?,
         };
-        let zdctl = find("zdctl", "zdctl", &["zdctl"], places, "")?;
-        let zdrun = find("zdrun", "zdrun", &["zdrun"], places, "")?;
+        let other = |name, named| match named {
+            Some(named) => check(name, named),
+            None => find(name, name, &[name], places, ""),
+        };
+        let (zdctl, zdrun) = (other("zdctl", zdctl)?, other("zdrun", zdrun)?);
         Ok(Self {
             server: home::text("server", &server)?,
             zdctl: home::text("zdctl", &zdctl)?,
             zdrun: home::text("zdrun", &zdrun)?,
         })
     }
+}
+
+/// A program that was named, if it can be run.
+fn check(what: &str, named: &Path) -> Result<PathBuf, Error> {
+    if can_execute(named) {
+        return Ok(named.to_owned());
+    }
+    Err(Error::NotFound(format!("{what}: {} is not an executable file", shown(named))))
 }
 
 /// `name` beside us, else each of the names that it goes by on the path.
@@ -118,7 +123,7 @@ mod tests {
             let path = format!("one:{}", self.at("two"));
             let places = Places::new(Some(Path::new(&own)), Some(OsStr::new(&path)), self.0.path());
             let named = server.map(|name| self.at(name));
-            Programs::find(&places, named.as_deref().map(Path::new)).map_err(|e| e.to_string())
+            Programs::find(&places, [named.as_deref().map(Path::new), None, None]).map_err(|e| e.to_string())
         }
     }
 

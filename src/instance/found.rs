@@ -22,6 +22,10 @@ pub struct Found {
     pub state: State,
     /// What the file holds; nothing where it is missing, or too long to be one of ours.
     pub contents: Option<Vec<u8>>,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Whether a symbolic link leads to it.
+    pub is_link: bool,
 }
 
 /// What is there, beside what should be there.
@@ -49,10 +53,11 @@ pub enum State {
 /// What cannot be read, and anything there that is not a file.
 pub fn look(path: &Path, contents: &str, executable: bool) -> Result<Found, Error> {
     let in_the_way = |why| Err(Error::InTheWay { verb: "write", path: path.to_owned(), why });
-    let nothing = |state| Ok(Found { state, contents: None });
     let is_link = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata.is_symlink(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return nothing(State::Missing),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            return Ok(Found { state: State::Missing, contents: None, mode: 0, is_link: false });
+        }
         Err(error) => return Err(Error::system("look at", path, error)),
     };
     let metadata = match fs::metadata(path) {
@@ -68,11 +73,11 @@ pub fn look(path: &Path, contents: &str, executable: bool) -> Result<Found, Erro
     if !metadata.is_file() {
         return in_the_way("it is not a regular file");
     }
+    let mode = metadata.mode() & 0o7777;
     if metadata.len() > LARGEST_COMPARED {
-        return nothing(State::Edited);
+        return Ok(Found { state: State::Edited, contents: None, mode, is_link });
     }
     let present = read(path).map_err(|error| Error::system("read", path, error))?;
-    let mode = metadata.mode() & 0o7777;
     let state = match compare(&present, contents.as_bytes()) {
         State::Blank if is_link => return in_the_way("it is a symbolic link to an empty file"),
         State::Same if executable && mode & EXECUTE == 0 && !is_link => State::NotExecutable(runnable(mode)),
@@ -80,7 +85,7 @@ pub fn look(path: &Path, contents: &str, executable: bool) -> Result<Found, Erro
         State::Unedited if is_link => State::Edited,
         state => state,
     };
-    Ok(Found { state, contents: Some(present) })
+    Ok(Found { state, contents: Some(present), mode, is_link })
 }
 
 /// What the contents of a file are beside those it should have.

@@ -59,7 +59,7 @@ impl Home {
 ///
 /// # Errors
 /// [`Error::Inexpressible`], where `role` says what the path is for.
-pub(super) fn text(role: &'static str, path: &Path) -> Result<String, Error> {
+pub fn text(role: &'static str, path: &Path) -> Result<String, Error> {
     let refused = |why| Err(Error::Inexpressible { role, path: path.to_owned(), why });
     match path.to_str() {
         None => refused("a configuration file cannot hold a name that is not UTF-8"),

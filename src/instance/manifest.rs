@@ -89,6 +89,19 @@ impl Manifest {
         self.files.iter().filter(|entry| entry.with.as_ref().is_none_or(|name| with.contains(name)))
     }
 
+    /// Whether some file is made by this template.
+    #[must_use]
+    pub fn uses(&self, template: &str) -> bool {
+        self.files.iter().any(|entry| entry.template() == template)
+    }
+
+    /// The permission bits of the file that a template makes; those of a plain one where it makes none.
+    #[must_use]
+    pub fn mode(&self, template: &str) -> u32 {
+        let made = self.files.iter().find(|entry| entry.template() == template);
+        made.map_or_else(plain_mode, |entry| entry.mode)
+    }
+
     /// What may be asked for with `--with`, in order.
     #[must_use]
     pub fn extras(&self) -> Vec<&str> {

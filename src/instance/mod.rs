@@ -1,11 +1,11 @@
 //! The instance home: the directory tree from which one ZEO server is run.
 //!
 //! Making one is three steps that each stand alone. [`Request`] says what is wanted, in values. [`plan::draw`] renders
-//! the templates, looks at the disk and decides one [`plan::Verb`] per path; it changes nothing. [`apply::run`] is the
+//! the templates, looks at the disk and decides one [`policy::Verb`] per path; it changes nothing. [`apply::run`] is the
 //! only writer: it carries a plan out and tells what it did, step by step. [`start::run`] then starts the instance and
 //! waits for the server's greeting.
 //!
-//! Promised: a file that a person may have written in is never changed; a file appears whole or not at all; what was
+//! Promised: unless asked to, a file that a person may have written in is never changed; a file appears whole or not at all; what was
 //! made before an error stays; doing it all again completes what is missing and is silent about the rest.
 //!
 //! This module must not know options, exit statuses or where its messages go, nor, but for the server's address, what
@@ -13,15 +13,21 @@
 
 pub mod address;
 pub mod apply;
+pub mod diff;
 mod error;
+pub mod existing;
 pub mod find;
-mod found;
+pub mod found;
 pub mod home;
 pub mod manifest;
+mod merge;
 pub mod owner;
 pub mod plan;
+pub mod policy;
 mod probe;
 pub mod quote;
+pub mod settings;
+mod site;
 pub mod stamp;
 pub mod start;
 pub mod template;
@@ -47,6 +53,10 @@ pub struct Request {
     pub programs: Programs,
     /// Variables of the templates that are set to something other than their defaults.
     pub set: BTreeMap<String, String>,
+    /// What was set when the instance was last made, as far as it was written down.
+    pub recorded: BTreeMap<String, String>,
     /// The extras that were asked for, by the names that the manifest gives them.
     pub with: Vec<String>,
+    /// The record to write of what was set; `None`: it is as it should be.
+    pub record: Option<String>,
 }

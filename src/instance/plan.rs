@@ -5,8 +5,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::found::{self, Found, State};
+use super::home::Home;
+use super::policy::{self, Policy, Verb};
+use super::stamp::{Stamp, Stamped};
 use super::template::{Rendered, Templates};
-use super::{Error, Request};
+use super::{Error, Request, existing, settings};
 
 /// The directories of an instance in the order in which they are made.
 const DIRECTORIES: [&str; 4] = ["bin", "etc", "log", "var"];
@@ -16,6 +19,8 @@ const DIRECTORIES: [&str; 4] = ["bin", "etc", "log", "var"];
 pub struct Plan {
     /// Those that are missing, parents first.
     pub directories: Vec<PathBuf>,
+    /// The one among them that only its owner may look into: that of the large objects (ZODB asks for it).
+    pub private: Option<PathBuf>,
     /// All files of the instance.
     pub files: Vec<PlannedFile>,
 }
@@ -24,7 +29,14 @@ impl Plan {
     /// Whether this file is a person's now, and may say anything.
     #[must_use]
     pub fn keeps(&self, path: &Path) -> bool {
-        self.files.iter().any(|file| file.verb == Verb::Keep && file.path == path)
+        let persons = |verb: &Verb| matches!(verb, Verb::Keep | Verb::Settled | Verb::Merge(_) | Verb::Offer);
+        self.files.iter().any(|file| persons(&file.verb) && file.path == path)
+    }
+
+    /// Whether anything on the disk would change.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        !self.directories.is_empty() || self.files.iter().any(|file| file.verb.changes())
     }
 }
 
@@ -43,66 +55,107 @@ pub struct PlannedFile {
     pub verb: Verb,
 }
 
-/// What is to be done to one file.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verb {
-    /// It is missing: write it.
-    Create,
-    /// It is there and holds nothing but white space: write it, keeping owner and permissions.
-    Fill,
-    /// It is as it should be, white space at its ends apart: leave it.
-    Same,
-    /// Its contents are ours but it cannot be executed: set these permission bits.
-    SetMode(u32),
-    /// It holds something else: it is a person's now; leave it wholly alone, its permissions too.
-    Keep,
-}
-
-/// Decides what has to be done to make the instance of these templates.
+/// Decides what has to be done to make the instance of these templates, and to treat what is there by the policy.
 ///
 /// # Errors
-/// What cannot be looked at, and what stands in the way: [`Error::System`], [`Error::InTheWay`].
-pub fn draw(request: &Request, templates: &Templates) -> Result<Plan, Error> {
-    let files = templates.render(request)?;
+/// What cannot be looked at, and what stands in the way: [`Error::System`], [`Error::InTheWay`]; what the policy does not
+/// let pass: [`Error::Differs`]; names that [`Policy::only`] has and the instance has not: [`Error::NoFile`].
+pub fn draw(request: &Request, templates: &Templates, policy: &Policy) -> Result<Plan, Error> {
+    let mut files = templates.render(request)?;
+    files.extend(request.record.iter().map(|record| Rendered {
+        name: settings::RECORD.to_owned(),
+        contents: record.clone(),
+        mode: 0o666,
+    }));
+    if let Some(name) = policy.only.iter().find(|name| files.iter().all(|file| file.name != **name)) {
+        let known: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
+        return Err(Error::NoFile { name: name.clone(), known: known.join(", ") });
+    }
+    if !policy.only.is_empty() {
+        files.retain(|file| policy.only.contains(&file.name));
+    }
     let mut directories = Vec::new();
-    // The deepest comes last here, and missing ancestors are made first.
-    for ancestor in request.home.path().ancestors().collect::<Vec<_>>().into_iter().rev() {
-        push_if_missing(&mut directories, ancestor)?;
+    for directory in needed(request, &files, policy) {
+        if !directories.contains(&directory) {
+            push_if_missing(&mut directories, &directory)?;
+        }
     }
-    for name in DIRECTORIES {
-        push_if_missing(&mut directories, &request.home.join(name))?;
-    }
-    for file in &files {
-        let parents: Vec<_> = Path::new(&file.name).ancestors().skip(1).collect();
-        for parent in parents.into_iter().rev().filter(|parent| !parent.as_os_str().is_empty()) {
-            let parent = request.home.path().join(parent);
-            if !directories.contains(&parent) {
-                push_if_missing(&mut directories, &parent)?;
+    let mut origins = Origins { request, templates, old_home: existing::home(&request.home), rendered: None };
+    let mut planned = |Rendered { name, contents, mode }: Rendered| {
+        let path = request.home.join(&name);
+        let found = found::look(&path, &contents, is_executable(mode))?;
+        let mut verb = match found.state {
+            // The record is ours, and what a person wrote there is in it.
+            State::Unedited | State::Edited if name == settings::RECORD && !found.is_link => Verb::Update,
+            _ => policy::decide(&path, &found, &contents, policy, &mut |stamp| origins.find(&name, stamp))?,
+        };
+        if policy.update
+            && policy.conflict.is_none()
+            && matches!(verb, Verb::Keep | Verb::Offer)
+            && let Some(text) = origins.moved(&found)
+        {
+            verb = Verb::Merge(text);
+        }
+        Ok(PlannedFile { path, contents, mode, found, verb })
+    };
+    let files = files.into_iter().map(&mut planned).collect::<Result<_, Error>>()?;
+    Ok(Plan { directories, private: blobs(request), files })
+}
+
+/// The directories that an instance has, parents first; with [`Policy::only`], those of the files alone.
+fn needed(request: &Request, files: &[Rendered], policy: &Policy) -> Vec<PathBuf> {
+    let own = DIRECTORIES.iter().map(Path::new).filter(|_| policy.only.is_empty());
+    let parents = files.iter().filter_map(|file| Path::new(&file.name).parent());
+    let blobs = blobs(request).filter(|_| policy.only.is_empty());
+    let mut needed = Vec::new();
+    for below in own.chain(parents).chain(blobs.as_deref()) {
+        let directory = request.home.path().join(below);
+        let ancestors: Vec<_> = directory.ancestors().collect();
+        for ancestor in ancestors.into_iter().rev() {
+            if !needed.iter().any(|known: &PathBuf| known == ancestor) {
+                needed.push(ancestor.to_owned());
             }
         }
     }
-    let planned = |Rendered { name, contents, mode }| {
-        let path = request.home.join(&name);
-        let (found, verb) = decide(&path, &contents, mode)?;
-        Ok(PlannedFile { path, contents, mode, found, verb })
-    };
-    Ok(Plan { directories, files: files.into_iter().map(planned).collect::<Result<_, Error>>()? })
+    needed
 }
 
-/// What is to be done to the file at `path`, by what stands there now.
-///
-/// # Errors
-/// Those of [`found::look`].
-pub(super) fn decide(path: &Path, contents: &str, mode: u32) -> Result<(Found, Verb), Error> {
-    let found = found::look(path, contents, is_executable(mode))?;
-    let verb = match found.state {
-        State::Missing => Verb::Create,
-        State::Blank => Verb::Fill,
-        State::Same => Verb::Same,
-        State::NotExecutable(mode) => Verb::SetMode(mode),
-        State::Unedited | State::Edited => Verb::Keep,
-    };
-    Ok((found, verb))
+/// The directory of the large objects, if there is to be one.
+fn blobs(request: &Request) -> Option<PathBuf> {
+    let set = request.set.get("blobs").filter(|set| !set.is_empty());
+    set.map(|set| request.home.path().join(set))
+}
+
+/// The texts that a person's edits may have been made to, made when they are first asked for.
+struct Origins<'a> {
+    request: &'a Request,
+    templates: &'a Templates,
+    old_home: Option<Home>,
+    rendered: Option<Vec<Rendered>>,
+}
+
+impl Origins<'_> {
+    /// What an edited file of an instance that was moved or copied should say where nothing can be merged: the same, with
+    /// the paths of the new home. Else the copy would work on the data of the original.
+    fn moved(&self, found: &Found) -> Option<String> {
+        let old = self.old_home.as_ref().filter(|old| **old != self.request.home && !found.is_link)?;
+        let text = str::from_utf8(found.contents.as_deref()?).ok()?;
+        existing::relocated(text, old, &self.request.home).filter(|moved| moved != text)
+    }
+
+    /// The text of the file with this stamp, if it is among them.
+    fn find(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
+        let (request, templates) = (self.request, self.templates);
+        let rendered = self.rendered.get_or_insert_with(|| {
+            let origins = existing::origins(request);
+            origins.iter().filter_map(|origin| templates.render(origin).ok()).flatten().collect()
+        });
+        let candidates = rendered.iter().filter(|file| file.name == name);
+        let mut read = candidates.map(|file| Stamped::read(file.contents.as_bytes()));
+        let text =
+            read.find(|read| read.stamp.as_ref().is_some_and(|found| found.checksum == stamp.checksum))?.text;
+        String::from_utf8(text).ok()
+    }
 }
 
 /// Whether a file that asks for these permission bits is a program.
@@ -138,11 +191,10 @@ mod tests {
 
     use super::super::address::Address;
     use super::super::find::Programs;
-    use super::super::home::Home;
     use super::*;
 
     fn draw(request: &Request) -> Result<Plan, Error> {
-        super::draw(request, &Templates::embedded().unwrap())
+        super::draw(request, &Templates::embedded().unwrap(), &Policy::default())
     }
 
     fn request(home: &Path) -> Request {
@@ -152,7 +204,9 @@ mod tests {
             address: Address::default(),
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
             set: BTreeMap::new(),
+            recorded: BTreeMap::new(),
             with: Vec::new(),
+            record: None,
         }
     }
 

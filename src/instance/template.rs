@@ -4,6 +4,7 @@
 //! `zconfig_directory`, or `word | zconfig` for a word of the `program` key; `systemd`, `systemd_program`,
 //! `systemd_directory`; `logrotate`. A variable that is not known is an error.
 
+use std::collections::BTreeMap;
 use std::path::{Component, Path};
 
 use include_dir::{Dir, include_dir};
@@ -12,7 +13,7 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera};
 use super::manifest::{self, Manifest};
 use super::stamp::stamped;
 use super::variables::{self, Variable};
-use super::{Error, Request, quote, unit};
+use super::{Error, Request, quote, site, unit};
 
 static TEMPLATES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/templates");
 
@@ -31,24 +32,63 @@ pub struct Rendered {
 #[derive(Debug)]
 pub struct Templates {
     engine: Tera,
+    texts: BTreeMap<String, String>,
     manifest: Manifest,
     variables: Vec<Variable>,
 }
 
 impl Templates {
-    /// Those that are part of the program.
+    /// Those that are part of the program, and over and besides them those of a site's directory.
     ///
     /// # Errors
-    /// [`Error::Template`], a fault of the templates.
-    pub fn embedded() -> Result<Self, Error> {
-        let manifest = Manifest::read(manifest::NAME, embedded(manifest::NAME)?)?;
-        let mut engine = engine();
+    /// [`Error::Template`], a fault of the templates; [`Error::System`] where the directory cannot be read.
+    pub fn with(directory: Option<&Path>) -> Result<Self, Error> {
+        let mut manifest = Manifest::read(manifest::NAME, embedded(manifest::NAME)?)?;
+        let mut texts = BTreeMap::new();
         for entry in &manifest.files {
-            let name = entry.template();
-            engine.add_raw_template(name, embedded(name)?).map_err(|error| fault(name, &error))?;
+            texts.insert(entry.template().to_owned(), embedded(entry.template())?.to_owned());
         }
+        if let Some(directory) = directory {
+            site::add(directory, &mut manifest, &mut texts)?;
+        }
+        let mut engine = engine();
+        // All at once: one may include or extend another.
+        engine.add_raw_templates(texts.iter()).map_err(|error| fault("(all)", &error))?;
         let variables = manifest.variables.iter().map(manifest::Declared::variable).collect();
-        Ok(Self { engine, manifest, variables })
+        Ok(Self { engine, texts, manifest, variables })
+    }
+
+    /// Those that are part of the program alone.
+    ///
+    /// # Errors
+    /// As [`Templates::with`].
+    pub fn embedded() -> Result<Self, Error> {
+        Self::with(None)
+    }
+
+    /// The text of a template.
+    ///
+    /// # Errors
+    /// [`Error::NoTemplate`].
+    pub fn text(&self, name: &str) -> Result<&str, Error> {
+        let known = || self.texts.keys().map(String::as_str).collect::<Vec<_>>().join(", ");
+        let text = self.texts.get(name).map(String::as_str);
+        text.ok_or_else(|| Error::NoTemplate { name: name.to_owned(), known: known() })
+    }
+
+    /// All templates and, last, the built-in manifest: names and texts.
+    ///
+    /// # Errors
+    /// [`Error::Template`] where there is no manifest.
+    pub fn sources(&self) -> Result<Vec<(&str, &str)>, Error> {
+        let texts = self.texts.iter().map(|(name, text)| (name.as_str(), text.as_str()));
+        Ok(texts.chain([(manifest::NAME, embedded(manifest::NAME)?)]).collect())
+    }
+
+    /// What only these templates may name.
+    #[must_use]
+    pub fn variables(&self) -> &[Variable] {
+        &self.variables
     }
 
     /// The list of files.
@@ -146,7 +186,7 @@ fn fault(name: &str, error: &tera::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::{BTreeMap, BTreeSet};
+    use std::collections::BTreeSet;
     use std::ffi::OsStr;
 
     use super::super::address::Address;
@@ -164,7 +204,9 @@ mod tests {
                 zdrun: "/opt/$x/zdrun".to_owned(),
             },
             set: BTreeMap::new(),
+            recorded: BTreeMap::new(),
             with: Vec::new(),
+            record: None,
         }
     }
 

@@ -178,6 +178,10 @@ pub fn all() -> &'static [Variable] {
 pub fn context(request: &Request, declared: &[Variable]) -> Result<Context, Error> {
     let mut context = Context::new();
     let known = || VARIABLES.iter().chain(declared);
+    let fixed = |name: &String| known().any(|variable| variable.name == **name && !variable.is_settable());
+    if let Some(name) = request.set.keys().find(|name| fixed(name)) {
+        return Err(Error::Variable { name: name.clone(), why: "it follows from the home".to_owned() });
+    }
     if let Some(name) = request.set.keys().find(|name| known().all(|variable| variable.name != **name)) {
         return Err(Error::Variable {
             name: name.clone(),
@@ -198,6 +202,34 @@ pub fn context(request: &Request, declared: &[Variable]) -> Result<Context, Erro
         variable.insert(&mut context, request, &value)?;
     }
     Ok(context)
+}
+
+/// All variables for a person to read: name, type, default and meaning in columns.
+#[must_use]
+pub fn table(declared: &[Variable]) -> String {
+    let rows = VARIABLES.iter().chain(declared).map(|variable| {
+        let kind = match variable.kind {
+            Kind::Text => "text",
+            Kind::Path => "path",
+            Kind::Number => "number",
+            Kind::Octal => "octal",
+            Kind::Switch => "switch",
+        };
+        let default = match &variable.default {
+            Fallback::Text(text) if text.is_empty() => "-".to_owned(),
+            Fallback::Text(text) => text.clone().into_owned(),
+            Below(path) => format!("HOME/{path}"),
+            Name => "last of HOME".to_owned(),
+            Given(text) => (*text).to_owned(),
+        };
+        [variable.name.as_ref(), kind, &default, variable.meaning.as_ref()].map(str::to_owned)
+    });
+    let header = ["NAME", "TYPE", "DEFAULT", "MEANING"].map(str::to_owned);
+    let rows: Vec<[String; 4]> = std::iter::once(header).chain(rows).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let (name, kind, default) = (width(0), width(1), width(2));
+    let line = |[n, k, d, m]: &[String; 4]| format!("{n:name$}  {k:kind$}  {d:default$}  {m}\n");
+    rows.iter().map(line).collect()
 }
 
 /// What the command line and the search for programs give.

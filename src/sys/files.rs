@@ -67,6 +67,17 @@ pub fn replace(path: &Path, contents: &[u8], expected: impl Fn(&[u8]) -> bool) -
     Ok(true)
 }
 
+/// Gives a file a second name in its directory; a symbolic link gets one itself.
+///
+/// # Errors
+/// [`io::ErrorKind::AlreadyExists`] if anything has that name; otherwise what the system says.
+pub fn link(path: &Path, other: &Path) -> io::Result<()> {
+    let (directory, name) = split(path)?;
+    let other = other.file_name().ok_or(Errno::EISDIR)?;
+    linkat(&directory, name, &directory, other, AtFlags::empty())?;
+    sync(&directory)
+}
+
 /// Sets the permission bits of a regular file that is not a symbolic link.
 ///
 /// # Errors

@@ -167,7 +167,8 @@ fn extras_are_added_to_an_instance_and_a_second_run_is_silent() {
     let directories = format!("Created directory {home}/etc/s6\nCreated directory {home}/etc/s6/log\n");
     let files = ["run", "finish", "notification-fd", "log/run"];
     let files = files.map(|file| format!("Wrote file {home}/etc/s6/{file}\n")).concat();
-    again("runit,s6").stdout(format!("{directories}{files}All done.\n")).run();
+    let record = format!("Updated file {home}/etc/mkzeoinst.toml\n");
+    again("runit,s6").stdout(format!("{directories}{files}{record}All done.\n")).run();
     sandbox.write("zeo/etc/s6/notification-fd", "4\n");
     let kept = format!("Warning: not overwriting existing file '{home}/etc/s6/notification-fd'\nAll done.\n");
     again("s6").stdout(kept).run();

@@ -1,0 +1,209 @@
+//! The command line of `mkzeoinst`.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use clap::{Parser, ValueEnum};
+
+use crate::cli::manual;
+use crate::instance::Error;
+use crate::instance::home;
+use crate::instance::policy::{Conflict, Policy};
+use crate::instance::settings::Settings;
+
+/// Make the home of a ZEO server instance: HOME with bin, etc, log and var in it, two configuration files and the
+/// script bin/zeoctl, which starts and stops the server.
+///
+/// Directories and files that are there already are left alone; files that are empty are written.
+#[derive(Debug, Parser)]
+#[command(name = "mkzeoinst", version)]
+pub(super) struct Arguments {
+    /// The directory to make; its ancestors are made as well
+    #[arg(required_unless_present_any = ["list_variables", "print_template", "export_templates", "install_man", "install_completions"])]
+    pub(super) home: Option<OsString>,
+
+    #[arg(
+        value_name = "[HOST:]PORT",
+        help = "Where the server listens: PORT, HOST:PORT or [IPV6]:PORT [default: as in HOME/etc/zeo.conf, else 9999]"
+    )]
+    pub(super) address: Option<OsString>,
+
+    /// The ZEO server to run [default: runzeo beside mkzeoinst, else runzeo or runzeo.py on PATH]
+    #[arg(long, value_name = "PATH")]
+    pub(super) server: Option<PathBuf>,
+
+    /// Start the instance, and wait until its server answers
+    #[arg(long)]
+    pub(super) start: bool,
+
+    #[command(flatten)]
+    pub(super) mode: Mode,
+
+    #[command(flatten)]
+    upkeep: Upkeep,
+
+    #[command(flatten)]
+    pub(super) values: Values,
+
+    #[command(flatten)]
+    pub(super) sources: Sources,
+
+    #[command(flatten)]
+    pub(super) manual: manual::Wanted,
+}
+
+/// What to do with the plan.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Looking first")]
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
+pub(super) struct Mode {
+    /// Say what would be done, and do nothing
+    #[arg(short = 'n', long)]
+    pub(super) dry_run: bool,
+
+    /// Show how files differ from what they should be, and do nothing
+    #[arg(long)]
+    pub(super) diff: bool,
+
+    /// Do nothing; exit status 0: nothing would change, 1: something would, 2: error
+    #[arg(long, conflicts_with = "start")]
+    pub(super) check: bool,
+
+    /// Print plan and outcome as one JSON object
+    #[arg(long)]
+    pub(super) json: bool,
+}
+
+/// How to treat what is there.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "An instance that is there")]
+struct Upkeep {
+    /// Bring files that nobody edited up to date, and what is new into those that somebody did
+    #[arg(long)]
+    update: bool,
+
+    /// What to do with a file that differs [default: keep; with --update, new for edits that cannot be merged]
+    ///
+    /// keep: leave it, with a warning. new: write FILE.new beside it. backup: keep it as FILE.~1~ and so on, and write it
+    /// anew. overwrite: write it anew. fail: end before anything is done.
+    #[arg(long, value_name = "WHAT", hide_possible_values = true)]
+    on_conflict: Option<OnConflict>,
+
+    /// Look at this file of HOME only, such as etc/zeo.conf; may be given again
+    #[arg(long, value_name = "FILE")]
+    only: Vec<String>,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum OnConflict {
+    Keep,
+    New,
+    Backup,
+    Overwrite,
+    Fail,
+}
+
+/// What the files say.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Contents")]
+pub(super) struct Values {
+    /// The interface that the server listens on
+    #[arg(long, value_name = "HOST")]
+    pub(super) host: Option<String>,
+
+    /// Keep large binary objects in DIR [default: HOME/var/blobs]
+    #[arg(short, long, value_name = "DIR", num_args = 0..=1, default_missing_value = "var/blobs")]
+    blobs: Option<String>,
+
+    /// Encrypt connections with this certificate and its key (PEM files)
+    #[arg(long, num_args = 2, value_names = ["CERT", "KEY"])]
+    tls: Option<Vec<PathBuf>>,
+
+    /// The certificates of the clients to let in [default: CERT]
+    #[arg(long, value_name = "FILE", requires = "tls")]
+    tls_clients: Option<PathBuf>,
+
+    /// The user that the server runs as; var and log are made theirs
+    #[arg(long, value_name = "USER")]
+    user: Option<String>,
+
+    /// File mode mask of the server
+    #[arg(long, value_name = "MASK")]
+    umask: Option<String>,
+
+    /// Set a variable of the templates; may be given again
+    #[arg(long, value_name = "NAME=VALUE")]
+    set: Vec<String>,
+
+    /// Add files for what runs and rotates the instance: logrotate, openrc, runit, s6, systemd
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    with: Vec<String>,
+
+    /// Take defaults from this file [default: /etc/mkzeoinst.toml]
+    #[arg(long, value_name = "FILE")]
+    pub(super) config: Option<PathBuf>,
+
+    /// List all variables with type, default and meaning
+    #[arg(long)]
+    pub(super) list_variables: bool,
+}
+
+/// Templates of one's own.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Templates")]
+pub(super) struct Sources {
+    /// Use the templates in DIR over the built-in ones, and besides them
+    #[arg(long, value_name = "DIR")]
+    templates: Option<PathBuf>,
+
+    /// Print a template
+    #[arg(long, value_name = "NAME")]
+    pub(super) print_template: Option<String>,
+
+    /// Write all templates to DIR, to start from
+    #[arg(long, value_name = "DIR")]
+    pub(super) export_templates: Option<PathBuf>,
+}
+
+impl Arguments {
+    /// Whether nothing is to be written.
+    pub(super) fn only_looks(&self) -> bool {
+        self.mode.dry_run || self.mode.diff || self.mode.check
+    }
+
+    /// How to treat what is there.
+    pub(super) fn policy(&self) -> Policy {
+        let conflict = self.upkeep.on_conflict.map(|what| match what {
+            OnConflict::Keep => Conflict::Keep,
+            OnConflict::New => Conflict::New,
+            OnConflict::Backup => Conflict::Backup,
+            OnConflict::Overwrite => Conflict::Overwrite,
+            OnConflict::Fail => Conflict::Fail,
+        });
+        Policy { update: self.upkeep.update, conflict, only: self.upkeep.only.clone() }
+    }
+
+    /// What the options set, but for the address and the server. Paths of files start at the working directory.
+    pub(super) fn settings(&self, current: &Path) -> Result<Settings, Error> {
+        let mut settings = Settings { with: self.values.with.clone(), ..Settings::default() };
+        settings.templates = self.sources.templates.as_ref().map(|directory| current.join(directory));
+        for assignment in &self.values.set {
+            settings.set(assignment)?;
+        }
+        let tls = self.values.tls.as_deref().unwrap_or_default();
+        let files = [
+            ("tls_certificate", tls.first()),
+            ("tls_key", tls.get(1)),
+            ("tls_clients", self.values.tls_clients.as_ref()),
+        ];
+        for (name, path) in files.into_iter().filter_map(|(name, path)| Some((name, path?))) {
+            settings.values.insert(name.to_owned(), home::text(name, &current.join(path))?);
+        }
+        let texts =
+            [("blobs", &self.values.blobs), ("user", &self.values.user), ("umask", &self.values.umask)];
+        for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+            settings.values.insert(name.to_owned(), text.clone());
+        }
+        Ok(settings)
+    }
+}

@@ -1,0 +1,242 @@
+//! `mkzeoinst`: makes and maintains the home of a ZEO server instance.
+
+mod arguments;
+mod report;
+
+use std::env;
+use std::ffi::{OsStr, OsString};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::error::ErrorKind;
+use clap::{Command, CommandFactory as _, FromArgMatches as _};
+
+use crate::exit::Exit;
+use crate::instance::address::{Address, Host};
+use crate::instance::find::{Places, Programs};
+use crate::instance::home::Home;
+use crate::instance::plan::{self, Plan};
+use crate::instance::settings::{self, Settings};
+use crate::instance::template::Templates;
+use crate::instance::{Error, Request, apply, existing, start, variables};
+use crate::sys::reason::reason;
+use crate::sys::user::own_uid;
+
+use super::manual;
+use arguments::Arguments;
+use report::Output;
+
+/// The options, as they are told of.
+pub(super) fn command() -> Command {
+    Arguments::command()
+        .override_usage(
+            "mkzeoinst [OPTIONS] HOME [[HOST:]PORT]\n       \
+             mkzeoinst [--list-variables] [--print-template NAME] [--export-templates DIR]\n       \
+             mkzeoinst [--install-man DIR] [--install-completions DIR]",
+        )
+        .max_term_width(100)
+        .after_long_help(
+            "Exit status: 0 done, 1 not done (--check: something would change), 2 wrong command line.",
+        )
+}
+
+/// Runs `mkzeoinst`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let mut output = Output::default();
+    let exit = match command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches)) {
+        Ok(arguments) => run(&arguments, &mut output),
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            output.line(error.to_string().trim_end());
+            Exit::Success
+        }
+        Err(error) => {
+            complain(&format!("{}; try 'mkzeoinst --help'", first_paragraph(&error.to_string())));
+            Exit::Usage
+        }
+    };
+    match (exit, output.failure) {
+        (Exit::Success, Some(error)) => {
+            complain(&format!("cannot write to standard output: {}", reason(&error)));
+            Exit::Failure.into()
+        }
+        (exit, _) => exit.into(),
+    }
+}
+
+fn run(arguments: &Arguments, output: &mut Output) -> Exit {
+    output.json = arguments.mode.json;
+    let mut plan = None;
+    let result = match &arguments.home {
+        Some(home) => make(home, arguments, &mut plan, output),
+        None => show(arguments, output),
+    };
+    let error = result.as_ref().err().map(ToString::to_string);
+    if arguments.mode.json && arguments.home.is_some() {
+        output.object(plan.as_ref(), !arguments.only_looks(), arguments.mode.diff, error.as_deref());
+    }
+    if let Some(error) = &error {
+        complain(error);
+    }
+    match result {
+        Ok(exit) => exit,
+        Err(error) if error.is_usage() || arguments.mode.check => Exit::Usage,
+        Err(_) => Exit::Failure,
+    }
+}
+
+/// Makes the instance, or tells what would be done.
+fn make(
+    home: &OsStr,
+    arguments: &Arguments,
+    drawn: &mut Option<Plan>,
+    output: &mut Output,
+) -> Result<Exit, Error> {
+    let current = current_directory()?;
+    let home = Home::new(Path::new(home), &current)?;
+    let (request, templates) = wanted(home, arguments, &current)?;
+    let plan = drawn.insert(plan::draw(&request, &templates, &arguments.policy())?);
+    for warning in start::warnings(&request.address) {
+        complain(&format!("warning: {warning}"));
+    }
+    if arguments.mode.diff {
+        output.diffs(plan);
+    } else if arguments.only_looks() {
+        apply::foretell(plan, &mut |step| output.step(&step));
+    }
+    if arguments.mode.check {
+        return Ok(if plan.changes() { Exit::Failure } else { Exit::Success });
+    }
+    if arguments.only_looks() {
+        if arguments.mode.dry_run {
+            output.line("Nothing was done: this was a dry run.");
+        }
+        return Ok(Exit::Success);
+    }
+    apply::run(plan, &mut |step| output.step(&step))?;
+    output.line("All done.");
+    if arguments.start {
+        start(&request, plan, output)?;
+    }
+    Ok(Exit::Success)
+}
+
+/// Puts together what is wanted: the command line, under it what the instance has recorded, under that the site's
+/// defaults; and with it the templates.
+fn wanted(home: Home, arguments: &Arguments, current: &Path) -> Result<(Request, Templates), Error> {
+    let typed = arguments.settings(current)?;
+    let recorded = Settings::read(&settings::record_path(&home))?.unwrap_or_default();
+    let known = typed.over(&recorded);
+    let site = site_defaults(arguments, current)?;
+    let mut settings = known.over(&site);
+    let address = address(arguments, &mut settings, &home)?;
+    let programs = programs(arguments, &mut settings, &home, current)?;
+    let templates = Templates::with(settings.templates.as_deref())?;
+    let request = Request {
+        home,
+        address,
+        programs,
+        set: settings.values,
+        recorded: recorded.over(&site).values,
+        with: settings.with,
+        record: (known != recorded).then(|| known.record()),
+    };
+    Ok((request, templates))
+}
+
+/// The site's defaults; a file that is named must be there.
+fn site_defaults(arguments: &Arguments, current: &Path) -> Result<Settings, Error> {
+    let Some(named) = &arguments.values.config else {
+        return Ok(Settings::read(Path::new(settings::SITE))?.unwrap_or_default());
+    };
+    let path = current.join(named);
+    Settings::read(&path)?.ok_or_else(|| Error::System {
+        verb: "read",
+        path,
+        source: io::ErrorKind::NotFound.into(),
+    })
+}
+
+/// Where the server listens: as typed, else as before, else as the settings say.
+fn address(arguments: &Arguments, settings: &mut Settings, home: &Home) -> Result<Address, Error> {
+    let root = own_uid() == 0;
+    let set = settings.values.remove("address");
+    let typed = arguments.address.as_deref().map(|text| Address::parse(text, root)).transpose()?;
+    let mut address = match (typed, existing::address(home), set) {
+        (Some(address), _, _) | (None, Some(address), _) => address,
+        (None, None, Some(text)) => Address::parse(&OsString::from(text), root)?,
+        (None, None, None) => Address::default(),
+    };
+    if let Some(host) = &arguments.values.host {
+        let host = Host::named(host)?;
+        if arguments.address.is_some() && address.host != Host::Any && address.host != host {
+            return Err(Error::TwoHosts);
+        }
+        address.host = host;
+    }
+    Ok(address)
+}
+
+/// The programs that the settings name, and the others where they are found.
+fn programs(
+    arguments: &Arguments,
+    settings: &mut Settings,
+    home: &Home,
+    current: &Path,
+) -> Result<Programs, Error> {
+    let places = Places::new(env::current_exe().ok().as_deref(), env::var_os("PATH").as_deref(), current);
+    let mut named = |name| settings.values.remove(name).map(|path| home.path().join(path));
+    let (server, zdctl, zdrun) = (named("server"), named("zdctl"), named("zdrun"));
+    let typed = arguments.server.as_deref().map(|server| current.join(server));
+    let server = typed.or(server).or_else(|| existing::server(home));
+    Programs::find(&places, [server.as_deref(), zdctl.as_deref(), zdrun.as_deref()])
+}
+
+/// What needs no home.
+fn show(arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
+    let current = current_directory()?;
+    let settings = arguments.settings(&current)?.over(&site_defaults(arguments, &current)?);
+    let templates = Templates::with(settings.templates.as_deref())?;
+    if arguments.values.list_variables {
+        output.line(variables::table(templates.variables()).trim_end());
+    }
+    if let Some(name) = &arguments.sources.print_template {
+        output.line(templates.text(name)?.trim_end_matches('\n'));
+    }
+    if let Some(directory) = &arguments.sources.export_templates {
+        apply::export(&templates, &current.join(directory), &mut |step| output.step(&step))?;
+    }
+    manual::install(&arguments.manual, &mut |step| output.step(&step))?;
+    Ok(Exit::Success)
+}
+
+fn current_directory() -> Result<PathBuf, Error> {
+    env::current_dir().map_err(|source| Error::System { verb: "find", path: PathBuf::from("."), source })
+}
+
+fn start(request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
+    match start::address(request, plan) {
+        Ok(address) => {
+            start::run(request, Some(&address))?;
+            output.line(&format!("ZEO server is listening on {}", address.spoken()));
+        }
+        Err(why) => {
+            start::run(request, None)?;
+            complain(&format!("warning: not waiting for the server: {why}"));
+        }
+    }
+    Ok(())
+}
+
+/// One line on the standard error. If that is closed too, nobody is left to tell.
+fn complain(message: &str) {
+    let _ = writeln!(io::stderr(), "mkzeoinst: {message}");
+}
+
+/// The message of clap's report, without the usage that follows it, on one line.
+fn first_paragraph(report: &str) -> String {
+    let lines: Vec<_> = report.lines().map(str::trim).take_while(|line| !line.is_empty()).collect();
+    let message = lines.join(" ");
+    message.strip_prefix("error: ").unwrap_or(&message).to_owned()
+}

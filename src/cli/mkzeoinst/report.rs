@@ -1,0 +1,120 @@
+//! What `mkzeoinst` says of its plan and of what it does.
+
+use std::collections::BTreeSet;
+use std::io::{self, IsTerminal as _, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value, json};
+
+use crate::instance::apply::Step;
+use crate::instance::diff;
+use crate::instance::found::State;
+use crate::instance::plan::Plan;
+use crate::instance::quote::shown;
+
+/// The standard output. The work goes on when it cannot be written to; a reader that has gone away is no failure.
+#[derive(Default)]
+pub(super) struct Output {
+    /// Why it could not be written to.
+    pub(super) failure: Option<io::Error>,
+    /// Whether only a JSON object may go there, and no line.
+    pub(super) json: bool,
+    /// What has been done.
+    done: BTreeSet<PathBuf>,
+}
+
+impl Output {
+    /// Tells a step, after it was done or instead of it.
+    pub(super) fn step(&mut self, step: &Step<'_>) {
+        let plain = |path: &Path| path.display().to_string();
+        let kept = |path: &Path| format!("Warning: not overwriting existing file {}", shown(path));
+        let (path, line) = match step {
+            Step::CreatedDirectory(path) => (path, format!("Created directory {}", plain(path))),
+            Step::Wrote(path) => (path, format!("Wrote file {}", plain(path))),
+            Step::Kept(path) => (path, kept(path)),
+            Step::ChangedMode(path, mode) => (path, format!("Changed mode for {} to {mode:o}", plain(path))),
+            Step::Updated(path) => (path, format!("Updated file {}", plain(path))),
+            Step::Merged(path) => (path, format!("Merged file {}", plain(path))),
+            Step::Offered(path, beside) => (path, format!("{}\nWrote file {}", kept(path), plain(beside))),
+            Step::BackedUp(path, backup) => {
+                self.line(&format!("Kept file {} as {}", plain(path), plain(backup)));
+                return;
+            }
+            Step::Overwrote(path) => (path, format!("Overwrote file {}", plain(path))),
+        };
+        self.done.insert((*path).to_owned());
+        self.line(&line);
+    }
+
+    /// A line for a person.
+    pub(super) fn line(&mut self, line: &str) {
+        if !self.json {
+            self.write(&format!("{line}\n"));
+        }
+    }
+
+    /// The diffs of all files.
+    pub(super) fn diffs(&mut self, plan: &Plan) {
+        let coloured =
+            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        for text in plan.files.iter().filter_map(|file| diff::unified(file, coloured)) {
+            if !self.json {
+                self.write(&text);
+            }
+        }
+    }
+
+    /// Plan and outcome as one object. Paths that are not UTF-8 have U+FFFD in them.
+    pub(super) fn object(&mut self, plan: Option<&Plan>, run: bool, with_diffs: bool, error: Option<&str>) {
+        let done = |path: &Path, changes: bool| run && (!changes || self.done.contains(path));
+        let directories: Vec<Value> = plan.map_or_else(Vec::new, |plan| {
+            let directory = |path: &PathBuf| json!({"path": path.to_string_lossy(), "verb": "create", "done": done(path, true)});
+            plan.directories.iter().map(directory).collect()
+        });
+        let files: Vec<Value> = plan.map_or_else(Vec::new, |plan| {
+            let file = |file: &crate::instance::plan::PlannedFile| {
+                let mut object = json!({
+                    "path": file.path.to_string_lossy(),
+                    "state": word(file.found.state),
+                    "verb": file.verb.word(),
+                    "done": done(&file.path, file.verb.changes()),
+                });
+                if with_diffs && let Some(members) = object.as_object_mut() {
+                    members.insert("diff".to_owned(), diff::unified(file, false).into());
+                }
+                object
+            };
+            plan.files.iter().map(file).collect()
+        });
+        let object = json!({
+            "dry_run": !run,
+            "changes": plan.map(Plan::changes),
+            "directories": directories,
+            "files": files,
+            "error": error,
+        });
+        self.write(&format!("{object}\n"));
+    }
+
+    fn write(&mut self, text: &str) {
+        let mut stdout = io::stdout().lock();
+        let written = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+        if let Err(error) = written
+            && error.kind() != io::ErrorKind::BrokenPipe
+        {
+            self.failure.get_or_insert(error);
+        }
+    }
+}
+
+/// The word for it in `--json`.
+fn word(state: State) -> &'static str {
+    match state {
+        State::Missing => "missing",
+        State::Blank => "blank",
+        State::Same => "same",
+        State::NotExecutable(_) => "not-executable",
+        State::Unedited => "unedited",
+        State::Edited => "edited",
+    }
+}

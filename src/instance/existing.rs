@@ -1,0 +1,163 @@
+//! What an instance that is there already says about itself: a run that does not say otherwise leaves it so, and from it
+//! follows what its files may have been made of.
+
+use std::ffi::OsStr;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
+
+use super::Request;
+use super::address::Address;
+use super::home::Home;
+use super::quote::program_word;
+use crate::config::{schema, split_words};
+use crate::sys::files::{can_execute, open_to_read};
+use crate::zconfig::{self, Limits, Value, World};
+
+/// Configuration files are shorter.
+const LONGEST: u64 = 1 << 20;
+
+/// The address in the server's configuration; `None` where there is none, or none that is a TCP port.
+#[must_use]
+pub fn address(home: &Home) -> Option<Address> {
+    let path = home.join("etc/zeo.conf");
+    // What else is wrong with the file is for those who use it.
+    let (tree, _) = zconfig::survey(&schema::ZEO, &path, &[], &[], &World::process(), Limits::default());
+    match tree.root()?.section("zeo")?.value("address") {
+        Some(Value::Address(configured)) => Address::configured(configured),
+        _ => None,
+    }
+}
+
+/// The server that the instance runs, where somebody chose it: one that lies beside the controller was found there, and
+/// after an upgrade may be found elsewhere. `None` also where it cannot be run any more.
+#[must_use]
+pub fn server(home: &Home) -> Option<PathBuf> {
+    let server = PathBuf::from(program(&text(&home.join("etc/zeoctl.conf")))?);
+    let zdctl = PathBuf::from(zdctl(&text(&home.join("bin/zeoctl")))?);
+    (server.parent() != zdctl.parent() && can_execute(&server)).then_some(server)
+}
+
+/// The server in the manager's configuration.
+fn program(manager: &str) -> Option<String> {
+    first_word(&value(manager, "program")?)
+}
+
+/// The controller in the script.
+fn zdctl(script: &str) -> Option<String> {
+    script.lines().find_map(|line| first_word(line.strip_prefix("exec ")?))
+}
+
+/// The home that the manager's configuration names, by where its socket is.
+#[must_use]
+pub fn home(at: &Home) -> Option<Home> {
+    let socket = value(&text(&at.join("etc/zeoctl.conf")), "socket-name")?;
+    let above = Path::new(&socket).parent()?.parent()?;
+    Home::new(above, Path::new("/")).ok()
+}
+
+/// The text with every path in the old home changed to the same in the new one; `None` where a home has to be quoted,
+/// which depends on the place.
+#[must_use]
+pub fn relocated(text: &str, old: &Home, new: &Home) -> Option<String> {
+    let (old, new) = (old.path().to_str()?, new.path().to_str()?);
+    if [old, new].iter().any(|path| program_word(path) != *path || path.contains('$')) || old == "/" {
+        return None;
+    }
+    let mut parts = text.split(old);
+    let mut out = parts.next().unwrap_or_default().to_owned();
+    for part in parts {
+        let within = |c: char| c.is_alphanumeric() || matches!(c, '-' | '_' | '.' | '+' | '~' | '@' | '%');
+        let whole = !out.ends_with(|c| within(c) || c == '/') && !part.starts_with(within);
+        out.push_str(if whole { new } else { old });
+        out.push_str(part);
+    }
+    Some(out)
+}
+
+/// What this instance may have been made from: the request itself, and with it every combination of what its files name.
+/// These are guesses, to be held against a checksum.
+#[must_use]
+pub fn origins(request: &Request) -> Vec<Request> {
+    let manager = text(&request.home.join("etc/zeoctl.conf"));
+    let script = text(&request.home.join("bin/zeoctl"));
+    let home = home(&request.home);
+    let addresses = address(&request.home).into_iter().chain([Address::default()]);
+    let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
+
+    let mut origins = vec![request.clone()];
+    vary(&mut origins, home, |origin, home| origin.home = home);
+    vary(&mut origins, addresses, |origin, address| origin.address = address);
+    vary(&mut origins, program(&manager), |origin, server| origin.programs.server = server);
+    vary(&mut origins, value(&manager, "zdrun"), |origin, zdrun| origin.programs.zdrun = zdrun);
+    vary(&mut origins, zdctl(&script), |origin, zdctl| origin.programs.zdctl = zdctl);
+    vary(&mut origins, sets, |origin, set| origin.set = set);
+    origins
+}
+
+/// Adds each of the requests with each of these values.
+fn vary<T: Clone>(
+    origins: &mut Vec<Request>,
+    values: impl IntoIterator<Item = T>,
+    set: impl Fn(&mut Request, T),
+) {
+    let before = origins.clone();
+    for value in values {
+        for origin in &before {
+            let mut origin = origin.clone();
+            set(&mut origin, value.clone());
+            if !origins.contains(&origin) {
+                origins.push(origin);
+            }
+        }
+    }
+}
+
+/// The first of the words of a command.
+fn first_word(command: &str) -> Option<String> {
+    split_words(OsStr::new(command)).ok()?.into_iter().next()?.into_string().ok()
+}
+
+/// The value on the first line that has this key, as our templates write it. The configuration language proper would
+/// refuse paths of a home that is gone.
+fn value(text: &str, key: &str) -> Option<String> {
+    let mut lines = text.lines().map(str::trim_start);
+    let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
+    Some(value.trim().replace("$$", "$"))
+}
+
+/// What can be read of a file as text.
+fn text(path: &Path) -> String {
+    let mut text = String::new();
+    let read = open_to_read(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
+    read.map_or_else(|_| String::new(), |_| text)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn value_is_that_of_a_key_and_not_of_a_comment() {
+        let text = "# zdrun /a\n<runner>\n  zdrunner x\n  zdrun  /b $$c \n  zdrun /d\n</runner>\n";
+        assert_eq!(value(text, "zdrun").as_deref(), Some("/b $c"));
+        assert_eq!(value(text, "program"), None);
+    }
+
+    #[test]
+    fn only_whole_paths_are_relocated() {
+        let home = |path: &str| Home::new(Path::new(path), Path::new("/")).unwrap();
+        let move_to = |text: &str, new: &str| relocated(text, &home("/srv/zeo"), &home(new));
+        let text = "path /srv/zeo/var\n# '/srv/zeo' /srv/zeo2 /srv/zeo-b/x /x/srv/zeo /srv/zeo";
+        let moved = "path /new/var\n# '/new' /srv/zeo2 /srv/zeo-b/x /x/srv/zeo /new";
+        assert_eq!(move_to(text, "/new").as_deref(), Some(moved));
+        assert_eq!(move_to(text, "/n w"), None);
+        assert_eq!(move_to(text, "/n$w"), None);
+    }
+
+    #[test]
+    fn first_word_is_read_as_it_was_quoted() {
+        assert_eq!(first_word(r#"'/it'\''s/zdctl' -C '/x' "$@""#).as_deref(), Some("/it's/zdctl"));
+        assert_eq!(first_word("/a/runzeo -C x").as_deref(), Some("/a/runzeo"));
+        assert_eq!(first_word(""), None);
+    }
+}

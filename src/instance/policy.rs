@@ -1,0 +1,157 @@
+//! What to do with a file that is there and is not as it should be: the one place that decides.
+
+use std::path::Path;
+
+use super::Error;
+use super::found::{Found, State};
+use super::merge::{self, Merged};
+use super::stamp::{Stamp, Stamped};
+
+/// How files that are there already are to be treated.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Whether files that nobody edited follow the templates, and edits are merged.
+    pub update: bool,
+    /// What to do with a file that differs; `None`: leave it, but for conflicts of a merge, which go beside it.
+    pub conflict: Option<Conflict>,
+    /// The only files to look at, below the home; none: all.
+    pub only: Vec<String>,
+}
+
+/// What to do with a file that differs from what it should be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Conflict {
+    /// Leave it.
+    Keep,
+    /// Write what it should be beside it, as FILE.new.
+    New,
+    /// Keep it as FILE.~1~ (or the next number that is free) and write it anew.
+    Backup,
+    /// Write it anew.
+    Overwrite,
+    /// End before anything is done.
+    Fail,
+}
+
+/// What is to be done to one file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Verb {
+    /// It is missing: write it.
+    Create,
+    /// It is there and holds nothing but white space: write it, keeping owner and permissions.
+    Fill,
+    /// It is as it should be, white space at its ends apart: leave it.
+    Same,
+    /// Its contents are ours but it cannot be executed: set these permission bits.
+    SetMode(u32),
+    /// It holds something else: it is a person's now; leave it wholly alone, its permissions too.
+    Keep,
+    /// A person edited it, and it has all that is new: leave it.
+    Settled,
+    /// Nobody edited what an older version, or other parameters, made: write it anew.
+    Update,
+    /// A person edited it: give it this text, which has the edits and what is new.
+    Merge(String),
+    /// Leave it, and write what it should be beside it.
+    Offer,
+    /// Keep it under another name and write it anew.
+    Backup,
+    /// Write it anew.
+    Overwrite,
+}
+
+impl Verb {
+    /// The word for it in `--json`.
+    #[must_use]
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::Create => "create",
+            Self::Fill => "fill",
+            Self::Same => "same",
+            Self::SetMode(_) => "mode",
+            Self::Keep => "keep",
+            Self::Settled => "settled",
+            Self::Update => "update",
+            Self::Merge(_) => "merge",
+            Self::Offer => "new",
+            Self::Backup => "backup",
+            Self::Overwrite => "overwrite",
+        }
+    }
+
+    /// Whether anything on the disk changes by it.
+    #[must_use]
+    pub fn changes(&self) -> bool {
+        !matches!(self, Self::Same | Self::Keep | Self::Settled)
+    }
+}
+
+/// Decides for a file that should hold `wanted` and of which this was found; `pristine` gives texts that may be the one
+/// that a person's edits were made to.
+///
+/// # Errors
+/// [`Error::Differs`] where the policy is to end; [`Error::InTheWay`] where it would have a link written through.
+pub fn decide(
+    path: &Path,
+    found: &Found,
+    wanted: &str,
+    policy: &Policy,
+    pristine: &mut dyn FnMut(&Stamp) -> Option<String>,
+) -> Result<Verb, Error> {
+    match found.state {
+        State::Missing => return Ok(Verb::Create),
+        State::Blank => return Ok(Verb::Fill),
+        State::Same => return Ok(Verb::Same),
+        State::NotExecutable(mode) => return Ok(Verb::SetMode(mode)),
+        State::Unedited if policy.update => return Ok(Verb::Update),
+        State::Unedited | State::Edited => {}
+    }
+    let mut otherwise = Conflict::Keep;
+    if policy.update && !found.is_link {
+        match merge::edits(found.contents.as_deref(), wanted, pristine) {
+            Merged::Nothing => return Ok(Verb::Settled),
+            Merged::Text(text) => return Ok(Verb::Merge(text)),
+            Merged::Conflict => otherwise = Conflict::New,
+            Merged::Unknown => {}
+        }
+    }
+    let verb = match policy.conflict.unwrap_or(otherwise) {
+        Conflict::Keep => Verb::Keep,
+        Conflict::New => offer(path, wanted)?,
+        Conflict::Backup => Verb::Backup,
+        Conflict::Overwrite => Verb::Overwrite,
+        Conflict::Fail => return Err(Error::Differs(path.to_owned())),
+    };
+    if found.is_link && matches!(verb, Verb::Backup | Verb::Overwrite) {
+        let why = "it is a symbolic link";
+        return Err(Error::InTheWay { verb: "overwrite", path: path.to_owned(), why });
+    }
+    Ok(verb)
+}
+
+/// Whether FILE.new has to be written; one that a person edited is theirs as well.
+fn offer(path: &Path, wanted: &str) -> Result<Verb, Error> {
+    let beside = beside(path);
+    let found = super::found::look(&beside, wanted, false)?;
+    match found.state {
+        State::Same | State::NotExecutable(_) => Ok(Verb::Keep),
+        State::Missing | State::Blank | State::Unedited => Ok(Verb::Offer),
+        State::Edited => {
+            Err(Error::InTheWay { verb: "write", path: beside, why: "it is there and holds something else" })
+        }
+    }
+}
+
+/// FILE.new of a file.
+#[must_use]
+pub fn beside(path: &Path) -> std::path::PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".new");
+    name.into()
+}
+
+/// Whether the contents are those of a file that nobody edited; what [`Verb::Offer`] may write over.
+#[must_use]
+pub(super) fn is_untouched(contents: &[u8]) -> bool {
+    super::found::is_blank(contents) || Stamped::read(contents).is_pristine()
+}
