@@ -189,6 +189,14 @@ fn assert_shown(name: &str, first: &[&Path]) {
 }
 
 #[test]
+fn scripts_of_ci_can_be_read_by_their_shell() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    for script in [".ci/run", ".ci/try-package"] {
+        Sandbox::new().command("bash").arg("-n").arg(top.join(script)).run();
+    }
+}
+
+#[test]
 fn examples_print_what_is_shown() {
     assert_shown("README.md", &[]);
 }
