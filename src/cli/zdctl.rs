@@ -4,7 +4,6 @@ use std::env;
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
-use std::process::ExitCode;
 
 use crate::config::{self, Flags, OtherHome, Settings};
 use crate::control::repr::{Escapes, quote};
@@ -20,9 +19,9 @@ const NAME: &str = "zdctl";
 
 /// Runs `zdctl`.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main() -> Exit {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    run(arguments).into()
+    run(arguments)
 }
 
 fn run(arguments: Vec<OsString>) -> Exit {

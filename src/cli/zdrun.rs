@@ -3,7 +3,6 @@
 use std::env;
 use std::ffi::OsString;
 use std::os::fd::OwnedFd;
-use std::process::ExitCode;
 
 use super::options::{self, ManagerTyped, Outcome};
 use super::{check, complain, print};
@@ -17,9 +16,9 @@ const NAME: &str = "zdrun";
 
 /// Runs `zdrun`.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main() -> Exit {
     let arguments: Vec<OsString> = env::args_os().skip(1).collect();
-    run(&arguments).into()
+    run(&arguments)
 }
 
 fn run(arguments: &[OsString]) -> Exit {

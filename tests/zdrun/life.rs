@@ -28,6 +28,15 @@ fn listed_exit_status_is_the_managers_own() {
 }
 
 #[test]
+fn standard_descriptor_that_was_closed_is_no_file_of_the_manager() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox, "start-grace 0");
+    let script = r#"exec "$0" -C "$1" -s sock sh -c 'readlink /proc/$$/fd/0 /proc/$$/fd/1 > found' <&- >&-"#;
+    sandbox.command("sh").args(["-c", script, env!("CARGO_BIN_EXE_zdrun")]).arg(conf).run();
+    assert_eq!(sandbox.read("found"), "/dev/null\n/dev/null\n");
+}
+
+#[test]
 fn program_that_keeps_dying_is_given_up() {
     let sandbox = Sandbox::new();
     let conf = conf(&sandbox, "start-grace 0");

@@ -6,6 +6,7 @@
 #[cfg(test)]
 mod tests;
 mod told;
+mod usual;
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;
@@ -90,6 +91,10 @@ pub struct ManagerTyped {
 /// # Errors
 /// A text to print instead, or what is wrong.
 pub fn zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
+    usual::zdctl(arguments).map_or_else(|| any_zdctl(arguments), Ok)
+}
+
+fn any_zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
     let line: ZdctlLine = parse(zdctl_command, arguments)?;
     let mut flags = line.shared.flags().map_err(Outcome::Usage)?;
     line.add_to(&mut flags).map_err(Outcome::Usage)?;
@@ -101,6 +106,10 @@ pub fn zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
 /// # Errors
 /// A text to print instead, or what is wrong.
 pub fn zdrun(arguments: &[OsString]) -> Result<ManagerTyped, Outcome> {
+    usual::zdrun(arguments).map_or_else(|| any_zdrun(arguments), Ok)
+}
+
+fn any_zdrun(arguments: &[OsString]) -> Result<ManagerTyped, Outcome> {
     let line: ZdrunLine = parse(zdrun_command, arguments)?;
     let mut flags = line.shared.flags().map_err(Outcome::Usage)?;
     flags.program = Some(line.program).filter(|words| !words.is_empty());

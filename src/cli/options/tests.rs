@@ -154,3 +154,25 @@ fn zdrun_takes_its_program_from_the_positionals() {
         assert_eq!(zdrun(&words(&[option, "x"])), Err(Outcome::Usage(unknown)));
     }
 }
+
+#[test]
+fn usual_lines_mean_what_the_parser_takes_them_for() {
+    let vocabulary = ["-C", "f", "--", "status", "-l", "--json", "", "-", "-Cf", "a b", "-x", "--help", "-d"];
+    let mut read = (0, 0);
+    for length in 0..=5_u32 {
+        for number in 0..vocabulary.len().pow(length) {
+            let digit = |place| vocabulary[number / vocabulary.len().pow(place) % vocabulary.len()];
+            let line: Vec<OsString> = (0..length).map(|place| digit(place).into()).collect();
+            // The parser takes its time: what is not read here is left to it anyhow.
+            if let Some(typed) = usual::zdctl(&line).filter(|_| length < 5 || number % 13 == 0) {
+                assert_eq!(any_zdctl(&line), Ok(typed), "{line:?}");
+                read.0 += 1;
+            }
+            if let Some(typed) = usual::zdrun(&line) {
+                assert_eq!(any_zdrun(&line), Ok(typed), "{line:?}");
+                read.1 += 1;
+            }
+        }
+    }
+    assert!(read.0 > 500 && read.1 > 500, "{read:?}");
+}

@@ -1,0 +1,37 @@
+//! The two lines of nearly every call, read without the parser, whose tables cost more than all the rest of a `status`:
+//! what the scripts of an instance give to `zdctl`, and what `zdctl` gives to `zdrun`. They mean what the parser takes
+//! them for; any other is left to it.
+
+use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt as _;
+
+use crate::config::Flags;
+
+use super::{ManagerTyped, Typed};
+
+/// `-C FILE ACTION [ARGUMENT ...]`
+pub(super) fn zdctl(arguments: &[OsString]) -> Option<Typed> {
+    let [option, file, action @ ..] = arguments else { return None };
+    if option != "-C" || !is_plain(file) || !is_plain(action.first()?) {
+        return None;
+    }
+    Some(Typed { flags: configured(file), action: action.to_vec(), schema_given: false })
+}
+
+/// `-C FILE -- PROGRAM [ARGUMENT ...]`
+pub(super) fn zdrun(arguments: &[OsString]) -> Option<ManagerTyped> {
+    let [option, file, end, program @ ..] = arguments else { return None };
+    if option != "-C" || end != "--" || !is_plain(file) || program.is_empty() {
+        return None;
+    }
+    Some(ManagerTyped { flags: Flags { program: Some(program.to_vec()), ..configured(file) }, check: false })
+}
+
+fn configured(file: &OsString) -> Flags {
+    Flags { configure: Some(file.into()), ..Flags::default() }
+}
+
+/// Neither nothing nor an option.
+fn is_plain(word: &OsString) -> bool {
+    word.as_bytes().first().is_some_and(|first| *first != b'-')
+}
