@@ -8,6 +8,7 @@
 //! Promises: no input, however hostile, panics or is misread as something it is not; what cannot be understood becomes a
 //! [`Refusal`] whose text is the reply. The module must not know of sockets, processes, clocks or settings.
 
+pub mod ledger;
 mod record;
 mod reply;
 mod report;

@@ -3,7 +3,6 @@
 //! Which of two managers may run is decided by the lock beside the socket, never by the socket's file: that one may be
 //! left from a manager that was killed. A manager that knows no lock (zdaemon's) is found by asking the socket.
 
-use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Write};
 use std::net::Shutdown;
@@ -13,8 +12,9 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::ledger::{Ledger, noted_manager};
+use super::ledger::{Ledger, Survivor, noted_manager};
 use super::{Error, parent_of};
+use crate::control::ledger::lock_file;
 use crate::control::{Request, StatusRecord};
 use crate::eventlog::EventLog;
 use crate::sys::daemon::Lock;
@@ -31,7 +31,7 @@ pub struct Claim {
     made: Identity,
     listener: UnixListener,
     /// The program of an earlier manager, which runs on.
-    survivor: Option<i32>,
+    survivor: Option<Survivor>,
     /// Held until after the socket's file is gone.
     lock: HeldLock,
 }
@@ -62,7 +62,7 @@ impl Claim {
     /// # Errors
     /// The lock is not ours.
     pub fn resume(socket: &Path, lock: OwnedFd, listener: OwnedFd) -> Result<Self, Error> {
-        let path = beside(socket, ".lock");
+        let path = lock_file(socket);
         let failed = |source| Error::Open { what: "lock file", path: path.clone(), source };
         let ledger = Ledger::resume(Lock::resume(lock).map_err(failed)?);
         let made =
@@ -87,8 +87,13 @@ impl Claim {
     }
 
     /// The program of an earlier manager, which runs on and is nobody's.
-    pub fn survivor(&self) -> Option<i32> {
-        self.survivor
+    pub fn survivor(&self) -> Option<&Survivor> {
+        self.survivor.as_ref()
+    }
+
+    /// Notes the words of the program that is about to be started.
+    pub fn note_words(&mut self, words: &[std::ffi::OsString]) {
+        self.lock.ledger.note_words(words);
     }
 
     /// What is noted for the next manager.
@@ -107,8 +112,8 @@ impl Drop for Claim {
 
 impl HeldLock {
     /// Takes the lock. Gives the program, too, that an earlier manager left running.
-    fn take(socket: &Path) -> Result<(Self, Option<i32>), Error> {
-        let path = beside(socket, ".lock");
+    fn take(socket: &Path) -> Result<(Self, Option<Survivor>), Error> {
+        let path = lock_file(socket);
         let failed = |source| Error::Open { what: "lock file", path: path.clone(), source };
         let Some(lock) = Lock::take(&path).map_err(failed)? else {
             return Err(Error::Taken { socket: socket.to_owned(), manager: noted_manager(&path) });
@@ -127,12 +132,6 @@ impl Drop for HeldLock {
             let _ = fs::remove_file(&self.path);
         }
     }
-}
-
-fn beside(path: &Path, suffix: &str) -> PathBuf {
-    let mut name = OsString::from(path);
-    name.push(suffix);
-    PathBuf::from(name)
 }
 
 /// Removes what a killed manager left; refuses to touch anything alive or anything that is no socket.

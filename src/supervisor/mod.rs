@@ -9,6 +9,7 @@ mod announce;
 mod claim;
 mod clients;
 mod error;
+mod flood;
 mod ledger;
 mod manager;
 mod output;
@@ -52,7 +53,7 @@ pub fn run(settings: &Settings, starter: Option<OwnedFd>, beginning: Beginning) 
     let mut report = Report::to(starter);
     let ended = match beginning {
         Beginning::Fresh => start(&settings, &origin, &mut report),
-        Beginning::Trial => Program::find(&settings).map(|_| Exit::Success),
+        Beginning::Trial => try_to_go_on(&settings),
         Beginning::Resumed(resumed) => go_on(&settings, &origin, resumed, &mut report),
     };
     match ended {
@@ -69,6 +70,16 @@ fn start(settings: &Settings, origin: &Origin, report: &mut Report) -> Result<Ex
     } else {
         managed(settings, origin, program, report)
     }
+}
+
+/// Finds out whether this image could take the place of one that runs, and changes nothing.
+fn try_to_go_on(settings: &Settings) -> Result<Exit, Error> {
+    Program::find(settings)?;
+    if settings.runner.daemon {
+        enter_directory(settings)?;
+        output::try_transcript(&settings.runner)?;
+    }
+    Ok(Exit::Success)
 }
 
 /// Takes the place of an earlier image of this process. Nothing here may fail that need not.
@@ -149,10 +160,13 @@ fn detached(
     }
 }
 
+fn enter_directory(settings: &Settings) -> Result<(), Error> {
+    let Some(path) = &settings.runner.directory else { return Ok(()) };
+    env::set_current_dir(path).map_err(|source| Error::Directory { path: path.clone(), source })
+}
+
 fn daemonize(settings: &Settings) -> Result<(), Error> {
-    if let Some(path) = &settings.runner.directory {
-        env::set_current_dir(path).map_err(|source| Error::Directory { path: path.clone(), source })?;
-    }
+    enter_directory(settings)?;
     daemon::null_standard_descriptors().map_err(|source| Error::Open {
         what: "null device",
         path: "/dev/null".into(),

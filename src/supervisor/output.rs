@@ -15,6 +15,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
+use super::flood::{self, Detour};
 use crate::config::Runner;
 use crate::sys::daemon::OPEN_WITHOUT_WAITING;
 use crate::sys::pipe::{self, Moved};
@@ -32,6 +33,14 @@ pub fn transcript(runner: &Runner) -> Option<&Path> {
     runner.transcript.as_deref().filter(|path| path.as_os_str() != "/dev/null")
 }
 
+/// Finds out whether the transcript can be opened.
+///
+/// # Errors
+/// It cannot.
+pub fn try_transcript(runner: &Runner) -> Result<(), Error> {
+    transcript(runner).map_or(Ok(()), |path| Transcript::open(path).map(drop))
+}
+
 /// The program's output.
 #[derive(Debug)]
 pub struct Output {
@@ -39,6 +48,8 @@ pub struct Output {
     pipe: File,
     /// The program's end. Kept open here too, so that a program's end is no end of file.
     input: File,
+    /// The way around it, in a flood.
+    detour: Option<Detour>,
     /// What a starting program said last; absent: nobody wants to know.
     last_words: Option<Vec<u8>>,
 }
@@ -77,13 +88,28 @@ impl Output {
         Self::with_pipe(path, read, input)
     }
 
-    /// Goes on with a pipe that was made before.
+    /// Goes on with the pipe of a program that runs, which is no time to fail: where the transcript cannot be opened,
+    /// the output is dropped until it is reopened. Gives that as a message for the log.
     ///
     /// # Errors
-    /// The file cannot be opened.
-    pub fn with_pipe(path: Option<&Path>, pipe: File, input: File) -> Result<Self, Error> {
+    /// Not even that.
+    pub fn resume(path: Option<&Path>, pipe: File, input: File) -> Result<(Self, Option<String>), Error> {
+        let failed = match path.map(Transcript::open).transpose() {
+            Ok(transcript) => return Ok((Self::with_transcript(transcript, pipe, input)?, None)),
+            Err(error) => error,
+        };
+        let transcript = path.map(Transcript::nowhere).transpose()?;
+        let message = format!("{failed}; output of the program is dropped until logreopen");
+        Ok((Self::with_transcript(transcript, pipe, input)?, Some(message)))
+    }
+
+    fn with_pipe(path: Option<&Path>, pipe: File, input: File) -> Result<Self, Error> {
+        Self::with_transcript(path.map(Transcript::open).transpose()?, pipe, input)
+    }
+
+    fn with_transcript(transcript: Option<Transcript>, pipe: File, input: File) -> Result<Self, Error> {
         pipe::never_block(&pipe).map_err(no_pipe)?;
-        Ok(Self { transcript: path.map(Transcript::open).transpose()?, pipe, input, last_words: None })
+        Ok(Self { transcript, pipe, input, detour: None, last_words: None })
     }
 
     /// What the program gets as stdout and stderr.
@@ -124,10 +150,9 @@ impl Output {
             self.discard();
             return None;
         };
-        let moved = transcript
-            .file
-            .seek(SeekFrom::End(0))
-            .and_then(|_| pipe::move_bytes(self.pipe.as_fd(), transcript.file.as_fd(), PIPE));
+        let moved = transcript.file.seek(SeekFrom::End(0)).and_then(|_| {
+            flood::move_bytes(&mut self.detour, self.pipe.as_fd(), transcript.file.as_fd(), PIPE)
+        });
         match moved {
             Ok(Moved::Bytes(length)) => transcript.written(length),
             Ok(Moved::Nothing) => None,
@@ -203,6 +228,11 @@ impl Transcript {
         options.write(true).create(true).truncate(false).custom_flags(OPEN_WITHOUT_WAITING);
         let file = options.open(path).map_err(failed)?;
         Ok(Self { path: path.to_owned(), file, dropped: 0, by_hand: false })
+    }
+
+    /// Keeps nothing, for want of the file, until it is reopened.
+    fn nowhere(path: &Path) -> Result<Self, Error> {
+        Ok(Self { path: path.to_owned(), ..Self::open(Path::new("/dev/null"))? })
     }
 
     fn write(&mut self, bytes: &[u8]) -> Option<String> {
@@ -299,6 +329,25 @@ mod tests {
         assert!(output.reopen().unwrap_err().to_string().ends_with("Is a directory"));
         assert_eq!(said(&mut output, b"kept\n"), None);
         assert_eq!(std::fs::read(place.path().join("old")).unwrap(), b"kept\n");
+    }
+
+    #[test]
+    fn output_goes_on_without_a_transcript_until_that_can_be_opened() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("out");
+        std::fs::create_dir(&path).unwrap();
+        let Output { pipe, input, .. } = Output::open(None).unwrap();
+        let (mut output, message) = Output::resume(Some(&path), pipe, input).unwrap();
+        let message = message.unwrap();
+        assert!(
+            message.ends_with("Is a directory; output of the program is dropped until logreopen"),
+            "{message}"
+        );
+        assert_eq!(said(&mut output, b"dropped\n"), None);
+        std::fs::remove_dir(&path).unwrap();
+        output.reopen().unwrap();
+        assert_eq!(said(&mut output, b"kept\n"), None);
+        assert_eq!(std::fs::read(&path).unwrap(), b"kept\n");
     }
 
     #[test]

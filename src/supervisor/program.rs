@@ -1,7 +1,7 @@
 //! Which file a program's name means.
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::fs;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -33,17 +33,6 @@ impl Command {
         }
         Ok(Self { file, words: words.to_vec() })
     }
-
-    /// The words with which a process was started that now has these. They are this command's where it is a script,
-    /// for which the system starts an interpreter: its words, the script's file, the script's other words (execve(2)).
-    pub fn words_behind(&self, running: Vec<OsString>) -> Vec<OsString> {
-        let others = self.words.iter().skip(1).map(OsString::as_os_str);
-        let script: Vec<&OsStr> = std::iter::once(self.file.as_os_str()).chain(others).collect();
-        let tail = running.len().checked_sub(script.len()).and_then(|start| running.get(start..));
-        // The first word is the interpreter's.
-        let is_script = running.len() > script.len() && tail.is_some_and(|tail| tail == script);
-        if is_script { self.words.clone() } else { running }
-    }
 }
 
 fn by_path(file: &Path) -> Result<PathBuf, Error> {
@@ -62,27 +51,5 @@ fn on_path(name: &OsString) -> Result<PathBuf, Error> {
             name: name.to_string_lossy().into_owned(),
             search: repr::quote_list(&directories),
         }),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn script_is_recognised_behind_its_interpreter() {
-        let words = |line: &str| line.split(' ').map(OsString::from).collect::<Vec<_>>();
-        let command = Command { file: PathBuf::from("/x/prog"), words: words("prog -a b") };
-        for (running, shown) in [
-            ("prog -a b", "prog -a b"),
-            ("/bin/sh /x/prog -a b", "prog -a b"),
-            ("/usr/bin/env -S python3 /x/prog -a b", "prog -a b"),
-            ("/bin/sh /x/prog -a c", "/bin/sh /x/prog -a c"),
-            ("/bin/sh /y/prog -a b", "/bin/sh /y/prog -a b"),
-            ("/x/prog -a b", "/x/prog -a b"),
-            ("b", "b"),
-        ] {
-            assert_eq!(command.words_behind(words(running)), words(shown), "{running}");
-        }
     }
 }

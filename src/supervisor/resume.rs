@@ -68,6 +68,8 @@ pub struct Taken {
     pub notify: NotifySocket,
     /// The program's output.
     pub output: Option<Output>,
+    /// What is wrong with it, for the log.
+    pub warning: Option<String>,
     /// When the program was started, by the wall clock.
     pub started: Option<f64>,
     /// How many images there were before.
@@ -224,11 +226,13 @@ impl ResumedParts {
         let ran = snapshot.ran.unwrap_or_default();
         let origin = Instant::now().checked_sub(ran).ok_or_else(|| unclear("a time before all times"))?;
         let path = output::transcript(runner);
-        let output = output.map(|(pipe, input)| Output::with_pipe(path, File::from(pipe), File::from(input)));
+        let output = output.map(|(pipe, input)| Output::resume(path, File::from(pipe), File::from(input)));
+        let (output, warning) = output.transpose()?.unzip();
         Ok(Taken {
             state: State::resume(policy, snapshot, ran),
             notify: NotifySocket::from_open(notify).map_err(Error::Notify)?,
-            output: output.transpose()?,
+            output,
+            warning: warning.flatten(),
             started,
             replaced: replaced + 1,
             origin,

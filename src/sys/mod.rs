@@ -24,6 +24,7 @@ pub mod reason;
 pub mod signal_names;
 pub mod signals;
 pub mod socket;
+pub mod spawn;
 pub mod tcp;
 pub mod terminal;
 pub mod thread;

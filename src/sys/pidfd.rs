@@ -3,7 +3,7 @@
 
 use std::fs;
 use std::io;
-use std::os::fd::{AsFd, BorrowedFd, FromRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::libc;
 
@@ -27,6 +27,25 @@ impl Watched {
         }
         // SAFETY: as said.
         Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
+    }
+
+    /// Watches the process that has this number and was born then; `None`: it has ended. From here on no other can be
+    /// taken for it.
+    #[must_use]
+    pub fn same(pid: i32, birth: u64) -> Option<Self> {
+        let watched = Self::open(pid).ok()?;
+        (self::birth(pid) == Some(birth)).then_some(watched)
+    }
+
+    /// Sends it a signal.
+    ///
+    /// # Errors
+    /// `ESRCH`: it has ended; `EPERM`; `EINVAL`: no such signal.
+    pub fn signal(&self, number: i32) -> io::Result<()> {
+        let none = std::ptr::null::<libc::siginfo_t>();
+        // SAFETY: an open descriptor, no further information, no flags (pidfd_send_signal(2), Linux 5.1).
+        let done = unsafe { libc::syscall(libc::SYS_pidfd_send_signal, self.0.as_raw_fd(), number, none, 0) };
+        if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
     }
 }
 
@@ -61,10 +80,12 @@ mod tests {
         let watched = Watched::open(pid).unwrap();
         let wait = |limit| poll::wait(&[(watched.as_fd(), Interest::Read)], Some(limit)).unwrap();
         assert_eq!(wait(std::time::Duration::ZERO), [false]);
-        assert!(birth(pid).is_some());
-        child.kill().unwrap();
+        let born = birth(pid).unwrap();
+        assert!(Watched::same(pid, born + 1).is_none());
+        Watched::same(pid, born).unwrap().signal(9).unwrap();
         assert_eq!(wait(std::time::Duration::from_secs(60)), [true]);
         assert_eq!(birth(pid), None, "a zombie is no life");
+        assert!(Watched::same(pid, born).is_none());
         child.wait().unwrap();
         assert_eq!(Watched::open(pid).unwrap_err().raw_os_error(), Some(libc::ESRCH));
     }

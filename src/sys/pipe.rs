@@ -5,7 +5,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice};
+use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice, tee};
 use nix::unistd;
 
 /// A pipe for bytes from one process to another: (read end, write end), both close-on-exec.
@@ -71,8 +71,20 @@ pub enum Moved {
 /// # Errors
 /// Those of the target; the bytes are still in the pipe then.
 pub fn move_bytes(pipe: BorrowedFd<'_>, target: BorrowedFd<'_>, most: usize) -> io::Result<Moved> {
+    moved(|| splice(pipe, None, target, None, most, SpliceFFlags::SPLICE_F_NONBLOCK))
+}
+
+/// Puts up to `most` bytes that are in one pipe into another too, without a copy (tee(2)).
+///
+/// # Errors
+/// None is expected.
+pub fn share_bytes(pipe: BorrowedFd<'_>, other: BorrowedFd<'_>, most: usize) -> io::Result<Moved> {
+    moved(|| tee(pipe, other, most, SpliceFFlags::SPLICE_F_NONBLOCK))
+}
+
+fn moved(attempt: impl Fn() -> nix::Result<usize>) -> io::Result<Moved> {
     loop {
-        match splice(pipe, None, target, None, most, SpliceFFlags::SPLICE_F_NONBLOCK) {
+        match attempt() {
             Ok(length) => return Ok(Moved::Bytes(length)),
             Err(Errno::EINTR) => {}
             Err(Errno::EAGAIN) => return Ok(Moved::Nothing),
@@ -99,6 +111,20 @@ mod tests {
         let mut text = String::new();
         file.read_to_string(&mut text).unwrap();
         assert_eq!(text, "hello");
+    }
+
+    #[test]
+    fn shared_bytes_are_in_both_pipes() {
+        let ((first, first_end), (second, second_end)) = (pipe().unwrap(), pipe().unwrap());
+        assert_eq!(share_bytes(first.as_fd(), second_end.as_fd(), 9).unwrap(), Moved::Nothing);
+        File::from(first_end).write_all(b"hello").unwrap();
+        assert_eq!(share_bytes(first.as_fd(), second_end.as_fd(), 4).unwrap(), Moved::Bytes(4));
+        drop(second_end);
+        for (pipe, expected) in [(first, "hello"), (second, "hell")] {
+            let mut text = String::new();
+            File::from(pipe).read_to_string(&mut text).unwrap();
+            assert_eq!(text, expected);
+        }
     }
 
     #[test]

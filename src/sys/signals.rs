@@ -29,7 +29,7 @@ pub struct Signals(SignalFd);
 
 impl Signals {
     /// Blocks the wanted signals and opens the descriptor to read them from. From here on none of them ends or
-    /// interrupts this process. (Started programs begin with an empty mask: [`crate::sys::process::start`].)
+    /// interrupts this process. (Started programs begin with an empty mask: [`crate::sys::spawn::start`].)
     ///
     /// # Errors
     /// Where the system is out of descriptors.

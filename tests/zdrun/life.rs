@@ -31,7 +31,8 @@ fn listed_exit_status_is_the_managers_own() {
 fn standard_descriptor_that_was_closed_is_no_file_of_the_manager() {
     let sandbox = Sandbox::new();
     let conf = conf(&sandbox, "start-grace 0");
-    let script = r#"exec "$0" -C "$1" -s sock sh -c 'readlink /proc/$$/fd/0 /proc/$$/fd/1 > found' <&- >&-"#;
+    let script =
+        r#"exec "$0" -C "$1" -s sock sh -c 'readlink /proc/$$/fd/0 /proc/$$/fd/1 | cat > found' <&- >&-"#;
     sandbox.command("sh").args(["-c", script, env!("CARGO_BIN_EXE_zdrun")]).arg(conf).run();
     assert_eq!(sandbox.read("found"), "/dev/null\n/dev/null\n");
 }

@@ -58,6 +58,34 @@ fn adopted_program_is_told_by_its_own_words() {
 }
 
 #[test]
+fn script_that_became_the_server_is_still_the_program() {
+    let sandbox = Sandbox::new();
+    let script = sandbox.write("wrapper", "#!/bin/sh\n: >ready\nexec sleep 1000\n");
+    let mode = std::os::unix::fs::PermissionsExt::from_mode(0o755);
+    fs::set_permissions(&script, mode).expect("a mode");
+    let words = [script.to_str().expect("text"), "a b"];
+    let first = Manager::start(&sandbox, &[], &words);
+    eventually(SOON, || sandbox.path("ready").exists());
+    kill_manager(&first);
+    let second = Manager::start(&sandbox, &[], &words);
+    assert_eq!(second.status()["args"], format!("['{}', 'a b']", words[0]));
+}
+
+#[test]
+fn transcript_that_cannot_be_opened_refuses_the_next_binary() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display();
+    let runner = format!("start-grace 0\ntranscript {root}/out");
+    let manager = Manager::start_with(&sandbox, &runner, &[], SLEEP);
+    let program = manager.pid();
+    fs::remove_file(sandbox.path("out")).expect("it is there");
+    fs::create_dir(sandbox.path("out")).expect("a directory");
+    let reply = manager.ask("reexec");
+    assert!(reply.ends_with("out': Is a directory\n"), "{reply}");
+    assert_eq!((manager.pid(), &*manager.status()["replaced"]), (program, "0"));
+}
+
+#[test]
 fn output_in_a_gap_between_managers_is_kept() {
     let sandbox = Sandbox::new();
     let root = sandbox.root().display();

@@ -13,9 +13,10 @@ use super::super::state::{Action, Event};
 use super::Manager;
 use super::record::wall_clock;
 use crate::control::{READY_FD, Reply, with_last_words};
-use crate::sys::process::{self, Note, Receiver};
+use crate::sys::process::{self, Receiver};
 use crate::sys::reason::reason;
 use crate::sys::signals::number;
+use crate::sys::spawn::{self, Note};
 
 impl Manager<'_> {
     /// Steps the state machine and carries out what it asks for, and what follows from that.
@@ -73,6 +74,7 @@ impl Manager<'_> {
             output.listen();
         }
         self.adopted_words = None;
+        self.claim.note_words(&self.command.words);
         let note = Some(self.claim.ledger().note());
         let started = self.start(&self.command.file, &self.command.words, self.own_session, note);
         match started {
@@ -84,7 +86,7 @@ impl Manager<'_> {
             Err(error) => {
                 let reason = not_executed(&self.command.file, &error);
                 self.start_error = Some(reason.clone());
-                Event::SpawnFailed { reason, lasting: !process::is_shortage(&error) }
+                Event::SpawnFailed { reason, lasting: !spawn::is_shortage(&error) }
             }
         }
     }
@@ -110,7 +112,7 @@ impl Manager<'_> {
         own_session: bool,
         note: Option<Note<'_>>,
     ) -> io::Result<i32> {
-        process::start(&process::Program {
+        spawn::start(&spawn::Program {
             file,
             words,
             environment: &self.environment,

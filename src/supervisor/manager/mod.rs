@@ -16,6 +16,7 @@ use super::Error;
 use super::announce::Announcer;
 use super::claim::Claim;
 use super::clients::{Clients, Wants};
+use super::ledger::Survivor;
 use super::output::{self, Output};
 use super::program::Command;
 use super::report::Report;
@@ -140,17 +141,21 @@ impl<'a> Manager<'a> {
         let Parts { settings, command, signals, log, claim, report, origin: origin_of_process, resumed } =
             parts;
         let runner = &settings.runner;
-        let Taken { state, notify, output, started, replaced, origin } = match resumed {
+        let Taken { state, notify, output, warning, started, replaced, origin } = match resumed {
             Some(resumed) => resumed.take_over(runner, policy(runner))?,
             None => Taken {
                 state: State::new(policy(runner)),
                 notify: NotifySocket::open().map_err(Error::Notify)?,
-                output: open_output(runner, claim.survivor())?,
+                output: open_output(runner, claim.survivor().map(|survivor| survivor.pid))?,
+                warning: None,
                 started: None,
                 replaced: 0,
                 origin: Instant::now(),
             },
         };
+        if let Some(warning) = warning {
+            log.warning(LOGGER, format_args!("{warning}"));
+        }
         let mut environment = settings.environment.clone();
         environment.push(("NOTIFY_SOCKET".to_owned(), notify.address().to_owned()));
         Ok(Self {
@@ -230,18 +235,18 @@ impl<'a> Manager<'a> {
             }
         }
         self.say(Level::INFO, "daemon manager started");
-        match self.claim.survivor() {
-            Some(pid) => self.adopt(pid)?,
+        match self.claim.survivor().cloned() {
+            Some(survivor) => self.adopt(survivor)?,
             None => self.happen(Event::Begin),
         }
         Ok(())
     }
 
     /// Takes over a program that an earlier manager left running. It is not our child: its end is seen, not its status.
-    fn adopt(&mut self, pid: i32) -> Result<(), Error> {
+    fn adopt(&mut self, survivor: Survivor) -> Result<(), Error> {
+        let Survivor { pid, words } = survivor;
         let watched = Watched::open(pid).map_err(|source| Error::Survivor { pid, source })?;
         self.adopted = Some(watched);
-        let words = process::words_of(pid).map(|words| self.command.words_behind(words));
         self.adopted_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
         self.happen(Event::Adopt(pid));
         Ok(())

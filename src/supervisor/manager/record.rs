@@ -1,6 +1,6 @@
 //! The state as clients see it.
 
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::announce::Told;
 use super::super::state::{State, describe};
@@ -16,6 +16,8 @@ pub(super) struct Shown {
     mood: Mood,
     backoff: u64,
     restarts: u64,
+    /// When the next try or the next SIGKILL is due, on a clock that never steps.
+    due: Option<Duration>,
     note: Option<String>,
 }
 
@@ -72,6 +74,7 @@ impl Manager<'_> {
             mood: self.state.mood(),
             backoff: self.state.backoff().as_secs(),
             restarts: self.state.restarts(),
+            due: self.state.delay(),
             note: self.note.clone(),
         };
         if self.shown.as_ref() != Some(&shown) {

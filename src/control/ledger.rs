@@ -1,0 +1,106 @@
+//! The lock file beside the socket: what a manager leaves for the next one, and for `zdctl` while there is none.
+//!
+//! ```text
+//! offset  bytes  text, padded with blanks, ended by a newline
+//!      0     64  manager PID BOOT
+//!     64     64  program PID BIRTH     blank: none runs
+//!    128    ...  words ['WORD', ...]   those of the program's command line
+//! ```
+//!
+//! A number alone is never trusted: it goes with the time at which the process was started and with the system's start.
+//! A command line as the system shows it is not either: a script that executes the real server has that one's.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use super::repr::{self, Escapes};
+
+/// The size of the first lines, and where the second and the third begin, in bytes.
+pub const LINE: usize = 64;
+/// Where the program's line begins.
+pub const PROGRAM_AT: u64 = LINE as u64;
+/// Where the words' line begins.
+pub const WORDS_AT: u64 = 2 * LINE as u64;
+
+/// What a lock file says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Ledger {
+    /// The manager that wrote it.
+    pub manager: Option<u32>,
+    /// The system's start in which that was.
+    pub boot: Option<String>,
+    /// Its program.
+    pub program: Option<Noted>,
+    /// The words with which the program was started.
+    pub words: Option<Vec<OsString>>,
+}
+
+/// A process that was noted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Noted {
+    /// Its number.
+    pub pid: i32,
+    /// When it was started, in clock ticks since the system's start.
+    pub birth: u64,
+}
+
+/// The lock file of a socket.
+#[must_use]
+pub fn lock_file(socket: &Path) -> PathBuf {
+    let mut name = OsString::from(socket);
+    name.push(".lock");
+    PathBuf::from(name)
+}
+
+impl Ledger {
+    /// Reads the text of a lock file, as far as it is one.
+    #[must_use]
+    pub fn parse(text: &str) -> Self {
+        let line = |first: &str| text.lines().find_map(|line| line.strip_prefix(first)?.strip_prefix(' '));
+        let mut manager = line("manager").into_iter().flat_map(str::split_ascii_whitespace);
+        Self {
+            manager: manager.next().and_then(|pid| pid.parse().ok()),
+            boot: manager.next().map(str::to_owned),
+            program: line("program").and_then(noted),
+            words: line("words").and_then(|words| repr::parse_list(words, Escapes::Characters)),
+        }
+    }
+
+    /// The program, if it was noted since the system started as `boot`.
+    #[must_use]
+    pub fn program_since(&self, boot: &str) -> Option<Noted> {
+        self.program.filter(|_| self.boot.as_deref() == Some(boot))
+    }
+}
+
+fn noted(text: &str) -> Option<Noted> {
+    let (pid, birth) = text.trim().split_once(' ')?;
+    let pid = pid.parse().ok().filter(|pid| *pid > 1)?;
+    Some(Noted { pid, birth: birth.trim().parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_line_is_read_as_far_as_it_makes_sense() {
+        let text = "manager 7 a-b   \nprogram 8 99  \nwords ['a b', \"c'\"]\n";
+        let whole = Ledger::parse(text);
+        assert_eq!((whole.manager, whole.boot.as_deref()), (Some(7), Some("a-b")));
+        assert_eq!(whole.program, Some(Noted { pid: 8, birth: 99 }));
+        assert_eq!(whole.words, Some(vec!["a b".into(), "c'".into()]));
+        assert_eq!(whole.program_since("a-b"), whole.program);
+        assert_eq!(whole.program_since("a-c"), None);
+        for odd in ["", "manager x\nprogram\nwords a", "program 1 1\n", "program 8\n", "program 8 x\nwords\n"]
+        {
+            assert_eq!(Ledger::parse(odd), Ledger::default(), "{odd}");
+        }
+        assert_eq!(Ledger::parse("manager 1 \nprogram 8 9\n").program_since(""), None);
+    }
+
+    #[test]
+    fn lock_file_is_beside_the_socket() {
+        assert_eq!(lock_file(Path::new("a/zdsock")), Path::new("a/zdsock.lock"));
+    }
+}
