@@ -54,6 +54,11 @@ pub enum Failure {
     /// The connection ended after the request was sent; to make it again could mean to have it carried out twice.
     #[error("daemon manager gives no answer to '{0}'; whether it was carried out is not known")]
     Unanswered(String),
+    /// Its manager was killed, and it runs on.
+    #[error(
+        "the program runs without a manager; pid={0}; start has a new manager take it over, stop ends it"
+    )]
+    Unmanaged(u32),
     /// The manager went away while something was expected of it.
     #[error("daemon manager not running")]
     ManagerGone,

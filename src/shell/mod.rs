@@ -33,6 +33,7 @@ mod starting;
 mod state;
 mod status;
 mod stopping;
+mod unmanaged;
 mod waiting;
 mod watching;
 

@@ -14,6 +14,7 @@ impl Session<'_> {
     pub(super) fn replace_manager(&mut self) -> Result<Exit, Failure> {
         let Some(version) = self.replacement()? else {
             self.say("daemon manager not running")?;
+            self.warn_of_unmanaged();
             return Ok(Exit::Failure);
         };
         self.say(format_args!("daemon manager replaced; version={version}"))?;

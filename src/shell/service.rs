@@ -11,7 +11,7 @@ impl Session<'_> {
     /// `try-restart`, `condrestart`, `force-reload`: a program that is down stays down, which is success. One that the
     /// manager is about to start again runs, in this sense.
     pub(super) fn try_restart(&mut self) -> Result<Exit, Failure> {
-        let record = self.record()?;
+        let record = self.managed_record()?;
         if record.is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
             return self.restart();
         }
@@ -27,6 +27,7 @@ impl Session<'_> {
         }
         if self.replacement()?.is_none() {
             self.say("daemon manager not running")?;
+            self.warn_of_unmanaged();
             return Ok(Exit::Stopped);
         }
         self.say("daemon manager has reloaded its configuration")?;

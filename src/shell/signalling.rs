@@ -6,9 +6,11 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::control::repr::{Escapes, quote};
 use crate::control::{Reply, Request};
 use crate::exit::Exit;
+use crate::sys::reason::reason;
 use crate::sys::signal_names;
 
 use super::action::Signal;
+use super::unmanaged::Unmanaged;
 use super::{Failure, Session};
 
 impl Session<'_> {
@@ -25,20 +27,37 @@ impl Session<'_> {
 
     /// Has the manager send a signal: it knows whether the process is still the program.
     fn send(&mut self, number: i32) -> Result<Exit, Failure> {
-        let Some(pid) = self.record()?.and_then(|record| record.application) else {
+        let record = self.record()?;
+        if let Some(left) = self.unmanaged().filter(|_| record.is_none()) {
+            return self.send_unmanaged(&left, number);
+        }
+        let Some(pid) = record.and_then(|record| record.application) else {
             self.say("daemon process not running")?;
             return Ok(Exit::Failure);
         };
         self.say(format_args!("kill({pid}, {number})"))?;
         let answer = self.client().ask(Request::Kill(number))?.ok_or(Failure::ManagerGone)?;
-        if answer == Reply::SignalSent(number).to_string() {
-            let name = signal_names::name(number).unwrap_or_else(|| number.to_string());
-            self.say(format_args!("signal {name} sent to process {pid}"))?;
-            return Ok(Exit::Success);
-        }
         let reason = answer.split_once(" failed: ").map_or(answer.as_str(), |(_, reason)| reason);
-        self.say(format_args!("Error: {reason}"))?;
-        Ok(Exit::Failure)
+        let sent = answer == Reply::SignalSent(number).to_string();
+        self.tell_sent(pid, number, Some(reason).filter(|_| !sent))
+    }
+
+    /// Without a manager the signal comes from here.
+    fn send_unmanaged(&mut self, left: &Unmanaged, number: i32) -> Result<Exit, Failure> {
+        self.host.report(&Failure::Unmanaged(left.pid));
+        self.say(format_args!("kill({}, {number})", left.pid))?;
+        let failed = left.process.signal(number).err().map(|error| reason(&error));
+        self.tell_sent(left.pid, number, failed.as_deref())
+    }
+
+    fn tell_sent(&mut self, pid: u32, number: i32, why_not: Option<&str>) -> Result<Exit, Failure> {
+        if let Some(reason) = why_not {
+            self.say(format_args!("Error: {reason}"))?;
+            return Ok(Exit::Failure);
+        }
+        let name = signal_names::name(number).unwrap_or_else(|| number.to_string());
+        self.say(format_args!("signal {name} sent to process {pid}"))?;
+        Ok(Exit::Success)
     }
 
     /// Has the manager open its own files anew; false: there is no manager, which has been said.
@@ -61,7 +80,12 @@ impl Session<'_> {
     /// is death.
     pub(super) fn reopen_logs(&mut self) -> Result<Exit, Failure> {
         self.reopen_files()?;
-        if let Some(pid) = self.record()?.and_then(|record| record.application)
+        let record = self.record()?;
+        let pid = match record {
+            Some(record) => record.application,
+            None => self.unmanaged().map(|left| left.pid),
+        };
+        if let Some(pid) = pid
             && would_die_of(pid, USR2)
         {
             return Err(Failure::Unhandled(pid));

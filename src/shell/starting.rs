@@ -56,7 +56,8 @@ impl Session<'_> {
     }
 
     pub(super) fn restart(&mut self) -> Result<Exit, Failure> {
-        let Some(old) = self.record()?.and_then(|record| record.application) else { return self.start(&[]) };
+        let old = self.managed_record()?.and_then(|record| record.application);
+        let Some(old) = old else { return self.start(&[]) };
         if !self.ask_for_program(Request::Restart)? {
             return self.start(&[]);
         }

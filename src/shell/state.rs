@@ -20,6 +20,8 @@ pub(super) enum State {
     Stopped,
     /// Nobody is there to ask.
     NoManager,
+    /// Nobody is there to ask, and the program that an earlier manager started runs.
+    Unmanaged,
 }
 
 impl State {

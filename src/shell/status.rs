@@ -23,8 +23,10 @@ impl Session<'_> {
         let status = self.client().status().map_err(unknown)?;
         let record = status.as_ref().map(|status| &status.record);
         let (_, exit) = describe(record);
+        let left = if record.is_none() { self.unmanaged().map(|left| left.pid) } else { None };
         if form == Form::Json {
-            return self.say(Object::of(record).text()?).map(|()| exit);
+            let object = left.map_or_else(|| Object::of(record), Object::of_unmanaged);
+            return self.say(object.text()?).map(|()| if left.is_some() { Exit::Unknown } else { exit });
         }
         self.warn_of_other_program(record)?;
         self.say_status(record)?;
@@ -35,7 +37,7 @@ impl Session<'_> {
                 self.say(line)?;
             }
         }
-        Ok(exit)
+        left.map_or(Ok(exit), |pid| Err(unknown(Failure::Unmanaged(pid))))
     }
 }
 
@@ -167,6 +169,11 @@ impl Object {
             note: record.and_then(|record| record.note.clone()),
             program: program.map(|words| words.iter().map(|w| w.to_string_lossy().into_owned()).collect()),
         }
+    }
+
+    /// Of a program without a manager, of which no more is known.
+    fn of_unmanaged(pid: u32) -> Self {
+        Self { state: State::Unmanaged, pid: Some(pid), ..Self::of(None) }
     }
 
     fn text(&self) -> Result<String, Failure> {

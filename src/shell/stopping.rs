@@ -6,6 +6,7 @@ use crate::control::{Refusal, Request, StatusRecord};
 use crate::exit::Exit;
 
 use super::state::State;
+use super::unmanaged::Unmanaged;
 use super::watching::Watching;
 use super::{Done, Failure, Session};
 
@@ -26,7 +27,7 @@ enum End {
 
 impl Session<'_> {
     pub(super) fn stop(&mut self) -> Result<Exit, Failure> {
-        let Some(record) = self.record()? else {
+        let Some(record) = self.managed_record()? else {
             self.say("daemon manager not running")?;
             return Ok(Exit::Success);
         };
@@ -79,6 +80,11 @@ impl Session<'_> {
 
     /// Waits for the end of the program that runs now: another that follows at once is not waited for.
     pub(super) fn wait(&mut self) -> Result<Exit, Failure> {
+        if self.record()?.is_none()
+            && let Some(mut left) = self.unmanaged()
+        {
+            self.wait_on(None, &mut left, Unmanaged::event, |_, left| left.has_ended())?;
+        }
         let mut awaited = None;
         self.watch(None, |_, record| {
             let pid = record.and_then(|record| record.application);
@@ -92,7 +98,10 @@ impl Session<'_> {
 
     pub(super) fn quit(&mut self) -> Result<Done, Failure> {
         match self.record()?.map(|record| record.application) {
-            None => self.say("daemon manager not running")?,
+            None => {
+                self.say("daemon manager not running")?;
+                self.warn_of_unmanaged();
+            }
             Some(Some(_)) => self.say("daemon process and daemon manager still running")?,
             Some(None) => {
                 self.say("daemon process not running; stopping daemon manager")?;

@@ -14,6 +14,7 @@ mod shell_terminal;
 mod start;
 mod status;
 mod storm;
+mod unmanaged;
 mod usage;
 
 use std::path::Path;

@@ -306,14 +306,16 @@ fn shell_outlives_managers() {
     shell.ends_with("daemon manager replaced; version=[..]\nzdctl> ");
     shell.line("status");
     shell.ends_with("program running; pid=[..]\nzdctl> ");
-    // Killed, it takes its program along or leaves it to the next one; the shell sees what is.
+    // Killed, it leaves its program to the next one, and the shell tells of that.
     let managers = sandbox.leftovers();
     let manager = managers.iter().find(|process| process.contains("zdrun")).expect("a manager");
     let pid = manager.split(' ').next().and_then(|pid| pid.parse().ok()).expect("its number");
     nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), Signal::SIGKILL).expect("it is there");
     eventually(SOON, || !sandbox.leftovers().iter().any(|process| process.contains("zdrun")));
     shell.line("status");
-    shell.ends_with("zdctl> status\ndaemon manager not running\nzdctl> ");
+    let told =
+        "daemon manager not running\nzdctl: the program runs without a manager; pid=[..]\n[..]stop ends it\n";
+    shell.ends_with(&format!("zdctl> status\n{told}zdctl> "));
     shell.line("start");
     shell.ends_with("zdctl> start\ndaemon process [..], pid=[..]\nzdctl> ");
     shell.line("stop");

@@ -1,0 +1,94 @@
+//! A program whose manager was killed.
+
+use super::*;
+
+/// Starts a program and kills its manager; gives the program's number.
+fn orphan(sandbox: &Sandbox) -> String {
+    let pid = zdctl(sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
+    let status = zdctl(sandbox, SLEEP).args(["status", "--json"]).output().stdout;
+    let object: serde_json::Value = serde_json::from_str(&status).expect("JSON");
+    let manager = object["manager_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("a number");
+    let manager = nix::unistd::Pid::from_raw(manager);
+    nix::sys::signal::kill(manager, nix::sys::signal::Signal::SIGKILL).expect("it lives");
+    eventually(SOON, || zdctl(sandbox, SLEEP).arg("status").output().status == 4);
+    pid.to_string()
+}
+
+fn lives(pid: &str) -> bool {
+    // Whoever is to reap it takes his time.
+    std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|stat| !stat.contains(") Z "))
+}
+
+fn warning(pid: &str) -> String {
+    format!(
+        "zdctl: the program runs without a manager; pid={pid}; start has a new manager take it over, stop ends it\n"
+    )
+}
+
+#[test]
+fn status_tells_of_it_and_its_line_stays_as_it_was() {
+    let sandbox = Sandbox::new();
+    let pid = orphan(&sandbox);
+    let zdctl = || zdctl(&sandbox, SLEEP);
+    let none = "daemon manager not running\n";
+    zdctl().arg("status").stdout(none).stderr(warning(&pid)).status(4).run();
+    let json = zdctl().args(["status", "--json"]).output();
+    assert!(json.stdout.starts_with(r#"{"state":"unmanaged","should_be_up":false,"pid":"#), "{json:?}");
+    assert!(json.stdout.contains(&format!("\"pid\":{pid},\"manager_pid\":null,")), "{json:?}");
+    assert_eq!((json.status, &*json.stderr), (4, ""));
+    zdctl().arg("fg").stderr(warning(&pid)).status(1).run();
+    zdctl().arg("reload").stdout(none).stderr(warning(&pid)).status(7).run();
+    zdctl().arg("quit").stdout(none).stderr(warning(&pid)).run();
+    assert!(lives(&pid));
+    zdctl().arg("start").stdout(format!("daemon process started, pid={pid}\n")).run();
+    zdctl().arg("status").stdout(format!("program running; pid={pid}\n")).run();
+}
+
+#[test]
+fn stop_ends_it() {
+    let sandbox = Sandbox::new();
+    let pid = orphan(&sandbox);
+    zdctl(&sandbox, SLEEP).arg("stop").stdout("daemon process stopped\n").run();
+    assert!(!lives(&pid));
+    zdctl(&sandbox, SLEEP).arg("status").stdout("daemon manager not running\n").status(3).run();
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn restart_starts_another() {
+    let sandbox = Sandbox::new();
+    for action in ["restart", "try-restart"] {
+        let pid = orphan(&sandbox);
+        let next =
+            zdctl(&sandbox, SLEEP).arg(action).stdout("daemon process restarted, pid=[..]\n").run().pid();
+        assert_ne!(next.to_string(), pid);
+        assert!(!lives(&pid));
+        zdctl(&sandbox, SLEEP).arg("stop").stdout("daemon process stopped\n").run();
+    }
+}
+
+#[test]
+fn signals_reach_it_and_wait_waits_for_it() {
+    let sandbox = Sandbox::new();
+    let pid = orphan(&sandbox);
+    let waiting = zdctl(&sandbox, SLEEP).arg("wait").spawn();
+    let watches = |link: std::io::Result<std::path::PathBuf>| {
+        link.is_ok_and(|link| link.to_string_lossy().contains("pidfd"))
+    };
+    // It opens little else.
+    let links = || (3..8).map(|fd| std::fs::read_link(format!("/proc/{}/fd/{fd}", waiting.pid())));
+    eventually(SOON, || links().any(watches));
+    zdctl(&sandbox, SLEEP)
+        .arg("logreopen")
+        .stdout("daemon manager not running\n")
+        .stderr(format!(
+            "zdctl: SIGUSR2 not sent to process {pid}: it would end the program, which does not handle it\n"
+        ))
+        .status(1)
+        .run();
+    let sent = format!("kill({pid}, 15)\nsignal SIGTERM sent to process {pid}\n");
+    zdctl(&sandbox, SLEEP).arg("kill").stdout(sent).stderr(warning(&pid)).run();
+    let waited = waiting.wait(SOON);
+    assert_eq!(waited.stdout, "daemon process stopped\ndaemon manager not running\n");
+    zdctl(&sandbox, SLEEP).arg("kill").stdout("daemon process not running\n").status(1).run();
+}
