@@ -13,7 +13,7 @@ use nix::unistd::mkfifo;
 use super::Samples;
 use crate::contender::Contender;
 use crate::process::processor_time;
-use crate::program::{FLOOD, GO};
+use crate::program::{FLOOD, GO, SPLICE};
 use crate::service::{Place, Service, between};
 use crate::table::{Row, Target};
 use crate::wait::{SOON, until};
@@ -56,12 +56,15 @@ pub fn measure(contenders: &[Contender], rounds: usize, long: bool) -> io::Resul
 fn measure_blocks(contenders: &[Contender], rounds: usize, output: Output) -> io::Result<[Row; 3]> {
     let mut place = Place::new()?;
     let (mut rates, mut shares, mut costs) = (Samples::new(), Samples::new(), Samples::new());
-    let mut direct = Vec::new();
+    let (mut direct, mut bare_shares, mut bare_costs) = (Vec::new(), Vec::new(), Vec::new());
     let size = f64::from(output.mib);
     for _ in 0..rounds {
         // Of the contender only the directory is used.
         let rate = size / flow(&mut place, Contender::Ours, output, Mover::Nobody)?.time.as_secs_f64();
         direct.push(rate);
+        let bare = flow(&mut place, Contender::Ours, output, Mover::Splice)?;
+        bare_shares.push(100.0 * size / bare.time.as_secs_f64() / rate);
+        bare_costs.push(bare.cost.as_secs_f64() * 1024.0 / size);
         for contender in contenders.iter().copied() {
             let mover = match contender {
                 Contender::Supervisor => continue,
@@ -77,16 +80,21 @@ fn measure_blocks(contenders: &[Contender], rounds: usize, output: Output) -> io
     }
     let mut rows = [
         Row::new(format!("output in blocks of {} KiB, MiB/s", output.block), Target::None),
-        Row::new("... % of the rate to the file itself", Target::AtLeast(90.0)),
-        Row::new("... processor seconds per GiB of the manager or logger", Target::AtMost(0.2)),
+        Row::new("... % of the rate to the file itself; no manager: a bare splice(2)", Target::AtLeast(90.0)),
+        Row::new(
+            "... processor seconds per GiB of the manager or logger; a bare splice(2)",
+            Target::AtMost(0.2),
+        ),
     ];
     for contender in contenders {
         for (row, samples) in rows.iter_mut().zip([&rates, &shares, &costs]) {
             row.add(*contender, samples.get(contender).map_or(&[], Vec::as_slice));
         }
     }
-    let [rate, ..] = &mut rows;
+    let [rate, share, cost] = &mut rows;
     rate.without_manager(&direct);
+    share.without_manager(&bare_shares);
+    cost.without_manager(&bare_costs);
     Ok(rows)
 }
 
@@ -94,6 +102,8 @@ fn measure_blocks(contenders: &[Contender], rounds: usize, output: Output) -> io
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Mover {
     Nobody,
+    /// A loop of one system call.
+    Splice,
     Manager,
     Logger,
 }
@@ -109,7 +119,7 @@ fn flow(place: &mut Place, contender: Contender, output: Output, mover: Mover) -
             service.start(&variables)?;
             Some(service.manager()?)
         }
-        Mover::Nobody | Mover::Logger => start_without_manager(&service, &variables, mover)?,
+        Mover::Nobody | Mover::Splice | Mover::Logger => start_without_manager(&service, &variables, mover)?,
     };
     place.report(&service)?;
     let cost = |pid: Option<i32>| pid.map_or(Ok(Duration::ZERO), processor_time);
@@ -140,7 +150,15 @@ fn start_without_manager(
 ) -> io::Result<Option<i32>> {
     let mut program = service.marked(Command::new(service.dir.join("run")));
     program.envs(variables.iter().map(|(name, value)| (name, value))).process_group(0);
-    let logger = service.contender.logger(&service.dir).filter(|_| mover == Mover::Logger);
+    let logger = match mover {
+        Mover::Splice => {
+            let mut splice = Command::new(service.dir.join("run"));
+            splice.env(SPLICE, service.dir.join("output"));
+            Some(splice)
+        }
+        Mover::Logger => service.contender.logger(&service.dir),
+        Mover::Nobody | Mover::Manager => None,
+    };
     let Some(logger) = logger else {
         let file = File::options().append(true).create(true).open(service.dir.join("output"))?;
         program.stdout(file).spawn()?;
