@@ -14,12 +14,14 @@
 
 mod error;
 mod id;
+mod memory;
 mod spool;
 mod stamp;
 mod transaction;
 
 pub use error::Error;
 pub use id::{Oid, Tid};
+pub use memory::MemoryStorage;
 pub use spool::{Piece, Spool};
 pub use transaction::{Conflict, Meta, Operation, Serial, Step, Transaction};
 

@@ -1,0 +1,468 @@
+//! A storage without a disk: ZODB's `MappingStorage`, for caches, trials and tests. What it holds is gone when it is.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::SystemTime;
+
+use super::{
+    Audience, Conflict, Current, Error, Finished, HistoryEntry, Meta, Oid, Operation, Published, Record,
+    RecordIterator, Revision, Serial, Storage, Ticket, Tid, Traits, Transaction, TransactionIterator, Vote,
+};
+
+/// Data of a revision; `None`: the object does not exist from there on.
+type Data = Option<Arc<[u8]>>;
+
+/// What a transaction does to each object, or why it cannot.
+type Judgement = Result<Vec<(Oid, Data)>, Vec<Conflict>>;
+
+/// A storage in memory.
+pub struct MemoryStorage {
+    name: String,
+    visible: RwLock<Visible>,
+    voted: Mutex<Voted>,
+    largest_oid: Mutex<u64>,
+    audience: OnceLock<Arc<dyn Audience>>,
+}
+
+#[derive(Default)]
+struct Visible {
+    /// Each object's revisions, oldest first; never empty.
+    objects: BTreeMap<Oid, Vec<(Tid, Data)>>,
+    transactions: Vec<Arc<Written>>,
+    length: u64,
+    size: u64,
+}
+
+/// A transaction.
+struct Written {
+    tid: Tid,
+    meta: Meta,
+    records: Vec<(Oid, Data)>,
+}
+
+#[derive(Default)]
+struct Voted {
+    last: u64,
+    pending: Option<(Ticket, Arc<Written>)>,
+}
+
+impl MemoryStorage {
+    /// An empty one, called `name`.
+    #[must_use]
+    pub fn new(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            visible: RwLock::default(),
+            voted: Mutex::default(),
+            largest_oid: Mutex::default(),
+            audience: OnceLock::new(),
+        }
+    }
+
+    fn visible(&self) -> RwLockReadGuard<'_, Visible> {
+        self.visible.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn take(&self, ticket: Ticket) -> Option<Arc<Written>> {
+        let mut voted = locked(&self.voted);
+        let (_, written) = voted.pending.take_if(|(pending, _)| *pending == ticket)?;
+        Some(written)
+    }
+}
+
+/// Whatever a panicking thread left is whole.
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Visible {
+    fn revisions(&self, oid: Oid) -> Result<&[(Tid, Data)], Error> {
+        self.objects.get(&oid).map(Vec::as_slice).ok_or(Error::NoSuchObject(oid))
+    }
+
+    /// The current revision of an object that exists.
+    fn current(&self, oid: Oid) -> Option<(Tid, &Arc<[u8]>)> {
+        let (tid, data) = self.objects.get(&oid)?.last()?;
+        data.as_ref().map(|data| (*tid, data))
+    }
+
+    fn last_tid(&self) -> Tid {
+        self.transactions.last().map_or(Tid::ZERO, |last| last.tid)
+    }
+
+    fn add(&mut self, written: Arc<Written>) {
+        for (oid, data) in &written.records {
+            let before = u64::from(self.current(*oid).is_some());
+            self.objects.entry(*oid).or_default().push((written.tid, data.clone()));
+            self.length = self.length + u64::from(data.is_some()) - before;
+            self.size += data.as_ref().map_or(0, |data| data.len() as u64);
+        }
+        self.transactions.push(written);
+    }
+
+    /// Carries out the steps: what becomes of each object, or the conflicts.
+    fn judge(&self, transaction: &Transaction) -> Result<Judgement, Error> {
+        let (mut records, mut conflicts) = (Vec::<(Oid, Data)>::new(), Vec::<Conflict>::new());
+        let mut places = HashMap::new();
+        let mut put = |oid: Oid, data: Data| {
+            let place = *places.entry(oid).or_insert(records.len());
+            match records.get_mut(place) {
+                Some(record) => record.1 = data,
+                None => records.push((oid, data)),
+            }
+        };
+        for operation in transaction.operations() {
+            match operation? {
+                Operation::Store { oid, serial, data } => {
+                    conflicts.retain(|conflict| conflict.oid != oid);
+                    match self.current(oid) {
+                        Some((committed, _)) if serial != Some(committed) => {
+                            conflicts.push(Conflict { oid, committed, given: serial, data });
+                        }
+                        _ => put(oid, Some(data.into())),
+                    }
+                }
+                Operation::CheckCurrent { oid, serial } => {
+                    let (committed, _) = self.current(oid).ok_or(Error::NoSuchObject(oid))?;
+                    if serial != Some(committed) {
+                        return Err(Error::ReadConflict { oid, committed, given: given(serial) });
+                    }
+                }
+                Operation::Delete { oid, serial } => {
+                    let (committed, _) = self.current(oid).ok_or(Error::NoSuchObject(oid))?;
+                    if serial != Some(committed) {
+                        return Err(Error::Conflict { oid, committed, given: given(serial) });
+                    }
+                    put(oid, None);
+                }
+                Operation::Restore { oid, data, previous } => {
+                    let same = || {
+                        let revisions = self.objects.get(&oid)?;
+                        revisions.iter().find(|(tid, _)| Some(*tid) == previous)?.1.clone()
+                    };
+                    put(oid, data.map(Into::into).or_else(same));
+                }
+                Operation::Undo { .. } => return Err(Error::Undo("this storage has no undo".to_owned())),
+            }
+        }
+        Ok(if conflicts.is_empty() { Ok(records) } else { Err(conflicts) })
+    }
+}
+
+fn given(serial: Serial) -> Tid {
+    serial.unwrap_or(Tid::ZERO)
+}
+
+impl Storage for MemoryStorage {
+    fn traits(&self) -> Traits {
+        Traits {
+            name: self.name.clone(),
+            read_only: false,
+            undo: false,
+            record_iteration: false,
+            interfaces: &["IStorage", "IStorageIteration"],
+        }
+    }
+
+    fn attach(&self, audience: Arc<dyn Audience>) {
+        // A second one would break the contract; the first goes on.
+        let _ = self.audience.set(audience);
+    }
+
+    fn last_tid(&self) -> Tid {
+        self.visible().last_tid()
+    }
+
+    fn length(&self) -> u64 {
+        self.visible().length
+    }
+
+    fn size(&self) -> u64 {
+        self.visible().size
+    }
+
+    fn load_before(&self, oid: Oid, before: Tid, data: &mut Vec<u8>) -> Result<Option<Revision>, Error> {
+        let visible = self.visible();
+        let revisions = visible.revisions(oid)?;
+        let later = revisions.partition_point(|(tid, _)| *tid < before);
+        let Some((start, found)) = later.checked_sub(1).and_then(|at| revisions.get(at)) else {
+            return Ok(None);
+        };
+        data.extend_from_slice(found.as_ref().ok_or(Error::NoSuchObject(oid))?);
+        Ok(Some(Revision { start: *start, end: revisions.get(later).map(|(tid, _)| *tid) }))
+    }
+
+    fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error> {
+        let visible = self.visible();
+        let found = visible.revisions(oid)?.iter().find(|(at, _)| *at == tid);
+        let data = found.and_then(|(_, data)| data.as_ref());
+        data.map(|data| data.to_vec()).ok_or(Error::NoSuchObject(oid))
+    }
+
+    fn current_tid(&self, oid: Oid) -> Result<Tid, Error> {
+        self.visible().current(oid).map(|(tid, _)| tid).ok_or(Error::NoSuchObject(oid))
+    }
+
+    fn history(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
+        let visible = self.visible();
+        let revisions = visible.revisions(oid)?;
+        let entry = |(tid, data): &(Tid, Data)| {
+            let at = visible.transactions.binary_search_by_key(tid, |written| written.tid).ok()?;
+            let size = data.as_ref().map_or(0, |data| data.len() as u64);
+            Some(HistoryEntry { tid: *tid, meta: visible.transactions[at].meta.clone(), size })
+        };
+        Ok(revisions.iter().rev().take(size).filter_map(entry).collect())
+    }
+
+    fn new_oids(&self, count: u32) -> Result<Oid, Error> {
+        let mut largest = locked(&self.largest_oid);
+        let none_left = || Error::Transaction("there are no object ids left".to_owned());
+        let last = largest.checked_add(u64::from(count)).ok_or_else(none_left)?;
+        let first = Oid(*largest + 1);
+        *largest = last;
+        Ok(first)
+    }
+
+    fn next_record(&self, from: Oid) -> Result<Option<Current>, Error> {
+        let visible = self.visible();
+        let mut there = visible
+            .objects
+            .range(from..)
+            .filter_map(|(oid, _)| visible.current(*oid).map(|(tid, data)| (*oid, tid, data)));
+        let Some((oid, tid, data)) = there.next() else { return Ok(None) };
+        Ok(Some(Current { oid, tid, data: data.to_vec(), next: there.next().map(|(oid, ..)| oid) }))
+    }
+
+    fn last_transactions(&self, count: usize) -> Result<Vec<(Tid, Vec<Oid>)>, Error> {
+        let visible = self.visible();
+        let skipped = visible.transactions.len().saturating_sub(count);
+        let named =
+            |written: &Arc<Written>| (written.tid, written.records.iter().map(|(oid, _)| *oid).collect());
+        Ok(visible.transactions[skipped..].iter().map(named).collect())
+    }
+
+    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error> {
+        let visible = self.visible();
+        let wanted = |written: &&Arc<Written>| {
+            start.is_none_or(|start| written.tid >= start) && stop.is_none_or(|stop| written.tid <= stop)
+        };
+        let transactions: Vec<_> = visible.transactions.iter().filter(wanted).cloned().collect();
+        Ok(Box::new(Walk { left: transactions.into_iter(), current: None }))
+    }
+
+    fn vote(&self, transaction: &mut Transaction) -> Result<Vote, Error> {
+        let mut voted = locked(&self.voted);
+        if voted.pending.is_some() {
+            return Err(Error::Transaction("another transaction has been voted on".to_owned()));
+        }
+        let visible = self.visible();
+        let records = match visible.judge(transaction)? {
+            Ok(records) => records,
+            Err(conflicts) => return Ok(Vote::Conflicts(conflicts)),
+        };
+        let last = visible.last_tid();
+        let tid = match transaction.meta.tid {
+            Some(given) => Some(given).filter(|given| *given > last),
+            None => last.next(SystemTime::now()),
+        };
+        let what = || "the transaction's id is not later than the last one's".to_owned();
+        let tid = tid.ok_or_else(|| Error::Transaction(what()))?;
+        if let Some(Oid(largest)) = records.iter().map(|(oid, _)| *oid).max() {
+            let mut known = locked(&self.largest_oid);
+            *known = largest.max(*known);
+        }
+        voted.last += 1;
+        let ticket = Ticket(voted.last);
+        let written = Written { tid, meta: transaction.meta.clone(), records };
+        voted.pending = Some((ticket, Arc::new(written)));
+        Ok(Vote::Written { ticket, tid, changed: Vec::new() })
+    }
+
+    fn finish(&self, ticket: Ticket, finished: Finished) {
+        let Some(written) = self.take(ticket) else {
+            return finished(Err(Error::Transaction("nothing has been voted on".to_owned())));
+        };
+        let oids: Vec<Oid> = written.records.iter().map(|(oid, _)| *oid).collect();
+        // Nobody votes, and so nobody else writes, before this is over.
+        let (length, size) = {
+            let visible = self.visible();
+            let (mut length, mut size) = (visible.length, visible.size);
+            for (oid, data) in &written.records {
+                length = length + u64::from(data.is_some()) - u64::from(visible.current(*oid).is_some());
+                size += data.as_ref().map_or(0, |data| data.len() as u64);
+            }
+            (length, size)
+        };
+        let mut make_visible = || {
+            self.visible.write().unwrap_or_else(PoisonError::into_inner).add(written.clone());
+        };
+        match self.audience.get() {
+            Some(audience) => {
+                let published = Published { tid: written.tid, oids: &oids, length, size };
+                audience.publish(&published, &mut make_visible);
+            }
+            None => make_visible(),
+        }
+        finished(Ok(()));
+    }
+
+    fn abort(&self, ticket: Ticket) {
+        self.take(ticket);
+    }
+
+    fn close(&self) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+struct Walk {
+    left: std::vec::IntoIter<Arc<Written>>,
+    current: Option<Arc<Written>>,
+}
+
+impl TransactionIterator for Walk {
+    fn next(&mut self) -> Result<Option<(Tid, Meta)>, Error> {
+        self.current = self.left.next();
+        Ok(self.current.as_ref().map(|written| (written.tid, written.meta.clone())))
+    }
+
+    fn records(&mut self) -> Result<Box<dyn RecordIterator>, Error> {
+        let none = || Error::Transaction("the iteration is not at a transaction".to_owned());
+        let written = self.current.clone().ok_or_else(none)?;
+        Ok(Box::new(Records { written, at: 0 }))
+    }
+}
+
+struct Records {
+    written: Arc<Written>,
+    at: usize,
+}
+
+impl RecordIterator for Records {
+    fn next(&mut self) -> Result<Option<Record>, Error> {
+        let record = self.written.records.get(self.at);
+        self.at += 1;
+        Ok(record.map(|(oid, data)| Record {
+            oid: *oid,
+            data: data.as_ref().map(|data| data.to_vec()),
+            data_tid: None,
+        }))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn commit(
+        storage: &MemoryStorage,
+        operations: &[Operation],
+    ) -> Result<Result<Tid, Vec<Conflict>>, Error> {
+        let mut transaction = storage.begin(Meta::default());
+        for operation in operations {
+            transaction.push(operation.clone());
+        }
+        match storage.vote(&mut transaction)? {
+            Vote::Written { ticket, tid, .. } => {
+                storage.finish(ticket, Box::new(|finished| finished.unwrap()));
+                Ok(Ok(tid))
+            }
+            Vote::Conflicts(conflicts) => Ok(Err(conflicts)),
+        }
+    }
+
+    fn store(oid: u64, serial: Tid, data: &[u8]) -> Operation {
+        Operation::Store { oid: Oid(oid), serial: Some(serial), data: data.to_vec() }
+    }
+
+    #[test]
+    fn revisions_are_found_by_their_time() {
+        let storage = MemoryStorage::new("m");
+        let first = commit(&storage, &[store(1, Tid::ZERO, b"a")]).unwrap().unwrap();
+        let second = commit(&storage, &[store(1, first, b"bb"), store(2, Tid::ZERO, b"c")]).unwrap().unwrap();
+        let load = |oid, before| {
+            let mut data = b"before ".to_vec();
+            storage.load_before(Oid(oid), before, &mut data).map(|found| (data, found))
+        };
+        let revision = |start, end| Some(Revision { start, end });
+        assert_eq!(load(1, first).unwrap(), (b"before ".to_vec(), None));
+        assert_eq!(load(1, second).unwrap(), (b"before a".to_vec(), revision(first, Some(second))));
+        assert_eq!(load(1, Tid::MAX).unwrap(), (b"before bb".to_vec(), revision(second, None)));
+        assert!(matches!(load(3, Tid::MAX), Err(Error::NoSuchObject(Oid(3)))));
+        assert_eq!((storage.length(), storage.size(), storage.last_tid()), (2, 4, second));
+        let last = storage.last_transactions(1).unwrap();
+        assert_eq!(last, [(second, vec![Oid(1), Oid(2)])]);
+        assert_eq!(storage.history(Oid(1), 9).unwrap().len(), 2);
+        assert!(storage.new_oids(1).unwrap() > Oid(2));
+    }
+
+    #[test]
+    fn all_conflicts_are_listed_and_a_later_store_cancels_one() {
+        let storage = MemoryStorage::new("m");
+        let stores = [store(1, Tid::ZERO, b"a"), store(2, Tid::ZERO, b"a")];
+        let first = commit(&storage, &stores).unwrap().unwrap();
+        let stale = [store(1, Tid(5), b"x"), store(2, Tid(5), b"y")];
+        let conflicts = commit(&storage, &stale).unwrap().unwrap_err();
+        let conflict = |oid, data: &[u8]| Conflict {
+            oid: Oid(oid),
+            committed: first,
+            given: Some(Tid(5)),
+            data: data.to_vec(),
+        };
+        assert_eq!(conflicts, [conflict(1, b"x"), conflict(2, b"y")]);
+        let resolved = [stale.as_slice(), &[store(1, first, b"z"), store(2, first, b"z")]].concat();
+        commit(&storage, &resolved).unwrap().unwrap();
+        assert_eq!(storage.length(), 2);
+    }
+
+    #[test]
+    fn deleted_object_is_gone_and_its_past_is_not() {
+        let storage = MemoryStorage::new("m");
+        let first = commit(&storage, &[store(1, Tid::ZERO, b"a")]).unwrap().unwrap();
+        let delete = |serial| [Operation::Delete { oid: Oid(1), serial: Some(serial) }];
+        assert!(matches!(commit(&storage, &delete(Tid(3))), Err(Error::Conflict { .. })));
+        let second = commit(&storage, &delete(first)).unwrap().unwrap();
+        let mut data = Vec::new();
+        assert!(matches!(storage.load_before(Oid(1), Tid::MAX, &mut data), Err(Error::NoSuchObject(_))));
+        let found = storage.load_before(Oid(1), second, &mut data).unwrap().unwrap();
+        assert_eq!((found.end, data.as_slice()), (Some(second), &b"a"[..]));
+        assert!(matches!(commit(&storage, &delete(second)), Err(Error::NoSuchObject(_))));
+        assert_eq!(storage.length(), 0);
+    }
+
+    #[test]
+    fn dependency_on_an_old_revision_is_refused() {
+        let storage = MemoryStorage::new("m");
+        let first = commit(&storage, &[store(1, Tid::ZERO, b"a")]).unwrap().unwrap();
+        let check = |serial| [Operation::CheckCurrent { oid: Oid(1), serial }];
+        commit(&storage, &check(Some(first))).unwrap().unwrap();
+        assert!(matches!(commit(&storage, &check(None)), Err(Error::ReadConflict { .. })));
+    }
+
+    #[test]
+    fn iteration_shows_what_was_there_when_it_began() {
+        let storage = MemoryStorage::new("m");
+        let first = commit(&storage, &[store(1, Tid::ZERO, b"a")]).unwrap().unwrap();
+        let second = commit(&storage, &[store(1, first, b"b")]).unwrap().unwrap();
+        let mut walk = storage.iterate(Some(second), None).unwrap();
+        commit(&storage, &[store(1, second, b"c")]).unwrap().unwrap();
+        assert!(walk.records().is_err());
+        assert_eq!(walk.next().unwrap().map(|(tid, _)| tid), Some(second));
+        let mut records = walk.records().unwrap();
+        assert_eq!(records.next().unwrap().and_then(|record| record.data), Some(b"b".to_vec()));
+        assert_eq!(records.next().unwrap(), None);
+        assert_eq!(walk.next().unwrap(), None);
+    }
+
+    #[test]
+    fn vote_holds_the_storage_until_its_end() {
+        let storage = MemoryStorage::new("m");
+        let mut transaction = storage.begin(Meta::default());
+        let Ok(Vote::Written { ticket, .. }) = storage.vote(&mut transaction) else { panic!("no vote") };
+        assert!(storage.vote(&mut storage.begin(Meta::default())).is_err());
+        storage.abort(ticket);
+        storage.finish(ticket, Box::new(|finished| assert!(finished.is_err())));
+        commit(&storage, &[]).unwrap().unwrap();
+        assert_ne!(storage.last_tid(), Tid::ZERO);
+    }
+}
