@@ -24,3 +24,4 @@ pub mod storage;
 pub mod supervisor;
 pub mod sys;
 pub mod zconfig;
+pub mod zeo;

@@ -34,7 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("pulldown_cmark", &["cli"]),
     ("rustyline", &["shell"]),
     ("serde", &["config", "instance", "shell"]),
-    ("serde_json", &["cli", "shell"]),
+    ("serde_json", &["cli", "shell", "zeo"]),
     ("sha2", &["instance"]),
     ("signal_hook", &["sys"]),
     ("rustls", &["zeo"]),

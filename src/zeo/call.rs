@@ -1,0 +1,329 @@
+//! The methods of the protocol with their arguments (ZEO-PROTOCOL section 7), from message to meaning.
+
+use crate::pickle::{self, Value};
+use crate::storage::{Meta, Oid, Serial, Tid};
+
+/// What a client asks for. Fields are named as in the specification.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Call {
+    Register { storage: String, read_only: bool },
+    GetInfo,
+    LastTransaction,
+    GetInvalidations(Tid),
+    LoadBefore { oid: Oid, before: Tid },
+    LoadSerial { oid: Oid, tid: Tid },
+    GetTid(Oid),
+    History { oid: Oid, size: usize },
+    NewOids(u32),
+    RecordNext(Option<Oid>),
+    Undo(Listing),
+    ServerStatus,
+    Ping,
+    SetClientLabel(String),
+    IteratorStart { start: Option<Tid>, stop: Option<Tid> },
+    IteratorNext(i64),
+    IteratorRecordStart { iterator: i64, tid: Tid },
+    IteratorRecordNext(i64),
+    IteratorGc(Vec<i64>),
+    Begin { id: Value, meta: Box<Meta> },
+    Step { id: Value, step: Step },
+    Vote(Value),
+    Finish(Value),
+    Abort(Value),
+}
+
+/// Both kinds of lists of what can be undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Listing {
+    /// `undoLog`.
+    Log,
+    /// `undoInfo`.
+    Info,
+}
+
+/// A step of a transaction.
+#[derive(Debug, Clone, PartialEq)]
+#[allow(missing_docs)]
+pub enum Step {
+    Store { oid: Oid, serial: Serial, data: Vec<u8> },
+    CheckCurrent { oid: Oid, serial: Serial },
+    Delete { oid: Oid, serial: Serial },
+    Restore { oid: Oid, data: Option<Vec<u8>>, previous: Option<Tid> },
+}
+
+/// Why a message is no call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoCall {
+    /// There is no such method.
+    Unknown,
+    /// There is, but this server does not offer it.
+    NotOffered,
+    /// The arguments do not fit.
+    Arguments,
+}
+
+/// The most that `new_oids` gives at once.
+const OIDS: i64 = 100;
+
+impl Call {
+    /// The call of a message.
+    ///
+    /// # Errors
+    /// It is none.
+    pub fn parse(name: &str, arguments: Vec<Value>) -> Result<Self, NoCall> {
+        let mut left = Arguments { values: arguments.into_iter() };
+        let call = match name {
+            "storea" | "checkCurrentSerialInTransaction" | "deleteObject" | "restorea" => {
+                step(name, &mut left)?
+            }
+            "tpc_begin" => begin(&mut left)?,
+            "iterator_start"
+            | "iterator_next"
+            | "iterator_record_start"
+            | "iterator_record_next"
+            | "iterator_gc" => iteration(name, &mut left)?,
+            "register" => Self::Register {
+                storage: left.text()?,
+                read_only: left.next().is_some_and(|flag| is_true(&flag)),
+            },
+            "get_info" => Self::GetInfo,
+            "lastTransaction" => Self::LastTransaction,
+            "getInvalidations" => Self::GetInvalidations(left.tid()?),
+            "loadBefore" => Self::LoadBefore { oid: left.oid()?, before: left.tid()? },
+            "loadSerial" => Self::LoadSerial { oid: left.oid()?, tid: left.tid()? },
+            "getTid" => Self::GetTid(left.oid()?),
+            "history" => {
+                let oid = left.oid()?;
+                let size = left.next().map_or(Some(1), |size| size.as_int()).ok_or(NoCall::Arguments)?;
+                Self::History { oid, size: usize::try_from(size).unwrap_or(0) }
+            }
+            "new_oids" => {
+                let count =
+                    left.next().map_or(Some(OIDS), |count| count.as_int()).ok_or(NoCall::Arguments)?;
+                Self::NewOids(u32::try_from(count.clamp(1, OIDS)).unwrap_or(1))
+            }
+            "record_iternext" => Self::RecordNext(left.optional()?.map(Oid::from_bytes)),
+            "undoLog" => left.rest(Self::Undo(Listing::Log)),
+            "undoInfo" => left.rest(Self::Undo(Listing::Info)),
+            "server_status" => Self::ServerStatus,
+            "ping" => Self::Ping,
+            "set_client_label" => Self::SetClientLabel(left.text()?),
+            "vote" => Self::Vote(left.value()?),
+            "tpc_finish" => Self::Finish(left.value()?),
+            "tpc_abort" => Self::Abort(left.value()?),
+            "pack" | "undoa" | "storeBlobStart" | "storeBlobChunk" | "storeBlobEnd" | "storeBlobShared"
+            | "sendBlob" => return Err(NoCall::NotOffered),
+            _ => return Err(NoCall::Unknown),
+        };
+        if left.values.next().is_some() { Err(NoCall::Arguments) } else { Ok(call) }
+    }
+}
+
+fn step(name: &str, left: &mut Arguments) -> Result<Call, NoCall> {
+    let oid = left.oid()?;
+    let step = match name {
+        "storea" => Step::Store { oid, serial: left.serial()?, data: left.bytes()? },
+        "restorea" => {
+            let data = left.data()?;
+            Step::Restore { oid, data, previous: left.optional()?.map(Tid::from_bytes) }
+        }
+        "deleteObject" => Step::Delete { oid, serial: left.serial()? },
+        _ => Step::CheckCurrent { oid, serial: left.serial()? },
+    };
+    Ok(Call::Step { id: left.value()?, step })
+}
+
+fn begin(left: &mut Arguments) -> Result<Call, NoCall> {
+    let id = left.value()?;
+    let (user, description) = (left.bytes()?, left.bytes()?);
+    let extension = match left.value()? {
+        Value::None => Vec::new(),
+        Value::Dict(pairs) if pairs.is_empty() => Vec::new(),
+        dict @ Value::Dict(_) => {
+            let mut pickled = Vec::new();
+            pickle::encode(&dict, &mut pickled).map_err(|_| NoCall::Arguments)?;
+            pickled
+        }
+        _ => return Err(NoCall::Arguments),
+    };
+    let tid = left.optional()?.map(Tid::from_bytes);
+    let packed = left.next().is_some_and(|status| status.as_bytes() == Some(b"p"));
+    Ok(Call::Begin { id, meta: Box::new(Meta { tid, packed, user, description, extension }) })
+}
+
+fn iteration(name: &str, left: &mut Arguments) -> Result<Call, NoCall> {
+    Ok(match name {
+        "iterator_start" => Call::IteratorStart {
+            start: left.optional()?.map(Tid::from_bytes),
+            stop: left.optional()?.map(Tid::from_bytes),
+        },
+        "iterator_next" => Call::IteratorNext(left.number()?),
+        "iterator_record_start" => Call::IteratorRecordStart { iterator: left.number()?, tid: left.tid()? },
+        "iterator_record_next" => Call::IteratorRecordNext(left.number()?),
+        _ => {
+            let ids = left.value()?;
+            let ids = ids.items().ok_or(NoCall::Arguments)?.iter().map(Value::as_int);
+            Call::IteratorGc(ids.collect::<Option<_>>().ok_or(NoCall::Arguments)?)
+        }
+    })
+}
+
+/// The arguments that are left.
+struct Arguments {
+    values: std::vec::IntoIter<Value>,
+}
+
+impl Arguments {
+    fn next(&mut self) -> Option<Value> {
+        self.values.next()
+    }
+
+    fn value(&mut self) -> Result<Value, NoCall> {
+        self.next().ok_or(NoCall::Arguments)
+    }
+
+    /// Whatever there is more.
+    fn rest(&mut self, call: Call) -> Call {
+        self.values.by_ref().for_each(drop);
+        call
+    }
+
+    fn bytes(&mut self) -> Result<Vec<u8>, NoCall> {
+        self.data()?.ok_or(NoCall::Arguments)
+    }
+
+    fn data(&mut self) -> Result<Option<Vec<u8>>, NoCall> {
+        match self.value()? {
+            Value::Bytes(bytes) => Ok(Some(bytes)),
+            Value::Text(text) => Ok(Some(text.into_bytes())),
+            Value::None => Ok(None),
+            _ => Err(NoCall::Arguments),
+        }
+    }
+
+    fn text(&mut self) -> Result<String, NoCall> {
+        self.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn number(&mut self) -> Result<i64, NoCall> {
+        self.value()?.as_int().ok_or(NoCall::Arguments)
+    }
+
+    fn optional(&mut self) -> Result<Option<[u8; 8]>, NoCall> {
+        match self.next() {
+            None | Some(Value::None) => Ok(None),
+            Some(value) => eight(&value).map(Some).ok_or(NoCall::Arguments),
+        }
+    }
+
+    fn oid(&mut self) -> Result<Oid, NoCall> {
+        eight(&self.value()?).map(Oid::from_bytes).ok_or(NoCall::Arguments)
+    }
+
+    fn tid(&mut self) -> Result<Tid, NoCall> {
+        eight(&self.value()?).map(Tid::from_bytes).ok_or(NoCall::Arguments)
+    }
+
+    /// Any value is a serial; one that is not 8 bytes is none of any revision.
+    fn serial(&mut self) -> Result<Serial, NoCall> {
+        Ok(match self.value()? {
+            Value::Bytes(bytes) => bytes.try_into().ok().map(Tid::from_bytes),
+            _ => None,
+        })
+    }
+}
+
+fn eight(value: &Value) -> Option<[u8; 8]> {
+    value.as_bytes()?.try_into().ok()
+}
+
+fn is_true(value: &Value) -> bool {
+    value.as_int().is_some_and(|number| number != 0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bytes(number: u64) -> Value {
+        Value::Bytes(number.to_be_bytes().to_vec())
+    }
+
+    #[test]
+    fn calls_have_their_arguments() {
+        let text = |text: &str| Value::Text(text.into());
+        for (name, arguments, call) in [
+            (
+                "register",
+                vec![text("1"), Value::Bool(true)],
+                Call::Register { storage: "1".into(), read_only: true },
+            ),
+            ("loadBefore", vec![bytes(1), bytes(2)], Call::LoadBefore { oid: Oid(1), before: Tid(2) }),
+            ("history", vec![bytes(1)], Call::History { oid: Oid(1), size: 1 }),
+            ("history", vec![bytes(1), Value::Int(-3)], Call::History { oid: Oid(1), size: 0 }),
+            ("new_oids", vec![], Call::NewOids(100)),
+            ("new_oids", vec![Value::Int(0)], Call::NewOids(1)),
+            ("new_oids", vec![Value::Int(1 << 40)], Call::NewOids(100)),
+            ("record_iternext", vec![Value::None], Call::RecordNext(None)),
+            ("record_iternext", vec![], Call::RecordNext(None)),
+            (
+                "storea",
+                vec![bytes(1), text(&"\0".repeat(8)), Value::Bytes(vec![9]), Value::Int(7)],
+                Call::Step {
+                    id: Value::Int(7),
+                    step: Step::Store { oid: Oid(1), serial: None, data: vec![9] },
+                },
+            ),
+            (
+                "restorea",
+                vec![bytes(1), Value::None, bytes(4), Value::Int(7)],
+                Call::Step {
+                    id: Value::Int(7),
+                    step: Step::Restore { oid: Oid(1), data: None, previous: Some(Tid(4)) },
+                },
+            ),
+            (
+                "tpc_begin",
+                vec![
+                    Value::Int(7),
+                    Value::Bytes(b"u".to_vec()),
+                    text("d"),
+                    Value::Dict(vec![]),
+                    bytes(5),
+                    text("p"),
+                ],
+                Call::Begin {
+                    id: Value::Int(7),
+                    meta: Box::new(Meta {
+                        tid: Some(Tid(5)),
+                        packed: true,
+                        user: b"u".to_vec(),
+                        description: b"d".to_vec(),
+                        extension: vec![],
+                    }),
+                },
+            ),
+            ("iterator_gc", vec![Value::List(vec![Value::Int(3)])], Call::IteratorGc(vec![3])),
+        ] {
+            assert_eq!(Call::parse(name, arguments), Ok(call), "{name}");
+        }
+    }
+
+    #[test]
+    fn what_is_no_call_is_told_apart() {
+        assert_eq!(Call::parse("__class__", vec![]), Err(NoCall::Unknown));
+        assert_eq!(Call::parse("pack", vec![Value::Float(1.0), Value::None]), Err(NoCall::NotOffered));
+        for (name, arguments) in [
+            ("loadBefore", vec![bytes(1)]),
+            ("loadBefore", vec![bytes(1), bytes(1), bytes(1)]),
+            ("loadBefore", vec![bytes(1), Value::None]),
+            ("getTid", vec![Value::Bytes(vec![1; 7])]),
+            ("ping", vec![Value::None]),
+            ("iterator_gc", vec![Value::Int(1)]),
+            ("tpc_begin", vec![Value::Int(7), Value::None]),
+        ] {
+            assert_eq!(Call::parse(name, arguments), Err(NoCall::Arguments), "{name}");
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! What fails, as the exceptions that the Python clients know (ZEO-PROTOCOL section 5).
+
+use crate::pickle::Value;
+use crate::storage::{Error, Oid, Serial, Tid};
+
+/// An exception of Python: what an error reply says.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Exception {
+    /// `module.Class`.
+    pub name: &'static str,
+    /// Its arguments (a tuple) or its attributes (a dict).
+    pub arguments: Value,
+    /// It is part of normal life, and not worth a line in the log.
+    pub expected: bool,
+}
+
+impl Exception {
+    /// One with a message.
+    pub fn new(name: &'static str, message: impl Into<String>) -> Self {
+        Self { name, arguments: Value::Tuple(vec![Value::Text(message.into())]), expected: false }
+    }
+
+    /// Nothing may be written here.
+    pub fn read_only() -> Self {
+        Self { name: "ZODB.POSException.ReadOnlyError", arguments: Value::Tuple(Vec::new()), expected: true }
+    }
+
+    /// A call that does not fit the state of the transaction.
+    pub fn transaction(arguments: Vec<Value>) -> Self {
+        let name = "ZODB.POSException.StorageTransactionError";
+        Self { name, arguments: Value::Tuple(arguments), expected: false }
+    }
+
+    /// As a line for the log.
+    pub fn describe(&self) -> String {
+        let texts = |value: &Value| match value {
+            Value::Text(text) => Some(text.clone()),
+            _ => None,
+        };
+        let said = match &self.arguments {
+            Value::Tuple(items) => items.first().and_then(texts),
+            Value::Dict(pairs) => pairs.first().and_then(|(_, value)| texts(value)),
+            _ => None,
+        };
+        said.map_or_else(|| self.name.to_owned(), |said| format!("{}: {said}", self.name))
+    }
+}
+
+/// A serial as clients know it: a revision that is none is that of a new object.
+pub fn serial(serial: Serial) -> Value {
+    tid(serial.unwrap_or(Tid::ZERO))
+}
+
+/// A transaction as clients know it.
+pub fn tid(tid: Tid) -> Value {
+    Value::Bytes(tid.to_bytes().to_vec())
+}
+
+/// An object as clients know it.
+pub fn oid(oid: Oid) -> Value {
+    Value::Bytes(oid.to_bytes().to_vec())
+}
+
+/// A dict with texts as keys.
+pub fn dict<const N: usize>(items: [(&str, Value); N]) -> Value {
+    Value::Dict(items.into_iter().map(|(key, value)| (Value::Text(key.to_owned()), value)).collect())
+}
+
+fn conflict(name: &'static str, message: &str, of: Oid, committed: Tid, given: Serial) -> Exception {
+    let arguments = dict([
+        ("message", Value::Text(message.to_owned())),
+        ("oid", oid(of)),
+        ("class_name", Value::None),
+        ("serials", Value::Tuple(vec![tid(committed), serial(given)])),
+    ]);
+    Exception { name, arguments, expected: true }
+}
+
+impl From<&Error> for Exception {
+    fn from(error: &Error) -> Self {
+        match error {
+            Error::NoSuchObject(missing) => Self {
+                name: "ZODB.POSException.POSKeyError",
+                arguments: Value::Tuple(vec![oid(*missing)]),
+                expected: true,
+            },
+            Error::Conflict { oid, committed, given } => conflict(
+                "ZODB.POSException.ConflictError",
+                "database conflict error",
+                *oid,
+                *committed,
+                Some(*given),
+            ),
+            Error::ReadConflict { oid, committed, given } => conflict(
+                "ZODB.POSException.ReadConflictError",
+                "database read conflict error",
+                *oid,
+                *committed,
+                Some(*given),
+            ),
+            Error::ReadOnly => Self::read_only(),
+            Error::Undo(_) => Self {
+                name: "ZODB.POSException.UndoError",
+                arguments: dict([("_reason", Value::Text(error.to_string())), ("_oid", Value::None)]),
+                expected: false,
+            },
+            Error::Transaction(_) => Self::transaction(vec![Value::Text(error.to_string())]),
+            Error::Quota => {
+                Self::new("ZODB.FileStorage.FileStorage.FileStorageQuotaError", error.to_string())
+            }
+            Error::Damaged { .. } => {
+                Self::new("ZODB.FileStorage.FileStorage.CorruptedDataError", error.to_string())
+            }
+            Error::System { .. } => Self::new("ZODB.POSException.StorageSystemError", error.to_string()),
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! Messages cut out of a stream: a length of 4 bytes, big-endian, and as many bytes (ZEO-PROTOCOL section 1).
+
+use std::ops::Range;
+
+/// Length of the length.
+pub const HEADER: usize = 4;
+/// What is read at once at least.
+const LEAST: usize = 4 << 10;
+/// What is read at once of a stream that delivers more each time.
+const MOST: usize = 64 << 10;
+
+/// A message that is longer than it may be, by its announcement.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct TooLong(pub u32);
+
+/// The bytes of a stream that are not worked off.
+#[derive(Debug, Default)]
+pub struct Frames {
+    /// Its length is what can be held; initialised once, read into many times.
+    buffer: Vec<u8>,
+    start: usize,
+    end: usize,
+    /// What is read at once.
+    appetite: usize,
+}
+
+impl Frames {
+    /// Room for the next bytes of the stream. It grows with what arrives, never with what is announced.
+    pub fn room(&mut self) -> &mut [u8] {
+        if self.start == self.end {
+            (self.start, self.end) = (0, 0);
+            if self.buffer.len() > self.appetite.max(LEAST) {
+                self.buffer = Vec::new();
+            }
+        }
+        self.appetite = self.appetite.clamp(LEAST, MOST);
+        if self.buffer.len() - self.end < self.appetite {
+            self.buffer.copy_within(self.start..self.end, 0);
+            (self.start, self.end) = (0, self.end - self.start);
+            // A long message: its copying is paid by as many bytes that arrived.
+            let wanted = self.end + self.appetite.max(self.end);
+            if self.buffer.len() - self.end < self.appetite {
+                self.buffer.resize(wanted, 0);
+            }
+        }
+        &mut self.buffer[self.end..]
+    }
+
+    /// So many bytes were put in the room.
+    pub fn filled(&mut self, count: usize) {
+        let room = self.buffer.len() - self.end;
+        self.appetite = if count == room {
+            MOST
+        } else if count < room / 8 {
+            self.appetite / 2
+        } else {
+            self.appetite
+        };
+        self.end += count;
+    }
+
+    /// Takes the next whole message out, as a place in [`Frames::bytes`]; `None`: more must be read.
+    ///
+    /// # Errors
+    /// It is longer than `limit`, which is known as soon as its length has arrived.
+    pub fn next(&mut self, limit: usize) -> Result<Option<Range<usize>>, TooLong> {
+        let Some((header, rest)) = self.buffer[self.start..self.end].split_first_chunk::<HEADER>() else {
+            return Ok(None);
+        };
+        let announced = u32::from_be_bytes(*header);
+        let length = usize::try_from(announced).unwrap_or(usize::MAX);
+        if length > limit {
+            return Err(TooLong(announced));
+        }
+        if rest.len() < length {
+            return Ok(None);
+        }
+        let begin = self.start + HEADER;
+        self.start = begin + length;
+        Ok(Some(begin..begin + length))
+    }
+
+    /// The bytes of a message, until the next call of [`Frames::room`].
+    #[must_use]
+    pub fn bytes(&self, place: Range<usize>) -> &[u8] {
+        &self.buffer[place]
+    }
+}
+
+/// Appends a message that `fill` writes; nothing is left of one that it gives up or that is too long for its header.
+///
+/// # Errors
+/// Those of `fill`, as they are; `None`: too long.
+pub fn append<E>(
+    out: &mut Vec<u8>,
+    fill: impl FnOnce(&mut Vec<u8>) -> Result<(), E>,
+) -> Result<(), Option<E>> {
+    let begin = out.len();
+    out.extend_from_slice(&[0; HEADER]);
+    let filled = fill(out).map_err(Some).and_then(|()| close(out, begin).ok_or(None));
+    if filled.is_err() {
+        out.truncate(begin);
+    }
+    filled
+}
+
+/// Writes the length of the message that began at `begin`; `None`: it is too long.
+pub fn close(out: &mut [u8], begin: usize) -> Option<()> {
+    let length = u32::try_from(out.len().checked_sub(begin + HEADER)?).ok()?;
+    out.get_mut(begin..begin + HEADER)?.copy_from_slice(&length.to_be_bytes());
+    Some(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn feed(frames: &mut Frames, mut bytes: &[u8], limit: usize) -> Vec<Vec<u8>> {
+        let mut found = Vec::new();
+        while !bytes.is_empty() {
+            let room = frames.room();
+            let count = room.len().min(bytes.len());
+            room[..count].copy_from_slice(&bytes[..count]);
+            frames.filled(count);
+            bytes = &bytes[count..];
+            while let Some(place) = frames.next(limit).unwrap() {
+                found.push(frames.bytes(place).to_vec());
+            }
+        }
+        found
+    }
+
+    proptest! {
+        #[test]
+        fn messages_come_out_as_they_went_in_however_they_are_cut(
+            lengths in prop::collection::vec(prop_oneof![0_usize..40, 0_usize..300_000], 1..12),
+            cuts in prop::collection::vec(1_usize..70_000, 1..40),
+        ) {
+            let messages: Vec<Vec<u8>> =
+                lengths.iter().enumerate().map(|(n, length)| vec![u8::try_from(n).unwrap(); *length]).collect();
+            let mut stream = Vec::new();
+            for message in &messages {
+                append(&mut stream, |out| { out.extend(message); Ok::<(), ()>(()) }).unwrap();
+            }
+            let (mut frames, mut found, mut rest) = (Frames::default(), Vec::new(), stream.as_slice());
+            for cut in cuts.iter().cycle() {
+                if rest.is_empty() { break; }
+                let (now, later) = rest.split_at((*cut).min(rest.len()));
+                found.extend(feed(&mut frames, now, 300_000));
+                rest = later;
+            }
+            prop_assert!(found == messages);
+        }
+    }
+
+    #[test]
+    fn announced_length_is_refused_at_once_and_takes_no_memory() {
+        let mut frames = Frames::default();
+        frames.room()[..4].copy_from_slice(&[0xff; 4]);
+        frames.filled(4);
+        assert_eq!(frames.next(256 << 20), Err(TooLong(u32::MAX)));
+        let mut frames = Frames::default();
+        frames.room()[..4].copy_from_slice(&(200_u32 << 20).to_be_bytes());
+        frames.filled(4);
+        assert_eq!(frames.next(256 << 20), Ok(None));
+        assert!(frames.room().len() < 1 << 20);
+    }
+
+    #[test]
+    fn memory_of_a_long_message_is_given_back() {
+        let mut frames = Frames::default();
+        let mut stream = Vec::new();
+        append(&mut stream, |out| {
+            out.resize(HEADER + (5 << 20), 7);
+            Ok::<(), ()>(())
+        })
+        .unwrap();
+        assert_eq!(feed(&mut frames, &stream, 10 << 20).len(), 1);
+        frames.room();
+        assert!(frames.buffer.len() <= MOST, "{}", frames.buffer.len());
+    }
+}

@@ -1,0 +1,193 @@
+//! Taking addresses. Everything that can fail because of the machine fails here, before a storage is opened.
+
+use std::fs;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+
+use super::{Address, Error};
+use crate::sys::socket::{Identity, identity};
+use crate::sys::tcp;
+
+/// An address that is taken: clients can connect, and wait until [`super::run`] accepts them.
+#[derive(Debug)]
+pub struct Listener {
+    address: Address,
+    pub(super) sockets: Vec<Socket>,
+}
+
+/// One socket of it: "any host" is one for IPv4 and one for IPv6.
+#[derive(Debug)]
+pub(super) enum Socket {
+    Tcp(TcpListener),
+    Unix(UnixListener, File),
+}
+
+/// A local socket's name in the file system; it goes with this.
+#[derive(Debug)]
+pub(super) struct File {
+    path: PathBuf,
+    made: Identity,
+}
+
+impl Drop for File {
+    fn drop(&mut self) {
+        // Whatever has the name now may be a later server's.
+        if identity(&self.path).is_ok_and(|now| now == self.made) {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+impl Listener {
+    /// Takes an address. A local socket that nobody listens at is replaced.
+    ///
+    /// # Errors
+    /// Somebody else has it, there is no such host, and so on.
+    pub fn bind(address: &Address) -> Result<Self, Error> {
+        match address {
+            Address::Tcp { host, port } => tcp_listener(address, host, *port),
+            Address::Unix(path) => unix_listener(address, path),
+        }
+    }
+
+    /// Where it listens; the port is the one that was given where any would do.
+    #[must_use]
+    pub fn address(&self) -> &Address {
+        &self.address
+    }
+}
+
+fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Error> {
+    let failed = |source: io::Error| match source.kind() {
+        io::ErrorKind::AddrInUse => Error::Taken(address.clone()),
+        _ => Error::Listen { address: address.clone(), source },
+    };
+    let hosts: Vec<IpAddr> = if host.is_empty() {
+        vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
+    } else {
+        let found = (host, port)
+            .to_socket_addrs()
+            .map_err(|source| Error::Host { address: address.clone(), source })?;
+        found.map(|found| found.ip()).collect()
+    };
+    let mut sockets = Vec::new();
+    let mut given = port;
+    let mut missing = None;
+    for host in hosts {
+        match tcp::listen(SocketAddr::new(host, given)) {
+            Ok(socket) => {
+                given = socket.local_addr().map_err(failed)?.port();
+                sockets.push(Socket::Tcp(socket));
+            }
+            // A name has two addresses where the machine has one kind.
+            Err(error) if is_absent(&error) => missing = Some(error),
+            Err(error) => return Err(failed(error)),
+        }
+    }
+    match missing {
+        Some(error) if sockets.is_empty() => Err(failed(error)),
+        _ => Ok(Listener { address: Address::Tcp { host: host.to_owned(), port: given }, sockets }),
+    }
+}
+
+/// Whether the machine has no such address or kind of address (`EAFNOSUPPORT` has no kind of its own).
+fn is_absent(error: &io::Error) -> bool {
+    const EAFNOSUPPORT: i32 = 97;
+    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
+}
+
+fn unix_listener(address: &Address, path: &Path) -> Result<Listener, Error> {
+    let failed = |source| Error::Listen { address: address.clone(), source };
+    if let Ok(found) = fs::symlink_metadata(path) {
+        if !found.file_type().is_socket() {
+            return Err(Error::NoSocket(address.clone()));
+        }
+        match UnixStream::connect(path) {
+            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+                fs::remove_file(path).map_err(failed)?;
+            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
+            _ => return Err(Error::Taken(address.clone())),
+        }
+    }
+    let socket = UnixListener::bind(path).map_err(failed)?;
+    socket.set_nonblocking(true).map_err(failed)?;
+    let file = File { path: path.to_owned(), made: identity(path).map_err(failed)? };
+    Ok(Listener { address: address.clone(), sockets: vec![Socket::Unix(socket, file)] })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::TcpStream;
+
+    use super::*;
+
+    fn any(host: &str) -> Address {
+        Address::Tcp { host: host.into(), port: 0 }
+    }
+
+    fn port(listener: &Listener) -> u16 {
+        match listener.address() {
+            Address::Tcp { port, .. } => *port,
+            Address::Unix(_) => panic!("{listener:?}"),
+        }
+    }
+
+    #[test]
+    fn any_host_is_reached_by_ipv4_and_by_ipv6() {
+        let listener = Listener::bind(&any("")).unwrap();
+        TcpStream::connect(("127.0.0.1", port(&listener))).unwrap();
+        if std::net::UdpSocket::bind("[::1]:0").is_ok() {
+            TcpStream::connect(("::1", port(&listener))).unwrap();
+        }
+    }
+
+    #[test]
+    fn taken_port_and_unknown_host_are_told() {
+        let listener = Listener::bind(&any("127.0.0.1")).unwrap();
+        let again = Listener::bind(listener.address()).unwrap_err().to_string();
+        let port = port(&listener);
+        assert_eq!(again, format!("cannot listen on ('127.0.0.1', {port}): another process listens there"));
+        let error = Listener::bind(&any("no.such.host.invalid")).unwrap_err().to_string();
+        assert!(
+            error.starts_with("cannot listen on ('no.such.host.invalid', 0): the host is unknown"),
+            "{error}"
+        );
+    }
+
+    #[test]
+    fn old_local_socket_is_replaced_a_living_one_and_other_files_are_not() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("zeo.sock");
+        let address = Address::Unix(path.clone());
+        drop(UnixListener::bind(&path).unwrap());
+        assert!(path.exists());
+        let listener = Listener::bind(&address).unwrap();
+        UnixStream::connect(&path).unwrap();
+        let again = Listener::bind(&address).unwrap_err().to_string();
+        assert_eq!(again, format!("cannot listen on '{}': another process listens there", path.display()));
+        drop(listener);
+        assert!(!path.exists());
+        fs::write(&path, "precious").unwrap();
+        let error = Listener::bind(&address).unwrap_err().to_string();
+        assert_eq!(
+            error,
+            format!("cannot listen on '{}': the file is there and is no socket", path.display())
+        );
+    }
+
+    #[test]
+    fn local_socket_of_a_later_server_is_left_alone() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("zeo.sock");
+        let first = Listener::bind(&Address::Unix(path.clone())).unwrap();
+        fs::remove_file(&path).unwrap();
+        let _second = Listener::bind(&Address::Unix(path.clone())).unwrap();
+        drop(first);
+        UnixStream::connect(&path).unwrap();
+    }
+}

@@ -1,0 +1,118 @@
+//! A client as others see it: what it is called in the log, and the way to send it something.
+
+use std::fmt;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::{Arc, OnceLock};
+
+use super::message::Encoding;
+use super::order::{Outbox, Sink};
+use super::sync::{Mutex, lock};
+
+/// A connected client. Two are the same if they are the same connection.
+pub struct Peer {
+    number: u64,
+    address: String,
+    label: Mutex<Option<String>>,
+    encoding: OnceLock<Encoding>,
+    stopping: AtomicBool,
+    /// Commits on their way to the disk, whose replies others will send.
+    pending: AtomicUsize,
+    /// What it is to be sent.
+    pub outbox: Outbox<Box<dyn Sink + Send + Sync>>,
+}
+
+impl Peer {
+    /// One that has just connected; `number` is given once. `patience`: see [`Outbox::new`].
+    pub fn new(
+        number: u64,
+        address: String,
+        sink: Box<dyn Sink + Send + Sync>,
+        patience: usize,
+    ) -> Arc<Self> {
+        let outbox = Outbox::new(sink, patience);
+        Arc::new(Self {
+            number,
+            address,
+            label: Mutex::new(None),
+            encoding: OnceLock::new(),
+            stopping: AtomicBool::new(false),
+            pending: AtomicUsize::new(0),
+            outbox,
+        })
+    }
+
+    /// Its number.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+
+    /// What it calls itself.
+    pub fn set_label(&self, label: String) {
+        *lock(&self.label) = Some(label);
+    }
+
+    /// What it has chosen in its answer to the greeting; pickles before that.
+    pub fn encoding(&self) -> Encoding {
+        self.encoding.get().copied().unwrap_or(Encoding::Pickle)
+    }
+
+    /// It has chosen; the first choice holds.
+    pub fn set_encoding(&self, encoding: Encoding) {
+        let _ = self.encoding.set(encoding);
+    }
+}
+
+impl Peer {
+    /// Its connection is to end; what is under way still arrives.
+    pub fn stop(&self) {
+        self.stopping.store(true, Ordering::SeqCst);
+        self.outbox.wake();
+    }
+
+    /// Whether [`Peer::stop`] was called.
+    pub fn stopping(&self) -> bool {
+        self.stopping.load(Ordering::SeqCst)
+    }
+
+    /// Another thread owes it a reply.
+    pub fn owe(&self) {
+        self.pending.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// The reply is in its outbox.
+    pub fn settle(&self) {
+        self.pending.fetch_sub(1, Ordering::SeqCst);
+        if self.stopping() {
+            self.outbox.wake();
+        }
+    }
+
+    /// Whether it is owed a reply.
+    pub fn is_owed(&self) -> bool {
+        self.pending.load(Ordering::SeqCst) > 0
+    }
+}
+
+impl PartialEq for Peer {
+    fn eq(&self, other: &Self) -> bool {
+        self.number == other.number
+    }
+}
+
+impl Eq for Peer {}
+
+impl fmt::Debug for Peer {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(formatter, "{self}")
+    }
+}
+
+impl fmt::Display for Peer {
+    /// Label and address.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Some(label) = &*lock(&self.label) {
+            write!(formatter, "{label} ")?;
+        }
+        formatter.write_str(&self.address)
+    }
+}

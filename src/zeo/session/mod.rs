@@ -1,0 +1,302 @@
+//! What a client says and what it is answered: frames in, frames out. No socket and no clock in it; it may be fed
+//! anything.
+//!
+//! Its life: the greeting is answered, it registers for a storage, then it calls what it likes (ZEO-PROTOCOL sections 2
+//! and 6). Whatever breaks the protocol ends it; what a call fails at is an error reply, unless no reply is wanted, which
+//! ends it too.
+
+mod commit;
+mod iterate;
+mod read;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use thiserror::Error;
+
+use super::call::{Call, NoCall};
+use super::exception::{Exception, tid};
+use super::fast;
+use super::frame;
+use super::message::{Encoding, Message, Undecodable};
+use super::peer::Peer;
+use super::served::Served;
+use super::settings::Settings;
+use super::stats::{count, json};
+use crate::eventlog::Level;
+use crate::pickle::Value;
+
+use self::commit::Open;
+use self::iterate::Iterators;
+
+/// Why a connection ends.
+#[derive(Debug, Error)]
+pub enum End {
+    /// The client has closed it.
+    #[error("closed by the client")]
+    Gone,
+    /// The monitor has its answer.
+    #[error("status sent")]
+    Answered,
+    /// The server ends.
+    #[error("the server stops")]
+    Stopped,
+    /// Nothing can be sent any more, for a reason that was told.
+    #[error("closed")]
+    Closed,
+    /// The network failed.
+    #[error("{0}")]
+    Lost(io::Error),
+    /// It never registered.
+    #[error("it has not registered in time")]
+    Late,
+    /// It leaves its invalidations unread.
+    #[error("it does not read its invalidations")]
+    Overrun,
+    /// A message beyond all measure.
+    #[error("a message of {0} bytes is announced, which is too long")]
+    TooLong(u32),
+    /// The answer to the greeting.
+    #[error("bad handshake {0}")]
+    Handshake(String),
+    /// A frame that is no message.
+    #[error("undecodable message: {0}")]
+    Undecodable(#[from] Undecodable),
+    /// A method that there is not, or not now.
+    #[error("invalid method '{0}'")]
+    Method(String),
+    /// A call without a reply has failed.
+    #[error("{method}: {what}")]
+    Asynchronous {
+        /// What was called.
+        method: String,
+        /// What it failed at.
+        what: String,
+    },
+}
+
+impl End {
+    /// Under which level the log has it.
+    #[must_use]
+    pub fn level(&self) -> Level {
+        match self {
+            Self::Answered => Level::DEBUG,
+            Self::Gone | Self::Stopped | Self::Closed | Self::Lost(_) => Level::INFO,
+            Self::Late | Self::Overrun => Level::WARNING,
+            _ => Level::ERROR,
+        }
+    }
+}
+
+/// What all sessions share.
+pub struct Shared {
+    /// The storages, by name.
+    pub storages: BTreeMap<String, Arc<Served>>,
+    /// How to serve.
+    pub settings: Settings,
+}
+
+/// One client's session.
+pub struct Session {
+    shared: Arc<Shared>,
+    peer: Arc<Peer>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Its answer to the greeting is awaited.
+    Greeted,
+    /// It has not registered.
+    Anonymous,
+    /// It is a client of a storage.
+    Client(Box<Client>),
+}
+
+/// A client of a storage.
+struct Client {
+    served: Arc<Served>,
+    read_only: bool,
+    open: Option<Open>,
+    iterators: Iterators,
+}
+
+/// What a call comes to.
+enum Answer {
+    /// A result.
+    Result(Value),
+    /// The reply is in the buffer, or comes from elsewhere.
+    Elsewhere,
+}
+
+/// The message that a call came with.
+struct Request<'a> {
+    peer: &'a Arc<Peer>,
+    id: &'a Value,
+    replies: &'a mut Vec<u8>,
+}
+
+impl Session {
+    /// That of a client who has just connected.
+    pub fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
+        Self { shared, peer, stage: Stage::Greeted }
+    }
+
+    /// The first words: the encoding that is offered.
+    pub fn greet(&self, replies: &mut Vec<u8>) {
+        put(replies, if self.shared.settings.msgpack { b"M5" } else { b"Z5" });
+    }
+
+    /// Whether it has registered.
+    pub fn registered(&self) -> bool {
+        matches!(self.stage, Stage::Client(_))
+    }
+
+    /// Takes a frame; its reply, if it is made now, goes behind `replies`.
+    ///
+    /// # Errors
+    /// The connection is to end.
+    pub fn receive(&mut self, frame: &[u8], replies: &mut Vec<u8>) -> Result<(), End> {
+        match &mut self.stage {
+            Stage::Greeted => return self.greeted(frame, replies),
+            Stage::Client(client) => {
+                let encoding = self.peer.encoding();
+                if let Some(load) = fast::recognise(encoding, frame) {
+                    count(&client.served.stats.loads);
+                    if let Err(error) = load.answer(encoding, &*client.served.storage, replies) {
+                        client.served.tell_exception(&self.peer, "loadBefore", &Exception::from(&error));
+                        load.fail(encoding, &error, replies);
+                    }
+                    return Ok(());
+                }
+            }
+            Stage::Anonymous => {}
+        }
+        match self.peer.encoding().decode(frame)? {
+            Some(message) => self.message(message, replies),
+            None => Ok(()),
+        }
+    }
+
+    fn greeted(&mut self, answer: &[u8], replies: &mut Vec<u8>) -> Result<(), End> {
+        let encoding = match answer {
+            b"ruok" => {
+                let status = |served: &Arc<Served>| (served.name.clone(), json(&served.status()));
+                let all: serde_json::Map<_, _> = self.shared.storages.values().map(status).collect();
+                put(replies, serde_json::Value::Object(all).to_string().as_bytes());
+                return Err(End::Answered);
+            }
+            b"Z5" => Encoding::Pickle,
+            b"M5" => Encoding::Msgpack,
+            other => return Err(End::Handshake(other[..other.len().min(20)].escape_ascii().to_string())),
+        };
+        self.peer.set_encoding(encoding);
+        self.stage = Stage::Anonymous;
+        Ok(())
+    }
+
+    fn message(&mut self, message: Message, replies: &mut Vec<u8>) -> Result<(), End> {
+        let Message { id, asynchronous, name, arguments } = message;
+        // Only what is to come next is admitted: `register` first, and once.
+        if self.registered() == (name == "register") {
+            return Err(End::Method(name.escape_debug().take(100).collect()));
+        }
+        let peer = self.peer.clone();
+        let outcome = match Call::parse(&name, arguments) {
+            Ok(call) => {
+                let mut request = Request { peer: &peer, id: &id, replies };
+                match &mut self.stage {
+                    Stage::Client(client) => client.call(call, &mut request),
+                    _ => self.register(call, &mut request),
+                }
+            }
+            Err(NoCall::Unknown) => return Err(End::Method(name.escape_debug().take(100).collect())),
+            Err(NoCall::NotOffered) => {
+                let what = format!("{name} is not offered by this server");
+                Err(Exception::new("ZODB.POSException.Unsupported", what))
+            }
+            Err(NoCall::Arguments) => {
+                Err(Exception::new("builtins.TypeError", format!("{name}: the arguments do not fit")))
+            }
+        };
+        match outcome {
+            Ok(Answer::Result(result)) if !asynchronous => peer.encoding().reply(&id, result, replies),
+            Ok(_) => {}
+            Err(exception) if asynchronous => {
+                return Err(End::Asynchronous { method: name, what: exception.describe() });
+            }
+            Err(exception) => {
+                if let Stage::Client(client) = &self.stage {
+                    client.served.tell_exception(&peer, &name, &exception);
+                }
+                peer.encoding().error(&id, exception.name, exception.arguments, replies);
+            }
+        }
+        Ok(())
+    }
+
+    fn register(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
+        let Call::Register { storage, read_only } = call else {
+            return Err(Exception::new("builtins.TypeError", "register first"));
+        };
+        let Some(served) = self.shared.storages.get(&storage) else {
+            return Err(Exception::new("builtins.ValueError", format!("unknown storage: {storage}")));
+        };
+        if served.read_only && !read_only {
+            return Err(Exception::read_only());
+        }
+        served.join(request.peer, request.replies, |last, replies| {
+            request.peer.encoding().reply(request.id, tid(last), replies);
+        });
+        served.tell(Level::INFO, request.peer, format_args!("connected to storage '{storage}'"));
+        let client = Client {
+            served: served.clone(),
+            read_only: read_only || served.read_only,
+            open: None,
+            iterators: Iterators::new(self.shared.settings.limits.iterators),
+        };
+        self.stage = Stage::Client(Box::new(client));
+        Ok(Answer::Elsewhere)
+    }
+
+    /// Gives up everything that it has: its transaction, its place in line, its iterators.
+    pub fn end(&mut self) {
+        if let Stage::Client(mut client) = std::mem::replace(&mut self.stage, Stage::Anonymous) {
+            client.served.part(&self.peer);
+            client.abandon(&self.peer);
+        }
+    }
+}
+
+impl Drop for Session {
+    /// A session that ends by a panic holds no lock afterwards.
+    fn drop(&mut self) {
+        self.end();
+    }
+}
+
+impl Client {
+    fn call(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
+        match call {
+            Call::Begin { .. } | Call::Step { .. } | Call::Vote(_) | Call::Finish(_) | Call::Abort(_) => {
+                self.commit(call, request)
+            }
+            Call::IteratorStart { .. }
+            | Call::IteratorNext(_)
+            | Call::IteratorRecordStart { .. }
+            | Call::IteratorRecordNext(_)
+            | Call::IteratorGc(_) => self.iterators.call(call, &*self.served.storage).map(Answer::Result),
+            other => self.read(other, request),
+        }
+    }
+}
+
+fn put(replies: &mut Vec<u8>, bytes: &[u8]) {
+    // Ours are short.
+    let _ = frame::append(replies, |out| {
+        out.extend_from_slice(bytes);
+        Ok::<(), ()>(())
+    });
+}

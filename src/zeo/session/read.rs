@@ -1,0 +1,118 @@
+//! Calls that change nothing.
+
+use super::super::blocking;
+use super::super::call::Call;
+use super::super::exception::{Exception, oid, tid};
+use super::super::stats::{count, number};
+use super::{Answer, Client, Request};
+use crate::pickle::{self, Limits, Policy, Value, any_global};
+use crate::storage::{HistoryEntry, Meta, Oid, Revision};
+
+/// What a transaction's extension may be: whatever a client once stored.
+const EXTENSION: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+
+impl Client {
+    pub(super) fn read(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
+        let served = &self.served;
+        let storage = &*served.storage;
+        let encoding = request.peer.encoding();
+        let id = request.id;
+        let result = match call {
+            Call::LastTransaction => {
+                served.last(request.peer, request.replies, |last, replies| {
+                    encoding.reply(id, tid(last), replies);
+                });
+                return Ok(Answer::Elsewhere);
+            }
+            Call::GetInvalidations(since) => {
+                let reply = |changes: Option<(_, std::collections::BTreeSet<Oid>)>, replies: &mut Vec<u8>| {
+                    let changes = changes.map_or(Value::None, |(last, oids)| {
+                        Value::Tuple(vec![tid(last), Value::List(oids.into_iter().map(oid).collect())])
+                    });
+                    encoding.reply(id, changes, replies);
+                };
+                blocking(|| served.changes(since, request.peer, request.replies, reply))?;
+                return Ok(Answer::Elsewhere);
+            }
+            Call::LoadBefore { oid, before } => {
+                count(&served.stats.loads);
+                let mut data = Vec::new();
+                let loaded = storage.load_before(oid, before, &mut data)?;
+                loaded.map_or(Value::None, |Revision { start, end }| {
+                    Value::Tuple(vec![Value::Bytes(data), tid(start), end.map_or(Value::None, tid)])
+                })
+            }
+            Call::LoadSerial { oid, tid } => Value::Bytes(storage.load_serial(oid, tid)?),
+            Call::GetTid(of) => tid(storage.current_tid(of)?),
+            Call::History { oid, size } => {
+                let entries = blocking(|| storage.history(oid, size))?;
+                Value::List(entries.into_iter().map(history_entry).collect::<Result<_, _>>()?)
+            }
+            Call::NewOids(_) if self.read_only => return Err(Exception::read_only()),
+            Call::NewOids(count) => {
+                let first = storage.new_oids(count)?;
+                Value::List((0..u64::from(count)).map(|n| oid(Oid(first.0 + n))).collect())
+            }
+            Call::RecordNext(from) => {
+                let found = storage.next_record(from.unwrap_or(Oid::ROOT))?;
+                let found = found.ok_or_else(|| Exception {
+                    expected: true,
+                    ..Exception::new("builtins.ValueError", "empty tree")
+                })?;
+                let next = found.next.map_or(Value::None, oid);
+                Value::Tuple(vec![oid(found.oid), tid(found.tid), Value::Bytes(found.data), next])
+            }
+            // No storage can undo yet.
+            Call::Undo(_) => Value::Tuple(Vec::new()),
+            Call::ServerStatus => served.status(),
+            Call::SetClientLabel(label) => {
+                let label = label.chars().filter(|c| !c.is_control()).take(200).collect();
+                request.peer.set_label(label);
+                served.tell(crate::eventlog::Level::INFO, request.peer, format_args!("has its label"));
+                Value::None
+            }
+            Call::GetInfo => served.info(),
+            // The rest are those that the caller keeps.
+            _ => Value::None,
+        };
+        Ok(Answer::Result(result))
+    }
+}
+
+impl From<crate::storage::Error> for Exception {
+    fn from(error: crate::storage::Error) -> Self {
+        Self::from(&error)
+    }
+}
+
+/// The dict that a transaction's extension is.
+pub(super) fn extension(meta: &Meta) -> Result<Vec<(Value, Value)>, Exception> {
+    if meta.extension.is_empty() {
+        return Ok(Vec::new());
+    }
+    match pickle::decode(&meta.extension, &EXTENSION) {
+        Ok(Value::Dict(pairs)) => Ok(pairs),
+        Ok(_) => Err(Exception::new("builtins.ValueError", "the extension of a transaction is no dict")),
+        Err(error) => {
+            let what = format!("the extension of a transaction cannot be read: {error}");
+            Err(Exception::new("builtins.ValueError", what))
+        }
+    }
+}
+
+/// Its own items win over those of the extension.
+fn history_entry(entry: HistoryEntry) -> Result<Value, Exception> {
+    let mut pairs = extension(&entry.meta)?;
+    let own = [
+        ("time", Value::Float(entry.tid.seconds())),
+        ("user_name", Value::Bytes(entry.meta.user)),
+        ("description", Value::Bytes(entry.meta.description)),
+        ("tid", tid(entry.tid)),
+        ("size", number(entry.size)),
+    ];
+    for (name, value) in own {
+        pairs.retain(|(key, _)| !matches!(key, Value::Text(text) if text == name));
+        pairs.push((Value::Text(name.to_owned()), value));
+    }
+    Ok(Value::Dict(pairs))
+}

@@ -1,0 +1,91 @@
+//! What the server is told.
+
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// Where to listen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Address {
+    /// TCP.
+    Tcp {
+        /// A name, or an address of IPv4 or IPv6 without brackets; empty: all addresses of this machine.
+        host: String,
+        /// 0: any free one.
+        port: u16,
+    },
+    /// A socket in the file system.
+    Unix(PathBuf),
+}
+
+impl fmt::Display for Address {
+    /// As the peer's log has it: a tuple of Python, or the path as text of Python.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tcp { host, port } => write!(formatter, "('{host}', {port})"),
+            Self::Unix(path) => write!(formatter, "'{}'", path.display()),
+        }
+    }
+}
+
+/// How to serve; `config` has the meaning of each word.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// No client may write.
+    pub read_only: bool,
+    /// How many transactions are remembered for clients that come back.
+    pub invalidation_queue_size: usize,
+    /// Up to which age a client's cache is brought up to date from the storage where that memory does not reach.
+    pub invalidation_age: Option<Duration>,
+    /// How long a client may hold the commit lock.
+    pub transaction_timeout: Option<Duration>,
+    /// The greeting offers msgpack instead of pickles; the client's answer decides.
+    pub msgpack: bool,
+    /// What bounds the memory and patience that one client gets.
+    pub limits: Limits,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            read_only: false,
+            invalidation_queue_size: 100,
+            invalidation_age: None,
+            transaction_timeout: None,
+            msgpack: false,
+            limits: Limits::default(),
+        }
+    }
+}
+
+/// Bounds for one client.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Limits {
+    /// Longest message in bytes. ZODB warns of records above 16 MB, and client caches do not take records of a tenth of
+    /// this; still it is what an attacker can make the server hold.
+    pub message: usize,
+    /// Longest message in bytes of a client that has not registered yet.
+    pub first_message: usize,
+    /// Bytes of unsent replies above which no further message is read.
+    pub unsent: usize,
+    /// Bytes of unsent invalidations above which a client is dropped: it cannot be left out of any, and does not take
+    /// them.
+    pub unsent_invalidations: usize,
+    /// How long a client may take from its connection to its registration.
+    pub registration: Duration,
+    /// Iterators that a client may have open.
+    pub iterators: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            message: 256 << 20,
+            first_message: 64 << 10,
+            unsent: 1 << 20,
+            unsent_invalidations: 16 << 20,
+            registration: Duration::from_secs(60),
+            iterators: 1000,
+        }
+    }
+}

@@ -1,0 +1,239 @@
+//! Votes carried out: by the client's own task when the commit lock is free, by whoever releases it otherwise. No thread
+//! waits for the lock, and none sleeps while it is free and wanted.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Instant, SystemTime};
+
+use super::blocking;
+use super::commit::{Left, Standing, Turn};
+use super::exception::{Exception, dict, oid, serial, tid};
+use super::peer::Peer;
+use super::served::Served;
+use super::stats::count;
+use super::sync::{Mutex, lock};
+use crate::eventlog::Level;
+use crate::pickle::Value;
+use crate::storage::{Conflict, Error, Ticket, Tid, Transaction, Vote};
+
+/// A client's transaction, shared by its session and whoever carries out its vote.
+pub type Slot = Mutex<Stage>;
+
+/// Where it is.
+#[derive(Debug)]
+pub enum Stage {
+    /// With the session; more may come.
+    Collecting(Box<Transaction>),
+    /// In the queue, or voted.
+    Away,
+    /// Its vote has failed; it is forgotten.
+    Gone,
+}
+
+/// A wish to vote.
+pub struct Ballot {
+    /// Whose.
+    pub peer: Arc<Peer>,
+    /// What its reply is to carry.
+    pub message: Value,
+    /// What is voted on.
+    pub transaction: Transaction,
+    /// Where it is seen as what it has become.
+    pub slot: Arc<Slot>,
+}
+
+/// What a client holds between its vote and its finish.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Voted {
+    ticket: Ticket,
+    tid: Tid,
+}
+
+/// Lines of the log about the length of the queue: more than so many are waiting.
+const LONG: usize = 3;
+const VERY_LONG: usize = 9;
+
+impl Served {
+    /// A client votes; the reply goes to its outbox, now or later.
+    ///
+    /// # Errors
+    /// It has voted already.
+    pub fn vote(&self, ballot: Ballot) -> Result<(), Exception> {
+        let peer = ballot.peer.clone();
+        let turn = lock(&self.queue).ask(&peer, ballot, SystemTime::now());
+        let already =
+            |how: &str| Exception::transaction(vec![Value::Text(format!("Already voting ({how})"))]);
+        match turn {
+            Turn::Now(ballot) => self.carry_out(Some(ballot)),
+            Turn::Waits(waiting) => {
+                let level = if waiting > VERY_LONG {
+                    Level::CRITICAL
+                } else if waiting > LONG {
+                    Level::WARNING
+                } else {
+                    Level::DEBUG
+                };
+                self.tell(
+                    level,
+                    &peer,
+                    format_args!("waits for the commit lock of '{}': {waiting} waiting", self.name),
+                );
+            }
+            Turn::Locked => return Err(already("locked")),
+            Turn::Waiting => return Err(already("waiting")),
+        }
+        Ok(())
+    }
+
+    /// How a client stands with the commit lock.
+    pub fn standing(&self, peer: &Arc<Peer>) -> Standing {
+        lock(&self.queue).standing(peer)
+    }
+
+    /// A client finishes what it has voted; the reply goes to its outbox when it is durable. `false`: it has not voted.
+    pub fn finish(self: &Arc<Self>, peer: &Arc<Peer>, message: Value) -> bool {
+        let Some(Voted { ticket, tid }) = lock(&self.queue).take(peer) else { return false };
+        self.expect(tid, peer);
+        peer.owe();
+        let (served, committer) = (self.clone(), peer.clone());
+        let finished = move |outcome: Result<(), Error>| {
+            let mut reply = Vec::new();
+            match outcome {
+                Ok(()) => {
+                    count(&served.stats.commits);
+                    committer.encoding().reply(&message, super::exception::tid(tid), &mut reply);
+                }
+                Err(error) => {
+                    served.forget(tid);
+                    let exception = Exception::from(&error);
+                    served.tell_exception(&committer, "tpc_finish", &exception);
+                    committer.encoding().error(&message, exception.name, exception.arguments, &mut reply);
+                }
+            }
+            committer.outbox.post(&reply);
+            committer.settle();
+        };
+        self.storage.finish(ticket, Box::new(finished));
+        self.pass_on();
+        true
+    }
+
+    /// A client gives up its place in line, its vote or nothing.
+    pub fn leave(&self, peer: &Arc<Peer>) {
+        let left = lock(&self.queue).leave(peer);
+        if let Left::Vote(voted) = left {
+            self.storage.abort(voted.ticket);
+            self.pass_on();
+        }
+    }
+
+    /// Ends the connection of a client that has had the commit lock for too long. Gives when to look again.
+    pub fn expire(&self) -> Option<Instant> {
+        let limit = self.timeout?;
+        let now = Instant::now();
+        let (overdue, next) = {
+            let mut queue = lock(&self.queue);
+            (queue.expire(limit, now), queue.next_overdue(limit, now))
+        };
+        let Some((peer, voted)) = overdue else { return Some(next) };
+        let seconds = limit.as_secs();
+        self.tell(Level::CRITICAL, &peer, format_args!("Transaction timeout after {seconds} seconds"));
+        peer.outbox.close();
+        self.storage.abort(voted.ticket);
+        self.pass_on();
+        Some(now + limit)
+    }
+
+    /// The lock is free: the next one's vote, and the next, until one holds it.
+    fn pass_on(&self) {
+        let next = lock(&self.queue).release(SystemTime::now());
+        self.carry_out(next);
+    }
+
+    fn carry_out(&self, ballot: Option<Ballot>) {
+        let mut next = ballot;
+        while let Some(mut ballot) = next {
+            // Records may have to be written that are larger than what the system takes without a wait.
+            let outcome =
+                blocking(|| catch_unwind(AssertUnwindSafe(|| self.storage.vote(&mut ballot.transaction))));
+            let outcome = outcome.unwrap_or_else(|_| {
+                Err(Error::Transaction("the vote failed for an unknown reason".to_owned()))
+            });
+            next = self.settle(ballot, outcome);
+        }
+    }
+
+    /// What has become of a vote: to the client, and on with the lock if it does not hold it.
+    fn settle(&self, ballot: Ballot, outcome: Result<Vote, Error>) -> Option<Ballot> {
+        let Ballot { peer, message, transaction, slot } = ballot;
+        let encoding = peer.encoding();
+        let mut reply = Vec::new();
+        let mut next = None;
+        match outcome {
+            Ok(Vote::Written { ticket, tid, changed }) => {
+                drop(transaction);
+                let left = lock(&self.queue).voted(Voted { ticket, tid }, Instant::now());
+                if let Some(voted) = left {
+                    self.storage.abort(voted.ticket);
+                    next = self.release();
+                }
+                let changed = changed.into_iter().map(oid).collect();
+                encoding.reply(&message, Value::List(changed), &mut reply);
+            }
+            Ok(Vote::Conflicts(conflicts)) => {
+                count(&self.stats.conflicts);
+                {
+                    let mut stage = lock(&slot);
+                    if matches!(*stage, Stage::Away) {
+                        *stage = Stage::Collecting(Box::new(transaction));
+                    }
+                }
+                next = self.release();
+                encoding.reply(&message, conflicts_value(conflicts), &mut reply);
+            }
+            Err(error) => {
+                if matches!(error, Error::Conflict { .. } | Error::ReadConflict { .. }) {
+                    count(&self.stats.conflicts);
+                }
+                self.forsake(&slot);
+                next = self.release();
+                let exception = Exception::from(&error);
+                self.tell_exception(&peer, "vote", &exception);
+                encoding.error(&message, exception.name, exception.arguments, &mut reply);
+            }
+        }
+        peer.outbox.post(&reply);
+        next
+    }
+
+    fn release(&self) -> Option<Ballot> {
+        lock(&self.queue).release(SystemTime::now())
+    }
+
+    /// A transaction is over; it counts as active no more.
+    pub fn forsake(&self, slot: &Slot) {
+        let before = std::mem::replace(&mut *lock(slot), Stage::Gone);
+        if !matches!(before, Stage::Gone) {
+            self.stats.active.fetch_sub(1, Ordering::Relaxed);
+        }
+    }
+
+    /// A line when the server starts to serve it.
+    pub fn describe(&self) -> String {
+        let mode = if self.read_only { "RO" } else { "RW" };
+        format!("{}:{mode}:{}", self.name, self.storage.traits().name)
+    }
+}
+
+/// Conflicts, for the client to resolve (ZEO-PROTOCOL section 11).
+fn conflicts_value(conflicts: Vec<Conflict>) -> Value {
+    let one = |conflict: Conflict| {
+        dict([
+            ("oid", oid(conflict.oid)),
+            ("serials", Value::Tuple(vec![tid(conflict.committed), serial(conflict.given)])),
+            ("data", Value::Bytes(conflict.data)),
+        ])
+    };
+    Value::List(conflicts.into_iter().map(one).collect())
+}
