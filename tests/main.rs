@@ -20,3 +20,4 @@ mod sandbox;
 mod zconfig;
 mod zdctl;
 mod zdrun;
+mod zeo;

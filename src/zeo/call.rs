@@ -63,6 +63,21 @@ pub enum NoCall {
     Arguments,
 }
 
+impl Call {
+    /// Whether it is nothing without its reply: the client must learn what has become of it.
+    #[must_use]
+    pub fn needs_reply(&self) -> bool {
+        matches!(
+            self,
+            Self::Register { .. }
+                | Self::LastTransaction
+                | Self::GetInvalidations(_)
+                | Self::Vote(_)
+                | Self::Finish(_)
+        )
+    }
+}
+
 /// The most that `new_oids` gives at once.
 const OIDS: i64 = 100;
 
@@ -125,6 +140,8 @@ fn step(name: &str, left: &mut Arguments) -> Result<Call, NoCall> {
     let step = match name {
         "storea" => Step::Store { oid, serial: left.serial()?, data: left.bytes()? },
         "restorea" => {
+            // The serial is the transaction's own id.
+            left.serial()?;
             let data = left.data()?;
             Step::Restore { oid, data, previous: left.optional()?.map(Tid::from_bytes) }
         }
@@ -277,7 +294,7 @@ mod tests {
             ),
             (
                 "restorea",
-                vec![bytes(1), Value::None, bytes(4), Value::Int(7)],
+                vec![bytes(1), bytes(3), Value::None, bytes(4), Value::Int(7)],
                 Call::Step {
                     id: Value::Int(7),
                     step: Step::Restore { oid: Oid(1), data: None, previous: Some(Tid(4)) },

@@ -36,6 +36,7 @@ mod wire;
 pub use error::Error;
 pub use listen::Listener;
 pub use server::{Stop, run};
+pub use session::converse;
 pub use settings::{Address, Limits, Settings};
 
 /// Does what may take a while; other connections' tasks go on meanwhile.

@@ -6,6 +6,7 @@
 //! ends it too.
 
 mod commit;
+mod converse;
 mod iterate;
 mod read;
 #[cfg(test)]
@@ -28,6 +29,8 @@ use super::settings::Settings;
 use super::stats::{count, json};
 use crate::eventlog::Level;
 use crate::pickle::Value;
+
+pub use self::converse::converse;
 
 use self::commit::Open;
 use self::iterate::Iterators;
@@ -205,6 +208,9 @@ impl Session {
         }
         let peer = self.peer.clone();
         let outcome = match Call::parse(&name, arguments) {
+            Ok(call) if asynchronous && call.needs_reply() => {
+                Err(Exception::new("builtins.TypeError", format!("{name} without a reply makes no sense")))
+            }
             Ok(call) => {
                 let mut request = Request { peer: &peer, id: &id, replies };
                 match &mut self.stage {

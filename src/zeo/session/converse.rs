@@ -1,0 +1,69 @@
+//! A conversation without a network: for what feeds a session anything.
+
+use std::io;
+use std::mem;
+use std::sync::Arc;
+
+use super::{Session, Shared};
+use crate::eventlog::EventLog;
+use crate::storage::Storage;
+use crate::zeo::frame::Frames;
+use crate::zeo::order::Sink;
+use crate::zeo::peer::Peer;
+use crate::zeo::served::Served;
+use crate::zeo::settings::Settings;
+use crate::zeo::sync::{Mutex, lock};
+
+/// Keeps what is sent.
+#[derive(Default)]
+struct Kept(Mutex<Vec<u8>>);
+
+impl Sink for Arc<Kept> {
+    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
+        lock(&self.0).extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn wake(&self) {}
+}
+
+/// What one client of a storage, called `1`, is sent when it says these bytes, up to the end of the connection or of the
+/// bytes; then it goes.
+///
+/// # Panics
+/// The storage cannot name its last transactions.
+#[must_use]
+pub fn converse(storage: Arc<dyn Storage>, said: &[u8]) -> Vec<u8> {
+    let settings = Settings::default();
+    let log = Arc::new(EventLog::disabled());
+    let served = match Served::new("1".to_owned(), storage, &settings, log) {
+        Ok(served) => served,
+        Err(error) => panic!("{error}"),
+    };
+    let kept = Arc::new(Kept::default());
+    let limits = settings.limits.clone();
+    let peer = Peer::new(1, "test".to_owned(), Box::new(kept.clone()), limits.unsent_invalidations);
+    let shared = Arc::new(Shared { storages: [("1".to_owned(), served)].into(), settings });
+    let mut session = Session::new(shared, peer.clone());
+    let (mut frames, mut replies, mut rest) = (Frames::default(), Vec::new(), said);
+    'said: while !rest.is_empty() {
+        let room = frames.room();
+        let count = room.len().min(rest.len());
+        room[..count].copy_from_slice(&rest[..count]);
+        frames.filled(count);
+        rest = &rest[count..];
+        loop {
+            let limit = if session.registered() { limits.message } else { limits.first_message };
+            let Ok(place) = frames.next(limit) else { break 'said };
+            let Some(place) = place else { break };
+            peer.outbox.begin();
+            let received = session.receive(frames.bytes(place), &mut replies);
+            peer.outbox.end(&mut replies);
+            if received.is_err() {
+                break 'said;
+            }
+        }
+    }
+    session.end();
+    mem::take(&mut *lock(&kept.0))
+}

@@ -1,0 +1,136 @@
+//! Clients that break the protocol, or never read.
+
+use std::io::{Read, Write};
+use std::time::Instant;
+
+use zeo_server::pickle::Value;
+use zeo_server::zeo::{Limits, Settings};
+
+use super::client::{BOTH, Client, Encoding, MAX, eight, text};
+use super::server::{Over, Server};
+use crate::sandbox::{SOON, poll};
+
+#[test]
+fn bad_handshakes_are_told_and_closed() {
+    let server = Server::start(Settings::default());
+    for answer in [&b"X5"[..], b"Z4", b"M4", b"Z", b"", b"Z5Z5", &[0xff; 2000]] {
+        let mut client = Client::silent(server.port);
+        client.put(answer);
+        client.assert_closed();
+    }
+    server.assert_logs("ERROR ZEO.asyncio.server");
+    server.assert_logs("disconnected: bad handshake X5");
+    assert_eq!(server.log().matches("bad handshake").count(), 7);
+}
+
+#[test]
+fn length_of_four_gigabytes_is_refused_at_once() {
+    let server = Server::start(Settings::default());
+    let mut before = Client::silent(server.port);
+    before.stream.write_all(&[0xff; 4]).unwrap();
+    before.assert_closed();
+    let mut registered = Client::new(server.port, Encoding::Pickle);
+    registered.stream.write_all(&[0xff; 4]).unwrap();
+    registered.assert_closed();
+    server.assert_logs("disconnected: a message of 4294967295 bytes is announced, which is too long");
+    let mut anonymous = Client::anonymous(server.port, Encoding::Pickle);
+    anonymous.stream.write_all(&[0, 2, 0, 0]).unwrap();
+    anonymous.assert_closed();
+}
+
+#[test]
+fn garbage_ends_the_connection_and_no_other() {
+    let server = Server::start(Settings::default());
+    let mut good = Client::new(server.port, Encoding::Pickle);
+    let deep = [b"\x80\x03".to_vec(), vec![b'('; 100_000], b"t.".to_vec()].concat();
+    let class = b"\x80\x03(K\x01\x89X\x04\0\0\0pingcos\nsystem\nt.".to_vec();
+    for garbage in [Vec::new(), vec![0; 100], b"(((".to_vec(), deep, class, b"\x80\x03N.".to_vec()] {
+        for encoding in BOTH {
+            let mut client = Client::new(server.port, encoding);
+            client.put(&garbage);
+            client.assert_closed();
+        }
+    }
+    server.assert_logs("disconnected: undecodable message: ");
+    assert_eq!(good.call("ping", vec![]), Ok(Value::None));
+}
+
+#[test]
+fn wrong_arguments_are_an_error_reply() {
+    let server = Server::start(Settings::default());
+    let mut client = Client::new(server.port, Encoding::Msgpack);
+    let error = client.call("loadBefore", vec![Value::Int(1)]).unwrap_err();
+    assert_eq!(error.0, "builtins.TypeError");
+    let error = client.call("pack", vec![Value::Float(0.0), Value::Bool(true)]).unwrap_err();
+    assert_eq!(error.0, "ZODB.POSException.Unsupported");
+    assert_eq!(client.call("ping", vec![]), Ok(Value::None));
+}
+
+#[test]
+fn record_of_fifty_megabytes_is_taken_and_given() {
+    let server = Server::over(Over::File, Settings::default());
+    for (oid, encoding) in [(1, Encoding::Pickle), (2, Encoding::Msgpack)] {
+        let mut client = Client::new(server.port, encoding);
+        let big: Vec<u8> = (0..50_u32 << 20).map(|n| n.to_le_bytes()[1]).collect();
+        client.commit(1, &[(oid, 0, &big)]);
+        assert!(client.load(oid).0 == big);
+    }
+}
+
+/// It neither holds back the others nor fills the memory: it is dropped, and the log says why.
+#[test]
+fn client_that_does_not_read_its_invalidations_is_dropped() {
+    let limits = Limits { unsent_invalidations: 1 << 20, ..Limits::default() };
+    let server = Server::start(Settings { limits, ..Settings::default() });
+    let mut deaf = Client::new(server.port, Encoding::Pickle);
+    let mut busy = Client::new(server.port, Encoding::Pickle);
+    let oids: Vec<u64> = (1..=10_000).collect();
+    let stores: Vec<(u64, u64, &[u8])> = oids.iter().map(|oid| (*oid, 0, &b"x"[..])).collect();
+    let mut serial = busy.commit(1, &stores);
+    let begin = Instant::now();
+    while !server.log().contains("it does not read its invalidations") {
+        assert!(begin.elapsed() < SOON, "still there:\n{}", server.log());
+        let stores: Vec<_> = oids.iter().map(|oid| (*oid, serial, &b"y"[..])).collect();
+        serial = busy.commit(1, &stores);
+    }
+    let mut rest = Vec::new();
+    let _ = deaf.stream.read_to_end(&mut rest);
+    let status = busy.call("server_status", vec![]).unwrap();
+    assert_eq!(status.get("connections"), Some(&Value::Int(1)));
+}
+
+/// Its replies wait, so no more of its calls are read: what it sends soon fills the socket.
+#[test]
+fn client_that_does_not_read_its_replies_is_not_read() {
+    let server = Server::start(Settings::default());
+    let mut client = Client::new(server.port, Encoding::Pickle);
+    client.commit(1, &[(1, 0, &vec![1; 1 << 20])]);
+    let call = Value::Tuple(vec![
+        Value::Int(5),
+        Value::Bool(false),
+        text("loadBefore"),
+        Value::Tuple(vec![eight(1), eight(MAX)]),
+    ]);
+    let frame = client.encoded(&call);
+    let mut batch = Vec::new();
+    for _ in 0..1000 {
+        batch.extend(u32::try_from(frame.len()).unwrap().to_be_bytes());
+        batch.extend_from_slice(&frame);
+    }
+    client.stream.set_nonblocking(true).unwrap();
+    let mut written = 0;
+    let mut quiet = 0;
+    let stuck = poll(SOON, || {
+        match client.stream.write(&batch[written % frame.len()..]) {
+            Ok(count) => (written, quiet) = (written + count, 0),
+            Err(_) => quiet += 1,
+        }
+        (quiet > 20).then_some(())
+    });
+    assert!(stuck.is_some(), "{written} bytes were read");
+    let mut other = Client::new(server.port, Encoding::Pickle);
+    let status = other.call("server_status", vec![]).unwrap();
+    let loads = status.get("loads").and_then(Value::as_int).unwrap();
+    // A megabyte each: what fits the sockets, and a few.
+    assert!(loads < 100, "{loads} replies are in memory");
+}

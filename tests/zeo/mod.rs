@@ -1,0 +1,11 @@
+//! The storage server by its protocol, byte by byte: a server in this process, and clients that say exactly what the test
+//! wants said. Claims about the protocol, not about a storage, are made over memory.
+
+pub(crate) mod client;
+mod commits;
+mod hostile;
+mod life;
+mod orders;
+mod reads;
+mod server;
+mod storm;
