@@ -53,7 +53,7 @@ pub enum Step {
 }
 
 /// Why a message is no call.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq)]
 pub enum NoCall {
     /// There is no such method.
     Unknown,
@@ -61,6 +61,8 @@ pub enum NoCall {
     NotOffered,
     /// The arguments do not fit.
     Arguments,
+    /// What is to be an object's id is none, so there is no such object.
+    NoObject(Value),
 }
 
 impl Call {
@@ -157,16 +159,33 @@ fn begin(left: &mut Arguments) -> Result<Call, NoCall> {
     let extension = match left.value()? {
         Value::None => Vec::new(),
         Value::Dict(pairs) if pairs.is_empty() => Vec::new(),
-        dict @ Value::Dict(_) => {
+        extension => {
             let mut pickled = Vec::new();
-            pickle::encode(&dict, &mut pickled).map_err(|_| NoCall::Arguments)?;
+            pickle::encode(&as_dict(extension), &mut pickled).map_err(|_| NoCall::Arguments)?;
             pickled
         }
-        _ => return Err(NoCall::Arguments),
     };
     let tid = left.optional()?.map(Tid::from_bytes);
     let packed = left.next().is_some_and(|status| status.as_bytes() == Some(b"p"));
     Ok(Call::Begin { id, meta: Box::new(Meta { tid, packed, user, description, extension }) })
+}
+
+/// The dict that an extension is; subclasses of dict come as a call with their items.
+fn as_dict(extension: Value) -> Value {
+    let Value::Call(call) = &extension else { return extension };
+    let called = matches!(&call.callable, Value::Global { module, name }
+        if matches!(module.as_str(), "builtins" | "__builtin__") && name == "dict");
+    let pair = |item: &Value| match item.items() {
+        Some([key, value]) => Some((key.clone(), value.clone())),
+        _ => None,
+    };
+    let pairs = match call.arguments.items() {
+        Some([items]) if called && call.state.is_none() => {
+            items.items().and_then(|items| items.iter().map(pair).collect::<Option<_>>())
+        }
+        _ => None,
+    };
+    pairs.map_or(extension, Value::Dict)
 }
 
 fn iteration(name: &str, left: &mut Arguments) -> Result<Call, NoCall> {
@@ -235,7 +254,8 @@ impl Arguments {
     }
 
     fn oid(&mut self) -> Result<Oid, NoCall> {
-        eight(&self.value()?).map(Oid::from_bytes).ok_or(NoCall::Arguments)
+        let value = self.value()?;
+        eight(&value).map(Oid::from_bytes).ok_or(NoCall::NoObject(value))
     }
 
     fn tid(&mut self) -> Result<Tid, NoCall> {
@@ -328,14 +348,31 @@ mod tests {
     }
 
     #[test]
+    fn extension_of_a_subclass_of_dict_is_a_dict() {
+        let pairs = vec![(Value::Text("foo".into()), Value::Int(1))];
+        let items = pairs.iter().map(|(key, value)| Value::Tuple(vec![key.clone(), value.clone()]));
+        let call = pickle::Call {
+            callable: Value::Global { module: "builtins".into(), name: "dict".into() },
+            arguments: Value::Tuple(vec![Value::Tuple(items.collect())]),
+            new: false,
+            state: None,
+        };
+        assert_eq!(as_dict(Value::Call(Box::new(call.clone()))), Value::Dict(pairs));
+        let other = pickle::Call { arguments: Value::Tuple(vec![Value::Int(1)]), ..call };
+        let other = Value::Call(Box::new(other));
+        assert_eq!(as_dict(other.clone()), other);
+    }
+
+    #[test]
     fn what_is_no_call_is_told_apart() {
         assert_eq!(Call::parse("__class__", vec![]), Err(NoCall::Unknown));
+        let no_oid = Value::Bytes(vec![1; 7]);
+        assert_eq!(Call::parse("getTid", vec![no_oid.clone()]), Err(NoCall::NoObject(no_oid)));
         assert_eq!(Call::parse("pack", vec![Value::Float(1.0), Value::None]), Err(NoCall::NotOffered));
         for (name, arguments) in [
             ("loadBefore", vec![bytes(1)]),
             ("loadBefore", vec![bytes(1), bytes(1), bytes(1)]),
             ("loadBefore", vec![bytes(1), Value::None]),
-            ("getTid", vec![Value::Bytes(vec![1; 7])]),
             ("ping", vec![Value::None]),
             ("iterator_gc", vec![Value::Int(1)]),
             ("tpc_begin", vec![Value::Int(7), Value::None]),

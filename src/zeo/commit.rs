@@ -3,7 +3,7 @@
 //!
 //! A voter gets the lock at once or stands in line. It holds it from its vote to its finish or abort; whoever releases it
 //! gets the next one's ballot back, to carry it out. A voter can leave at any moment, also while its vote is carried
-//! out.
+//! out. One that has met conflicts too often may keep the lock until it has resolved them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
@@ -13,6 +13,7 @@ use std::time::{Duration, Instant, SystemTime};
 pub struct Queue<V, B, T> {
     holder: Option<Holder<V, T>>,
     line: VecDeque<(V, B)>,
+    reservations: u64,
 }
 
 #[derive(Debug)]
@@ -30,6 +31,8 @@ enum Stage<T> {
     Voted { holds: T, since: Instant },
     /// It is being finished or aborted.
     Leaving,
+    /// Its vote has met conflicts, and it will have the next one.
+    Reserved(u64),
 }
 
 /// What comes of asking for a vote.
@@ -56,6 +59,8 @@ pub enum Left<B, T> {
     Voting,
     /// A vote; it is to be taken back, and then the lock released.
     Vote(T),
+    /// A reservation; the lock is to be released.
+    Reservation,
 }
 
 /// How a voter stands.
@@ -73,7 +78,7 @@ pub enum Standing {
 
 impl<V, B, T> Default for Queue<V, B, T> {
     fn default() -> Self {
-        Self { holder: None, line: VecDeque::new() }
+        Self { holder: None, line: VecDeque::new(), reservations: 0 }
     }
 }
 
@@ -84,6 +89,7 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
             Some(Holder { voter: holder, stage, .. }) if holder == voter => match stage {
                 Stage::Voting { .. } => Standing::Voting,
                 Stage::Voted { .. } | Stage::Leaving => Standing::Voted,
+                Stage::Reserved(_) => Standing::Absent,
             },
             _ if self.line.iter().any(|(waiting, _)| waiting == voter) => Standing::Waiting,
             _ => Standing::Absent,
@@ -96,6 +102,12 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
             Standing::Voting | Standing::Voted => return Turn::Locked,
             Standing::Waiting => return Turn::Waiting,
             Standing::Absent => {}
+        }
+        if let Some(Holder { voter: holder, stage: stage @ Stage::Reserved(_), .. }) = &mut self.holder
+            && holder == voter
+        {
+            *stage = Stage::Voting { abandoned: false };
+            return Turn::Now(ballot);
         }
         if self.holder.is_some() {
             self.line.push_back((voter.clone(), ballot));
@@ -122,6 +134,26 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
         }
     }
 
+    /// Instead of a release after a vote: the holder keeps the lock for its next vote. Gives a number for
+    /// [`Queue::lapse`]; `None`: it has left, and the lock is to be released.
+    pub fn reserve(&mut self) -> Option<u64> {
+        let holder = self.holder.as_mut()?;
+        let Stage::Voting { abandoned: false } = holder.stage else { return None };
+        self.reservations += 1;
+        holder.stage = Stage::Reserved(self.reservations);
+        Some(self.reservations)
+    }
+
+    /// Ends a reservation that was not used; `false`: it was.
+    pub fn lapse(&mut self, reservation: u64) -> bool {
+        let Some(holder) = &mut self.holder else { return false };
+        let unused = matches!(holder.stage, Stage::Reserved(number) if number == reservation);
+        if unused {
+            holder.stage = Stage::Leaving;
+        }
+        unused
+    }
+
     /// Takes what a voter holds, for its finish; it keeps the lock until that is done.
     pub fn take(&mut self, voter: &V) -> Option<T> {
         let holder = self.holder.as_mut().filter(|holder| holder.voter == *voter)?;
@@ -146,6 +178,10 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
             Some(Holder { voter: holder, stage: Stage::Voting { abandoned }, .. }) if holder == voter => {
                 *abandoned = true;
                 Left::Voting
+            }
+            Some(Holder { voter: holder, stage: stage @ Stage::Reserved(_), .. }) if holder == voter => {
+                *stage = Stage::Leaving;
+                Left::Reservation
             }
             _ => Left::Nothing,
         }
@@ -236,6 +272,28 @@ mod tests {
         assert_eq!(queue.leave(&'c'), Left::Vote(8));
         assert_eq!(queue.leave(&'c'), Left::Nothing);
         assert_eq!(queue.release(UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn reservation_is_for_the_next_vote_and_ends() {
+        let mut queue = Line::default();
+        ask(&mut queue, 'a');
+        ask(&mut queue, 'b');
+        let first = queue.reserve().unwrap();
+        assert_eq!((queue.standing(&'a'), queue.take(&'a')), (Standing::Absent, None));
+        assert_eq!(ask(&mut queue, 'c'), Turn::Waits(2));
+        assert_eq!(ask(&mut queue, 'a'), Turn::Now("ballot"));
+        assert!(!queue.lapse(first));
+        let second = queue.reserve().unwrap();
+        assert!(!queue.lapse(first));
+        assert!(queue.lapse(second));
+        assert_eq!(queue.leave(&'a'), Left::Nothing);
+        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        queue.reserve().unwrap();
+        assert_eq!(queue.leave(&'b'), Left::Reservation);
+        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        assert_eq!(queue.leave(&'c'), Left::Voting);
+        assert_eq!(queue.reserve(), None);
     }
 
     #[test]

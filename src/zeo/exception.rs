@@ -25,6 +25,11 @@ impl Exception {
         Self { name: "ZODB.POSException.ReadOnlyError", arguments: Value::Tuple(Vec::new()), expected: true }
     }
 
+    /// There is no such object.
+    pub fn no_object(id: Value) -> Self {
+        Self { name: "ZODB.POSException.POSKeyError", arguments: Value::Tuple(vec![id]), expected: true }
+    }
+
     /// A call that does not fit the state of the transaction.
     pub fn transaction(arguments: Vec<Value>) -> Self {
         let name = "ZODB.POSException.StorageTransactionError";
@@ -79,11 +84,7 @@ fn conflict(name: &'static str, message: &str, of: Oid, committed: Tid, given: S
 impl From<&Error> for Exception {
     fn from(error: &Error) -> Self {
         match error {
-            Error::NoSuchObject(missing) => Self {
-                name: "ZODB.POSException.POSKeyError",
-                arguments: Value::Tuple(vec![oid(*missing)]),
-                expected: true,
-            },
+            Error::NoSuchObject(missing) => Self::no_object(oid(*missing)),
             Error::Conflict { oid, committed, given } => conflict(
                 "ZODB.POSException.ConflictError",
                 "database conflict error",

@@ -166,6 +166,66 @@ fn conflicts_are_all_shown_to_the_client_and_its_resolution_is_taken() {
     }
 }
 
+/// Others come in between as often as they can; nine votes are what a client tries.
+#[test]
+fn client_that_meets_conflicts_again_and_again_gets_through() {
+    let server = Server::start(Settings::default());
+    let mut other = Client::new(server.port, Encoding::Pickle);
+    let mut serial = other.commit(1, &[(1, 0, b"a")]);
+    let mut client = Client::new(server.port, Encoding::Pickle);
+    client.begin(1, &[(1, 0, b"mine")]);
+    let mut asked = None;
+    for votes in 1.. {
+        assert!(votes <= 9, "starved");
+        let conflicts = client.call("vote", vec![ONE]).unwrap();
+        let Some(conflict) = conflicts.items().unwrap().first() else { break };
+        let committed =
+            conflict.get("serials").and_then(Value::items).map(|serials| number(&serials[0])).unwrap();
+        assert_eq!(committed, serial);
+        other.begin(2, &[(1, serial, b"theirs")]);
+        let vote = other.ask("vote", vec![Value::Int(2)]);
+        // It goes ahead, until it is kept waiting.
+        if votes < 3 {
+            other.answer(&vote).unwrap();
+            serial = number(&other.call("tpc_finish", vec![Value::Int(2)]).unwrap());
+        } else {
+            asked = Some(vote);
+        }
+        client.store(1, 1, committed, b"mine");
+    }
+    client.call("tpc_finish", vec![ONE]).unwrap();
+    assert_eq!(client.load(1).0, b"mine");
+    let conflict = other.answer(&asked.expect("kept waiting")).unwrap();
+    assert_eq!(conflict.items().map(<[_]>::len), Some(1));
+}
+
+#[test]
+fn lock_kept_for_a_client_that_goes_away_is_free_again() {
+    let server = Server::start(Settings::default());
+    let mut other = Client::new(server.port, Encoding::Pickle);
+    other.commit(1, &[(1, 0, b"a")]);
+    let ways: [fn(&mut Client); 3] = [
+        |client| {
+            client.call("tpc_abort", vec![ONE]).unwrap();
+        },
+        |client| client.stream.shutdown(std::net::Shutdown::Both).unwrap(),
+        |_| (),
+    ];
+    for go in ways {
+        let mut client = Client::new(server.port, Encoding::Pickle);
+        client.begin(1, &[(1, 7, b"mine")]);
+        for _ in 0..3 {
+            assert_eq!(client.call("vote", vec![ONE]).unwrap().items().map(<[_]>::len), Some(1));
+        }
+        other.begin(2, &[(2, 0, b"x")]);
+        other.call("tpc_abort", vec![Value::Int(2)]).unwrap();
+        go(&mut client);
+        other.begin(3, &[]);
+        other.call("vote", vec![Value::Int(3)]).unwrap();
+        other.call("tpc_finish", vec![Value::Int(3)]).unwrap();
+    }
+}
+
 #[test]
 fn what_cannot_be_resolved_is_an_error_and_frees_the_lock() {
     let server = Server::over(Over::File, Settings::default());

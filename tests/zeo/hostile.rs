@@ -59,7 +59,7 @@ fn garbage_ends_the_connection_and_no_other() {
 fn wrong_arguments_are_an_error_reply() {
     let server = Server::start(Settings::default());
     let mut client = Client::new(server.port, Encoding::Msgpack);
-    let error = client.call("loadBefore", vec![Value::Int(1)]).unwrap_err();
+    let error = client.call("loadBefore", vec![eight(1), Value::None]).unwrap_err();
     assert_eq!(error.0, "builtins.TypeError");
     let error = client.call("pack", vec![Value::Float(0.0), Value::Bool(true)]).unwrap_err();
     assert_eq!(error.0, "ZODB.POSException.Unsupported");

@@ -22,6 +22,7 @@ pub(super) struct Open {
     /// The client's name for it.
     id: Value,
     slot: Arc<Slot>,
+    votes: u32,
 }
 
 impl Client {
@@ -60,7 +61,8 @@ impl Client {
         }
         self.served.stats.active.fetch_add(1, Ordering::Relaxed);
         let transaction = self.served.storage.begin(meta);
-        self.open = Some(Open { id, slot: Arc::new(Mutex::new(Stage::Collecting(Box::new(transaction)))) });
+        self.open =
+            Some(Open { id, slot: Arc::new(Mutex::new(Stage::Collecting(Box::new(transaction)))), votes: 0 });
         Ok(Answer::Result(Value::None))
     }
 
@@ -111,7 +113,12 @@ impl Client {
             return Err(Exception::new("ZODB.FileStorage.FileStorage.FileStorageError", what));
         }
         let (peer, message) = (request.peer.clone(), request.id.clone());
-        self.served.vote(Ballot { peer, message, transaction: *transaction, slot })?;
+        // Each vote before this one has met conflicts.
+        let conflicts = self.open.as_mut().map_or(0, |open| {
+            open.votes += 1;
+            open.votes - 1
+        });
+        self.served.vote(Ballot { peer, message, transaction: *transaction, slot, conflicts })?;
         Ok(Answer::Elsewhere)
     }
 

@@ -74,7 +74,7 @@ impl Iterators {
         };
         walk.current = Some(at);
         let status = if meta.packed { "p" } else { " " };
-        let extension = Value::Dict(extension(&meta)?);
+        let extension = extension(&meta)?;
         Ok(Value::Tuple(vec![
             tid(at),
             Value::Text(status.to_owned()),

@@ -223,6 +223,7 @@ impl Session {
                 let what = format!("{name} is not offered by this server");
                 Err(Exception::new("ZODB.POSException.Unsupported", what))
             }
+            Err(NoCall::NoObject(id)) => Err(Exception::no_object(id)),
             Err(NoCall::Arguments) => {
                 Err(Exception::new("builtins.TypeError", format!("{name}: the arguments do not fit")))
             }

@@ -85,24 +85,23 @@ impl From<crate::storage::Error> for Exception {
     }
 }
 
-/// The dict that a transaction's extension is.
-pub(super) fn extension(meta: &Meta) -> Result<Vec<(Value, Value)>, Exception> {
+/// What a transaction's extension is: a dict, as a rule.
+pub(super) fn extension(meta: &Meta) -> Result<Value, Exception> {
     if meta.extension.is_empty() {
-        return Ok(Vec::new());
+        return Ok(Value::Dict(Vec::new()));
     }
-    match pickle::decode(&meta.extension, &EXTENSION) {
-        Ok(Value::Dict(pairs)) => Ok(pairs),
-        Ok(_) => Err(Exception::new("builtins.ValueError", "the extension of a transaction is no dict")),
-        Err(error) => {
-            let what = format!("the extension of a transaction cannot be read: {error}");
-            Err(Exception::new("builtins.ValueError", what))
-        }
-    }
+    pickle::decode(&meta.extension, &EXTENSION).map_err(|error| {
+        let what = format!("the extension of a transaction cannot be read: {error}");
+        Exception::new("builtins.ValueError", what)
+    })
 }
 
 /// Its own items win over those of the extension.
 fn history_entry(entry: HistoryEntry) -> Result<Value, Exception> {
-    let mut pairs = extension(&entry.meta)?;
+    let mut pairs = match extension(&entry.meta)? {
+        Value::Dict(pairs) => pairs,
+        _ => Vec::new(),
+    };
     let own = [
         ("time", Value::Float(entry.tid.seconds())),
         ("user_name", Value::Bytes(entry.meta.user)),
