@@ -4,6 +4,7 @@ mod faults;
 mod peers;
 mod script;
 mod start;
+mod user;
 
 use std::fs::File;
 use std::io::{self, Write};

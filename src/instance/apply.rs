@@ -5,12 +5,13 @@ use std::io;
 use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Error;
 use super::found::{self, State};
 use super::plan::{self, Plan, PlannedFile};
 use super::policy::{Verb, beside, is_untouched};
 use super::template::Templates;
+use super::{Error, handover};
 use crate::sys::files;
+use crate::sys::user::Account;
 
 /// Something that was done, or left undone on purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -42,10 +43,14 @@ pub enum Step<'a> {
 pub fn run(plan: &Plan, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
     for directory in &plan.directories {
         let mode = if plan.private.as_ref() == Some(directory) { 0o700 } else { 0o777 };
-        make_directory(directory, mode, tell)?;
+        let receiver = plan.receiver.as_ref().filter(|_| plan.written.contains(directory));
+        make_directory(directory, mode, receiver, tell)?;
     }
     for file in &plan.files {
         settle(file, tell)?;
+    }
+    if let (Some(account), Some(first)) = (&plan.receiver, plan.files.first()) {
+        handover::verify(account, &first.path, &plan.written)?;
     }
     // Each new directory is an entry of its parent, to be kept over a loss of power as the files are.
     let mut parents: Vec<_> = plan.directories.iter().filter_map(|directory| directory.parent()).collect();
@@ -118,9 +123,17 @@ fn mode_after(file: &PlannedFile) -> Option<u32> {
     }
 }
 
-fn make_directory(path: &Path, mode: u32, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+fn make_directory(
+    path: &Path,
+    mode: u32,
+    receiver: Option<&Account>,
+    tell: &mut dyn FnMut(Step<'_>),
+) -> Result<(), Error> {
     match DirBuilder::new().mode(mode).create(path) {
-        Ok(()) => tell(Step::CreatedDirectory(path)),
+        Ok(()) => {
+            tell(Step::CreatedDirectory(path));
+            receiver.map_or(Ok(()), |account| handover::give(account, path))?;
+        }
         // Somebody made it since the plan was drawn; that is as good.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
         Err(error) => return Err(Error::system("create directory", path, error)),

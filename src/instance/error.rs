@@ -82,6 +82,14 @@ pub enum Error {
         /// Where and what.
         message: String,
     },
+    /// The server cannot run as the user that it shall run as.
+    #[error("cannot make the instance for user {}: {why}", shown(user))]
+    User {
+        /// The user.
+        user: String,
+        /// What is in the way.
+        why: String,
+    },
     /// The address and an option name different interfaces.
     #[error("the address has a host, and --host names another")]
     TwoHosts,
@@ -135,6 +143,7 @@ impl Error {
             Self::InTheWay { .. }
             | Self::System { .. }
             | Self::NotFound(_)
+            | Self::User { .. }
             | Self::Template { .. }
             | Self::Differs(_)
             | Self::NoStart(_)

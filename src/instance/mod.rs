@@ -18,6 +18,7 @@ mod error;
 pub mod existing;
 pub mod find;
 pub mod found;
+mod handover;
 pub mod home;
 pub mod manifest;
 mod merge;

@@ -9,7 +9,8 @@ use super::home::Home;
 use super::policy::{self, Policy, Verb};
 use super::stamp::{Stamp, Stamped};
 use super::template::{Rendered, Templates};
-use super::{Error, Request, existing, settings};
+use super::{Error, Request, existing, handover, settings};
+use crate::sys::user::Account;
 
 /// The directories of an instance in the order in which they are made.
 const DIRECTORIES: [&str; 4] = ["bin", "etc", "log", "var"];
@@ -21,6 +22,10 @@ pub struct Plan {
     pub directories: Vec<PathBuf>,
     /// The one among them that only its owner may look into: that of the large objects (ZODB asks for it).
     pub private: Option<PathBuf>,
+    /// Who the directories that the server writes in are for, if that is not us.
+    pub receiver: Option<Account>,
+    /// Those directories.
+    pub written: Vec<PathBuf>,
     /// All files of the instance.
     pub files: Vec<PlannedFile>,
 }
@@ -80,6 +85,10 @@ pub fn draw(request: &Request, templates: &Templates, policy: &Policy) -> Result
             push_if_missing(&mut directories, &directory)?;
         }
     }
+    let (receiver, written) = (handover::receiver(request)?, handover::written(request));
+    if let Some(account) = &receiver {
+        handover::check(account, &written)?;
+    }
     let mut origins = Origins { request, templates, old_home: existing::home(&request.home), rendered: None };
     let mut planned = |Rendered { name, contents, mode }: Rendered| {
         let path = request.home.join(&name);
@@ -99,16 +108,17 @@ pub fn draw(request: &Request, templates: &Templates, policy: &Policy) -> Result
         Ok(PlannedFile { path, contents, mode, found, verb })
     };
     let files = files.into_iter().map(&mut planned).collect::<Result<_, Error>>()?;
-    Ok(Plan { directories, private: blobs(request), files })
+    Ok(Plan { directories, private: blobs(request), receiver, written, files })
 }
 
 /// The directories that an instance has, parents first; with [`Policy::only`], those of the files alone.
 fn needed(request: &Request, files: &[Rendered], policy: &Policy) -> Vec<PathBuf> {
     let own = DIRECTORIES.iter().map(Path::new).filter(|_| policy.only.is_empty());
     let parents = files.iter().filter_map(|file| Path::new(&file.name).parent());
-    let blobs = blobs(request).filter(|_| policy.only.is_empty());
+    let written = handover::written(request).into_iter().filter(|_| policy.only.is_empty());
+    let written: Vec<_> = written.collect();
     let mut needed = Vec::new();
-    for below in own.chain(parents).chain(blobs.as_deref()) {
+    for below in own.chain(parents).chain(written.iter().map(PathBuf::as_path)) {
         let directory = request.home.path().join(below);
         let ancestors: Vec<_> = directory.ancestors().collect();
         for ancestor in ancestors.into_iter().rev() {

@@ -89,6 +89,19 @@ pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
     file.set_permissions(PermissionsExt::from_mode(mode))
 }
 
+/// Gives a directory of our own to another user and group. What somebody has put in its place meanwhile is not touched.
+///
+/// # Errors
+/// `ELOOP` or `ENOTDIR` for a symbolic link, `EPERM` for a directory that is not ours; otherwise what the system says.
+pub fn give_directory(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let directory = File::from(open(path, flags, Mode::empty())?);
+    if directory.metadata()?.uid() != super::user::own_uid() {
+        return Err(Errno::EPERM.into());
+    }
+    Ok(fchown(&directory, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?)
+}
+
 /// Opens a file for reading; a FIFO in its place does not make the caller wait for a writer.
 ///
 /// # Errors

@@ -22,7 +22,7 @@ type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
 /// Words of the manuals that stand for others.
 const OPEN: &[&str] = &[
     "PID", "N", "NAME", "HOME", "OTHER", "PATH", "FILE", "REASON", "WORD", "VALUE", "PROGRAM", "VERSION",
-    "REQUEST", "REPLY", "SEARCH", "STATUS", "ROLE", "VERB", "MODE", "ADDRESS",
+    "REQUEST", "REPLY", "USER", "LINE", "COLUMN", "SEARCH", "STATUS", "ROLE", "VERB", "MODE", "ADDRESS",
 ];
 
 const SLEEP: &str = "sleep 1000";
@@ -104,6 +104,14 @@ fn shell(s: &Sandbox, redirected: &str) -> Option<Outcome> {
 
 fn zdrun(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
     Some(s.zdrun().args(["-s", "sock"]).args(words).output())
+}
+
+/// A home with a server's configuration that somebody has added to.
+fn edited(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
+    make(s, &["zeo"]);
+    let text = s.read("zeo/etc/zeo.conf");
+    s.write("zeo/etc/zeo.conf", format!("{text}# ours\n"));
+    make(s, words)
 }
 
 fn make(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
@@ -250,6 +258,22 @@ const ROWS: &[Row] = &[
     ("mkzeoinst", "cannot use ROLE PATH: REASON", |s| make(s, &[""])),
     ("mkzeoinst", "cannot find ROLE: REASON", |s| Some(s.mkzeoinst().args(["--server", "none", "zeo"]).output())),
     ("mkzeoinst", "cannot VERB PATH: REASON", |s| make(s, &["/proc/zeo"])),
+    ("mkzeoinst", "Updated file PATH", |s| { make(s, &["zeo"]); make(s, &["--update", "--umask", "027", "zeo"]) }),
+    ("mkzeoinst", "Merged file PATH", |s| edited(s, &["--update", "--set", "level=error", "zeo"])),
+    ("mkzeoinst", "Overwrote file PATH", |s| edited(s, &["--on-conflict", "overwrite", "zeo"])),
+    ("mkzeoinst", "Kept file PATH as PATH", |s| edited(s, &["--on-conflict", "backup", "zeo"])),
+    ("mkzeoinst", "existing file PATH differs; nothing was done", |s| edited(s, &["--on-conflict", "fail", "zeo"])),
+    ("mkzeoinst", "Nothing was done: this was a dry run.", |s| make(s, &["--dry-run", "zeo"])),
+    ("mkzeoinst", "template NAME:LINE:COLUMN: REASON", |s| {
+        s.write("site/etc/zeo.conf", "{{ hoem }}");
+        make(s, &["--templates", "site", "zeo"])
+    }),
+    ("mkzeoinst", "settings PATH: REASON", |s| { s.write("s.toml", "umask = "); make(s, &["--config", "s.toml", "zeo"]) }),
+    ("mkzeoinst", "cannot set NAME: REASON", |s| make(s, &["--set", "hoem=x", "zeo"])),
+    ("mkzeoinst", "cannot make the instance for user USER: REASON", |s| {
+        fs::create_dir_all(s.path("zeo/var")).expect("a directory");
+        nix::unistd::geteuid().is_root().then(|| make(s, &["--user", "nobody", "zeo"])).flatten()
+    }),
     ("mkzeoinst", "not starting the instance: REASON", |s| {
         let port = s.port();
         let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
