@@ -5,8 +5,23 @@ use std::path::PathBuf;
 use super::Errors;
 use super::format::layout;
 use super::shared::{seconds_of, size_of};
-use crate::eventlog::{Handler, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
+use crate::eventlog::{
+    Handler, Layout, Level, LogFile, Rotation, Settings, Style, Syslog, SyslogAddress, Target,
+};
 use crate::zconfig::{Family, Kind, Problem, SectionRef, Value};
+
+/// What a program has that must be heard where no log is configured: INFO and above on stderr, each record behind a
+/// rule, as the founding document shows it.
+pub(super) fn on_stderr() -> Settings {
+    let layout = Layout {
+        format: "------\n%(asctime)s %(levelname)s %(name)s %(message)s".to_owned(),
+        dateformat: "%Y-%m-%dT%H:%M:%S".to_owned(),
+        style: Style::Classic,
+        arbitrary_fields: false,
+    };
+    let handler = Handler { level: Level::NOTSET, layout, target: Target::Stderr };
+    Settings { level: Level::INFO, handlers: vec![handler] }
+}
 
 /// The settings of a section.
 pub(super) fn event_log(section: SectionRef<'_>) -> Settings {

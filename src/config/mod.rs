@@ -4,6 +4,8 @@
 //! file that it names) becomes the second. Nothing past it knows about flags, files or defaults. Command-line options
 //! that have a key in the file are read by the same functions ([`seconds`], [`exit_codes`], ...).
 //!
+//! [`server`] is the same for the ZEO server.
+//!
 //! [`check()`] goes on to look at what the settings name, and changes nothing.
 //!
 //! It must not know who asks: what `zdctl` or `zdrun` do with a setting is not in here.
@@ -18,6 +20,7 @@ mod range;
 mod resolve;
 mod runner;
 pub mod schema;
+pub mod server;
 mod shared;
 mod toml_form;
 mod words;
@@ -28,5 +31,8 @@ pub use home::{OtherHome, other_home};
 pub use places::Places;
 pub use resolve::{resolve, resolve_in, resolve_with_places};
 pub use runner::{EditingMode, Flags, Runner, Settings};
-pub use shared::{command_line, directory, existing_dirpath, exit_codes, mask, seconds, socket_name, text};
+pub use shared::{
+    command_line, directory, existing_dirpath, exit_codes, listen_address, mask, seconds, socket_name, text,
+    timeout,
+};
 pub use words::{WordsError, split_words};

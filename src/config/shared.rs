@@ -7,10 +7,13 @@
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::runner::EditingMode;
 use super::words::split_words;
-use crate::zconfig::{self, Datatype, Value, World, Wrong, directory_part, expand, is_directory, path_value};
+use crate::zconfig::{
+    self, Address, Datatype, Family, Value, World, Wrong, directory_part, expand, is_directory, path_value,
+};
 
 /// A command line: words, with the quoting of a shell.
 pub(super) static COMMAND: Datatype =
@@ -82,6 +85,17 @@ pub fn text(argument: &OsStr) -> Result<String, Wrong> {
     text_of(argument).map(str::to_owned)
 }
 
+/// Where to listen, as `-a` takes it.
+pub fn listen_address(argument: &OsStr) -> Result<Address, Wrong> {
+    let value = (zconfig::SOCKET_BINDING_ADDRESS.convert)(text_of(argument)?, &World::process())?;
+    listen_address_of(&value)
+}
+
+/// A time in seconds that need not be whole, as `-t` of `runzeo` takes it.
+pub fn timeout(argument: &OsStr) -> Result<Duration, Wrong> {
+    duration_of(&(zconfig::FLOAT.convert)(text_of(argument)?, &World::process())?)
+}
+
 /// Seconds, or another count, of an integer.
 pub(super) fn seconds_of(value: &Value) -> Result<u32, Wrong> {
     in_range(value, u32::MAX.into()).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
@@ -114,6 +128,35 @@ pub(super) fn exit_codes_of(value: &Value) -> Result<Vec<i32>, Wrong> {
 /// A number of bytes.
 pub(super) fn size_of(value: &Value) -> Result<u64, Wrong> {
     in_range(value, i64::MAX.unsigned_abs())
+}
+
+/// An address of a value. ZConfig takes a number that is no port for the name of a host.
+pub(super) fn listen_address_of(value: &Value) -> Result<Address, Wrong> {
+    let Value::Address(address) = value else { return Err(Wrong::new("no address", "is no address", "")) };
+    let digits = !address.host.is_empty() && address.host.bytes().all(|byte| byte.is_ascii_digit());
+    if address.family == Family::Inet && address.port.is_none() && digits {
+        let what = format!("'{}' is no port", address.host);
+        return Err(Wrong::new(what.clone(), what, "0 to 65535 are"));
+    }
+    Ok(address.clone())
+}
+
+/// A time of a number of seconds.
+pub(super) fn duration_of(value: &Value) -> Result<Duration, Wrong> {
+    let seconds = match value {
+        Value::Float(seconds) => *seconds,
+        other => return seconds_of(other).map(|seconds| Duration::from_secs(seconds.into())),
+    };
+    if seconds < 0.0 {
+        return Err(Wrong::new(
+            "must not be negative",
+            format!("'{seconds}' is negative"),
+            "0 or more is possible",
+        ));
+    }
+    Duration::try_from_secs_f64(seconds).map_err(|_| {
+        Wrong::new("not a time", format!("'{seconds}' is not a time in seconds"), "90 and 0.5 are")
+    })
 }
 
 fn in_range(value: &Value, most: u64) -> Result<u64, Wrong> {

@@ -2,7 +2,8 @@
 //!
 //! The tables drive the same [`Builder`] as the lines of the other form: one schema, the same checks, the same words.
 //! There is no substitution and no include; text stands as it is. A list of words is a list of strings, exit statuses
-//! may be a list of numbers, and an octal number is a string or has `0o` in front.
+//! may be a list of numbers, and an octal number is a string or has `0o` in front. A key that may be repeated has a list of
+//! its values, and a section's name is the value of `section-name`.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use crate::zconfig::{Builder, Kind, Location, Problem, Raw, Schema, Source, Tree
 
 /// A file is read up to this many bytes; the settings of a program are far shorter.
 const LONGEST: u64 = 1 << 20;
+
+/// The key with a section's name, what stands behind the type in `<filestorage main>`.
+const NAME: &str = "section-name";
 
 /// Whether a file is of this form: its name ends in `.toml`.
 pub(super) fn is_toml(file: &Path) -> bool {
@@ -108,6 +112,9 @@ impl Form<'_> {
         members.sort_by_key(|(key, _)| key.span().start);
         for (key, value) in members {
             let (name, at) = (key.get_ref().as_ref(), self.at(key.span().start));
+            if name == NAME {
+                continue;
+            }
             match value.get_ref() {
                 DeValue::Table(inner) => self.section(name, inner, &at),
                 DeValue::Array(items) if items.iter().any(|item| item.get_ref().is_table()) => {
@@ -119,7 +126,16 @@ impl Form<'_> {
     }
 
     fn section(&mut self, kind: &str, table: &DeTable<'_>, at: &Location) {
-        self.builder.open(&kind.to_lowercase(), None, at);
+        let named = table.get(NAME).map(Spanned::get_ref);
+        let name = match named {
+            None => None,
+            Some(DeValue::String(name)) => Some(name.to_lowercase()),
+            Some(_) => {
+                self.builder.report(Kind::Other(format!("{kind}: {NAME} is a text in quotes")), at);
+                None
+            }
+        };
+        self.builder.open(&kind.to_lowercase(), name.as_deref(), at);
         if !self.builder.is_skipping() {
             self.table(table);
         }

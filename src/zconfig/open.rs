@@ -90,7 +90,13 @@ impl Open {
                     let first = first.line().map_or(String::new(), |line| format!(" (first on line {line})"));
                     return Err(Kind::KeyTwice { key: key.to_owned(), first, map: false });
                 }
-                _ => values.push((value, at.clone())),
+                // A list in another language is what the lines of this one are together.
+                _ => match value {
+                    Raw::Words(words) if many => {
+                        values.extend(words.into_iter().map(|word| (Raw::Text(word), at.clone())));
+                    }
+                    value => values.push((value, at.clone())),
+                },
             },
             Some(Given::Map { entries, seen }) => {
                 if seen.insert(normal.to_owned(), entries.len()).is_some() {

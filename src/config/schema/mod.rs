@@ -24,7 +24,16 @@ pub static ZDAEMON: Schema = Schema {
     skips_unknown: false,
 };
 
-/// What `runzeo` reads.
+/// What `runzeo` reads. Everything that Python's `runzeo` knows is known, what is not served is refused afterwards; the
+/// sections of `zdctl` and `zdrun` may be in the same file.
+pub static SERVER: Schema = Schema {
+    file: &SERVER_FILE,
+    components: &[&storage::ZODB, &zeo::OUR_SERVER, &log::LOGGER, &runner::OURS],
+    importable: IMPORTABLE,
+    skips_unknown: false,
+};
+
+/// What the Python runzeo reads.
 pub static ZEO: Schema = Schema {
     file: &ZEO_FILE,
     components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::PEERS],
@@ -68,6 +77,14 @@ static ZDAEMON_FILE: SectionType = file(&[
 static ZEO_FILE: SectionType = file(&[
     Member::Slot(Slot::new("zeo", "zeo").required()),
     Member::Slot(Slot::new("runner", "runner")),
+    Member::Slot(Slot::new("storages", "zodb.storage").required().many()),
+    Member::Slot(Slot::new("eventlog", "eventlog")),
+]);
+
+static SERVER_FILE: SectionType = file(&[
+    Member::Slot(Slot::new("zeo", "zeo").required()),
+    Member::Slot(Slot::new("runner", "runner")),
+    Member::Slot(Slot::new("environment", "environment")),
     Member::Slot(Slot::new("storages", "zodb.storage").required().many()),
     Member::Slot(Slot::new("eventlog", "eventlog")),
 ]);

@@ -12,6 +12,9 @@ use crate::zconfig::{
 pub(super) static SERVER: Component =
     Component { package: "ZEO:server", needs: &[], abstract_types: &[], types: &[&SSL, &SERVER_SECTION] };
 
+pub(super) static OUR_SERVER: Component =
+    Component { package: "ZEO:server", needs: &[], abstract_types: &[], types: &[&SSL, &OUR_SERVER_SECTION] };
+
 pub(super) static CLIENT: Component = Component {
     package: "ZEO",
     needs: &[&ZODB],
@@ -19,7 +22,10 @@ pub(super) static CLIENT: Component = Component {
     types: &[&CLIENT_SSL, &CLIENT_STORAGE],
 };
 
-static SERVER_SECTION: SectionType = SectionType {
+/// The section, with what the key `address` may do beyond one address.
+macro_rules! server {
+    ($($several:ident)?) => {
+SectionType {
     name: "zeo",
     implements: None,
     keys: Keys::Basic,
@@ -31,7 +37,8 @@ static SERVER_SECTION: SectionType = SectionType {
                 &SOCKET_BINDING_ADDRESS,
                 "Where to listen: port, host:port, or the path of a local socket.",
             )
-            .required(),
+            .required()
+            $(.$several())?,
         ),
         Member::Key(Key::new("read-only", &BOOLEAN, "Refuse writes.").or("false")),
         Member::Key(
@@ -52,7 +59,14 @@ static SERVER_SECTION: SectionType = SectionType {
     ],
     check: None,
     meaning: "The ZEO server.",
-};
+}
+    };
+}
+
+static SERVER_SECTION: SectionType = server!();
+
+/// Ours listens at several addresses at once.
+static OUR_SERVER_SECTION: SectionType = server!(many);
 
 static SSL: SectionType = SectionType {
     name: "ssl",

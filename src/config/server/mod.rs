@@ -1,0 +1,89 @@
+//! The settings of the ZEO server: the command line, under it the file that it names, under that the defaults.
+//!
+//! What Python's server knows and this one does not serve yet is refused with its place: a server that leaves something out
+//! without a word is one whose data are missed much later.
+
+mod resolve;
+#[cfg(test)]
+mod tests;
+
+pub use resolve::{resolve, resolve_in};
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::eventlog;
+pub use crate::zconfig::{Address, Family};
+
+/// What was typed on the command line of `runzeo`; `None` and empty mean "not typed".
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Flags {
+    /// `-C`: the configuration file.
+    pub configure: Option<PathBuf>,
+    /// `-X section/key=value`, in order.
+    pub overrides: Vec<String>,
+    /// `-a`, in order.
+    pub addresses: Vec<Address>,
+    /// `-f`, in order: the data files of the storages 1, 2, ...
+    pub files: Vec<PathBuf>,
+    /// `-t`.
+    pub timeout: Option<Duration>,
+    /// `--pid-file`.
+    pub pid_file: Option<PathBuf>,
+}
+
+/// Everything that `runzeo` needs to know, resolved.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Settings {
+    /// Where to listen; at least one.
+    pub addresses: Vec<Address>,
+    /// No client may write; default false.
+    pub read_only: bool,
+    /// Transactions remembered for clients that come back; default 100.
+    pub invalidation_queue_size: usize,
+    /// Up to which age caches are brought up to date from the storage.
+    pub invalidation_age: Option<Duration>,
+    /// How long a client may hold the commit lock; absent: without limit.
+    pub transaction_timeout: Option<Duration>,
+    /// Where the process's number is written; not in a read-only server.
+    pub pid_file: Option<PathBuf>,
+    /// Whether the greeting offers msgpack; absent: not said.
+    pub msgpack: Option<bool>,
+    /// At least one, each with a name of its own.
+    pub storages: Vec<Storage>,
+    /// `<eventlog>`; without one, INFO and above on stderr.
+    pub event_log: eventlog::Settings,
+    /// Whether that was configured.
+    pub logs_elsewhere: bool,
+}
+
+/// A storage to be served.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Storage {
+    /// What clients ask for.
+    pub name: String,
+    /// Where its data are.
+    pub place: Place,
+}
+
+/// Where the data of a storage are.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Place {
+    /// In a data file.
+    File(DataFile),
+    /// In memory, under a name of their own: gone with the server.
+    Memory(String),
+}
+
+/// A data file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct DataFile {
+    /// Its path.
+    pub path: PathBuf,
+    /// Begin a new file even where one is.
+    pub create: bool,
+    /// Refuse writes, and take no lock.
+    pub read_only: bool,
+    /// Largest size of the data file in bytes.
+    pub quota: Option<u64>,
+}

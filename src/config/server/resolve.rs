@@ -1,0 +1,220 @@
+//! Command line over file over default, for the server.
+
+use std::collections::HashSet;
+use std::path::{Path, PathBuf};
+
+use super::{DataFile, Flags, Place, Settings, Storage};
+use crate::config::log;
+use crate::config::shared::{duration_of, listen_address_of, seconds_of, size_of};
+use crate::config::{Errors, Problem, Wrong, range, schema, toml_form};
+use crate::zconfig::{self, Entry, Kind, Limits, Location, SectionRef, Tree, Value, World};
+
+/// What `runzeo` needs to know.
+///
+/// # Errors
+/// All faults of the command line, of the file and of those that it includes.
+pub fn resolve(flags: &Flags) -> Result<Settings, Errors> {
+    resolve_in(flags, &World::process())
+}
+
+/// The same, in given surroundings.
+///
+/// # Errors
+/// As [`resolve`].
+pub fn resolve_in(flags: &Flags, world: &World) -> Result<Settings, Errors> {
+    let (tree, mut faults) = match &flags.configure {
+        Some(file) => read(file, flags, world),
+        None => (Tree::default(), missing(flags)),
+    };
+    let settings = settings(flags, &tree, &mut faults);
+    faults.sort_by_place();
+    if faults.is_none() { Ok(settings) } else { Err(faults) }
+}
+
+/// What a command line lacks that names no file.
+fn missing(flags: &Flags) -> Errors {
+    let mut faults = Errors::default();
+    let mut add = |what: &str| faults.add(other(what, &Location::CommandLine));
+    if !flags.overrides.is_empty() {
+        add("configuration overrides (-X) cannot be used without a configuration file");
+    }
+    if flags.addresses.is_empty() {
+        add("no server address specified; use -a or -C");
+    }
+    if flags.files.is_empty() {
+        add("no storages specified; use -f or -C");
+    }
+    faults
+}
+
+fn read(file: &Path, flags: &Flags, world: &World) -> (Tree, Errors) {
+    let mut exempt = Vec::new();
+    if !flags.addresses.is_empty() {
+        exempt.extend(["zeo", "address"]);
+    }
+    if !flags.files.is_empty() {
+        exempt.push("storages");
+    }
+    let (tree, mut faults) = if toml_form::is_toml(file) {
+        toml_form::survey(&schema::SERVER, file, &flags.overrides, &exempt, world)
+    } else {
+        zconfig::survey(&schema::SERVER, file, &flags.overrides, &exempt, world, Limits::default())
+    };
+    let root = tree.root();
+    let used =
+        root.into_iter().flat_map(|root| root.section("zeo").into_iter().chain(root.sections("storages")));
+    faults.extend(range::check(used.chain(handlers(&tree))));
+    log::check(handlers(&tree), &mut faults);
+    (tree, faults)
+}
+
+fn handlers(tree: &Tree) -> impl Iterator<Item = SectionRef<'_>> {
+    log_section(tree).into_iter().flat_map(|log| log.sections("handlers"))
+}
+
+fn log_section(tree: &Tree) -> Option<SectionRef<'_>> {
+    tree.root()?.section("eventlog")
+}
+
+fn other(what: &str, at: &Location) -> Problem {
+    Problem::new(Kind::Other(what.to_owned()), at.clone())
+}
+
+/// Puts everything together; where a value is at fault, which `faults` then has, its default.
+fn settings(flags: &Flags, tree: &Tree, faults: &mut Errors) -> Settings {
+    let mut zeo = Section { section: tree.root().and_then(|root| root.section("zeo")), faults };
+    zeo.refuse_section("ssl", "encryption (<ssl>)");
+    Settings {
+        addresses: if flags.addresses.is_empty() { zeo.addresses() } else { flags.addresses.clone() },
+        read_only: zeo.boolean("read-only").unwrap_or(false),
+        invalidation_queue_size: zeo.number("invalidation-queue-size").unwrap_or(100),
+        invalidation_age: zeo.value("invalidation-age", duration_of),
+        transaction_timeout: flags.timeout.or_else(|| zeo.value("transaction-timeout", duration_of)),
+        pid_file: flags.pid_file.clone().or_else(|| zeo.path("pid-filename")),
+        msgpack: zeo.boolean("msgpack"),
+        storages: if flags.files.is_empty() { storages(tree, faults) } else { files(flags) },
+        event_log: log_section(tree).map_or_else(log::on_stderr, log::event_log),
+        logs_elsewhere: log_section(tree).is_some(),
+    }
+}
+
+fn files(flags: &Flags) -> Vec<Storage> {
+    let storage = |(number, path): (usize, &PathBuf)| Storage {
+        name: (number + 1).to_string(),
+        place: Place::File(DataFile { path: path.clone(), create: false, read_only: false, quota: None }),
+    };
+    flags.files.iter().enumerate().map(storage).collect()
+}
+
+/// The storages of the file. One may be without a name: it is 1.
+fn storages(tree: &Tree, faults: &mut Errors) -> Vec<Storage> {
+    let mut names = HashSet::new();
+    let mut found = Vec::new();
+    for section in tree.root().into_iter().flat_map(|root| root.sections("storages")) {
+        let name = section.name().unwrap_or("1").to_owned();
+        if !names.insert(name.clone()) {
+            let what = match section.name() {
+                None => "a second storage without a name, or beside one named 1; each has a name of its own",
+                Some(_) => "a storage named 1 beside one without a name, which is 1 too",
+            };
+            faults.add(other(what, section.at()));
+        }
+        if let Some(storage) = storage(name, section, faults) {
+            found.push(storage);
+        }
+    }
+    found
+}
+
+fn storage(name: String, section: SectionRef<'_>, faults: &mut Errors) -> Option<Storage> {
+    let place = match section.kind().name {
+        "filestorage" => Place::File(data_file(Section { section: Some(section), faults })),
+        "mappingstorage" => Place::Memory(section.text("name").unwrap_or_default().to_owned()),
+        other_kind => {
+            let served = "'<filestorage>' and '<mappingstorage>' are";
+            let what = format!("a storage of type '<{other_kind}>' is not served yet; {served}");
+            faults.add(other(&what, section.at()));
+            return None;
+        }
+    };
+    Some(Storage { name, place })
+}
+
+fn data_file(mut file: Section<'_, '_>) -> DataFile {
+    file.refuse_key("blob-dir", "blobs (blob-dir)");
+    file.refuse_key("packer", "a packing function of Python (packer)");
+    DataFile {
+        path: file.path("path").unwrap_or_default(),
+        create: file.boolean("create").unwrap_or(false),
+        read_only: file.boolean("read-only").unwrap_or(false),
+        quota: file.value("quota", size_of),
+    }
+}
+
+/// A section that may not be there, and where its faults go.
+struct Section<'a, 'f> {
+    section: Option<SectionRef<'a>>,
+    faults: &'f mut Errors,
+}
+
+impl<'a> Section<'a, '_> {
+    fn entry(&self, key: &str) -> Option<&'a Entry> {
+        self.section?.entry(key)
+    }
+
+    fn boolean(&self, key: &str) -> Option<bool> {
+        self.entry(key)?.value.as_bool()
+    }
+
+    fn path(&self, key: &str) -> Option<PathBuf> {
+        self.entry(key)?.value.as_text().filter(|text| !text.is_empty()).map(PathBuf::from)
+    }
+
+    /// A count; what is none has been told.
+    fn number(&self, key: &str) -> Option<usize> {
+        seconds_of(&self.entry(key)?.value).ok().and_then(|number| usize::try_from(number).ok())
+    }
+
+    fn value<T>(&mut self, key: &str, convert: fn(&Value) -> Result<T, Wrong>) -> Option<T> {
+        let entry = self.entry(key)?;
+        self.converted(key, entry, convert)
+    }
+
+    fn addresses(&mut self) -> Vec<zconfig::Address> {
+        let entries = self.section.map(|section| section.values("address")).unwrap_or_default();
+        entries.iter().filter_map(|entry| self.converted("address", entry, listen_address_of)).collect()
+    }
+
+    fn converted<T>(
+        &mut self,
+        key: &str,
+        entry: &Entry,
+        convert: fn(&Value) -> Result<T, Wrong>,
+    ) -> Option<T> {
+        // What cannot be so much as an integer has been told.
+        convert(&entry.value)
+            .map_err(|wrong| {
+                if !matches!(entry.value, Value::Integer(_) | Value::Huge(_)) {
+                    let kind = Kind::Value { key: key.to_owned(), wrong };
+                    self.faults.add(Problem::new(kind, entry.at.clone().unwrap_or(Location::CommandLine)));
+                }
+            })
+            .ok()
+    }
+
+    fn refuse_key(&mut self, key: &str, what: &str) {
+        if let Some(entry) = self.entry(key)
+            && entry.value.as_text().is_some_and(|text| !text.is_empty())
+            && let Some(section) = self.section
+        {
+            let at = entry.at.as_ref().unwrap_or(section.at());
+            self.faults.add(other(&format!("{what} is not served yet"), at));
+        }
+    }
+
+    fn refuse_section(&mut self, slot: &str, what: &str) {
+        if let Some(section) = self.section.and_then(|section| section.section(slot)) {
+            self.faults.add(other(&format!("{what} is not served yet"), section.at()));
+        }
+    }
+}
