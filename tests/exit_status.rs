@@ -105,6 +105,24 @@ const ROWS: &[Row] = &[
     ("zdrun", "the program is not found", |s| zdrun(s, &["no-such-program"])),
     ("zdrun", "another manager has the socket", |s| { up(s, SLEEP); zdrun(s, &["sleep", "1000"]) }),
     ("zdrun", "an option that does not exist", |s| s.zdrun().arg("-Q")),
+    ("runzeo", "it was told to end by SIGTERM", |s| ended_by(s, "TERM")),
+    ("runzeo", "it was told to end by SIGHUP", |s| ended_by(s, "HUP")),
+    ("runzeo", "the address is taken", |s| {
+        let address = s.path("zeo.sock");
+        let runs = s.runzeo().arg("-a").arg(&address).args(["-f", "Other.fs"]).spawn();
+        eventually(SOON, || std::os::unix::net::UnixStream::connect(&address).is_ok());
+        // It runs on; the sandbox ends it.
+        drop(runs);
+        s.runzeo().arg("-a").arg(&address).args(["-f", "Data.fs"])
+    }),
+    ("runzeo", "the data file is none", |s| { s.write("Data.fs", "none"); runzeo(s) }),
+    ("runzeo", "an option that does not exist", |s| s.runzeo().arg("--no-such-option")),
+    ("runzeo", "a configuration that asks for what is not served", |s| {
+        s.write("conf", "<zeo>\n  address 1\n</zeo>\n<demostorage>\n</demostorage>\n");
+        s.runzeo().args(["-C", "conf"])
+    }),
+    ("runzeo", "`--check`: nothing is wrong", |s| runzeo(s).arg("--check")),
+    ("runzeo", "`--check`: the data file is none", |s| { s.write("Data.fs", "none"); runzeo(s).arg("--check") }),
     ("mkzeoinst", "the home was made", |s| s.mkzeoinst().args(["--server", "/bin/sleep", "home"])),
     ("mkzeoinst", "the home cannot be made", |s| {
         s.write("file", "");
@@ -112,6 +130,18 @@ const ROWS: &[Row] = &[
     }),
     ("mkzeoinst", "no home is named", |s| s.mkzeoinst()),
 ];
+
+/// A server of `Data.fs` at a local socket.
+fn runzeo(sandbox: &Sandbox) -> Run {
+    sandbox.runzeo().args(["-a", "./zeo.sock", "-f", "Data.fs"])
+}
+
+/// A server that gets a signal once it listens.
+fn ended_by(sandbox: &Sandbox, signal: &str) -> Run {
+    let script =
+        "\"$0\" -a ./zeo.sock -f Data.fs & until test -S zeo.sock; do sleep 0.02; done; kill -$1 $!; wait $!";
+    sandbox.command("sh").args(["-c", script, env!("CARGO_BIN_EXE_runzeo"), signal])
+}
 
 fn zdctl(sandbox: &Sandbox, program: &str, action: &str) -> Run {
     sandbox.zdctl().args(["-d", "-s", "sock", "-p", program, action])
@@ -164,8 +194,10 @@ fn tables(columns: usize) -> Vec<Vec<String>> {
 
 #[test]
 fn each_row_of_the_table_is_so() {
-    let documented: Vec<_> =
-        tables(3).into_iter().filter(|row| ["zdctl", "zdrun", "mkzeoinst"].contains(&&*row[0])).collect();
+    let documented: Vec<_> = tables(3)
+        .into_iter()
+        .filter(|row| ["zdctl", "zdrun", "runzeo", "mkzeoinst"].contains(&&*row[0]))
+        .collect();
     let names = |rows: &[Vec<String>]| rows.iter().map(|row| row[..2].join(": ")).collect::<Vec<_>>();
     let known: Vec<_> =
         ROWS.iter().map(|(program, situation, _)| format!("{program}: {situation}")).collect();

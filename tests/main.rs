@@ -16,6 +16,7 @@ mod mkzeoinst;
 mod peers;
 mod pickle_peer;
 mod readme;
+mod runzeo;
 mod sandbox;
 mod zconfig;
 mod zdctl;

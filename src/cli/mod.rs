@@ -11,6 +11,7 @@ use crate::shell;
 pub mod manual;
 pub mod mkzeoinst;
 pub mod options;
+pub mod runzeo;
 pub mod zdctl;
 pub mod zdrun;
 

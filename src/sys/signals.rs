@@ -34,7 +34,26 @@ impl Signals {
     /// # Errors
     /// Where the system is out of descriptors.
     pub fn block() -> io::Result<Self> {
-        let mask: SigSet = WANTED.iter().copied().collect();
+        Self::block_these(WANTED)
+    }
+
+    /// As [`Signals::block`], for a server that starts no programs: what ends it, what reopens its logs, and SIGXFSZ.
+    /// Before the first thread, so that all have the mask.
+    ///
+    /// # Errors
+    /// As [`Signals::block`].
+    pub fn block_for_server() -> io::Result<Self> {
+        Self::block_these(&[
+            Signal::SIGTERM,
+            Signal::SIGINT,
+            Signal::SIGHUP,
+            Signal::SIGUSR2,
+            Signal::SIGXFSZ,
+        ])
+    }
+
+    fn block_these(wanted: &[Signal]) -> io::Result<Self> {
+        let mask: SigSet = wanted.iter().copied().collect();
         mask.thread_block()?;
         Ok(Self(SignalFd::with_flags(&mask, SfdFlags::SFD_NONBLOCK | SfdFlags::SFD_CLOEXEC)?))
     }

@@ -4,7 +4,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::PathBuf;
 
-use super::{Instance, STARTED};
+use super::{Instance, SERVERS, STARTED, Server};
 use crate::peers;
 use crate::sandbox::Sandbox;
 
@@ -14,21 +14,23 @@ const HOSTILE: &str = r#"-a  b'c"d$HOME${x}$(y)`z`%e #f\g;h&i*é"#;
 #[test]
 fn instance_in_a_home_with_a_hostile_name_starts_and_answers_and_stops() {
     let Some(python) = peers::python() else { return };
-    let sandbox = Sandbox::new();
-    let instance = Instance::make(&sandbox, &python, sandbox.path(HOSTILE));
-    let pid = instance.start();
-    instance.zeoctl("status").stdout(format!("program running; pid={pid}\n")).run();
-    instance.client("make", ["only"]).run();
-    instance.client("commit", ["only", "10"]).stdout("only: committed 10\n").run();
-    assert!(sandbox.path(HOSTILE).join("var/Data.fs").exists(), "the data went elsewhere");
-    instance.stop();
+    for server in SERVERS {
+        let sandbox = Sandbox::new();
+        let instance = Instance::make(&sandbox, &python, sandbox.path(HOSTILE), server);
+        let pid = instance.start();
+        instance.zeoctl("status").stdout(format!("program running; pid={pid}\n")).run();
+        instance.client("make", ["only"]).run();
+        instance.client("commit", ["only", "10"]).stdout("only: committed 10\n").run();
+        assert!(sandbox.path(HOSTILE).join("var/Data.fs").exists(), "the data went elsewhere");
+        instance.stop();
+    }
 }
 
 #[test]
 fn copy_and_symlink_of_the_script_control_the_instance_from_anywhere() {
     let Some(python) = peers::python() else { return };
     let sandbox = Sandbox::new();
-    let instance = Instance::make(&sandbox, &python, sandbox.path("it's my zeo"));
+    let instance = Instance::make(&sandbox, &python, sandbox.path("it's my zeo"), Server::Ours);
     let script = instance.home.join("bin/zeoctl");
     let copy = place(&sandbox, "init.d/zeo");
     fs::copy(&script, &copy).expect("the script can be copied");

@@ -1,5 +1,5 @@
-//! The programs together, on real input: instances made by `mkzeoinst`, with the Python ZEO server in them and real ZODB
-//! clients, controlled by `bin/zeoctl`; and our programs with those of the Python zdaemon.
+//! The programs together, on real input: instances made by `mkzeoinst`, with our ZEO server or Python's in them and real
+//! ZODB clients, controlled by `bin/zeoctl`; and our programs with those of the Python zdaemon.
 
 mod homes;
 mod interop;
@@ -12,6 +12,16 @@ use walkdir::WalkDir;
 use crate::sandbox::Sandbox;
 use crate::sandbox::run::Run;
 
+/// Which server an instance has.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Server {
+    Ours,
+    Python,
+}
+
+/// Both.
+const SERVERS: [Server; 2] = [Server::Ours, Server::Python];
+
 /// An instance home in a sandbox, and the way to its server.
 struct Instance<'a> {
     sandbox: &'a Sandbox,
@@ -21,16 +31,19 @@ struct Instance<'a> {
 }
 
 impl<'a> Instance<'a> {
-    /// Makes the home, which must be below a directory that exists; the server is the peers' `runzeo`.
+    /// Makes the home, which must be below a directory that exists. Our server is the one that is found without a word.
     #[track_caller]
-    fn make(sandbox: &'a Sandbox, python: &'a Path, home: PathBuf) -> Self {
+    fn make(sandbox: &'a Sandbox, python: &'a Path, home: PathBuf, server: Server) -> Self {
         let port = sandbox.port();
         let directories = ["", "/bin", "/etc", "/log", "/var"];
         let files = ["etc/zeo.conf", "etc/zeoctl.conf", "bin/zeoctl"];
         let shown = home.display();
         let created = directories.map(|name| format!("Created directory {shown}{name}\n"));
         let wrote = files.map(|name| format!("Wrote file {shown}/{name}\n"));
-        let run = sandbox.mkzeoinst().arg("--server").arg(python.with_file_name("runzeo"));
+        let run = match server {
+            Server::Ours => sandbox.mkzeoinst(),
+            Server::Python => sandbox.mkzeoinst().arg("--server").arg(python.with_file_name("runzeo")),
+        };
         run.arg(&home)
             .arg(format!("127.0.0.1:{port}"))
             .stdout(format!("{}{}All done.\n", created.concat(), wrote.concat()))

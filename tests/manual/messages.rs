@@ -23,6 +23,7 @@ type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
 const OPEN: &[&str] = &[
     "PID", "N", "NAME", "HOME", "OTHER", "PATH", "FILE", "REASON", "WORD", "VALUE", "PROGRAM", "VERSION",
     "REQUEST", "REPLY", "USER", "LINE", "COLUMN", "SEARCH", "STATUS", "ROLE", "VERB", "MODE", "ADDRESS",
+    "WHAT", "OFFSET",
 ];
 
 const SLEEP: &str = "sleep 1000";
@@ -57,6 +58,11 @@ fn configured(s: &Sandbox, runner: &str, words: &[&str]) -> Run {
         format!("<runner>\nprogram {SLEEP}\nsocket-name {socket}\ndaemon true\n{runner}\n</runner>\n"),
     );
     s.zdctl().args(["-C", "conf"]).args(words)
+}
+
+/// A server that does not come up.
+fn serve(s: &Sandbox, file: &str) -> Option<Outcome> {
+    Some(s.runzeo().args(["-a", "./sock", "-f", file]).output())
 }
 
 /// A manager whose program has ended for good.
@@ -244,6 +250,23 @@ const ROWS: &[Row] = &[
     ("zdrun", "restarting too frequently; quit", |s| {
         s.write("grace", "<runner>\nstart-grace 0\n</runner>\n");
         zdrun(s, &["-C", "grace", "-b", "2", "false"])
+    }),
+    ("runzeo", "no server address specified; use -a or -C", |s| Some(s.runzeo().output())),
+    ("runzeo", "no storages specified; use -f or -C", |s| Some(s.runzeo().output())),
+    ("runzeo", "WHAT is not served yet", |s| {
+        s.write("conf", "<zeo>\naddress 1\n</zeo>\n<filestorage>\npath a\nblob-dir b\n</filestorage>\n");
+        Some(s.runzeo().args(["-C", "conf"]).output())
+    }),
+    ("runzeo", "cannot listen on ADDRESS: REASON", |s| { s.write("sock", ""); serve(s, "Data.fs") }),
+    ("runzeo", "storage 'NAME': cannot lock PATH: REASON", |s| {
+        let _first = s.runzeo().args(["-a", "./other", "-f", "Data.fs"]).spawn();
+        eventually(SOON, || s.path("Data.fs.index").exists());
+        serve(s, "Data.fs")
+    }),
+    ("runzeo", "storage 'NAME': PATH: REASON at byte OFFSET", |s| { s.write("Data.fs", "none"); serve(s, "Data.fs") }),
+    ("runzeo", "storage 'NAME': cannot open PATH: REASON", |s| {
+        std::fs::create_dir(s.path("Data.fs")).expect("a new directory");
+        serve(s, "Data.fs")
     }),
     ("mkzeoinst", "Created directory PATH", |s| make(s, &["zeo"])),
     ("mkzeoinst", "Wrote file PATH", |s| make(s, &["zeo"])),

@@ -44,7 +44,10 @@ fn place_that_cannot_be_written_is_named() {
     std::fs::create_dir_all(sandbox.path("share/man/man1/zdctl.1")).expect("a directory");
     let run = sandbox.mkzeoinst().args(["--install-man", "share"]);
     let why = "mkzeoinst: cannot write 'share/man/man1/zdctl.1': [..]\n";
-    run.status(1).stdout("Wrote file share/man/man1/mkzeoinst.1\n").stderr(why).run();
+    run.status(1)
+        .stdout("Wrote file share/man/man1/mkzeoinst.1\nWrote file share/man/man1/runzeo.1\n")
+        .stderr(why)
+        .run();
     let why = "mkzeoinst: the argument '--install-man <DIR>' cannot be used with '[HOME]'; try 'mkzeoinst --help'\n";
     sandbox.mkzeoinst().args(["--install-man", "share", "home"]).status(2).stderr(why).run();
 }

@@ -97,6 +97,11 @@ impl Sandbox {
         self.command(env!("CARGO_BIN_EXE_mkzeoinst"))
     }
 
+    /// Our `runzeo`.
+    pub(crate) fn runzeo(&self) -> Run {
+        self.command(env!("CARGO_BIN_EXE_runzeo"))
+    }
+
     /// Our `zdctl`.
     pub(crate) fn zdctl(&self) -> Run {
         self.command(env!("CARGO_BIN_EXE_zdctl"))

@@ -35,6 +35,7 @@ pub struct Program {
 /// All programs.
 pub const PROGRAMS: &[Program] = &[
     Program::new("mkzeoinst", mkzeoinst::command, include_str!("../../../docs/mkzeoinst.md")),
+    Program::new("runzeo", options::runzeo_command, include_str!("../../../docs/runzeo.md")),
     Program::new("zdctl", options::zdctl_command, include_str!("../../../docs/zdctl.md"))
         .with_actions(completions::zdctl_actions)
         .also_as("zeoctl"),

@@ -1,12 +1,15 @@
-//! The options of `zdctl` and `zdrun`: from the words of a command line to [`Flags`].
+//! The options of `zdctl`, `zdrun` and `runzeo`: from the words of a command line to [`Flags`].
 //!
 //! They are taken as getopt takes them: short ones bundled or with their value glued on, long ones with `=` or a word of
 //! their own and as short as is unique, none after the first positional. An option given twice must say the same twice.
 
+mod server;
 #[cfg(test)]
 mod tests;
 mod told;
 mod usual;
+
+pub use server::{ServerTyped, runzeo, runzeo_command};
 
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::OsStrExt as _;

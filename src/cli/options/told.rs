@@ -78,7 +78,7 @@ pub fn zdrun_command() -> Command {
 }
 
 /// How wide a line may get on a wide terminal.
-const WIDTH: usize = 100;
+pub(super) const WIDTH: usize = 100;
 
 fn with_more(command: Command) -> Command {
     command.mut_args(|arg| {

@@ -1,0 +1,4 @@
+//! The door to [`zeo_server::cli::runzeo`].
+fn main() -> std::process::ExitCode {
+    zeo_server::cli::runzeo::main()
+}

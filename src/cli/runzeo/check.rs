@@ -1,0 +1,57 @@
+//! `--check`: whether a start would find its data, without a change to anything.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::sync::Arc;
+
+use super::NAME;
+use crate::cli::{complain, print};
+use crate::config::server::{DataFile, Place, Settings};
+use crate::eventlog::EventLog;
+use crate::exit::Exit;
+use crate::filestorage::{FileStorage, Options};
+use crate::shell::GOOD;
+use crate::storage::Tid;
+use crate::sys::access;
+use crate::sys::reason::reason;
+
+/// Reads every data file from end to end; says what is wrong, or that all is well.
+pub(super) fn check(settings: &Settings) -> Exit {
+    let mut exit = Exit::Success;
+    for storage in &settings.storages {
+        if let Place::File(file) = &storage.place
+            && let Some(why) = fault(file)
+        {
+            exit = complain(NAME, Exit::Failure, &format!("storage '{}': {why}", storage.name));
+        }
+    }
+    if exit == Exit::Success { print(GOOD) } else { exit }
+}
+
+fn fault(file: &DataFile) -> Option<String> {
+    let path = &file.path;
+    let cannot =
+        |verb: &str, error: &io::Error| format!("cannot {verb} {}: {}", path.display(), reason(error));
+    match fs::metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !file.read_only => {
+            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
+            return access::may_create_in(parent.unwrap_or(Path::new(".")))
+                .err()
+                .map(|error| cannot("create", &error));
+        }
+        Err(error) => return Some(cannot("open", &error)),
+        Ok(_) if file.create => return None,
+        Ok(_) => {}
+    }
+    if !file.read_only
+        && let Err(error) = access::may_append(path)
+    {
+        return Some(cannot("write", &error));
+    }
+    // To stop behind the last transaction means to read the file itself, whatever the index says.
+    let options = Options { read_only: true, stop: Some(Tid::MAX), ..Options::default() };
+    FileStorage::open(path, &options, Arc::new(EventLog::stderr_warnings()))
+        .err()
+        .map(|error| error.to_string())
+}

@@ -1,0 +1,49 @@
+//! `runzeo`: its command line to a server that runs, the disk (`filestorage`) and the network (`zeo`) put together.
+//!
+//! The main thread does nothing but wait: for signals, which are data from the first moment on (`sys::signals`), and for
+//! the one thread that opens the storages, then for the one that serves. So a server that reads a large file for minutes
+//! still ends when it is told to, and no handler runs in the middle of anything.
+
+mod check;
+mod error;
+mod pid_file;
+mod serve;
+mod work;
+
+use std::env;
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use super::options::{self, Outcome};
+use super::{complain, list_faults, print};
+use crate::config::server;
+use crate::exit::Exit;
+
+const NAME: &str = "runzeo";
+/// Under this name it speaks in the log, as Python's does.
+const LOGGER: &str = "ZEO.runzeo";
+
+/// Runs `runzeo`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let arguments: Vec<OsString> = env::args_os().skip(1).collect();
+    run(&arguments).into()
+}
+
+fn run(arguments: &[OsString]) -> Exit {
+    let typed = match options::runzeo(arguments) {
+        Ok(typed) => typed,
+        Err(Outcome::Text(text)) => return print(&text),
+        Err(Outcome::Usage(error)) => {
+            return complain(NAME, Exit::Usage, &format!("{error}; for help, use {NAME} -h"));
+        }
+    };
+    let settings = match server::resolve(&typed.flags) {
+        Ok(settings) => settings,
+        Err(faults) => return list_faults(NAME, &faults),
+    };
+    if typed.check {
+        return check::check(&settings);
+    }
+    serve::serve(&settings, typed.test).unwrap_or_else(|error| complain(NAME, Exit::Failure, &error))
+}

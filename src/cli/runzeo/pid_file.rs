@@ -1,0 +1,75 @@
+//! The file with the number of the process.
+
+use std::env;
+use std::fs;
+use std::io::{self, ErrorKind};
+use std::path::{Path, PathBuf};
+
+use super::LOGGER;
+use crate::config::server::Settings;
+use crate::eventlog::EventLog;
+use crate::sys::files;
+use crate::sys::reason::reason;
+
+/// The file, for as long as this lives.
+pub(super) struct PidFile<'a> {
+    path: PathBuf,
+    log: &'a EventLog,
+}
+
+impl<'a> PidFile<'a> {
+    /// Writes it, if there is to be one; a server that cannot goes on without, and says so.
+    pub(super) fn write(settings: &Settings, log: &'a EventLog) -> Option<Self> {
+        let path = place(settings)?;
+        match write(&path) {
+            Ok(()) => {
+                log.info(LOGGER, format_args!("created PID file '{}'", path.display()));
+                Some(Self { path, log })
+            }
+            Err(error) => {
+                let why = reason(&error);
+                log.error(LOGGER, format_args!("PID file '{}' cannot be written: {why}", path.display()));
+                None
+            }
+        }
+    }
+}
+
+/// Where it is: as configured, or where Zope's tools look for it. A server that only reads has none, as several may read
+/// the same file.
+fn place(settings: &Settings) -> Option<PathBuf> {
+    if settings.read_only {
+        return None;
+    }
+    let home = || env::var_os("INSTANCE_HOME").filter(|home| !home.is_empty());
+    settings.pid_file.clone().or_else(|| Some(Path::new(&home()?).join("var/ZEO.pid")))
+}
+
+fn write(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != ErrorKind::NotFound => return Err(error),
+        _ => {}
+    }
+    files::create(path, contents().as_bytes(), 0o644)
+}
+
+fn contents() -> String {
+    format!("{}\n", std::process::id())
+}
+
+impl Drop for PidFile<'_> {
+    fn drop(&mut self) {
+        // Another server's by now, perhaps.
+        if fs::read(&self.path).is_ok_and(|found| found == contents().as_bytes()) {
+            match fs::remove_file(&self.path) {
+                Ok(()) => {
+                    self.log.info(LOGGER, format_args!("removed PID file '{}'", self.path.display()));
+                }
+                Err(error) => {
+                    let (path, why) = (self.path.display(), reason(&error));
+                    self.log.error(LOGGER, format_args!("PID file '{path}' cannot be removed: {why}"));
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,216 @@
+//! A server from its start to its end.
+
+use std::env;
+use std::io;
+use std::os::fd::AsFd;
+use std::sync::Arc;
+
+use super::LOGGER;
+use super::error::Error;
+use super::pid_file::PidFile;
+use super::work::Work;
+use crate::cli::print;
+use crate::config::server::{Address, DataFile, Family, Place, Settings};
+use crate::eventlog::EventLog;
+use crate::exit::Exit;
+use crate::filestorage::{FileStorage, Options};
+use crate::storage::{MemoryStorage, Storage};
+use crate::sys::notify::Notifier;
+use crate::sys::poll::{Interest, wait};
+use crate::sys::reason::reason;
+use crate::sys::signals::{Signals, number};
+use crate::zeo;
+
+/// Storages, each under its name.
+type Named = Vec<(String, Arc<dyn Storage>)>;
+
+/// Why the main thread stops waiting.
+enum Event {
+    /// The work has ended.
+    Ended,
+    /// The server is to end, with this status.
+    Told(Exit),
+}
+
+/// Runs the server until it is told to end. With `test` it ends as soon as it could serve.
+pub(super) fn serve(settings: &Settings, test: bool) -> Result<Exit, Error> {
+    let system = |verb| move |source| Error::System { verb, source };
+    let signals = Signals::block_for_server().map_err(system("wait for signals"))?;
+    let log = Arc::new(EventLog::open(&settings.event_log)?);
+    let server = Server { settings, signals, log: &log, notifier: notifier(&log) };
+    let ended = server.run(test);
+    if let Err(error) = &ended
+        && settings.logs_elsewhere
+    {
+        // The last line of stderr may go nowhere; who reads the log should not have to guess.
+        log.critical(LOGGER, format_args!("{error}"));
+    }
+    ended
+}
+
+struct Server<'a> {
+    settings: &'a Settings,
+    signals: Signals,
+    log: &'a Arc<EventLog>,
+    notifier: Option<Notifier>,
+}
+
+impl Server<'_> {
+    fn run(&self, test: bool) -> Result<Exit, Error> {
+        // Addresses first: what is taken should be known before a large file is read.
+        let listeners = self.settings.addresses.iter().map(|address| zeo::Listener::bind(&listen(address)));
+        let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
+        let _pid_file = PidFile::write(self.settings, self.log);
+        self.notify("STATUS=opening storages");
+        let opening = {
+            let (settings, log) = (self.settings.clone(), self.log.clone());
+            Work::begin("opens the storages", move || open(&settings, &log))?
+        };
+        if let Event::Told(exit) = self.wait(&opening)? {
+            // Whatever it is about to write, a crash at this point is provided for.
+            return Ok(exit);
+        }
+        let storages = opening.result()??;
+        let ended = self.serve(listeners, &storages, test);
+        self.close(&storages);
+        ended
+    }
+
+    fn serve(&self, listeners: Vec<zeo::Listener>, storages: &Named, test: bool) -> Result<Exit, Error> {
+        if test {
+            return Ok(print("testing exit immediately"));
+        }
+        let shown: Vec<String> = listeners.iter().map(|listener| listener.address().to_string()).collect();
+        let stop = zeo::Stop::new();
+        let serving = {
+            let (storages, settings, log, stop) =
+                (storages.clone(), network(self.settings), self.log.clone(), stop.clone());
+            Work::begin("serves", move || zeo::run(listeners, storages, settings, &log, &stop))?
+        };
+        self.notify(&format!("READY=1\nSTATUS=listening on {}", shown.join(", ")));
+        let event = self.wait(&serving)?;
+        self.notify("STOPPING=1\nSTATUS=closing connections and storages");
+        stop.stop();
+        serving.result()??;
+        Ok(match event {
+            Event::Told(exit) => exit,
+            Event::Ended => Exit::Failure,
+        })
+    }
+
+    /// Waits for work to end, or for a signal to end the server; does meanwhile what others ask for.
+    fn wait<T>(&self, work: &Work<T>) -> Result<Event, Error> {
+        let failed = |source: io::Error| Error::System { verb: "wait for signals", source };
+        loop {
+            while let Some(signal) = self.signals.next().map_err(failed)? {
+                if let Some(exit) = self.take(signal) {
+                    return Ok(Event::Told(exit));
+                }
+            }
+            let watched = [(self.signals.as_fd(), Interest::Read), (work.as_fd(), Interest::Read)];
+            if wait(&watched, None).map_err(failed)?.get(1) == Some(&true) {
+                return Ok(Event::Ended);
+            }
+        }
+    }
+
+    /// Does what a signal asks for; the status to end with, if it is to end.
+    fn take(&self, signal: i32) -> Option<Exit> {
+        let ended = |words: &str, exit| {
+            self.log.info(LOGGER, format_args!("{words}"));
+            Some(exit)
+        };
+        match signal {
+            number::TERM => ended("terminated by SIGTERM", Exit::Success),
+            number::INT => ended("terminated by SIGINT", Exit::Success),
+            // zdrun and others take a failure for a reason to start it again.
+            number::HUP => ended("restarted by SIGHUP", Exit::Failure),
+            number::USR2 => {
+                self.reopen();
+                None
+            }
+            _ => None,
+        }
+    }
+
+    fn reopen(&self) {
+        if !self.settings.logs_elsewhere {
+            return self.log.warning(LOGGER, format_args!("received SIGUSR2, but no log file is configured"));
+        }
+        match self.log.reopen() {
+            Ok(()) => self.log.info(LOGGER, format_args!("Log files reopened successfully")),
+            Err(error) => self.log.error(LOGGER, format_args!("{error}")),
+        }
+    }
+
+    fn close(&self, storages: &Named) {
+        for (name, storage) in storages {
+            self.log.info(LOGGER, format_args!("closing storage '{name}'"));
+            if let Err(error) = storage.close() {
+                self.log.error(LOGGER, format_args!("storage '{name}': {error}"));
+            }
+        }
+    }
+
+    fn notify(&self, message: &str) {
+        if let Some(Err(error)) = self.notifier.as_ref().map(|notifier| notifier.send(message)) {
+            let why = reason(&error);
+            self.log.warning(LOGGER, format_args!("cannot tell the service manager '{message}': {why}"));
+        }
+    }
+}
+
+/// The way to whoever wants to know that it serves (`sd_notify(3)`).
+fn notifier(log: &EventLog) -> Option<Notifier> {
+    let name = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())?;
+    Notifier::to(&name)
+        .map_err(|error| {
+            let why = reason(&error);
+            log.warning(LOGGER, format_args!("cannot use NOTIFY_SOCKET '{}': {why}", name.display()));
+        })
+        .ok()
+}
+
+fn open(settings: &Settings, log: &Arc<EventLog>) -> Result<Named, Error> {
+    let mut opened = Named::new();
+    for storage in &settings.storages {
+        let kind = match storage.place {
+            Place::File(_) => "FileStorage",
+            Place::Memory(_) => "MappingStorage",
+        };
+        log.info(LOGGER, format_args!("opening storage '{}' using {kind}", storage.name));
+        let made: Arc<dyn Storage> = match &storage.place {
+            Place::Memory(name) => Arc::new(MemoryStorage::new(name)),
+            Place::File(file) => {
+                let made = FileStorage::open(&file.path, &options(file), log.clone());
+                Arc::new(made.map_err(|source| Error::Storage { name: storage.name.clone(), source })?)
+            }
+        };
+        opened.push((storage.name.clone(), made));
+    }
+    Ok(opened)
+}
+
+fn options(file: &DataFile) -> Options {
+    Options { create: file.create, read_only: file.read_only, quota: file.quota, stop: None }
+}
+
+/// An address as the network takes it: without a port any will do.
+fn listen(address: &Address) -> zeo::Address {
+    match address.family {
+        Family::Unix => zeo::Address::Unix(address.host.clone().into()),
+        _ => zeo::Address::Tcp { host: address.host.clone(), port: address.port.unwrap_or(0) },
+    }
+}
+
+fn network(settings: &Settings) -> zeo::Settings {
+    let asked = || env::var_os("ZEO_MSGPACK").is_some_and(|value| !value.is_empty());
+    zeo::Settings {
+        read_only: settings.read_only,
+        invalidation_queue_size: settings.invalidation_queue_size,
+        invalidation_age: settings.invalidation_age,
+        transaction_timeout: settings.transaction_timeout,
+        msgpack: settings.msgpack.unwrap_or_else(asked),
+        ..zeo::Settings::default()
+    }
+}

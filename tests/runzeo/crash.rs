@@ -1,0 +1,103 @@
+//! SIGKILL under load: what was acknowledged is there, and nothing is there by half.
+
+use std::sync::Mutex;
+use std::thread;
+
+use nix::sys::signal::Signal;
+
+use super::Server;
+use super::wire::Client;
+use crate::sandbox::chance::Chance;
+use crate::sandbox::{SOON, Sandbox, eventually, is_long};
+
+/// Clients that commit at the same time.
+const CLIENTS: usize = 4;
+/// Objects that one transaction changes, all to the same text.
+const TOGETHER: u64 = 3;
+
+/// What a client knows: the last text that was acknowledged, and the one after it that may have been written.
+#[derive(Clone, Default)]
+struct Known {
+    acknowledged: u64,
+    sent: u64,
+    serial: [u8; 8],
+}
+
+fn oid(client: usize, number: u64) -> u64 {
+    1 + u64::try_from(client).unwrap() * TOGETHER + number
+}
+
+fn data(number: u64) -> Vec<u8> {
+    // Of various lengths, so that a kill meets transactions of one write and of several.
+    format!("{number} ").into_bytes().repeat(1 + usize::try_from(number % 97).unwrap() * 50)
+}
+
+/// Commits until the server is gone.
+fn commit(port: u16, client: usize, known: &Mutex<Known>) {
+    let Ok(mut connection) = Client::connect(port) else { return };
+    loop {
+        let (number, serial) = {
+            let mut known = known.lock().unwrap();
+            known.sent = known.acknowledged + 1;
+            (known.sent, known.serial)
+        };
+        let data = data(number);
+        let records: Vec<_> = (0..TOGETHER).map(|at| (oid(client, at), serial, data.as_slice())).collect();
+        let Ok(committed) = connection.commit(&records) else { return };
+        let tid = committed.unwrap_or_else(|error| panic!("client {client} is refused: {error:?}"));
+        *known.lock().unwrap() = Known { acknowledged: number, sent: number, serial: tid };
+    }
+}
+
+/// Holds what the server has against what each client knows, and lets the client know.
+fn check(server: &Server, known: &[Mutex<Known>], seed: u64) {
+    let mut connection = server.client();
+    for (client, known) in known.iter().enumerate() {
+        let mut known = known.lock().unwrap();
+        if known.sent == 0 {
+            continue;
+        }
+        let found = |at| connection.load(oid(client, at)).unwrap();
+        let all: Vec<_> = (0..TOGETHER).map(found).collect();
+        assert!(all.iter().all(|one| *one == all[0]), "seed {seed}: client {client} has half a transaction");
+        match &all[0] {
+            Err(error) => {
+                assert_eq!(known.acknowledged, 0, "seed {seed}: client {client} lost all: {error:?}");
+            }
+            Ok((found, tid)) => {
+                let number =
+                    [known.acknowledged, known.sent].into_iter().find(|number| data(*number) == *found);
+                let number = number
+                    .unwrap_or_else(|| panic!("seed {seed}: client {client} lost {}", known.acknowledged));
+                *known = Known { acknowledged: number, sent: number, serial: *tid };
+            }
+        }
+    }
+}
+
+#[test]
+fn every_acknowledged_commit_survives_sigkill_under_load() {
+    let kills = if is_long() { 100 } else { 8 };
+    let mut chance = Chance::new();
+    let sandbox = Sandbox::new();
+    let port = sandbox.port();
+    let known: [Mutex<Known>; CLIENTS] = Default::default();
+    let total = || known.iter().map(|known| known.lock().unwrap().acknowledged).sum::<u64>();
+    for _ in 0..kills {
+        let server = Server::start(&sandbox, port);
+        check(&server, &known, chance.seed());
+        let goal = total() + 1 + u64::try_from(chance.below(150)).unwrap();
+        thread::scope(|scope| {
+            for (client, known) in known.iter().enumerate() {
+                scope.spawn(move || commit(port, client, known));
+            }
+            eventually(SOON, || total() >= goal);
+            server.running.signal(Signal::SIGKILL);
+        });
+        server.running.wait(SOON);
+    }
+    let server = Server::start(&sandbox, port);
+    check(&server, &known, chance.seed());
+    assert!(total() >= kills, "seed {}", chance.seed());
+    server.stop();
+}

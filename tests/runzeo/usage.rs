@@ -1,0 +1,103 @@
+//! What is wrong with a command line, a configuration or the data is told in a line, with the right status.
+
+use std::net::TcpListener;
+
+use crate::sandbox::Sandbox;
+
+const HELP: &str = "; for help, use runzeo -h\n";
+
+#[test]
+fn wrong_command_lines_end_with_status_2() {
+    let sandbox = Sandbox::new();
+    for (arguments, stderr) in [
+        (&["-q"][..], format!("runzeo: option -q not recognized{HELP}")),
+        (&["-a"], format!("runzeo: option -a requires argument{HELP}")),
+        (
+            &["-a", "65536", "-f", "Data.fs"],
+            format!("runzeo: invalid value for -a '65536': '65536' is no port{HELP}"),
+        ),
+        (
+            &["-a", "1", "-f", "no/Data.fs"],
+            format!(
+                "runzeo: invalid value for -f 'no/Data.fs': The directory named as part of the path no/Data.fs does \
+                 not exist.{HELP}"
+            ),
+        ),
+        (
+            &["-a", "1", "-f", "Data.fs", "-t", "soon"],
+            format!("runzeo: invalid value for -t 'soon': could not convert string to float: 'soon'{HELP}"),
+        ),
+        (&["-X", "zeo/read-only=true"], {
+            format!("runzeo: configuration overrides (-X) cannot be used without a configuration file{HELP}")
+        }),
+        (
+            &[],
+            "runzeo: no server address specified; use -a or -C\nrunzeo: no storages specified; use -f or -C\n"
+                .to_owned(),
+        ),
+        (&["-C", "zeo.conf"], "runzeo: cannot read 'zeo.conf': No such file or directory\n".to_owned()),
+    ] {
+        sandbox.runzeo().args(arguments).status(2).stderr(stderr).run();
+    }
+}
+
+#[test]
+fn configuration_that_is_not_served_ends_with_status_2_and_a_line_for_each_fault() {
+    let sandbox = Sandbox::new();
+    let text = "<zeo>\naddress 1\n</zeo>\n<filestorage>\npath Data.fs\nblob-dir blobs\n</filestorage>\n<demostorage 2>\n</demostorage>\n";
+    sandbox.write("zeo.conf", text);
+    let stderr = "zeo.conf:6: blobs (blob-dir) is not served yet\n\
+                  zeo.conf:8: a storage of type '<demostorage>' is not served yet; '<filestorage>' and '<mappingstorage>' are\n";
+    sandbox.runzeo().args(["-C", "zeo.conf"]).status(2).stderr(stderr).run();
+    sandbox.runzeo().args(["-C", "zeo.conf", "--check"]).status(2).stderr(stderr).run();
+    assert!(!sandbox.path("Data.fs").exists());
+}
+
+#[test]
+fn taken_address_ends_with_status_1_before_the_data_file_is_touched() {
+    let sandbox = Sandbox::new();
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = taken.local_addr().unwrap().port();
+    let address = format!("127.0.0.1:{port}");
+    let stderr = format!("runzeo: cannot listen on ('127.0.0.1', {port}): another process listens there\n");
+    sandbox.runzeo().args(["-a", &address, "-f", "Data.fs"]).status(1).stderr(stderr).run();
+    assert!(!sandbox.path("Data.fs").exists());
+}
+
+#[test]
+fn file_that_is_no_data_file_ends_with_status_1_and_is_left_alone() {
+    let sandbox = Sandbox::new();
+    sandbox.write("Data.fs", "not a data file");
+    let address = format!("127.0.0.1:{}", sandbox.port());
+    let line = "runzeo: storage '1': Data.fs: it is no data file of a FileStorage: neither FS30 nor FS21 at byte 0\n";
+    let log = "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n";
+    sandbox.runzeo().args(["-a", &address, "-f", "Data.fs"]).status(1).stderr(format!("{log}{line}")).run();
+    sandbox.runzeo().args(["-a", &address, "-f", "Data.fs", "--check"]).status(1).stderr(line).run();
+    assert_eq!(sandbox.read("Data.fs"), "not a data file");
+}
+
+#[test]
+fn check_says_that_all_is_well_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.runzeo().args(["-a", "1", "-f", "Data.fs", "--check"]).stdout("configuration OK\n").run();
+    assert_eq!(std::fs::read_dir(sandbox.root()).unwrap().count(), 0);
+}
+
+#[test]
+fn test_does_all_but_serve() {
+    let sandbox = Sandbox::new();
+    let address = format!("127.0.0.1:{}", sandbox.port());
+    let log = "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n\
+               ------\n[..] INFO ZEO.runzeo closing storage '1'\n";
+    let run = sandbox.runzeo().args(["-a", &address, "-f", "Data.fs", "--test"]);
+    run.stdout("testing exit immediately\n").stderr(log).run();
+    assert!(sandbox.path("Data.fs.index").exists());
+}
+
+#[test]
+fn help_is_success() {
+    let sandbox = Sandbox::new();
+    let help = sandbox.runzeo().arg("-h").output();
+    assert_eq!((help.status, help.stderr.as_str()), (0, ""));
+    assert!(help.stdout.starts_with("Serve ZODB's data files to the clients of ZEO\n"), "{}", help.stdout);
+}
