@@ -5,8 +5,8 @@ use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
 use nix::sys::socket::{
-    AddressFamily, Backlog, SockFlag, SockType, SockaddrStorage, bind, listen as listen_at, setsockopt,
-    socket, sockopt,
+    AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrStorage, bind, getsockname,
+    listen as listen_at, setsockopt, socket, sockopt,
 };
 
 /// How many clients may wait to be accepted: after a restart all come at once. The system bounds it further
@@ -28,15 +28,38 @@ pub fn try_address(address: SocketAddr) -> io::Result<()> {
     bound(address, SockFlag::SOCK_CLOEXEC).map(drop)
 }
 
-/// Listens at `address`, without blocking at accept(2). An IPv6 address takes no IPv4 connections, so that both kinds of
-/// "any" may be listened at.
+/// An address that is taken, though nobody can connect yet.
+#[derive(Debug)]
+pub struct Bound(OwnedFd);
+
+/// Takes `address`. An IPv6 address takes no IPv4 connections, so that both kinds of "any" may be had.
 ///
 /// # Errors
 /// [`io::ErrorKind::AddrInUse`] if a process is listening there; otherwise what the system says.
-pub fn listen(address: SocketAddr) -> io::Result<TcpListener> {
-    let socket = bound(address, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK)?;
-    listen_at(&socket, Backlog::new(BACKLOG)?)?;
-    Ok(TcpListener::from(socket))
+pub fn take(address: SocketAddr) -> io::Result<Bound> {
+    bound(address, SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK).map(Bound)
+}
+
+impl Bound {
+    /// Where it is: with the port that the system chose where any would do.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn port(&self) -> io::Result<u16> {
+        let address: SockaddrStorage = getsockname(self.0.as_raw_fd())?;
+        let four = address.as_sockaddr_in().map(SockaddrIn::port);
+        four.or_else(|| address.as_sockaddr_in6().map(SockaddrIn6::port))
+            .ok_or_else(|| io::ErrorKind::Unsupported.into())
+    }
+
+    /// Lets clients connect; accept(2) does not block.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AddrInUse`] if another process has come to listen there.
+    pub fn listen(self) -> io::Result<TcpListener> {
+        listen_at(&self.0, Backlog::new(BACKLOG)?)?;
+        Ok(TcpListener::from(self.0))
+    }
 }
 
 fn bound(address: SocketAddr, flags: SockFlag) -> io::Result<OwnedFd> {
@@ -71,15 +94,17 @@ mod tests {
 
     #[test]
     fn both_kinds_of_any_are_listened_at_and_a_taken_port_is_not() {
-        let four = listen("0.0.0.0:0".parse().unwrap()).unwrap();
-        let port = four.local_addr().unwrap().port();
+        let four = take("0.0.0.0:0".parse().unwrap()).unwrap();
+        let port = four.port().unwrap();
+        assert!(std::net::TcpStream::connect(("127.0.0.1", port)).is_err());
+        let _listener = four.listen().unwrap();
         assert_eq!(
-            listen(format!("127.0.0.1:{port}").parse().unwrap()).unwrap_err().kind(),
+            take(format!("127.0.0.1:{port}").parse().unwrap()).unwrap_err().kind(),
             io::ErrorKind::AddrInUse
         );
         // A host without IPv6 has nothing to claim.
         if std::net::UdpSocket::bind("[::1]:0").is_ok() {
-            listen(format!("[::]:{port}").parse().unwrap()).unwrap();
+            take(format!("[::]:{port}").parse().unwrap()).unwrap().listen().unwrap();
         }
         let client = std::net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         keep_alive(&client).unwrap();

@@ -1,4 +1,5 @@
-//! Taking addresses. Everything that can fail because of the machine fails here, before a storage is opened.
+//! Taking addresses, in two steps: what is taken is known before a large storage is opened, and clients can connect only
+//! when it is. So whoever waits until he can connect waits for a server.
 
 use std::fs;
 use std::io;
@@ -9,13 +10,22 @@ use std::path::{Path, PathBuf};
 
 use super::{Address, Error};
 use crate::sys::socket::{Identity, identity};
-use crate::sys::tcp;
+use crate::sys::tcp::{self, Bound};
 
-/// An address that is taken: clients can connect, and wait until [`super::run`] accepts them.
+/// An address that is taken.
 #[derive(Debug)]
 pub struct Listener {
     address: Address,
-    pub(super) sockets: Vec<Socket>,
+    taken: Vec<Taken>,
+    sockets: Vec<Socket>,
+}
+
+/// What is there before clients can connect.
+#[derive(Debug)]
+enum Taken {
+    Tcp(Bound),
+    /// Nobody listens there.
+    Unix(PathBuf),
 }
 
 /// One socket of it: "any host" is one for IPv4 and one for IPv6.
@@ -42,15 +52,41 @@ impl Drop for File {
 }
 
 impl Listener {
-    /// Takes an address. A local socket that nobody listens at is replaced.
+    /// Takes an address, for [`Listener::listen`].
     ///
     /// # Errors
     /// Somebody else has it, there is no such host, and so on.
     pub fn bind(address: &Address) -> Result<Self, Error> {
         match address {
             Address::Tcp { host, port } => tcp_listener(address, host, *port),
-            Address::Unix(path) => unix_listener(address, path),
+            Address::Unix(path) => {
+                free(address, path)?;
+                let taken = vec![Taken::Unix(path.clone())];
+                Ok(Self { address: address.clone(), taken, sockets: Vec::new() })
+            }
         }
+    }
+
+    /// Lets clients connect; they wait until [`super::run`] accepts them. A local socket that nobody listens at is
+    /// replaced. Once is enough.
+    ///
+    /// # Errors
+    /// Somebody else has come to have it, and so on.
+    pub fn listen(&mut self) -> Result<(), Error> {
+        for taken in self.taken.drain(..) {
+            self.sockets.push(match taken {
+                Taken::Tcp(bound) => {
+                    Socket::Tcp(bound.listen().map_err(|error| failed(&self.address, error))?)
+                }
+                Taken::Unix(path) => unix_listener(&self.address, &path)?,
+            });
+        }
+        Ok(())
+    }
+
+    /// Its sockets; there are none before [`Listener::listen`].
+    pub(super) fn into_sockets(self) -> Vec<Socket> {
+        self.sockets
     }
 
     /// Where it listens; the port is the one that was given where any would do.
@@ -61,10 +97,7 @@ impl Listener {
 }
 
 fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Error> {
-    let failed = |source: io::Error| match source.kind() {
-        io::ErrorKind::AddrInUse => Error::Taken(address.clone()),
-        _ => Error::Listen { address: address.clone(), source },
-    };
+    let failed = |error| failed(address, error);
     let hosts: Vec<IpAddr> = if host.is_empty() {
         vec![Ipv4Addr::UNSPECIFIED.into(), Ipv6Addr::UNSPECIFIED.into()]
     } else {
@@ -73,14 +106,14 @@ fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Er
             .map_err(|source| Error::Host { address: address.clone(), source })?;
         found.map(|found| found.ip()).collect()
     };
-    let mut sockets = Vec::new();
+    let mut taken = Vec::new();
     let mut given = port;
     let mut missing = None;
     for host in hosts {
-        match tcp::listen(SocketAddr::new(host, given)) {
-            Ok(socket) => {
-                given = socket.local_addr().map_err(failed)?.port();
-                sockets.push(Socket::Tcp(socket));
+        match tcp::take(SocketAddr::new(host, given)) {
+            Ok(bound) => {
+                given = bound.port().map_err(failed)?;
+                taken.push(Taken::Tcp(bound));
             }
             // A name has two addresses where the machine has one kind.
             Err(error) if is_absent(&error) => missing = Some(error),
@@ -88,8 +121,18 @@ fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Er
         }
     }
     match missing {
-        Some(error) if sockets.is_empty() => Err(failed(error)),
-        _ => Ok(Listener { address: Address::Tcp { host: host.to_owned(), port: given }, sockets }),
+        Some(error) if taken.is_empty() => Err(failed(error)),
+        _ => {
+            let address = Address::Tcp { host: host.to_owned(), port: given };
+            Ok(Listener { address, taken, sockets: Vec::new() })
+        }
+    }
+}
+
+fn failed(address: &Address, source: io::Error) -> Error {
+    match source.kind() {
+        io::ErrorKind::AddrInUse => Error::Taken(address.clone()),
+        _ => Error::Listen { address: address.clone(), source },
     }
 }
 
@@ -99,25 +142,30 @@ fn is_absent(error: &io::Error) -> bool {
     error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
 }
 
-fn unix_listener(address: &Address, path: &Path) -> Result<Listener, Error> {
-    let failed = |source| Error::Listen { address: address.clone(), source };
-    if let Ok(found) = fs::symlink_metadata(path) {
-        if !found.file_type().is_socket() {
-            return Err(Error::NoSocket(address.clone()));
-        }
-        match UnixStream::connect(path) {
-            Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path).map_err(failed)?;
-            }
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-            Err(error) if error.kind() != io::ErrorKind::WouldBlock => return Err(failed(error)),
-            _ => return Err(Error::Taken(address.clone())),
-        }
+/// Whether `path` may be had, and if so, whether an old socket is in the way.
+fn free(address: &Address, path: &Path) -> Result<bool, Error> {
+    let Ok(found) = fs::symlink_metadata(path) else { return Ok(false) };
+    if !found.file_type().is_socket() {
+        return Err(Error::NoSocket(address.clone()));
+    }
+    match UnixStream::connect(path) {
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        // A queue that is full is that of a living server.
+        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(failed(address, error)),
+        _ => Err(Error::Taken(address.clone())),
+    }
+}
+
+fn unix_listener(address: &Address, path: &Path) -> Result<Socket, Error> {
+    let failed = |source| failed(address, source);
+    if free(address, path)? {
+        fs::remove_file(path).map_err(failed)?;
     }
     let socket = UnixListener::bind(path).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
     let file = File { path: path.to_owned(), made: identity(path).map_err(failed)? };
-    Ok(Listener { address: address.clone(), sockets: vec![Socket::Unix(socket, file)] })
+    Ok(Socket::Unix(socket, file))
 }
 
 #[cfg(test)]
@@ -125,6 +173,11 @@ mod tests {
     use std::net::TcpStream;
 
     use super::*;
+
+    fn listening(address: &Address) -> Result<Listener, Error> {
+        let mut listener = Listener::bind(address)?;
+        listener.listen().map(|()| listener)
+    }
 
     fn any(host: &str) -> Address {
         Address::Tcp { host: host.into(), port: 0 }
@@ -139,7 +192,9 @@ mod tests {
 
     #[test]
     fn any_host_is_reached_by_ipv4_and_by_ipv6() {
-        let listener = Listener::bind(&any("")).unwrap();
+        let mut listener = Listener::bind(&any("")).unwrap();
+        assert!(TcpStream::connect(("127.0.0.1", port(&listener))).is_err(), "nobody serves yet");
+        listener.listen().unwrap();
         TcpStream::connect(("127.0.0.1", port(&listener))).unwrap();
         if std::net::UdpSocket::bind("[::1]:0").is_ok() {
             TcpStream::connect(("::1", port(&listener))).unwrap();
@@ -148,7 +203,7 @@ mod tests {
 
     #[test]
     fn taken_port_and_unknown_host_are_told() {
-        let listener = Listener::bind(&any("127.0.0.1")).unwrap();
+        let listener = listening(&any("127.0.0.1")).unwrap();
         let again = Listener::bind(listener.address()).unwrap_err().to_string();
         let port = port(&listener);
         assert_eq!(again, format!("cannot listen on ('127.0.0.1', {port}): another process listens there"));
@@ -166,7 +221,7 @@ mod tests {
         let address = Address::Unix(path.clone());
         drop(UnixListener::bind(&path).unwrap());
         assert!(path.exists());
-        let listener = Listener::bind(&address).unwrap();
+        let listener = listening(&address).unwrap();
         UnixStream::connect(&path).unwrap();
         let again = Listener::bind(&address).unwrap_err().to_string();
         assert_eq!(again, format!("cannot listen on '{}': another process listens there", path.display()));
@@ -184,9 +239,9 @@ mod tests {
     fn local_socket_of_a_later_server_is_left_alone() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("zeo.sock");
-        let first = Listener::bind(&Address::Unix(path.clone())).unwrap();
+        let first = listening(&Address::Unix(path.clone())).unwrap();
         fs::remove_file(&path).unwrap();
-        let _second = Listener::bind(&Address::Unix(path.clone())).unwrap();
+        let _second = listening(&Address::Unix(path.clone())).unwrap();
         drop(first);
         UnixStream::connect(&path).unwrap();
     }

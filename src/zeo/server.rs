@@ -110,9 +110,10 @@ impl Server {
             }
         }
         for mut listener in listeners {
+            listener.listen()?;
             self.log.info(LOGGER, format_args!("listening on {}", listener.address()));
             let address = listener.address().clone();
-            for socket in listener.sockets.drain(..) {
+            for socket in listener.into_sockets() {
                 let failed = |source| Error::Listen { address: address.clone(), source };
                 let server = self.clone();
                 tasks.push(match socket {

@@ -51,8 +51,9 @@ impl Server {
     /// That storage.
     pub(crate) fn with(place: TempDir, storage: Arc<dyn Storage>, settings: Settings) -> Self {
         let log = Arc::new(log(&place.path().join("log")));
-        let listener =
+        let mut listener =
             Listener::bind(&Address::Tcp { host: "127.0.0.1".into(), port: 0 }).expect("a free port");
+        listener.listen().expect("nobody else has it");
         let Address::Tcp { port, .. } = listener.address().clone() else { panic!("not TCP") };
         let stop = Stop::new();
         let stopped = stop.clone();

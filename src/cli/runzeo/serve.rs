@@ -76,10 +76,12 @@ impl Server<'_> {
         ended
     }
 
-    fn serve(&self, listeners: Vec<zeo::Listener>, storages: &Named, test: bool) -> Result<Exit, Error> {
+    fn serve(&self, mut listeners: Vec<zeo::Listener>, storages: &Named, test: bool) -> Result<Exit, Error> {
         if test {
             return Ok(print("testing exit immediately"));
         }
+        // Not before: who can connect has found a server.
+        listeners.iter_mut().try_for_each(zeo::Listener::listen)?;
         let shown: Vec<String> = listeners.iter().map(|listener| listener.address().to_string()).collect();
         let stop = zeo::Stop::new();
         let serving = {
