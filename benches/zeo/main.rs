@@ -62,13 +62,8 @@ fn main() {
         None => tempfile::Builder::new().prefix("zeo-bench-").tempdir(),
     };
     let place = place.unwrap();
-    let contenders: Vec<Kind> = [
-        Some(Kind::Ours).filter(|_| option_env!("CARGO_BIN_EXE_runzeo").is_some()),
-        peers::python().map(Kind::Python),
-    ]
-    .into_iter()
-    .flatten()
-    .collect();
+    let contenders: Vec<Kind> =
+        [Some(Kind::Ours), peers::python().map(Kind::Python)].into_iter().flatten().collect();
     let mut rows: Vec<Row> = Vec::new();
     for figure in Figure::value_variants() {
         if options.only.is_empty() || options.only.contains(figure) {

@@ -39,7 +39,7 @@ impl Server {
         );
         fs::write(&configuration, text).unwrap();
         let mut command = match kind {
-            Kind::Ours => Command::new(option_env!("CARGO_BIN_EXE_runzeo").unwrap_or("/bin/false")),
+            Kind::Ours => Command::new(env!("CARGO_BIN_EXE_runzeo")),
             Kind::Python(python) => Command::new(python.with_file_name("runzeo")),
         };
         command.arg("-C").arg(&configuration).current_dir(directory).stdin(Stdio::null());
