@@ -2,8 +2,8 @@
 //! other way round. docs/filestorage.md has the layout and what happens at a crash.
 //!
 //! The file is a log: a transaction is added at its end and never changed, but for the one byte that says that it is
-//! finished. So whoever knows where the last finished transaction ends (a [`Snapshot`](snapshot::Snapshot)) reads without a
-//! lock. In memory is only where the current record of each object is (the [`Index`](index::Index)); it is made from the
+//! finished. So whoever knows where the last finished transaction ends (a [`Snapshot`]) reads without a
+//! lock. In memory is only where the current record of each object is (the [`Index`]); it is made from the
 //! file, and saved at the end only to make the next start quick.
 //!
 //! Promises: a transaction that was answered survives a power failure as a whole; one that was not is there as a whole or
