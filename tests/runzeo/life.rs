@@ -105,7 +105,7 @@ fn service_manager_is_told_when_it_serves_and_when_it_ends() {
     let port = sandbox.port();
     let run = sandbox.runzeo().args(["-a", &format!("127.0.0.1:{port}"), "-f", "Data.fs"]);
     let running = run.env("NOTIFY_SOCKET", sandbox.path("notify")).spawn();
-    assert_eq!(receive(), "STATUS=opening storages");
+    assert_eq!(receive(), "STATUS=opening storages\nEXTEND_TIMEOUT_USEC=900000000");
     assert_eq!(receive(), format!("READY=1\nSTATUS=listening on ('127.0.0.1', {port})"));
     let server = Server { running, port };
     server.client();

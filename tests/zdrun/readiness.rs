@@ -41,6 +41,20 @@ fn program_that_says_it_is_ready_need_not_live_through_the_grace() {
 }
 
 #[test]
+fn program_that_asks_for_time_is_waited_for_beyond_the_grace() {
+    let sandbox = Sandbox::new();
+    // Long enough to hear of it on a busy machine.
+    let conf = conf(&sandbox, "start-grace 5");
+    let wait = "begin = time.monotonic()\nwhile time.monotonic() < begin + 6: time.sleep(0.02)\n\
+                s.sendto(b'READY=1\\nSTATUS=served', a)\ntime.sleep(1000)";
+    let program = notifying("EXTEND_TIMEOUT_USEC=600000000\\nSTATUS=waiting", wait);
+    sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock", "python3", "-c", &program]).run();
+    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+    let status = manager.status();
+    assert_eq!((status["ready"].as_str(), status["note"].as_str()), ("1", "'served'"));
+}
+
+#[test]
 fn program_that_is_to_say_so_is_waited_for() {
     let sandbox = Sandbox::new();
     let conf = conf(&sandbox, "start-grace 0\nnotify true");

@@ -48,6 +48,9 @@ pub(super) fn serve(settings: &Settings, test: bool) -> Result<Exit, Error> {
     ended
 }
 
+/// A large file without its index takes its time: who waits for `READY=1` is asked for a quarter of an hour.
+const OPENING: &str = "STATUS=opening storages\nEXTEND_TIMEOUT_USEC=900000000";
+
 struct Server<'a> {
     settings: &'a Settings,
     signals: Signals,
@@ -61,7 +64,7 @@ impl Server<'_> {
         let listeners = self.settings.addresses.iter().map(|address| zeo::Listener::bind(&listen(address)));
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let _pid_file = PidFile::write(self.settings, self.log);
-        self.notify("STATUS=opening storages");
+        self.notify(OPENING);
         let opening = {
             let (settings, log) = (self.settings.clone(), self.log.clone());
             Work::begin("opens the storages", move || open(&settings, &log))?

@@ -112,6 +112,11 @@ impl Manager<'_> {
                 match line.split_once('=') {
                     Some(("READY", "1")) => self.happen(Event::Ready),
                     Some(("STATUS", note)) => self.note = Some(note.to_owned()),
+                    Some(("EXTEND_TIMEOUT_USEC", time)) => {
+                        // What is no number asks for nothing.
+                        let time = Duration::from_micros(time.parse().unwrap_or_default());
+                        self.happen(Event::NeedsTime(time));
+                    }
                     _ => {}
                 }
             }

@@ -60,6 +60,8 @@ pub enum Event {
     Adopt(i32),
     /// The program says that it is ready.
     Ready,
+    /// The program, not yet ready, asks for so much time from now on.
+    NeedsTime(Duration),
     /// A client asks for the program to run.
     Start(Client),
     /// A client asks for it not to run.

@@ -41,6 +41,14 @@ impl State {
         Vec::new()
     }
 
+    /// The grace ends no sooner than the program has asked for. Without a grace its own word is waited for anyway.
+    pub(super) fn wait_longer(&mut self, time: Duration, now: Duration) -> Vec<Action> {
+        if let Phase::Up { proven: Proven::Not { until: Some(until) }, .. } = &mut self.phase {
+            *until = now.saturating_add(time).max(*until);
+        }
+        Vec::new()
+    }
+
     pub(super) fn spawn_failed(&mut self, reason: String, lasting: bool, now: Duration) -> Vec<Action> {
         let Phase::Spawning(origin) = self.phase else { return Vec::new() };
         self.last_start = Some(now);

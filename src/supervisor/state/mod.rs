@@ -173,6 +173,7 @@ impl State {
             Event::Begin => self.spawn(Origin::First),
             Event::Adopt(pid) => self.adopt(pid, now),
             Event::Ready => self.prove(),
+            Event::NeedsTime(time) => self.wait_longer(time, now),
             Event::Start(client) => self.start(client),
             Event::Restart(client) => self.restart(client, now),
             Event::Stop(client) => self.stop(client, now),

@@ -13,6 +13,7 @@ enum Move {
     GroupEnds,
     TestEnds(bool),
     Ready,
+    NeedsTime(u64),
     Pass(u64),
 }
 
@@ -28,6 +29,7 @@ fn moves() -> impl Strategy<Value = Move> {
         Just(Move::GroupEnds),
         any::<bool>().prop_map(Move::TestEnds),
         Just(Move::Ready),
+        (0..400u64).prop_map(Move::NeedsTime),
         (0..400_000u64).prop_map(Move::Pass),
     ]
 }
@@ -123,6 +125,7 @@ impl World {
                 self.happen(Event::TestEnded { passed }, true);
             }
             Move::Ready => self.happen(Event::Ready, true),
+            Move::NeedsTime(time) => self.happen(Event::NeedsTime(seconds(time)), true),
             Move::Pass(milliseconds) => {
                 self.now += Duration::from_millis(milliseconds);
                 if self.state.deadline().is_some_and(|due| due <= self.now) {

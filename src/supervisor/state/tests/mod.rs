@@ -317,6 +317,20 @@ fn start_counts_at_once_when_the_program_says_that_it_is_ready() {
 }
 
 #[test]
+fn program_that_asks_for_time_gets_it_within_its_grace() {
+    let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
+    state.step(Event::Begin, seconds(0));
+    state.step(Event::Spawned(7), seconds(0));
+    assert_eq!(state.step(Event::NeedsTime(seconds(60)), seconds(0)), []);
+    assert_eq!((state.up(), state.deadline()), (None, Some(seconds(60))));
+    assert_eq!(state.step(Event::NeedsTime(seconds(1)), seconds(10)), []);
+    assert_eq!(state.deadline(), Some(seconds(60)));
+    assert_eq!(state.step(Event::Ready, seconds(20)), [Action::Report(Ok(7))]);
+    assert_eq!(state.step(Event::NeedsTime(seconds(60)), seconds(21)), []);
+    assert_eq!((state.up(), state.deadline()), (Some(7), None));
+}
+
+#[test]
 fn program_that_is_to_say_when_it_is_ready_is_waited_for() {
     let mut state = State::new(Policy { notify: true, start_grace: seconds(1), ..policy() });
     state.step(Event::Begin, seconds(0));
