@@ -8,6 +8,8 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
+use crate::zconfig::push_repr;
+
 /// What an escape of a value above 127 means, and how a byte that is not UTF-8 is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Escapes {
@@ -24,7 +26,7 @@ pub fn quote(bytes: &[u8], escapes: Escapes) -> String {
     let mut out = String::with_capacity(bytes.len() + 2);
     out.push(mark);
     for chunk in bytes.utf8_chunks() {
-        chunk.valid().chars().for_each(|c| push_character(&mut out, c, mark));
+        chunk.valid().chars().for_each(|c| push_repr(&mut out, c, mark));
         for byte in chunk.invalid() {
             let prefix = if escapes == Escapes::Bytes { "\\x" } else { "\\udc" };
             // Writing to a String cannot fail.
@@ -41,28 +43,6 @@ pub fn quote_list<S: AsRef<OsStr>>(words: &[S]) -> String {
     let quoted: Vec<_> =
         words.iter().map(|word| quote(word.as_ref().as_bytes(), Escapes::Characters)).collect();
     format!("[{}]", quoted.join(", "))
-}
-
-fn push_character(out: &mut String, c: char, mark: char) {
-    // Writing to a String cannot fail.
-    let _ = match c {
-        '\n' => out.write_str("\\n"),
-        '\r' => out.write_str("\\r"),
-        '\t' => out.write_str("\\t"),
-        '\\' => out.write_str("\\\\"),
-        _ if c == mark => write!(out, "\\{c}"),
-        _ if is_printable(c) => out.write_char(c),
-        _ if u32::from(c) < 0x100 => write!(out, "\\x{:02x}", u32::from(c)),
-        _ if u32::from(c) < 0x1_0000 => write!(out, "\\u{:04x}", u32::from(c)),
-        _ => write!(out, "\\U{:08x}", u32::from(c)),
-    };
-}
-
-/// Python's `str.isprintable`: every character but those of the categories "other" and "separator", the space excepted.
-/// Rust's debug form has the same rule, but it also escapes quotes (printable here), and a combining mark where it comes
-/// first; therefore the letter before.
-fn is_printable(c: char) -> bool {
-    matches!(c, '\'' | '"') || format!("a{c}").escape_debug().nth(1) == Some(c)
 }
 
 /// The string that the literal `text` stands for; `None` if it is not exactly one string literal.

@@ -10,13 +10,14 @@ pub fn repr(text: &str) -> String {
     let mut out = String::with_capacity(text.len() + 2);
     out.push(quote);
     for c in text.chars() {
-        push(&mut out, c, quote);
+        push_repr(&mut out, c, quote);
     }
     out.push(quote);
     out
 }
 
-fn push(out: &mut String, c: char, quote: char) {
+/// A character as [`repr`] shows it between these quotes.
+pub fn push_repr(out: &mut String, c: char, quote: char) {
     let code = u32::from(c);
     let written = match c {
         '\\' => out.write_str("\\\\"),
@@ -57,7 +58,7 @@ fn repr_of_head(text: &str, head: &str) -> String {
     let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
     let mut out = String::from(quote);
     for c in head.chars() {
-        push(&mut out, c, quote);
+        push_repr(&mut out, c, quote);
     }
     out
 }
