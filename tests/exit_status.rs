@@ -54,7 +54,7 @@ const ROWS: &[Row] = &[
     }),
     ("zdctl", "`status`: no manager, but the program of one that was killed", |s| {
         up(s, SLEEP);
-        kill_manager(s);
+        s.kill_manager();
         zdctl(s, SLEEP, "status")
     }),
     ("zdctl", "`status`: the socket cannot be reached", |s| unreachable(s, "status")),
@@ -168,14 +168,6 @@ fn unreachable(sandbox: &Sandbox, action: &str) -> Run {
 }
 
 /// The cells of the rows of the document's tables that have this many columns.
-/// What is noted in its lock file goes on without it.
-fn kill_manager(sandbox: &Sandbox) {
-    let manager = sandbox.read("sock.lock").split_whitespace().nth(1).and_then(|pid| pid.parse().ok());
-    let manager = nix::unistd::Pid::from_raw(manager.expect("a manager is noted"));
-    nix::sys::signal::kill(manager, nix::sys::signal::Signal::SIGKILL).expect("it lives");
-    eventually(SOON, || zdctl(sandbox, SLEEP, "status").output().status != 0);
-}
-
 fn tables(columns: usize) -> Vec<Vec<String>> {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-status.md");
     let text = fs::read_to_string(path).expect("the document is there");

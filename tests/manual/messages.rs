@@ -218,6 +218,11 @@ const ROWS: &[Row] = &[
         fake(s, vec![RECORD.to_owned(), Reply::Replacing.to_string()], true);
         one(s, &["reexec"])
     }),
+    ("zdctl", "the program runs without a manager; pid=PID; start has a new manager take it over, stop ends it", |s| {
+        up(s);
+        s.kill_manager();
+        one(s, &["status"])
+    }),
     ("zdctl", "SIGUSR2 not sent to process PID: it would end the program, which does not handle it", |s| then(s, &["logreopen"])),
     ("zdctl", "cannot run PROGRAM: REASON", |s| Some(zdctl(s, "no-such-program", &["fg"]).output())),
     ("zdctl", "username NAME not found", |s| Some(zdctl(s, SLEEP, &["-u", "no-such-user", "status"]).output())),

@@ -21,6 +21,8 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 pub(crate) use pattern::matches;
@@ -115,6 +117,21 @@ impl Sandbox {
     /// The living processes that came to be in this sandbox, as `PID COMMAND LINE`, by pid.
     pub(crate) fn leftovers(&self) -> Vec<String> {
         process::marked(&self.mark).iter().map(ToString::to_string).collect()
+    }
+
+    /// Kills the manager that is noted beside the socket `sock`, and waits for its end; gives its program's number.
+    #[track_caller]
+    pub(crate) fn kill_manager(&self) -> String {
+        let note = self.read("sock.lock");
+        let word = |number| {
+            note.split_whitespace().nth(number).expect("manager PID BOOT program PID BIRTH").to_owned()
+        };
+        let pid = word(1);
+        let manager = Pid::from_raw(pid.parse().expect("a number"));
+        kill(manager, Signal::SIGKILL).expect("the manager lives");
+        let ours = format!("{pid} ");
+        wait::eventually(SOON, || !self.leftovers().iter().any(|process| process.starts_with(&ours)));
+        word(4)
     }
 
     /// Asserts that every process of this sandbox ends soon.

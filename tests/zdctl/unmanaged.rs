@@ -4,14 +4,8 @@ use super::*;
 
 /// Starts a program and kills its manager; gives the program's number.
 fn orphan(sandbox: &Sandbox) -> String {
-    let pid = zdctl(sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
-    let status = zdctl(sandbox, SLEEP).args(["status", "--json"]).output().stdout;
-    let object: serde_json::Value = serde_json::from_str(&status).expect("JSON");
-    let manager = object["manager_pid"].as_i64().and_then(|pid| i32::try_from(pid).ok()).expect("a number");
-    let manager = nix::unistd::Pid::from_raw(manager);
-    nix::sys::signal::kill(manager, nix::sys::signal::Signal::SIGKILL).expect("it lives");
-    eventually(SOON, || zdctl(sandbox, SLEEP).arg("status").output().status == 4);
-    pid.to_string()
+    zdctl(sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run();
+    sandbox.kill_manager()
 }
 
 fn lives(pid: &str) -> bool {
