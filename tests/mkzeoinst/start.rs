@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 
 use super::{first_run, install, mkzeoinst};
-use crate::sandbox::{SOON, Sandbox, eventually};
+use crate::sandbox::{SOON, Sandbox, eventually, eventually_some};
 
 /// Says that it started something, and that it is running.
 const WILLING: &str = r#"shift 2
@@ -32,7 +32,8 @@ struct Server {
 
 impl Server {
     fn at(address: &str) -> Self {
-        let listener = TcpListener::bind(address).unwrap();
+        // Programs that other tests are just starting hold a listener that was closed here until their exec.
+        let listener = eventually_some(SOON, || TcpListener::bind(address).ok());
         let done = Arc::new(AtomicBool::new(false));
         let told = Arc::clone(&done);
         let thread = thread::spawn(move || {
