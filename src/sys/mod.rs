@@ -6,6 +6,7 @@
 pub mod access;
 pub mod daemon;
 pub mod data_file;
+pub mod descriptors;
 pub mod entry;
 pub mod files;
 pub mod inherit;

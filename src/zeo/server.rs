@@ -1,6 +1,7 @@
 //! Accepting clients, and the end of all of them.
 
 use std::collections::{BTreeMap, HashMap};
+use std::io;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -22,6 +23,7 @@ use super::wire::{self, Reader, Writer};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::storage::Storage;
+use crate::sys::descriptors;
 
 /// Under this name the log has what happens to connections.
 const LOGGER: &str = "ZEO.asyncio.server";
@@ -69,6 +71,8 @@ pub fn run(
     log: &Arc<EventLog>,
     stop: &Stop,
 ) -> Result<(), Error> {
+    // A descriptor for each client. Where it cannot be, fewer clients are served, and the log says so then.
+    let _ = descriptors::raise_limit();
     let runtime = runtime()?;
     let mut all = BTreeMap::new();
     for (name, storage) in storages {
@@ -143,26 +147,38 @@ impl Server {
     }
 
     async fn accept_tcp(self: &Arc<Self>, socket: &TcpListener) {
+        let mut failing = false;
         loop {
-            match socket.accept().await {
-                Ok((stream, address)) => self.connect(address.to_string(), wire::tcp(stream)),
-                Err(error) => self.breathe(&error).await,
+            let accepted = socket.accept().await;
+            match self.told(accepted, &mut failing) {
+                Some((stream, address)) => self.connect(address.to_string(), wire::tcp(stream)),
+                None => sleep(BREATH).await,
             }
         }
     }
 
     async fn accept_unix(self: &Arc<Self>, socket: &UnixListener) {
+        let mut failing = false;
         loop {
-            match socket.accept().await {
-                Ok((stream, _)) => self.connect("local socket".to_owned(), wire::unix(stream)),
-                Err(error) => self.breathe(&error).await,
+            let accepted = socket.accept().await;
+            match self.told(accepted, &mut failing) {
+                Some((stream, _)) => self.connect("local socket".to_owned(), wire::unix(stream)),
+                None => sleep(BREATH).await,
             }
         }
     }
 
-    async fn breathe(&self, error: &std::io::Error) {
-        self.log.error(LOGGER, format_args!("cannot accept a client: {error}"));
-        sleep(BREATH).await;
+    /// A client, or a line about why there is none, once for a row of failures.
+    fn told<T>(&self, accepted: io::Result<T>, failing: &mut bool) -> Option<T> {
+        match &accepted {
+            Err(error) if !*failing => {
+                self.log.error(LOGGER, format_args!("cannot accept a client: {error}"));
+            }
+            Ok(_) if *failing => self.log.info(LOGGER, format_args!("clients are accepted again")),
+            _ => {}
+        }
+        *failing = accepted.is_err();
+        accepted.ok()
     }
 
     fn connect(self: &Arc<Self>, address: String, (reader, writer): (Reader, Arc<Writer>)) {

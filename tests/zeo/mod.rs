@@ -5,6 +5,7 @@ pub(crate) mod client;
 mod commits;
 mod hostile;
 mod life;
+mod many;
 mod orders;
 mod reads;
 mod server;
