@@ -59,6 +59,15 @@ impl Frames {
         self.end += count;
     }
 
+    /// Takes what there is room for, as if it had been read; gives the rest.
+    pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
+        let room = self.room();
+        let (now, rest) = bytes.split_at(room.len().min(bytes.len()));
+        room[..now.len()].copy_from_slice(now);
+        self.filled(now.len());
+        rest
+    }
+
     /// Takes the next whole message out, as a place in [`Frames::bytes`]; `None`: more must be read.
     ///
     /// # Errors
@@ -120,11 +129,7 @@ mod tests {
     fn feed(frames: &mut Frames, mut bytes: &[u8], limit: usize) -> Vec<Vec<u8>> {
         let mut found = Vec::new();
         while !bytes.is_empty() {
-            let room = frames.room();
-            let count = room.len().min(bytes.len());
-            room[..count].copy_from_slice(&bytes[..count]);
-            frames.filled(count);
-            bytes = &bytes[count..];
+            bytes = frames.feed(bytes);
             while let Some(place) = frames.next(limit).unwrap() {
                 found.push(frames.bytes(place).to_vec());
             }
@@ -158,12 +163,10 @@ mod tests {
     #[test]
     fn announced_length_is_refused_at_once_and_takes_no_memory() {
         let mut frames = Frames::default();
-        frames.room()[..4].copy_from_slice(&[0xff; 4]);
-        frames.filled(4);
+        frames.feed(&[0xff; 4]);
         assert_eq!(frames.next(256 << 20), Err(TooLong(u32::MAX)));
         let mut frames = Frames::default();
-        frames.room()[..4].copy_from_slice(&(200_u32 << 20).to_be_bytes());
-        frames.filled(4);
+        frames.feed(&(200_u32 << 20).to_be_bytes());
         assert_eq!(frames.next(256 << 20), Ok(None));
         assert!(frames.room().len() < 1 << 20);
     }

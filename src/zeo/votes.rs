@@ -18,7 +18,7 @@ use super::stats::count;
 use super::sync::{Mutex, lock};
 use crate::eventlog::Level;
 use crate::pickle::Value;
-use crate::storage::{Conflict, Error, Ticket, Tid, Transaction, Vote};
+use crate::storage::{Conflict, Error, Step, Ticket, Tid, Transaction, Vote};
 
 /// A client's transaction, shared by its session and whoever carries out its vote.
 pub type Slot = Mutex<Stage>;
@@ -60,6 +60,10 @@ pub struct Voted {
 const PATIENCE: u32 = 2;
 /// How long it keeps it: the resolution takes it a few messages.
 const RESOLUTION: Duration = Duration::from_secs(2);
+
+/// The largest vote that [`is_small`].
+const SMALL_STEPS: usize = 100;
+const SMALL_BYTES: usize = 256 << 10;
 
 /// Lines of the log about the length of the queue: more than so many are waiting.
 const LONG: usize = 3;
@@ -169,9 +173,9 @@ impl Served {
     fn carry_out(self: &Arc<Self>, ballot: Option<Ballot>) {
         let mut next = ballot;
         while let Some(mut ballot) = next {
-            // Records may have to be written that are larger than what the system takes without a wait.
-            let outcome =
-                blocking(|| catch_unwind(AssertUnwindSafe(|| self.storage.vote(&mut ballot.transaction))));
+            let small = is_small(&ballot.transaction);
+            let mut vote = || catch_unwind(AssertUnwindSafe(|| self.storage.vote(&mut ballot.transaction)));
+            let outcome = if small { vote() } else { blocking(vote) };
             let outcome = outcome.unwrap_or_else(|_| {
                 Err(Error::Transaction("the vote failed for an unknown reason".to_owned()))
             });
@@ -256,6 +260,16 @@ impl Served {
         let mode = if self.read_only { "RO" } else { "RW" };
         format!("{}:{mode}:{}", self.name, self.storage.traits().name)
     }
+}
+
+/// Whether a vote takes so little that the thread need not tell the others to do without it, which costs more.
+fn is_small(transaction: &Transaction) -> bool {
+    let length = |step: &Step| match step {
+        Step::Store { data, .. } | Step::Restore { data: Some(data), .. } => data.length(),
+        _ => 0,
+    };
+    let Ok(steps) = transaction.steps() else { return true };
+    steps.len() <= SMALL_STEPS && steps.iter().map(length).sum::<usize>() <= SMALL_BYTES
 }
 
 /// Conflicts, for the client to resolve (ZEO-PROTOCOL section 11).

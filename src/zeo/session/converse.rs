@@ -47,11 +47,7 @@ pub fn converse(storage: Arc<dyn Storage>, said: &[u8]) -> Vec<u8> {
     let mut session = Session::new(shared, peer.clone());
     let (mut frames, mut replies, mut rest) = (Frames::default(), Vec::new(), said);
     'said: while !rest.is_empty() {
-        let room = frames.room();
-        let count = room.len().min(rest.len());
-        room[..count].copy_from_slice(&rest[..count]);
-        frames.filled(count);
-        rest = &rest[count..];
+        rest = frames.feed(rest);
         loop {
             let limit = if session.registered() { limits.message } else { limits.first_message };
             let Ok(place) = frames.next(limit) else { break 'said };

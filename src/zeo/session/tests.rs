@@ -48,11 +48,7 @@ fn said(encoding: Encoding, messages: &[(Value, bool, &str, Vec<Value>)]) -> Vec
 fn heard(encoding: Encoding, mut bytes: &[u8]) -> Vec<Message> {
     let (mut frames, mut found) = (Frames::default(), Vec::new());
     while !bytes.is_empty() {
-        let room = frames.room();
-        let count = room.len().min(bytes.len());
-        room[..count].copy_from_slice(&bytes[..count]);
-        frames.filled(count);
-        bytes = &bytes[count..];
+        bytes = frames.feed(bytes);
         while let Some(place) = frames.next(usize::MAX).unwrap() {
             let value = match encoding {
                 Encoding::Pickle => pickle::decode(frames.bytes(place), &pickle::Policy::SERVER).unwrap(),
