@@ -84,6 +84,16 @@ impl Terminal {
         self.keys(&format!("{line}\r"));
     }
 
+    /// Waits until the line editor has given the terminal back: only then is ^C an interrupt.
+    pub(crate) fn is_given_back(&self) {
+        use nix::sys::termios::{LocalFlags, tcgetattr};
+        let given_back = || {
+            let modes = tcgetattr(&self.keyboard).expect("a terminal");
+            modes.local_flags.contains(LocalFlags::ICANON)
+        };
+        wait::eventually_some(SOON, || given_back().then_some(()));
+    }
+
     /// Sends the command a signal.
     pub(crate) fn signal(&self, signal: Signal) {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).expect("it has not been waited for");

@@ -335,6 +335,7 @@ fn socket_that_hangs_is_told_and_an_interrupt_does_not_wait_for_it() {
     shell.shows(&format!("program: sleep 1000\n{silent}zdctl> "));
     shell.line("status");
     shell.ends_with("zdctl> status\n");
+    shell.is_given_back();
     let begun = std::time::Instant::now();
     shell.keys("\x03");
     shell.ends_with("zdctl> status\n^C\nzdctl> ");
