@@ -69,7 +69,11 @@ impl Ledger {
         let line = format!("words {}\n", quote_list(words));
         let end = WORDS_AT + line.len() as u64;
         let file = self.lock.file();
-        let _ = file.write_all_at(line.as_bytes(), WORDS_AT).and_then(|()| file.set_len(end));
+        let written = file.write_all_at(line.as_bytes(), WORDS_AT);
+        // Left of longer words. A needless truncation can wait for the file system's journal.
+        if written.and_then(|()| file.metadata()).is_ok_and(|found| found.len() > end) {
+            let _ = file.set_len(end);
+        }
     }
 
     /// Where a program's process is to note itself.
