@@ -24,9 +24,9 @@ pub struct Meta {
 /// The revision that a change builds on. `None` is one that no revision can be (clients send such for new objects).
 pub type Serial = Option<Tid>;
 
-/// One step of a transaction; they are carried out in order, at the vote.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Operation {
+/// One step of a transaction; they are carried out in order, at the vote. Its data are what `Data` says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Operation<Data = Vec<u8>> {
     /// New data for an object.
     Store {
         /// The object.
@@ -34,7 +34,7 @@ pub enum Operation {
         /// What the data build on; not looked at for a new object.
         serial: Serial,
         /// The data.
-        data: Vec<u8>,
+        data: Data,
     },
     /// The transaction depends on this revision being current.
     CheckCurrent {
@@ -55,7 +55,7 @@ pub enum Operation {
         /// The object.
         oid: Oid,
         /// Its data; `None`: it does not exist from here on, or has the data of `previous`.
-        data: Option<Vec<u8>>,
+        data: Option<Data>,
         /// A transaction that may have the same data: a hint.
         previous: Option<Tid>,
     },
@@ -64,6 +64,27 @@ pub enum Operation {
         /// The transaction.
         tid: Tid,
     },
+}
+
+/// An [`Operation`] whose data are in the transaction's spool.
+pub type Step = Operation<Piece>;
+
+impl<Data> Operation<Data> {
+    /// The same with its data put elsewhere.
+    fn try_map<Other, E>(
+        self,
+        mut place: impl FnMut(Data) -> Result<Other, E>,
+    ) -> Result<Operation<Other>, E> {
+        Ok(match self {
+            Self::Store { oid, serial, data } => Operation::Store { oid, serial, data: place(data)? },
+            Self::Restore { oid, data, previous } => {
+                Operation::Restore { oid, data: data.map(place).transpose()?, previous }
+            }
+            Self::CheckCurrent { oid, serial } => Operation::CheckCurrent { oid, serial },
+            Self::Delete { oid, serial } => Operation::Delete { oid, serial },
+            Self::Undo { tid } => Operation::Undo { tid },
+        })
+    }
 }
 
 /// A store that does not build on the current revision.
@@ -90,48 +111,6 @@ pub struct Transaction {
     steps: Vec<Step>,
     spool: Spool,
     failure: Option<Error>,
-}
-
-/// An [`Operation`] whose data are in the transaction's spool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Step {
-    /// [`Operation::Store`].
-    Store {
-        /// The object.
-        oid: Oid,
-        /// What the data build on.
-        serial: Serial,
-        /// The data.
-        data: Piece,
-    },
-    /// [`Operation::CheckCurrent`].
-    CheckCurrent {
-        /// The object.
-        oid: Oid,
-        /// The revision.
-        serial: Serial,
-    },
-    /// [`Operation::Delete`].
-    Delete {
-        /// The object.
-        oid: Oid,
-        /// Its current revision.
-        serial: Serial,
-    },
-    /// [`Operation::Restore`].
-    Restore {
-        /// The object.
-        oid: Oid,
-        /// Its data.
-        data: Option<Piece>,
-        /// A transaction that may have the same data.
-        previous: Option<Tid>,
-    },
-    /// [`Operation::Undo`].
-    Undo {
-        /// The transaction.
-        tid: Tid,
-    },
 }
 
 impl Transaction {
@@ -164,18 +143,7 @@ impl Transaction {
         if let Some(failure) = &self.failure {
             return Err(failure.clone());
         }
-        Ok(match operation {
-            Operation::Store { oid, serial, data } => {
-                Step::Store { oid, serial, data: self.spool.append(data)? }
-            }
-            Operation::Restore { oid, data, previous } => {
-                let data = data.map(|data| self.spool.append(data)).transpose()?;
-                Step::Restore { oid, data, previous }
-            }
-            Operation::CheckCurrent { oid, serial } => Step::CheckCurrent { oid, serial },
-            Operation::Delete { oid, serial } => Step::Delete { oid, serial },
-            Operation::Undo { tid } => Step::Undo { tid },
-        })
+        operation.try_map(|data| self.spool.append(data))
     }
 
     /// Bytes of its records that are in memory.
@@ -202,18 +170,9 @@ impl Transaction {
     }
 
     fn operation(&self, step: Step) -> Result<Operation, Error> {
-        let whole = |piece: Piece| {
+        step.try_map(|piece| {
             let mut data = Vec::with_capacity(piece.length());
             self.read(piece, &mut data).map(|()| data)
-        };
-        Ok(match step {
-            Step::Store { oid, serial, data } => Operation::Store { oid, serial, data: whole(data)? },
-            Step::Restore { oid, data, previous } => {
-                Operation::Restore { oid, data: data.map(whole).transpose()?, previous }
-            }
-            Step::CheckCurrent { oid, serial } => Operation::CheckCurrent { oid, serial },
-            Step::Delete { oid, serial } => Operation::Delete { oid, serial },
-            Step::Undo { tid } => Operation::Undo { tid },
         })
     }
 
