@@ -6,8 +6,9 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use crate::sys::data_file::{self, Locked};
+use crate::sys::data_file;
 use crate::sys::files;
+use crate::sys::locked::Locked;
 
 /// An open data file. Reads come from any thread while one writes.
 pub trait Disk: Send + Sync {

@@ -8,11 +8,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, Flock, FlockArg, OFlag, fcntl, open};
+use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
 use nix::libc;
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{self, ForkResult, Pid};
+
+use super::locked::Locked;
 
 /// Flags for a file that is written to: opening never waits (for a FIFO's reader, say) and gives no terminal.
 pub const OPEN_WITHOUT_WAITING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
@@ -82,7 +84,7 @@ pub fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
 
 /// A file that one process at a time holds locked, for as long as that process lives (flock(2)).
 #[derive(Debug)]
-pub struct Lock(Flock<File>);
+pub struct Lock(Locked);
 
 impl Lock {
     /// Takes the lock at `path`, made when missing (mode 0600, no symbolic link followed); `None`: somebody holds it.
@@ -99,11 +101,7 @@ impl Lock {
                 .mode(0o600)
                 .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
                 .open(path)?;
-            let lock = match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-                Ok(lock) => lock,
-                Err((_, Errno::EWOULDBLOCK)) => return Ok(None),
-                Err((_, error)) => return Err(error.into()),
-            };
+            let Some(lock) = Locked::new(file)? else { return Ok(None) };
             // A holder that ends removes the file; whoever opened it before that has locked a file without a name.
             let lock = Self(lock);
             if lock.has_name(path) {
@@ -117,14 +115,13 @@ impl Lock {
     /// # Errors
     /// Somebody else holds it.
     pub fn resume(descriptor: OwnedFd) -> io::Result<Self> {
-        let lock = Flock::lock(File::from(descriptor), FlockArg::LockExclusiveNonblock);
-        lock.map(Self).map_err(|(_, error)| error.into())
+        Locked::new(File::from(descriptor))?.map(Self).ok_or_else(|| Errno::EWOULDBLOCK.into())
     }
 
     /// Whether `path` still names the locked file.
     #[must_use]
     pub fn has_name(&self, path: &Path) -> bool {
-        match (std::fs::symlink_metadata(path), self.0.metadata()) {
+        match (std::fs::symlink_metadata(path), self.file().metadata()) {
             (Ok(named), Ok(held)) => named.ino() == held.ino() && named.dev() == held.dev(),
             _ => false,
         }
@@ -133,7 +130,7 @@ impl Lock {
     /// The locked file.
     #[must_use]
     pub fn file(&self) -> &File {
-        &self.0
+        self.0.file()
     }
 }
 

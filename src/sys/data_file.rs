@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, Flock, FlockArg, OFlag, fallocate};
+use nix::fcntl::{FallocateFlags, OFlag, fallocate};
 use nix::sys::uio::preadv;
 
 /// Reads from `offset` on into `head`, then into `tail`, with one call (preadv(2)); how many bytes it were. Fewer than
@@ -73,30 +73,6 @@ fn named_for_a_moment(directory: &Path) -> io::Result<File> {
     Ok(file)
 }
 
-/// A file that this process has locked against others (flock(2)) for as long as the value lives.
-#[derive(Debug)]
-pub struct Locked(Flock<File>);
-
-impl Locked {
-    /// Locks a file if that is possible at once; `None` when another open file description has the lock.
-    ///
-    /// # Errors
-    /// Those of flock(2): a file system that knows no locks.
-    pub fn new(file: File) -> io::Result<Option<Self>> {
-        match Flock::lock(file, FlockArg::LockExclusiveNonblock) {
-            Ok(lock) => Ok(Some(Self(lock))),
-            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
-            Err((_, error)) => Err(error.into()),
-        }
-    }
-
-    /// The file.
-    #[must_use]
-    pub fn file(&self) -> &File {
-        &self.0
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::unix::fs::{FileExt, MetadataExt};
@@ -139,17 +115,5 @@ mod tests {
             assert_eq!(file.metadata().unwrap().len(), 1);
         }
         assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
-    }
-
-    #[test]
-    fn locked_file_is_locked_for_others_until_dropped() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("lock");
-        let open = || OpenOptions::new().append(true).create(true).open(&path).unwrap();
-        let held = Locked::new(open()).unwrap().unwrap();
-        assert_eq!(held.file().metadata().unwrap().len(), 0);
-        assert!(Locked::new(open()).unwrap().is_none());
-        drop(held);
-        assert!(Locked::new(open()).unwrap().is_some());
     }
 }

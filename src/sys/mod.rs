@@ -13,6 +13,7 @@ pub mod inherit;
 pub mod interrupt;
 pub mod kin;
 pub mod local_time;
+pub mod locked;
 pub mod log_file;
 pub mod memory;
 pub mod notify;
