@@ -13,6 +13,9 @@ mod service;
 mod table;
 mod wait;
 
+#[path = "../table/number.rs"]
+mod number;
+
 use std::io;
 use std::process::{Command, ExitCode};
 

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use crate::contender::Contender;
+use crate::number::{median, number};
 
 /// What a figure is held against.
 #[derive(Debug, Clone, Copy)]
@@ -75,22 +76,4 @@ pub fn render(rows: &[Row]) -> String {
     head.push_str(&"---:|".repeat(Contender::ALL.len() + 2));
     head.push_str("---|---|\n");
     rows.iter().fold(head, |table, row| table + &row.line() + "\n")
-}
-
-/// Three significant digits.
-fn number(value: Option<f64>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(value) if value >= 100.0 => format!("{value:.0}"),
-        Some(value) if value >= 10.0 => format!("{value:.1}"),
-        Some(value) if value >= 1.0 || value == 0.0 => format!("{value:.2}"),
-        Some(value) => format!("{value:.3}"),
-    }
-}
-
-fn median(samples: &[f64]) -> Option<f64> {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
-    Some(f64::midpoint(*low, *high))
 }

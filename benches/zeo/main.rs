@@ -12,6 +12,8 @@ mod server;
 mod start;
 mod table;
 
+#[path = "../table/number.rs"]
+mod number;
 #[path = "../../tests/peers.rs"]
 mod peers;
 

@@ -1,5 +1,7 @@
 //! The figures as one Markdown table.
 
+use crate::number::{median, number};
+
 /// What a figure is held against.
 #[derive(Debug, Clone, Copy)]
 pub enum Target {
@@ -60,22 +62,4 @@ impl Row {
 pub fn render(rows: &[Row]) -> String {
     let head = "| figure | ours | Python | ratio | target | met |\n|---|---:|---:|---:|---|---|\n";
     rows.iter().fold(head.to_owned(), |table, row| table + &row.line())
-}
-
-/// Three significant digits.
-fn number(value: Option<f64>) -> String {
-    match value {
-        None => "-".to_owned(),
-        Some(value) if value >= 100.0 => format!("{value:.0}"),
-        Some(value) if value >= 10.0 => format!("{value:.1}"),
-        Some(value) if value >= 1.0 => format!("{value:.2}"),
-        Some(value) => format!("{value:.3}"),
-    }
-}
-
-fn median(samples: &[f64]) -> Option<f64> {
-    let mut sorted = samples.to_vec();
-    sorted.sort_by(f64::total_cmp);
-    let (low, high) = (sorted.get(sorted.len().checked_sub(1)? / 2)?, sorted.get(sorted.len() / 2)?);
-    Some(f64::midpoint(*low, *high))
 }
