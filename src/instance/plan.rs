@@ -204,7 +204,7 @@ mod tests {
     use super::*;
 
     fn draw(request: &Request) -> Result<Plan, Error> {
-        super::draw(request, &Templates::embedded().unwrap(), &Policy::default())
+        super::draw(request, &Templates::with(None, &[]).unwrap(), &Policy::default())
     }
 
     fn request(home: &Path) -> Request {

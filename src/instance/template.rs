@@ -4,7 +4,7 @@
 //! `zconfig_directory`, or `word | zconfig` for a word of the `program` key; `systemd`, `systemd_program`,
 //! `systemd_directory`; `logrotate`. A variable that is not known is an error.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Component, Path};
 
 use include_dir::{Dir, include_dir};
@@ -38,11 +38,12 @@ pub struct Templates {
 }
 
 impl Templates {
-    /// Those that are part of the program, and over and besides them those of a site's directory.
+    /// Those that are part of the program, and over and besides them those of a site's directory; ready to be rendered are
+    /// those of an instance with these extras.
     ///
     /// # Errors
     /// [`Error::Template`], a fault of the templates; [`Error::System`] where the directory cannot be read.
-    pub fn with(directory: Option<&Path>) -> Result<Self, Error> {
+    pub fn with(directory: Option<&Path>, extras: &[String]) -> Result<Self, Error> {
         let mut manifest = Manifest::read(manifest::NAME, embedded(manifest::NAME)?)?;
         let mut texts = BTreeMap::new();
         for entry in &manifest.files {
@@ -52,18 +53,16 @@ impl Templates {
             site::add(directory, &mut manifest, &mut texts)?;
         }
         let mut engine = engine();
-        // All at once: one may include or extend another.
-        engine.add_raw_templates(texts.iter()).map_err(|error| fault("(all)", &error))?;
+        // All at once: one of a site's may include or extend another. Ours do not, and those that nobody asks for would
+        // take longer to parse than the others.
+        let needed: BTreeSet<&str> = match directory {
+            Some(_) => texts.keys().map(String::as_str).collect(),
+            None => manifest.of(extras).map(manifest::Entry::template).collect(),
+        };
+        let needed = texts.iter().filter(|(name, _)| needed.contains(name.as_str()));
+        engine.add_raw_templates(needed).map_err(|error| fault("(all)", &error))?;
         let variables = manifest.variables.iter().map(manifest::Declared::variable).collect();
         Ok(Self { engine, texts, manifest, variables })
-    }
-
-    /// Those that are part of the program alone.
-    ///
-    /// # Errors
-    /// As [`Templates::with`].
-    pub fn embedded() -> Result<Self, Error> {
-        Self::with(None)
     }
 
     /// The text of a template.
@@ -186,7 +185,6 @@ fn fault(name: &str, error: &tera::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeSet;
     use std::ffi::OsStr;
 
     use super::super::address::Address;
@@ -210,8 +208,12 @@ mod tests {
         }
     }
 
+    fn built_in(extras: &[String]) -> Templates {
+        Templates::with(None, extras).unwrap()
+    }
+
     fn file(home: &str, name: &str) -> String {
-        let files = Templates::embedded().unwrap().render(&request(home)).unwrap();
+        let files = built_in(&[]).render(&request(home)).unwrap();
         files.into_iter().find(|file| file.name == name).unwrap().contents
     }
 
@@ -232,7 +234,8 @@ mod tests {
 
     #[test]
     fn every_embedded_template_makes_a_file_and_every_file_has_one() {
-        let templates = Templates::embedded().unwrap();
+        let extras = built_in(&[]).manifest.extras().into_iter().map(str::to_owned).collect::<Vec<_>>();
+        let templates = built_in(&extras);
         let mut names = BTreeSet::new();
         collect(&TEMPLATES, &mut names);
         let listed = templates.manifest.files.iter().map(manifest::Entry::template).chain([manifest::NAME]);
@@ -240,7 +243,7 @@ mod tests {
         let mut everything = request("/srv/zeo");
         // systemd cannot start a program with a quote in its name.
         everything.programs.zdctl = "/opt/zeo bin/zdctl".to_owned();
-        everything.with = templates.manifest.extras().into_iter().map(str::to_owned).collect();
+        everything.with = extras;
         assert_eq!(templates.render(&everything).unwrap().len(), templates.manifest.files.len());
         let plain = templates.render(&request("/srv/zeo")).unwrap();
         let plain: Vec<_> = plain.iter().map(|file| (file.name.as_str(), file.mode)).collect();
@@ -249,7 +252,7 @@ mod tests {
 
     #[test]
     fn every_file_is_known_again_by_its_second_line() {
-        for file in Templates::embedded().unwrap().render(&request("/srv/zeo")).unwrap() {
+        for file in built_in(&[]).render(&request("/srv/zeo")).unwrap() {
             let stamped = crate::instance::stamp::Stamped::read(file.contents.as_bytes());
             assert!(stamped.is_pristine(), "{}", file.name);
             assert!(
@@ -262,7 +265,7 @@ mod tests {
 
     #[test]
     fn variable_that_is_not_known_is_an_error_that_names_the_place() {
-        let mut templates = Templates::embedded().unwrap();
+        let mut templates = built_in(&[]);
         templates.engine.add_raw_template("etc/zeo.conf", "a\n  {{ hoem }}").unwrap();
         let message = templates.render(&request("/srv/zeo")).unwrap_err().to_string();
         assert!(message.starts_with("template etc/zeo.conf:2:6: ") && message.contains("hoem"), "{message}");
@@ -273,7 +276,7 @@ mod tests {
     fn extra_that_does_not_exist_is_refused() {
         let mut other = request("/srv/zeo");
         other.with = vec!["nothing".to_owned()];
-        let error = Templates::embedded().unwrap().render(&other).unwrap_err();
+        let error = built_in(&[]).render(&other).unwrap_err();
         assert!(error.is_usage());
         assert!(error.to_string().starts_with("there is no 'nothing' to add"), "{error}");
     }

@@ -119,7 +119,7 @@ fn usual(sandbox: &Sandbox, home: &str, set: &[(&str, &str)], address: &str) -> 
         record: None,
         with: vec!["systemd".to_owned()],
     };
-    let files = Templates::embedded().unwrap().render(&request).unwrap();
+    let files = Templates::with(None, &request.with).unwrap().render(&request).unwrap();
     let file = files.into_iter().find(|file| file.name.starts_with("etc/systemd/")).unwrap();
     sandbox.write(Path::new(&file.name).file_name().unwrap(), file.contents)
 }

@@ -132,7 +132,7 @@ fn wanted(home: Home, arguments: &Arguments, current: &Path) -> Result<(Request,
     let mut settings = known.over(&site);
     let address = address(arguments, &mut settings, &home)?;
     let programs = programs(arguments, &mut settings, &home, current)?;
-    let templates = Templates::with(settings.templates.as_deref())?;
+    let templates = Templates::with(settings.templates.as_deref(), &settings.with)?;
     let request = Request {
         home,
         address,
@@ -197,7 +197,7 @@ fn programs(
 fn show(arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
     let current = current_directory()?;
     let settings = arguments.settings(&current)?.over(&site_defaults(arguments, &current)?);
-    let templates = Templates::with(settings.templates.as_deref())?;
+    let templates = Templates::with(settings.templates.as_deref(), &settings.with)?;
     if arguments.values.list_variables {
         output.line(variables::table(templates.variables()).trim_end());
     }
