@@ -16,38 +16,60 @@ pub struct LoadBefore<'a> {
     before: Tid,
 }
 
-/// `8 bytes` of the pickle's `SHORT_BINBYTES`, and of msgpack's bin 8.
-const PICKLED_EIGHT: [u8; 2] = [b'C', 8];
-const PACKED_EIGHT: [u8; 2] = [0xc4, 8];
-
-/// What stands between the id and the arguments, before and behind the whole message.
-const PICKLED: Form = Form {
-    begin: b"\x80\x03(",
-    middle: b"\x89X\x0a\0\0\0loadBefore",
-    eight: PICKLED_EIGHT,
-    pair_end: b"\x86",
-    pair_begin: b"",
-    end: b"t.",
-};
-const PACKED: Form = Form {
-    begin: b"\x94",
-    middle: b"\xc2\xaaloadBefore",
-    eight: PACKED_EIGHT,
-    pair_end: b"",
-    pair_begin: b"\x92",
-    end: b"",
-};
-
+/// How either encoding spells the call and its reply.
 struct Form {
     begin: &'static [u8],
-    middle: &'static [u8],
+    /// Between the id and the arguments of the call.
+    call: &'static [u8],
+    /// Between the id and the result of the reply.
+    reply: &'static [u8],
+    /// Before eight bytes: the pickle's `SHORT_BINBYTES`, msgpack's bin 8.
     eight: [u8; 2],
     pair_begin: &'static [u8],
     pair_end: &'static [u8],
+    /// The begin of the result, up to its data; the last four bytes are for their length.
+    data: &'static [u8],
+    length: fn(u32) -> [u8; 4],
+    none: u8,
+    triple_end: &'static [u8],
     end: &'static [u8],
 }
 
+static PICKLED: Form = Form {
+    begin: b"\x80\x03(",
+    call: b"\x89X\x0a\0\0\0loadBefore",
+    reply: b"K\0X\x06\0\0\0.reply",
+    eight: [b'C', 8],
+    pair_begin: b"",
+    pair_end: b"\x86",
+    data: b"B\0\0\0\0",
+    length: u32::to_le_bytes,
+    none: b'N',
+    triple_end: b"\x87",
+    end: b"t.",
+};
+static PACKED: Form = Form {
+    begin: b"\x94",
+    call: b"\xc2\xaaloadBefore",
+    reply: b"\0\xa6.reply",
+    eight: [0xc4, 8],
+    pair_begin: b"\x92",
+    pair_end: b"",
+    data: b"\x93\xc6\0\0\0\0",
+    length: u32::to_be_bytes,
+    none: 0xc0,
+    triple_end: b"",
+    end: b"",
+};
+
 impl Form {
+    fn of(encoding: Encoding) -> &'static Self {
+        match encoding {
+            Encoding::Pickle => &PICKLED,
+            Encoding::Msgpack => &PACKED,
+        }
+    }
+
     /// A pair of object and transaction at the beginning, and what follows.
     fn pair<'a>(&self, bytes: &'a [u8]) -> Option<([u8; 8], [u8; 8], &'a [u8])> {
         let rest = bytes.strip_prefix(self.pair_begin)?;
@@ -59,10 +81,7 @@ impl Form {
 
 /// Recognises a message.
 pub fn recognise(encoding: Encoding, frame: &[u8]) -> Option<LoadBefore<'_>> {
-    let form = match encoding {
-        Encoding::Pickle => PICKLED,
-        Encoding::Msgpack => PACKED,
-    };
+    let form = Form::of(encoding);
     let body = frame.strip_prefix(form.begin)?;
     let length = match encoding {
         Encoding::Pickle => match body.first()? {
@@ -81,7 +100,7 @@ pub fn recognise(encoding: Encoding, frame: &[u8]) -> Option<LoadBefore<'_>> {
         },
     };
     let (id, rest) = body.split_at_checked(length)?;
-    let (oid, before, rest) = form.pair(rest.strip_prefix(form.middle)?)?;
+    let (oid, before, rest) = form.pair(rest.strip_prefix(form.call)?)?;
     let call = LoadBefore { id, oid: Oid::from_bytes(oid), before: Tid::from_bytes(before) };
     (rest == form.end).then_some(call)
 }
@@ -94,11 +113,7 @@ impl LoadBefore<'_> {
     pub fn answer(&self, encoding: Encoding, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
         let begin = out.len();
         out.extend_from_slice(&[0; frame::HEADER]);
-        let loaded = match encoding {
-            Encoding::Pickle => self.pickle(storage, out),
-            Encoding::Msgpack => self.pack(storage, out),
-        };
-        let whole = loaded.and_then(|()| {
+        let whole = self.reply(Form::of(encoding), storage, out).and_then(|()| {
             let too_long =
                 || Error::Transaction(format!("the data of object {} do not fit a message", self.oid));
             frame::close(out, begin).ok_or_else(too_long)
@@ -128,47 +143,26 @@ impl LoadBefore<'_> {
         decoded.unwrap_or(Value::None)
     }
 
-    fn pickle(&self, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
-        out.extend_from_slice(PICKLED.begin);
+    fn reply(&self, form: &Form, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
+        out.extend_from_slice(form.begin);
         out.extend_from_slice(self.id);
-        out.extend_from_slice(b"K\0X\x06\0\0\0.reply");
+        out.extend_from_slice(form.reply);
         let result = out.len();
-        out.extend_from_slice(b"B\0\0\0\0");
+        out.extend_from_slice(form.data);
         let data = out.len();
         if let Some(Revision { start, end }) = storage.load_before(self.oid, self.before, out)? {
-            put_length(out, data, u32::to_le_bytes);
-            put_eight(out, PICKLED_EIGHT, start);
+            put_length(out, data, form.length);
+            put_eight(out, form.eight, start);
             match end {
-                Some(end) => put_eight(out, PICKLED_EIGHT, end),
-                None => out.push(b'N'),
+                Some(end) => put_eight(out, form.eight, end),
+                None => out.push(form.none),
             }
-            out.push(0x87);
+            out.extend_from_slice(form.triple_end);
         } else {
             out.truncate(result);
-            out.push(b'N');
+            out.push(form.none);
         }
-        out.extend_from_slice(PICKLED.end);
-        Ok(())
-    }
-
-    fn pack(&self, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
-        out.extend_from_slice(PACKED.begin);
-        out.extend_from_slice(self.id);
-        out.extend_from_slice(b"\0\xa6.reply");
-        let result = out.len();
-        out.extend_from_slice(b"\x93\xc6\0\0\0\0");
-        let data = out.len();
-        if let Some(Revision { start, end }) = storage.load_before(self.oid, self.before, out)? {
-            put_length(out, data, u32::to_be_bytes);
-            put_eight(out, PACKED_EIGHT, start);
-            match end {
-                Some(end) => put_eight(out, PACKED_EIGHT, end),
-                None => out.push(0xc0),
-            }
-        } else {
-            out.truncate(result);
-            out.push(0xc0);
-        }
+        out.extend_from_slice(form.end);
         Ok(())
     }
 }
