@@ -1,11 +1,15 @@
-//! Where the server listens: `[HOST:]PORT`.
+//! Where the server listens: `[HOST:]PORT`, or the path of a Unix socket.
 
 use std::ffi::OsStr;
 use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
+use std::path::Path;
 
+use super::Error;
+use super::home::Home;
 use super::quote::shown;
-use crate::zconfig::{self, Family};
+use crate::sys::unix_stream::LONGEST;
+use crate::zconfig::{self, Family, is_space};
 
 /// The port where none is named: the founding document's.
 pub const DEFAULT_PORT: u16 = 9999;
@@ -13,13 +17,18 @@ pub const DEFAULT_PORT: u16 = 9999;
 /// The first port that needs no privilege.
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// A TCP address in the form that configuration files take.
+/// An address in the form that configuration files take.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
-    /// The interface.
-    pub host: Host,
-    /// The port, never 0.
-    pub port: u16,
+pub enum Address {
+    /// A TCP port.
+    Tcp {
+        /// The interface.
+        host: Host,
+        /// The port, never 0.
+        port: u16,
+    },
+    /// A Unix socket, by its path; one that is not absolute starts at the home.
+    Unix(String),
 }
 
 /// The interface that a server listens on.
@@ -53,17 +62,32 @@ pub enum Fault {
         /// What is wrong.
         why: &'static str,
     },
+    /// The path cannot be that of a Unix socket.
+    #[error("bad socket {}: {why}", shown(path))]
+    Socket {
+        /// The path.
+        path: String,
+        /// What is wrong.
+        why: &'static str,
+    },
 }
 
 impl Default for Address {
     fn default() -> Self {
-        Self { host: Host::Any, port: DEFAULT_PORT }
+        Self::Tcp { host: Host::Any, port: DEFAULT_PORT }
     }
 }
 
 impl Address {
-    /// Reads `PORT`, `HOST:PORT` or `[IPV6]:PORT`. Ports below 1024 are for `root` only.
-    pub fn parse(text: &OsStr, root: bool) -> Result<Self, Fault> {
+    /// Reads `PORT`, `HOST:PORT`, `[IPV6]:PORT`, or with a slash in it the path of a Unix socket, which is made absolute
+    /// from the home. Ports below 1024 are for `root` only.
+    ///
+    /// # Errors
+    /// [`Fault`] says what is wrong.
+    pub fn parse(text: &OsStr, root: bool, home: &Home) -> Result<Self, Fault> {
+        if text.as_encoded_bytes().contains(&b'/') {
+            return socket(text, home).map(Self::Unix);
+        }
         let text = text.to_string_lossy();
         if text.starts_with('[') && text.ends_with(']') {
             return Err(Fault::Host { host: text.into_owned(), why: "no port follows, as in [::1]:9999" });
@@ -72,43 +96,47 @@ impl Address {
             None => (Host::Any, text.as_ref()),
             Some((host, port)) => (Host::parse(host)?, port),
         };
-        Ok(Self { host, port: parse_port(port, root)? })
+        Ok(Self::Tcp { host, port: parse_port(port, root)? })
     }
 
-    /// What a configuration file says; `None` for a local socket, and where the port is left to the system.
+    /// What a configuration file says; `None` where the port is left to the system.
     pub(super) fn configured(address: &zconfig::Address) -> Option<Self> {
         let name = address.host.clone();
         let host = match address.family {
             _ if name.is_empty() => Host::Any,
-            Family::Unix => return None,
+            Family::Unix => return Some(Self::Unix(name)),
             Family::Inet6 => Host::V6(name),
             Family::Inet | Family::Unsaid => Host::Name(name),
         };
-        Some(Self { host, port: address.port? })
+        Some(Self::Tcp { host, port: address.port? })
     }
 
-    /// Whether the port is one of those that only root can listen on.
+    /// The port, if it is one of those that only root can listen on.
     #[must_use]
-    pub fn is_privileged(&self) -> bool {
-        self.port < FIRST_FREE_PORT
+    pub fn privileged_port(&self) -> Option<u16> {
+        match self {
+            Self::Tcp { port, .. } => Some(*port).filter(|port| *port < FIRST_FREE_PORT),
+            Self::Unix(_) => None,
+        }
     }
 
     /// The address as a message names it: a lone number would not say that it is a port.
     #[must_use]
     pub fn spoken(&self) -> String {
-        match self.host {
-            Host::Any => format!("port {}", self.port),
-            Host::Name(_) | Host::V6(_) => self.to_string(),
+        match self {
+            Self::Tcp { host: Host::Any, port } => format!("port {port}"),
+            Self::Tcp { .. } | Self::Unix(_) => self.to_string(),
         }
     }
 }
 
 impl fmt::Display for Address {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.host {
-            Host::Any => write!(f, "{}", self.port),
-            Host::Name(name) => write!(f, "{name}:{}", self.port),
-            Host::V6(address) => write!(f, "[{address}]:{}", self.port),
+        match self {
+            Self::Tcp { host: Host::Any, port } => write!(f, "{port}"),
+            Self::Tcp { host: Host::Name(name), port } => write!(f, "{name}:{port}"),
+            Self::Tcp { host: Host::V6(address), port } => write!(f, "[{address}]:{port}"),
+            Self::Unix(path) => f.write_str(path),
         }
     }
 }
@@ -163,6 +191,26 @@ fn is_host_name(text: &str) -> bool {
     text.len() <= 253 && text.strip_suffix('.').unwrap_or(text).split('.').all(is_label)
 }
 
+/// The path of a Unix socket as a configuration file can hold it.
+fn socket(typed: &OsStr, home: &Home) -> Result<String, Fault> {
+    let refused = |why| Err(Fault::Socket { path: typed.to_string_lossy().into_owned(), why });
+    // A home is a path that a configuration file can hold, too.
+    let path = match Home::new(Path::new(typed), home.path()) {
+        Ok(path) => path.path().to_string_lossy().into_owned(),
+        Err(Error::Inexpressible { why, .. } | Error::InTheWay { why, .. }) => return refused(why),
+        Err(_) => return refused("'..' in it leads nowhere"),
+    };
+    let is_directory = typed.as_encoded_bytes().ends_with(b"/") || Path::new(&path).is_dir();
+    match path {
+        path if path.ends_with(is_space) => refused("a configuration file drops white space at the end"),
+        path if path.len() > LONGEST => {
+            refused("it has more than the 107 bytes that a Unix socket's may have")
+        }
+        _ if is_directory => refused("it is a directory"),
+        path => Ok(path),
+    }
+}
+
 fn parse_port(text: &str, root: bool) -> Result<u16, Fault> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
         return Err(Fault::PortNotNumber(text.to_owned()));
@@ -178,8 +226,12 @@ fn parse_port(text: &str, root: bool) -> Result<u16, Fault> {
 mod tests {
     use super::*;
 
+    fn home() -> Home {
+        Home::new(Path::new("/nowhere/zeo"), Path::new("/")).unwrap()
+    }
+
     fn parse(text: &str) -> Result<String, String> {
-        Address::parse(OsStr::new(text), false).map(|a| a.to_string()).map_err(|e| e.to_string())
+        Address::parse(OsStr::new(text), false, &home()).map(|a| a.to_string()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -195,6 +247,9 @@ mod tests {
             ("[::1]:8100", "[::1]:8100"),
             ("[::ffff:10.0.0.1]:8100", "[::ffff:10.0.0.1]:8100"),
             ("[fe80::1%eth0]:8100", "[fe80::1%eth0]:8100"),
+            ("/run/zeo.sock", "/run/zeo.sock"),
+            ("var/zeo sock:1", "/nowhere/zeo/var/zeo sock:1"),
+            ("../run//./zeo.sock", "/nowhere/run/zeo.sock"),
         ] {
             assert_eq!(parse(text).as_deref(), Ok(written), "{text}");
         }
@@ -218,7 +273,6 @@ mod tests {
             ("1023", "bad port 1023: only root can listen on a port below 1024"),
             (":9999", "bad host '': empty; for every interface give the port alone"),
             ("a b:9999", "bad host 'a b': not a host name"),
-            ("a/b:9999", "bad host 'a/b': not a host name"),
             ("$x:9999", "bad host '$x': not a host name"),
             ("a..b:9999", "bad host 'a..b': not a host name"),
             ("-a:9999", "bad host '-a': not a host name"),
@@ -237,6 +291,22 @@ mod tests {
     }
 
     #[test]
+    fn bad_sockets_are_refused_with_the_reason() {
+        let long = format!("/{}", "s".repeat(107));
+        let sockets = [
+            ("/", "it is a directory"),
+            ("var/", "it is a directory"),
+            ("/a\nb", "a configuration file cannot hold a line break in a name"),
+            ("/a ", "a configuration file drops white space at the end"),
+            (&long, "it has more than the 107 bytes that a Unix socket's may have"),
+        ];
+        for (text, why) in sockets {
+            assert_eq!(parse(text), Err(format!("bad socket {}: {why}", shown(text))), "{text}");
+        }
+        assert_eq!(parse(&long[..107]).as_deref(), Ok(&long[..107]));
+    }
+
+    #[test]
     fn host_alone_needs_no_brackets() {
         let named = |text| Host::named(text).map_err(|fault| fault.to_string());
         assert_eq!(named("::1"), Ok(Host::V6("::1".to_owned())));
@@ -247,8 +317,9 @@ mod tests {
 
     #[test]
     fn root_may_have_a_privileged_port() {
-        let address = Address::parse(OsStr::new("80"), true).unwrap();
-        assert_eq!((address.to_string().as_str(), address.is_privileged()), ("80", true));
-        assert_eq!(Address::parse(OsStr::new("0"), true), Err(Fault::PortOutOfRange("0".to_owned())));
+        let parse = |text| Address::parse(OsStr::new(text), true, &home());
+        let address = parse("80").unwrap();
+        assert_eq!((address.to_string().as_str(), address.privileged_port()), ("80", Some(80)));
+        assert_eq!(parse("0"), Err(Fault::PortOutOfRange("0".to_owned())));
     }
 }

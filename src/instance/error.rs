@@ -93,6 +93,9 @@ pub enum Error {
     /// The address and an option name different interfaces.
     #[error("the address has a host, and --host names another")]
     TwoHosts,
+    /// An option names an interface where no address has a port.
+    #[error("--host is for a port, and the address is a path")]
+    NoPort,
     /// An extra was asked for that the templates do not have.
     #[error("there is no {} to add; there is: {known}", shown(name))]
     NoExtra {
@@ -136,6 +139,7 @@ impl Error {
             | Self::Inexpressible { .. }
             | Self::Settings { .. }
             | Self::TwoHosts
+            | Self::NoPort
             | Self::NoTemplate { .. }
             | Self::Variable { .. }
             | Self::NoExtra { .. }

@@ -11,21 +11,29 @@ use super::home::Home;
 use super::quote::program_word;
 use crate::config::{schema, split_words};
 use crate::sys::files::{can_execute, open_to_read};
-use crate::zconfig::{self, Limits, Value, World};
+use crate::zconfig::{self, Entry, Limits, Tree, Value, World};
 
 /// Configuration files are shorter.
 const LONGEST: u64 = 1 << 20;
 
-/// The address in the server's configuration; `None` where there is none, or none that is a TCP port.
+/// The addresses in the server's configuration, but for those whose port is left to the system.
 #[must_use]
-pub fn address(home: &Home) -> Option<Address> {
+pub fn addresses(home: &Home) -> Vec<Address> {
     let path = home.join("etc/zeo.conf");
     // What else is wrong with the file is for those who use it.
-    let (tree, _) = zconfig::survey(&schema::ZEO, &path, &[], &[], &World::process(), Limits::default());
-    match tree.root()?.section("zeo")?.value("address") {
-        Some(Value::Address(configured)) => Address::configured(configured),
+    let (tree, _) = zconfig::survey(&schema::SERVER, &path, &[], &[], &World::process(), Limits::default());
+    configured(&tree).into_iter().flatten().collect()
+}
+
+/// The addresses that a configuration has; `None` for one whose port is left to the system.
+pub(super) fn configured(tree: &Tree) -> Vec<Option<Address>> {
+    let zeo = tree.root().and_then(|root| root.section("zeo"));
+    let entries = zeo.map(|zeo| zeo.values("address")).unwrap_or_default();
+    let address = |entry: &Entry| match &entry.value {
+        Value::Address(configured) => Address::configured(configured),
         _ => None,
-    }
+    };
+    entries.iter().map(address).collect()
 }
 
 /// The server that the instance runs, where somebody chose it: one that lies beside the controller was found there, and
@@ -81,17 +89,28 @@ pub fn origins(request: &Request) -> Vec<Request> {
     let manager = text(&request.home.join("etc/zeoctl.conf"));
     let script = text(&request.home.join("bin/zeoctl"));
     let home = home(&request.home);
-    let addresses = address(&request.home).into_iter().chain([Address::default()]);
+    let addresses = made_with(&addresses(&request.home));
     let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
 
     let mut origins = vec![request.clone()];
     vary(&mut origins, home, |origin, home| origin.home = home);
-    vary(&mut origins, addresses, |origin, address| origin.address = address);
+    vary(&mut origins, addresses, |origin, addresses| origin.addresses = addresses);
     vary(&mut origins, program(&manager), |origin, server| origin.programs.server = server);
     vary(&mut origins, value(&manager, "zdrun"), |origin, zdrun| origin.programs.zdrun = zdrun);
     vary(&mut origins, zdctl(&script), |origin, zdctl| origin.programs.zdctl = zdctl);
     vary(&mut origins, sets, |origin, set| origin.set = set);
     origins
+}
+
+/// What the addresses may have been when the files were made: a person may have added some, or changed the only one.
+fn made_with(present: &[Address]) -> Vec<Vec<Address>> {
+    /// Each is tried with all other guesses.
+    const MOST: usize = 4;
+    let beginnings = (1..=present.len().min(MOST)).map(|count| present.iter().take(count).cloned().collect());
+    beginnings
+        .chain([present.to_vec(), vec![Address::default()]])
+        .filter(|some: &Vec<_>| !some.is_empty())
+        .collect()
 }
 
 /// Adds each of the requests with each of these values.

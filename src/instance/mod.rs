@@ -12,6 +12,7 @@
 //! the keys in the files mean to the programs that read them.
 
 pub mod address;
+pub mod addresses;
 pub mod apply;
 pub mod diff;
 mod error;
@@ -48,8 +49,8 @@ use home::Home;
 pub struct Request {
     /// Where it lies.
     pub home: Home,
-    /// Where its server listens.
-    pub address: Address,
+    /// Where its server listens: at least one.
+    pub addresses: Vec<Address>,
     /// What its files refer to.
     pub programs: Programs,
     /// Variables of the templates that are set to something other than their defaults.

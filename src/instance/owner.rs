@@ -56,7 +56,7 @@ mod tests {
         let program = "/bin/true".to_owned();
         let request = Request {
             home: Home::new(home, Path::new("/")).unwrap(),
-            address: Address::default(),
+            addresses: vec![Address::default()],
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
             set: user.map(|user| BTreeMap::from([("user".to_owned(), user.to_owned())])).unwrap_or_default(),
             recorded: BTreeMap::new(),

@@ -211,7 +211,7 @@ mod tests {
         let program = "/bin/true".to_owned();
         Request {
             home: Home::new(home, Path::new("/")).unwrap(),
-            address: Address::default(),
+            addresses: vec![Address::default()],
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
             set: BTreeMap::new(),
             recorded: BTreeMap::new(),

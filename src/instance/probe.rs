@@ -1,12 +1,17 @@
 //! Questions to the network: is an address free, and does a ZEO server answer on it.
 
+use std::fs;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt as _;
+use std::path::Path;
 use std::time::Duration;
 
 use super::address::{Address, Host};
+use super::home::Home;
 use crate::sys::reason::reason;
 use crate::sys::tcp::try_address;
+use crate::sys::unix_stream::connect;
 
 /// Bytes of a greeting beyond which it is none; today's has two.
 const LONGEST_GREETING: usize = 16;
@@ -30,27 +35,61 @@ pub(super) enum Trouble {
     },
 }
 
-/// Whether a server could listen on the address now.
-pub(super) fn availability(address: &Address) -> Result<(), Trouble> {
+/// Whether the server of an instance could listen on the address now.
+pub(super) fn availability(address: &Address, home: &Home) -> Result<(), Trouble> {
     let unknown = |error: &io::Error| Trouble::Unknown { address: address.spoken(), why: reason(error) };
-    for socket in addresses(address, ["::", "0.0.0.0"]).map_err(|error| unknown(&error))? {
+    let (host, port) = match address {
+        Address::Tcp { host, port } => (host, *port),
+        Address::Unix(path) => return socket_availability(address, &home.join(path), home),
+    };
+    for socket in addresses(host, port, ["::", "0.0.0.0"]).map_err(|error| unknown(&error))? {
         match try_address(socket) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
                 return Err(Trouble::InUse(address.spoken()));
             }
             // A machine without IPv6 is no trouble where every interface will do.
-            Err(_) if address.host == Host::Any && socket.is_ipv6() => {}
+            Err(_) if *host == Host::Any && socket.is_ipv6() => {}
             Err(error) => return Err(unknown(&error)),
         }
     }
     Ok(())
 }
 
+/// Whether a Unix socket could be had: nobody answers there, and nothing else has the name.
+fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<(), Trouble> {
+    let unknown = |why: String| Err(Trouble::Unknown { address: address.spoken(), why });
+    match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => return unknown("it is not a socket".to_owned()),
+        Ok(_) => {}
+        // The directories of the instance may have yet to be made.
+        Err(_) if path.starts_with(home.path()) => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir) => {
+            return Ok(());
+        }
+        Err(error) => return unknown(reason(&error)),
+    }
+    match connect(path, ATTEMPT) {
+        Ok(_) => Err(Trouble::InUse(address.spoken())),
+        // A queue that is full is that of a living server.
+        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Trouble::InUse(address.spoken())),
+        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Err(error) => unknown(reason(&error)),
+    }
+}
+
 /// Connects and reads the greeting of a ZEO server: a frame of four bytes length and that many bytes, which are a
 /// letter for the encoding and a version number (ZEO-PROTOCOL.md sections 1 and 2).
-pub(super) fn greeting(address: &Address) -> Result<(), String> {
-    let sockets = addresses(address, ["127.0.0.1", "::1"]).map_err(|error| reason(&error))?;
+pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
+    let (host, port) = match address {
+        Address::Tcp { host, port } => (host, *port),
+        Address::Unix(path) => {
+            let mut stream = connect(&home.join(path), ATTEMPT).map_err(|error| reason(&error))?;
+            stream.set_read_timeout(Some(ATTEMPT)).map_err(|error| reason(&error))?;
+            return read_greeting(&mut stream);
+        }
+    };
+    let sockets = addresses(host, port, ["127.0.0.1", "::1"]).map_err(|error| reason(&error))?;
     let mut last = Err("the address leads nowhere".to_owned());
     for socket in sockets {
         last = greeting_of(socket);
@@ -62,17 +101,21 @@ pub(super) fn greeting(address: &Address) -> Result<(), String> {
 }
 
 fn greeting_of(socket: SocketAddr) -> Result<(), String> {
-    let stranger = || Err("what answers is not a ZEO server".to_owned());
     let mut stream = TcpStream::connect_timeout(&socket, ATTEMPT).map_err(|error| reason(&error))?;
     stream.set_read_timeout(Some(ATTEMPT)).map_err(|error| reason(&error))?;
+    read_greeting(&mut stream)
+}
+
+fn read_greeting(stream: &mut impl Read) -> Result<(), String> {
+    let stranger = || Err("what answers is not a ZEO server".to_owned());
     let mut length = [0; 4];
-    read(&mut stream, &mut length)?;
+    read(stream, &mut length)?;
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
     if length > LONGEST_GREETING {
         return stranger();
     }
     let mut greeting = vec![0; length];
-    read(&mut stream, &mut greeting)?;
+    read(stream, &mut greeting)?;
     match greeting.as_slice() {
         [b'Z' | b'M', version @ ..] if !version.is_empty() && version.iter().all(u8::is_ascii_digit) => {
             Ok(())
@@ -81,7 +124,7 @@ fn greeting_of(socket: SocketAddr) -> Result<(), String> {
     }
 }
 
-fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(), String> {
+fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<(), String> {
     stream.read_exact(buffer).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => "the connection was closed without a greeting".to_owned(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no greeting came".to_owned(),
@@ -89,10 +132,10 @@ fn read(stream: &mut TcpStream, buffer: &mut [u8]) -> Result<(), String> {
     })
 }
 
-/// The socket addresses that `address` stands for; `any` stands for every interface.
-fn addresses(address: &Address, any: [&str; 2]) -> io::Result<Vec<SocketAddr>> {
-    let resolve = |host: &str| (host, address.port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    match &address.host {
+/// The socket addresses that host and port stand for; `any` stands for every interface.
+fn addresses(host: &Host, port: u16, any: [&str; 2]) -> io::Result<Vec<SocketAddr>> {
+    let resolve = |host: &str| (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    match host {
         Host::Any => Ok(any.iter().filter_map(|host| resolve(host).ok()).flatten().collect()),
         Host::Name(host) | Host::V6(host) => resolve(host),
     }
@@ -102,12 +145,21 @@ fn addresses(address: &Address, any: [&str; 2]) -> io::Result<Vec<SocketAddr>> {
 mod tests {
     use std::io::Write;
     use std::net::TcpListener;
+    use std::os::unix::net::UnixListener;
     use std::thread;
 
     use super::*;
 
+    fn home() -> Home {
+        Home::new(Path::new("/nowhere"), Path::new("/")).unwrap()
+    }
+
+    fn available(address: &Address) -> Result<(), Trouble> {
+        availability(address, &home())
+    }
+
     fn at(port: u16) -> Address {
-        Address { host: Host::Name("127.0.0.1".to_owned()), port }
+        Address::Tcp { host: Host::Name("127.0.0.1".to_owned()), port }
     }
 
     /// What the greeting comes to from a server that sends `bytes` to one client.
@@ -115,7 +167,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = thread::spawn(move || listener.accept().unwrap().0.write_all(bytes).unwrap());
-        let result = greeting(&at(port));
+        let result = greeting(&at(port), &home());
         server.join().unwrap();
         result
     }
@@ -142,19 +194,36 @@ mod tests {
     fn address_with_a_listener_is_in_use_for_every_spelling() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let any = Address { host: Host::Any, port };
-        assert_eq!(availability(&any), Err(Trouble::InUse(format!("port {port}"))));
-        assert_eq!(availability(&at(port)), Err(Trouble::InUse(format!("127.0.0.1:{port}"))));
+        let any = Address::Tcp { host: Host::Any, port };
+        assert_eq!(available(&any), Err(Trouble::InUse(format!("port {port}"))));
+        assert_eq!(available(&at(port)), Err(Trouble::InUse(format!("127.0.0.1:{port}"))));
         drop(listener);
-        assert_eq!(availability(&at(port)), Ok(()));
+        assert_eq!(available(&at(port)), Ok(()));
+    }
+
+    #[test]
+    fn socket_is_free_where_nobody_answers_and_nothing_else_is() {
+        let place = tempfile::tempdir().unwrap();
+        let at = |name: &str| Address::Unix(place.path().join(name).display().to_string());
+        let unknown =
+            |name: &str, why: &str| Err(Trouble::Unknown { address: at(name).spoken(), why: why.to_owned() });
+        let listener = UnixListener::bind(place.path().join("s")).unwrap();
+        fs::write(place.path().join("f"), "").unwrap();
+        assert_eq!(available(&at("s")), Err(Trouble::InUse(at("s").spoken())));
+        drop(listener);
+        assert_eq!(available(&at("s")), Ok(()));
+        assert_eq!(available(&at("new")), Ok(()));
+        assert_eq!(available(&Address::Unix("var/s".to_owned())), Ok(()));
+        assert_eq!(available(&at("f")), unknown("f", "it is not a socket"));
+        assert_eq!(available(&at("no/s")), unknown("no/s", "No such file or directory"));
     }
 
     #[test]
     fn address_of_another_machine_is_told_apart_from_one_in_use() {
-        let elsewhere = Address { host: Host::Name("192.0.2.1".to_owned()), port: 9999 };
+        let elsewhere = Address::Tcp { host: Host::Name("192.0.2.1".to_owned()), port: 9999 };
         let why = "Cannot assign requested address".to_owned();
         assert_eq!(
-            availability(&elsewhere),
+            available(&elsewhere),
             Err(Trouble::Unknown { address: "192.0.2.1:9999".to_owned(), why })
         );
     }

@@ -2,7 +2,8 @@
 //!
 //! Three files have the same form: the site's defaults (`/etc/mkzeoinst.toml`), another file named in their place, and
 //! the instance's own record (`etc/mkzeoinst.toml` below the home), which remembers what options have set, so that an
-//! update does not take it back. Each key is a variable; `with` and `templates` are what the options of these names take.
+//! update does not take it back. Each key is a variable; `with` and `templates` are what the options of these names take,
+//! and `address` may be a list.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -66,6 +67,12 @@ impl Settings {
                 ("templates", Value::String(directory)) => {
                     let beside = path.parent().unwrap_or(path);
                     settings.templates = Some(beside.join(directory));
+                }
+                ("address", Value::Array(several)) => {
+                    let several =
+                        several.into_iter().map(|one| plain("address", one)).collect::<Option<Vec<_>>>();
+                    let several = several.ok_or_else(|| wrong("an address, or a list of them,"))?;
+                    settings.values.insert(key, several.join("\n"));
                 }
                 ("templates", _) => return Err(wrong("a directory")),
                 (_, value) => {

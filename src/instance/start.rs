@@ -1,18 +1,21 @@
 //! Starts an instance and waits until its server answers.
 
-use std::path::PathBuf;
+use std::io::Read as _;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::Address;
+use super::home::Home;
 use super::plan::Plan;
 use super::probe::{self, Trouble};
 use super::quote::shown;
-use super::{Error, Request};
+use super::{Error, Request, existing};
 use crate::config::schema;
+use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
-use crate::zconfig::{self, Limits, Value, World};
+use crate::zconfig::{self, Limits, World};
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -23,61 +26,85 @@ const INTERVAL: Duration = Duration::from_millis(50);
 /// From one look at the daemon manager to the next.
 const MANAGER_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What may keep a server from listening on `address`, one line each. Not an error: it may be the instance itself that
-/// is running, and what is in the way today may be gone when it is started.
+/// What may keep the server from listening, one line each. Not an error: it may be the instance itself that is running,
+/// and what is in the way today may be gone when it is started.
 #[must_use]
-pub fn warnings(address: &Address) -> Vec<String> {
-    let privileged = format!("only root can listen on a port below 1024, such as {}", address.port);
-    let trouble = probe::availability(address).err().map(|trouble| trouble.to_string());
-    address.is_privileged().then_some(privileged).into_iter().chain(trouble).collect()
+pub fn warnings(request: &Request) -> Vec<String> {
+    let several = request.addresses.len() > 1 && is_python(Path::new(&request.programs.server));
+    let several = several.then(|| {
+        format!(
+            "{} is a Python program; Python's ZEO server takes no second address",
+            request.programs.server
+        )
+    });
+    let each = request.addresses.iter().flat_map(|address| {
+        let port = address.privileged_port();
+        let privileged =
+            port.map(|port| format!("only root can listen on a port below 1024, such as {port}"));
+        let trouble = probe::availability(address, &request.home).err().map(|trouble| trouble.to_string());
+        privileged.into_iter().chain(trouble)
+    });
+    several.into_iter().chain(each).collect()
+}
+
+/// Whether a program is a script for Python. pip has the shell read the first line where that is too long for the kernel,
+/// and names the interpreter in the second.
+fn is_python(program: &Path) -> bool {
+    /// Room for two long paths.
+    const BEGINNING: u64 = 1024;
+    let mut beginning = Vec::new();
+    let read = open_to_read(program).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    let python = |line: &[u8]| String::from_utf8_lossy(line).contains("python");
+    read.is_ok() && beginning.starts_with(b"#!") && beginning.split(|byte| *byte == b'\n').take(2).any(python)
 }
 
 /// Where the server of an instance will answer: as was asked for, unless the configuration is a person's, who may have
-/// written another address there. Fails with the reason why that cannot be told.
-pub fn address(request: &Request, plan: &Plan) -> Result<Address, String> {
+/// written other addresses there. Fails with the reason why that cannot be told.
+pub fn addresses(request: &Request, plan: &Plan) -> Result<Vec<Address>, String> {
     let path = request.home.join("etc/zeo.conf");
     if !plan.keeps(&path) {
-        return Ok(request.address.clone());
+        return Ok(request.addresses.clone());
     }
-    let tree = zconfig::load(&schema::ZEO, &path, &[], &[], &World::process(), Limits::default());
+    let tree = zconfig::load(&schema::SERVER, &path, &[], &[], &World::process(), Limits::default());
     let tree =
         tree.map_err(|problems| problems.list().first().map_or_else(String::new, ToString::to_string))?;
-    let value = tree.root().and_then(|root| root.section("zeo")).and_then(|zeo| zeo.value("address"));
-    match value {
-        Some(Value::Address(configured)) => Address::configured(configured),
-        _ => None,
-    }
-    .ok_or_else(|| format!("{} names no TCP port", shown(path)))
+    let addresses: Option<Vec<_>> = existing::configured(&tree).into_iter().collect();
+    addresses
+        .filter(|some| !some.is_empty())
+        .ok_or_else(|| format!("{} has an address without a port", shown(path)))
 }
 
-/// Runs `bin/zeoctl start`, whose output goes where ours goes, and waits for the server's greeting on `address`; where
-/// that is not known, waits for nothing.
+/// Runs `bin/zeoctl start`, whose output goes where ours goes, and waits for the server's greeting on each address; where
+/// they are not known, waits for nothing.
 ///
 /// # Errors
 /// [`Error::NoStart`] if another process listens there; else [`Error::NotStarted`] says what was seen and where the
 /// logs are.
-pub fn run(request: &Request, address: Option<&Address>) -> Result<(), Error> {
+pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
     let instance = Zeoctl(request.home.join("bin/zeoctl"));
     let not_started = |why| Error::NotStarted {
         why,
         manager_log: request.home.join("log/zeoctl.log"),
         server_log: request.home.join("log/zeo.log"),
     };
-    let Some(address) = address else { return instance.start().map_err(not_started) };
     // Else the greeting might come from a stranger, and the server would die in vain.
-    if let Err(trouble @ Trouble::InUse(_)) = probe::availability(address)
-        && !instance.is_managed().map_err(not_started)?
-    {
-        return Err(Error::NoStart(trouble.to_string()));
+    for address in addresses {
+        if let Err(trouble @ Trouble::InUse(_)) = probe::availability(address, &request.home)
+            && !instance.is_managed().map_err(not_started)?
+        {
+            return Err(Error::NoStart(trouble.to_string()));
+        }
     }
-    instance.start().and_then(|()| await_greeting(&instance, address)).map_err(not_started)
+    let greeted =
+        |()| addresses.iter().try_for_each(|address| await_greeting(&instance, address, &request.home));
+    instance.start().and_then(greeted).map_err(not_started)
 }
 
-fn await_greeting(instance: &Zeoctl, address: &Address) -> Result<(), String> {
+fn await_greeting(instance: &Zeoctl, address: &Address, home: &Home) -> Result<(), String> {
     let deadline = Instant::now() + PATIENCE;
     let mut next_look = Instant::now() + MANAGER_INTERVAL;
     loop {
-        let Err(why) = probe::greeting(address) else { return Ok(()) };
+        let Err(why) = probe::greeting(address, home) else { return Ok(()) };
         let now = Instant::now();
         if now >= deadline {
             return Err(format!("no answer on {} in {} s: {why}", address.spoken(), PATIENCE.as_secs()));

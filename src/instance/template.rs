@@ -106,6 +106,9 @@ impl Templates {
         if let Some(name) = request.with.iter().find(|name| !extras.contains(&name.as_str())) {
             return Err(Error::NoExtra { name: name.clone(), known: extras.join(", ") });
         }
+        if request.addresses.len() > 1 {
+            self.check_addresses()?;
+        }
         let context = variables::context(request, &self.variables)?;
         let render = |entry: &manifest::Entry| {
             let name = entry.template();
@@ -114,6 +117,19 @@ impl Templates {
             Ok(Rendered { name: path, contents: stamped(&text), mode: entry.mode })
         };
         self.manifest.of(&request.with).map(render).collect()
+    }
+
+    /// Whether the server's configuration lists all addresses: a template from before there could be several does not.
+    fn check_addresses(&self) -> Result<(), Error> {
+        let entry = self.manifest.files.iter().find(|entry| entry.path == "etc/zeo.conf");
+        let Some(name) = entry.map(manifest::Entry::template) else { return Ok(()) };
+        if self.texts.get(name).is_none_or(|text| text.contains("addresses")) {
+            return Ok(());
+        }
+        let message =
+            "it does not name the variable 'addresses', so that the server would get only the first"
+                .to_owned();
+        Err(Error::Template { name: name.to_owned(), line: 0, column: 0, message })
     }
 
     /// The path that the manifest gives a file, its variables put in. It must stay below the home.
@@ -185,9 +201,7 @@ fn fault(name: &str, error: &tera::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use std::ffi::OsStr;
-
-    use super::super::address::Address;
+    use super::super::address::{Address, Host};
     use super::super::find::Programs;
     use super::super::home::Home;
     use super::*;
@@ -195,7 +209,7 @@ mod tests {
     fn request(home: &str) -> Request {
         Request {
             home: Home::new(Path::new(home), Path::new("/")).unwrap(),
-            address: Address::parse(OsStr::new("localhost:8100"), false).unwrap(),
+            addresses: vec![Address::Tcp { host: Host::Name("localhost".to_owned()), port: 8100 }],
             programs: Programs {
                 server: "/opt/zeo bin/runzeo".to_owned(),
                 zdctl: "/opt/it's/zdctl".to_owned(),

@@ -5,11 +5,13 @@
 //! false in a template's `if`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 
 use serde::Deserialize;
 use tera::Context;
 
+use super::address::Address;
 use super::quote::shown;
 use super::{Error, Request, home, owner};
 
@@ -41,6 +43,9 @@ pub enum Kind {
     Octal,
     /// `true` or `false`.
     Switch,
+    /// Several texts, for a template's `for`; of ours only.
+    #[serde(skip)]
+    List,
 }
 
 /// What a variable is if nobody sets it.
@@ -63,7 +68,7 @@ const fn text(text: &'static str) -> Fallback {
 }
 
 /// What every template may name.
-static VARIABLES: [Variable; 30] = [
+static VARIABLES: [Variable; 32] = [
     variable("home", Kind::Path, Given("HOME"), "The instance's directory"),
     variable("etc", Kind::Path, Given("HOME/etc"), "Its configuration files"),
     variable("log", Kind::Path, Below("log"), "Its log files"),
@@ -73,13 +78,25 @@ static VARIABLES: [Variable; 30] = [
         "address",
         Kind::Text,
         Given("9999"),
-        "Where the server listens: PORT, HOST:PORT or [IPV6]:PORT",
+        "Where the server listens: PORT, HOST:PORT, [IPV6]:PORT or the path of a Unix socket",
+    ),
+    variable(
+        "addresses",
+        Kind::List,
+        Given("address"),
+        "All of them, where it listens at several; address is the first",
     ),
     variable(
         "privileged_port",
         Kind::Switch,
-        Given("that of the address"),
-        "Whether the port is below 1024, which takes a privilege",
+        Given("that of the addresses"),
+        "Whether a port is below 1024, which takes a privilege",
+    ),
+    variable(
+        "socket_directories",
+        Kind::List,
+        Given("those of the addresses"),
+        "Where Unix sockets are to lie outside of HOME",
     ),
     variable("server", Kind::Path, Given("runzeo"), "The ZEO server"),
     variable("zdctl", Kind::Path, Given("zdctl"), "The controller"),
@@ -214,6 +231,7 @@ pub fn table(declared: &[Variable]) -> String {
             Kind::Number => "number",
             Kind::Octal => "octal",
             Kind::Switch => "switch",
+            Kind::List => "list",
         };
         let default = match &variable.default {
             Fallback::Text(text) if text.is_empty() => "-".to_owned(),
@@ -238,14 +256,33 @@ fn given(request: &Request) -> Result<BTreeMap<&'static str, String>, Error> {
     Ok(BTreeMap::from([
         ("home", home::text("home", request.home.path())?),
         ("etc", home::text("home", &request.home.join("etc"))?),
-        ("address", request.address.to_string()),
-        ("privileged_port", request.address.is_privileged().to_string()),
+        ("address", request.addresses.first().map(Address::to_string).unwrap_or_default()),
+        ("addresses", lines(request.addresses.iter().map(Address::to_string))),
+        ("privileged_port", request.addresses.iter().any(|a| a.privileged_port().is_some()).to_string()),
+        ("socket_directories", lines(socket_directories(request))),
         ("owner", owner.user),
         ("group", owner.group),
         ("server", request.programs.server.clone()),
         ("zdctl", request.programs.zdctl.clone()),
         ("zdrun", request.programs.zdrun.clone()),
     ]))
+}
+
+/// The directories of Unix sockets that do not lie in the home.
+fn socket_directories(request: &Request) -> impl Iterator<Item = String> {
+    let sockets = request.addresses.iter().filter_map(|address| match address {
+        Address::Unix(path) => Path::new(path).parent()?.to_str(),
+        Address::Tcp { .. } => None,
+    });
+    let outside =
+        |path: &&str| Path::new(path).is_absolute() && !Path::new(path).starts_with(request.home.path());
+    let outside: BTreeSet<&str> = sockets.filter(outside).collect();
+    outside.into_iter().map(str::to_owned)
+}
+
+/// A list as a value.
+fn lines(items: impl Iterator<Item = String>) -> String {
+    items.collect::<Vec<_>>().join("\n")
 }
 
 impl Variable {
@@ -262,6 +299,10 @@ impl Variable {
             why: format!("{} {why}", shown(value)),
         };
         let name = self.name.clone();
+        if self.kind == Kind::List {
+            context.insert(name, &value.lines().collect::<Vec<_>>());
+            return Ok(());
+        }
         if value.contains(['\n', '\0']) {
             return Err(refused("is more than one line"));
         }
@@ -287,6 +328,8 @@ impl Variable {
             Kind::Switch => {
                 context.insert(name, &switch(value).ok_or_else(|| refused("is neither true nor false"))?);
             }
+            // Has been dealt with.
+            Kind::List => {}
         }
         Ok(())
     }

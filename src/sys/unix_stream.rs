@@ -16,7 +16,7 @@ use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
 /// The longest path that fits a socket address, without the final zero byte (unix(7): `sun_path` has 108 bytes).
-pub(super) const LONGEST: usize = 107;
+pub const LONGEST: usize = 107;
 
 /// Connects to the socket at `path`.
 ///

@@ -1,4 +1,4 @@
-"""A ZODB client of a ZEO server on 127.0.0.1, for the tests.
+"""A ZODB client of a ZEO server on 127.0.0.1, for the tests. PORT may also be HOST:PORT, or the path of a Unix socket.
 
 objects.py make PORT NAME...        makes the empty collections
 objects.py commit PORT NAME COUNT   commits COUNT objects to one of them, in batches
@@ -43,7 +43,9 @@ def read(root):
 
 
 command, port, *arguments = sys.argv[1:]
+host, _, number = port.rpartition(":")
+address = port if "/" in port else (host.strip("[]") or "127.0.0.1", int(number))
 # A server that is just coming up is waited for.
-database = ZEO.DB(("127.0.0.1", int(port)), wait_timeout=60)
+database = ZEO.DB(address, wait_timeout=60)
 {"make": make, "commit": commit, "read": read}[command](database.open().root(), *arguments)
 database.close()

@@ -1,6 +1,7 @@
 //! The programs together, on real input: instances made by `mkzeoinst`, with our ZEO server or Python's in them and real
 //! ZODB clients, controlled by `bin/zeoctl`; and our programs with those of the Python zdaemon.
 
+mod addresses;
 mod homes;
 mod interop;
 mod life;

@@ -106,9 +106,11 @@ fn name_that_a_unit_cannot_hold_is_refused_before_anything_is_made() {
 
 /// A unit for a home in a usual place, run by a user of its own.
 fn usual(sandbox: &Sandbox, home: &str, set: &[(&str, &str)], address: &str) -> PathBuf {
+    let home = Home::new(Path::new(home), Path::new("/")).unwrap();
+    let parse = |address| Address::parse(OsStr::new(address), true, &home).unwrap();
     let request = Request {
-        home: Home::new(Path::new(home), Path::new("/")).unwrap(),
-        address: Address::parse(OsStr::new(address), true).unwrap(),
+        addresses: address.split(' ').map(parse).collect(),
+        home,
         programs: Programs {
             server: "/bin/true".to_owned(),
             zdctl: "/bin/true".to_owned(),
@@ -174,6 +176,8 @@ fn unit_follows_home_user_port_and_times() {
     assert!(text.contains("\nStateDirectory=\"zeo/main\"\n"));
     assert_eq!(of["ReadWritePaths"], "/var/lib/zeo/main/etc /var/lib/zeo/main/log /var/lib/zeo/main/var");
     assert_eq!(of["AmbientCapabilities"], "cap_net_bind_service");
+    let (_, of) = settings("/srv/zeo", &[], "9999 /run/zs/a /run/zs/b var/c");
+    assert_eq!(of["ReadWritePaths"], "/srv/zeo/etc /srv/zeo/log /srv/zeo/var /run/zs");
     let (_, of) = settings("/var/tmp/zeo", &[], "9999");
     assert_eq!(of["PrivateTmp"], "no");
 }

@@ -2,6 +2,8 @@
 //! its manual.
 #![allow(clippy::unnecessary_wraps)] // some rows need what a machine may lack
 
+mod instance;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
@@ -15,6 +17,7 @@ use zeo_server::control::Reply;
 use super::{manual, rows, uncoded};
 use crate::sandbox::run::{Outcome, Run};
 use crate::sandbox::{SOON, Sandbox, can_trace, eventually, matches};
+use instance::make;
 
 /// A program, a message as its manual has it, and how to get it; nothing, where the machine cannot.
 type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
@@ -23,7 +26,7 @@ type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
 const OPEN: &[&str] = &[
     "PID", "N", "NAME", "HOME", "OTHER", "PATH", "FILE", "REASON", "WORD", "VALUE", "PROGRAM", "VERSION",
     "REQUEST", "REPLY", "USER", "LINE", "COLUMN", "SEARCH", "STATUS", "ROLE", "VERB", "MODE", "ADDRESS",
-    "WHAT", "OFFSET",
+    "WHAT", "OFFSET", "PORT", "HOST",
 ];
 
 const SLEEP: &str = "sleep 1000";
@@ -111,33 +114,6 @@ fn shell(s: &Sandbox, redirected: &str) -> Option<Outcome> {
 fn zdrun(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
     Some(s.zdrun().args(["-s", "sock"]).args(words).output())
 }
-
-/// A home with a server's configuration that somebody has added to.
-fn edited(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
-    make(s, &["zeo"]);
-    let text = s.read("zeo/etc/zeo.conf");
-    s.write("zeo/etc/zeo.conf", format!("{text}# ours\n"));
-    make(s, words)
-}
-
-fn make(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
-    Some(s.mkzeoinst().args(["--server", "/bin/sleep"]).args(words).output())
-}
-
-fn instance(s: &Sandbox, server: &str) -> Option<Outcome> {
-    let port = s.port().to_string();
-    let server = s.write("server", server.replace("PORT", &port));
-    s.command("chmod").arg("755").arg(&server).run();
-    Some(s.mkzeoinst().arg("--server").arg(server).args(["--start", "zeo", &port]).output())
-}
-
-/// A server as far as it goes.
-const LISTENS: &str = "#!/usr/bin/env python3
-import socket
-listener = socket.create_server(('127.0.0.1', PORT))
-while True:
-    listener.accept()[0].sendall(bytes([0, 0, 0, 2]) + b'Z5')
-";
 
 #[rustfmt::skip] // one row, one line
 const ROWS: &[Row] = &[
@@ -273,41 +249,6 @@ const ROWS: &[Row] = &[
         std::fs::create_dir(s.path("Data.fs")).expect("a new directory");
         serve(s, "Data.fs")
     }),
-    ("mkzeoinst", "Created directory PATH", |s| make(s, &["zeo"])),
-    ("mkzeoinst", "Wrote file PATH", |s| make(s, &["zeo"])),
-    ("mkzeoinst", "Warning: not overwriting existing file PATH", |s| { s.write("zeo/etc/zeo.conf", "ours\n"); make(s, &["zeo"]) }),
-    ("mkzeoinst", "Changed mode for PATH to MODE", |s| {
-        make(s, &["zeo"]);
-        s.command("chmod").args(["644", "zeo/bin/zeoctl"]).run();
-        make(s, &["zeo"])
-    }),
-    ("mkzeoinst", "All done.", |s| make(s, &["zeo"])),
-    ("mkzeoinst", "ZEO server is listening on ADDRESS", |s| instance(s, LISTENS)),
-    ("mkzeoinst", "cannot use ROLE PATH: REASON", |s| make(s, &[""])),
-    ("mkzeoinst", "cannot find ROLE: REASON", |s| Some(s.mkzeoinst().args(["--server", "none", "zeo"]).output())),
-    ("mkzeoinst", "cannot VERB PATH: REASON", |s| make(s, &["/proc/zeo"])),
-    ("mkzeoinst", "Updated file PATH", |s| { make(s, &["zeo"]); make(s, &["--update", "--umask", "027", "zeo"]) }),
-    ("mkzeoinst", "Merged file PATH", |s| edited(s, &["--update", "--set", "level=error", "zeo"])),
-    ("mkzeoinst", "Overwrote file PATH", |s| edited(s, &["--on-conflict", "overwrite", "zeo"])),
-    ("mkzeoinst", "Kept file PATH as PATH", |s| edited(s, &["--on-conflict", "backup", "zeo"])),
-    ("mkzeoinst", "existing file PATH differs; nothing was done", |s| edited(s, &["--on-conflict", "fail", "zeo"])),
-    ("mkzeoinst", "Nothing was done: this was a dry run.", |s| make(s, &["--dry-run", "zeo"])),
-    ("mkzeoinst", "template NAME:LINE:COLUMN: REASON", |s| {
-        s.write("site/etc/zeo.conf", "{{ hoem }}");
-        make(s, &["--templates", "site", "zeo"])
-    }),
-    ("mkzeoinst", "settings PATH: REASON", |s| { s.write("s.toml", "umask = "); make(s, &["--config", "s.toml", "zeo"]) }),
-    ("mkzeoinst", "cannot set NAME: REASON", |s| make(s, &["--set", "hoem=x", "zeo"])),
-    ("mkzeoinst", "cannot make the instance for user USER: REASON", |s| {
-        fs::create_dir_all(s.path("zeo/var")).expect("a directory");
-        nix::unistd::geteuid().is_root().then(|| make(s, &["--user", "nobody", "zeo"])).flatten()
-    }),
-    ("mkzeoinst", "not starting the instance: REASON", |s| {
-        let port = s.port();
-        let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
-        make(s, &["--start", "zeo", &port.to_string()])
-    }),
-    ("mkzeoinst", "cannot start the instance: REASON; see PATH and PATH", |s| instance(s, "#!/bin/sh\nexit 1\n")),
 ];
 
 /// The message with its open words open.
@@ -355,10 +296,11 @@ fn every_message_is_produced() {
     let documented = documented();
     let told: BTreeSet<_> =
         documented.iter().map(|(program, message, _)| (*program, message.as_str())).collect();
-    let tried: BTreeSet<_> = ROWS.iter().map(|(program, message, _)| (*program, *message)).collect();
+    let all = || ROWS.iter().chain(instance::ROWS);
+    let tried: BTreeSet<_> = all().map(|(program, message, _)| (*program, *message)).collect();
     let apart: Vec<_> = told.symmetric_difference(&tried).collect();
     assert!(apart.is_empty(), "in a manual or in ROWS alone: {apart:?}");
-    let next = std::sync::Mutex::new(ROWS.iter());
+    let next = std::sync::Mutex::new(all());
     let wrong = std::sync::Mutex::new(Vec::new());
     std::thread::scope(|scope| {
         for _ in 0..8 {

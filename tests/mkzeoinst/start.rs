@@ -138,8 +138,8 @@ fn address_is_that_of_the_configuration_that_is_there() {
 fn address_that_cannot_be_told_is_not_waited_for() {
     for (text, why) in [
         (
-            "<zeo>\n  address /run/zeo.sock\n</zeo>\n<mappingstorage 1/>\n",
-            "'[HOME]/etc/zeo.conf' names no TCP port",
+            "<zeo>\n  address localhost:\n</zeo>\n<mappingstorage 1/>\n",
+            "'[HOME]/etc/zeo.conf' has an address without a port",
         ),
         ("<zeo>\n  address\n", "[HOME]/etc/zeo.conf:[..]"),
     ] {

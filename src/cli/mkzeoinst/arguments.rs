@@ -24,7 +24,7 @@ pub(super) struct Arguments {
 
     #[arg(
         value_name = "[HOST:]PORT",
-        help = "Where the server listens: PORT, HOST:PORT or [IPV6]:PORT [default: as in HOME/etc/zeo.conf, else 9999]"
+        help = "Where the server listens: PORT, HOST:PORT, [IPV6]:PORT, or the path of a Unix socket [default: as in HOME/etc/zeo.conf, else 9999]"
     )]
     pub(super) address: Option<OsString>,
 
@@ -107,9 +107,15 @@ enum OnConflict {
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Contents")]
 pub(super) struct Values {
-    /// The interface that the server listens on
+    /// Listen at this address, besides [HOST:]PORT if that is given; may be given again
+    ///
+    /// It has the same forms. Python's server takes one address only.
+    #[arg(short, long = "address", value_name = "ADDRESS")]
+    pub(super) addresses: Vec<OsString>,
+
+    /// The interface that the server listens on, for ports without one; may be given again
     #[arg(long, value_name = "HOST")]
-    pub(super) host: Option<String>,
+    pub(super) host: Vec<String>,
 
     /// Keep large binary objects in DIR [default: HOME/var/blobs]
     #[arg(short, long, value_name = "DIR", num_args = 0..=1, default_missing_value = "var/blobs")]

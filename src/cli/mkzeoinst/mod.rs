@@ -4,7 +4,7 @@ mod arguments;
 mod report;
 
 use std::env;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use crate::instance::home::Home;
 use crate::instance::plan::{self, Plan};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, Request, apply, existing, start, variables};
+use crate::instance::{Error, Request, addresses, apply, existing, start, variables};
 use crate::sys::reason::reason;
 use crate::sys::user::own_uid;
 
@@ -97,7 +97,7 @@ fn make(
     let home = Home::new(Path::new(home), &current)?;
     let (request, templates) = wanted(home, arguments, &current)?;
     let plan = drawn.insert(plan::draw(&request, &templates, &arguments.policy())?);
-    for warning in start::warnings(&request.address) {
+    for warning in start::warnings(&request) {
         complain(&format!("warning: {warning}"));
     }
     if arguments.mode.diff {
@@ -130,12 +130,12 @@ fn wanted(home: Home, arguments: &Arguments, current: &Path) -> Result<(Request,
     let known = typed.over(&recorded);
     let site = site_defaults(arguments, current)?;
     let mut settings = known.over(&site);
-    let address = address(arguments, &mut settings, &home)?;
+    let addresses = addresses(arguments, &mut settings, &home)?;
     let programs = programs(arguments, &mut settings, &home, current)?;
     let templates = Templates::with(settings.templates.as_deref(), &settings.with)?;
     let request = Request {
         home,
-        address,
+        addresses,
         programs,
         set: settings.values,
         recorded: recorded.over(&site).values,
@@ -159,23 +159,18 @@ fn site_defaults(arguments: &Arguments, current: &Path) -> Result<Settings, Erro
 }
 
 /// Where the server listens: as typed, else as before, else as the settings say.
-fn address(arguments: &Arguments, settings: &mut Settings, home: &Home) -> Result<Address, Error> {
+fn addresses(arguments: &Arguments, settings: &mut Settings, home: &Home) -> Result<Vec<Address>, Error> {
     let root = own_uid() == 0;
-    let set = settings.values.remove("address");
-    let typed = arguments.address.as_deref().map(|text| Address::parse(text, root)).transpose()?;
-    let mut address = match (typed, existing::address(home), set) {
-        (Some(address), _, _) | (None, Some(address), _) => address,
-        (None, None, Some(text)) => Address::parse(&OsString::from(text), root)?,
-        (None, None, None) => Address::default(),
-    };
-    if let Some(host) = &arguments.values.host {
-        let host = Host::named(host)?;
-        if arguments.address.is_some() && address.host != Host::Any && address.host != host {
-            return Err(Error::TwoHosts);
-        }
-        address.host = host;
-    }
-    Ok(address)
+    let parse = |text: &OsStr| Address::parse(text, root, home).map_err(Error::from);
+    let typed = arguments.address.iter().chain(&arguments.values.addresses).map(|text| parse(text));
+    let typed = typed.collect::<Result<Vec<_>, _>>()?;
+    let set = settings.values.remove("address").unwrap_or_default();
+    let before = existing::addresses(home);
+    let unset = typed.is_empty() && before.is_empty();
+    let set = set.lines().filter(|_| unset).map(|text| parse(OsStr::new(text)));
+    let set = set.collect::<Result<Vec<_>, _>>()?;
+    let hosts = arguments.values.host.iter().map(|host| Host::named(host));
+    addresses::chosen(typed, before, set, &hosts.collect::<Result<Vec<_>, _>>()?)
 }
 
 /// The programs that the settings name, and the others where they are found.
@@ -216,13 +211,13 @@ fn current_directory() -> Result<PathBuf, Error> {
 }
 
 fn start(request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
-    match start::address(request, plan) {
-        Ok(address) => {
-            start::run(request, Some(&address))?;
-            output.line(&format!("ZEO server is listening on {}", address.spoken()));
+    match start::addresses(request, plan) {
+        Ok(addresses) => {
+            start::run(request, &addresses)?;
+            output.line(&format!("ZEO server is listening on {}", addresses::spoken(&addresses)));
         }
         Err(why) => {
-            start::run(request, None)?;
+            start::run(request, &[])?;
             complain(&format!("warning: not waiting for the server: {why}"));
         }
     }

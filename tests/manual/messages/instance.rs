@@ -1,0 +1,94 @@
+//! The messages of `mkzeoinst`.
+
+use std::fs;
+use std::os::unix::net::UnixListener;
+
+use super::Row;
+use crate::sandbox::Sandbox;
+use crate::sandbox::run::Outcome;
+
+/// A home with a server's configuration that somebody has added to.
+fn edited(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
+    make(s, &["zeo"]);
+    let text = s.read("zeo/etc/zeo.conf");
+    s.write("zeo/etc/zeo.conf", format!("{text}# ours\n"));
+    make(s, words)
+}
+
+pub(super) fn make(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
+    Some(s.mkzeoinst().args(["--server", "/bin/sleep"]).args(words).output())
+}
+
+fn instance(s: &Sandbox, server: &str, words: &[&str]) -> Option<Outcome> {
+    let port = s.port().to_string();
+    let server = s.write("server", server.replace("PORT", &port));
+    s.command("chmod").arg("755").arg(&server).run();
+    Some(s.mkzeoinst().arg("--server").arg(server).args(["zeo", &port]).args(words).output())
+}
+
+/// A server as far as it goes.
+const LISTENS: &str = "#!/usr/bin/env python3
+import socket
+listener = socket.create_server(('127.0.0.1', PORT))
+while True:
+    listener.accept()[0].sendall(bytes([0, 0, 0, 2]) + b'Z5')
+";
+
+#[rustfmt::skip] // one row, one line
+pub(super) const ROWS: &[Row] = &[
+    ("mkzeoinst", "Created directory PATH", |s| make(s, &["zeo"])),
+    ("mkzeoinst", "Wrote file PATH", |s| make(s, &["zeo"])),
+    ("mkzeoinst", "Warning: not overwriting existing file PATH", |s| { s.write("zeo/etc/zeo.conf", "ours\n"); make(s, &["zeo"]) }),
+    ("mkzeoinst", "Changed mode for PATH to MODE", |s| {
+        make(s, &["zeo"]);
+        s.command("chmod").args(["644", "zeo/bin/zeoctl"]).run();
+        make(s, &["zeo"])
+    }),
+    ("mkzeoinst", "All done.", |s| make(s, &["zeo"])),
+    ("mkzeoinst", "ZEO server is listening on ADDRESS", |s| instance(s, LISTENS, &["--start"])),
+    ("mkzeoinst", "cannot use ROLE PATH: REASON", |s| make(s, &[""])),
+    ("mkzeoinst", "cannot find ROLE: REASON", |s| Some(s.mkzeoinst().args(["--server", "none", "zeo"]).output())),
+    ("mkzeoinst", "cannot VERB PATH: REASON", |s| make(s, &["/proc/zeo"])),
+    ("mkzeoinst", "Updated file PATH", |s| { make(s, &["zeo"]); make(s, &["--update", "--umask", "027", "zeo"]) }),
+    ("mkzeoinst", "Merged file PATH", |s| edited(s, &["--update", "--set", "level=error", "zeo"])),
+    ("mkzeoinst", "Overwrote file PATH", |s| edited(s, &["--on-conflict", "overwrite", "zeo"])),
+    ("mkzeoinst", "Kept file PATH as PATH", |s| edited(s, &["--on-conflict", "backup", "zeo"])),
+    ("mkzeoinst", "existing file PATH differs; nothing was done", |s| edited(s, &["--on-conflict", "fail", "zeo"])),
+    ("mkzeoinst", "Nothing was done: this was a dry run.", |s| make(s, &["--dry-run", "zeo"])),
+    ("mkzeoinst", "template NAME:LINE:COLUMN: REASON", |s| {
+        s.write("site/etc/zeo.conf", "{{ hoem }}");
+        make(s, &["--templates", "site", "zeo"])
+    }),
+    ("mkzeoinst", "settings PATH: REASON", |s| { s.write("s.toml", "umask = "); make(s, &["--config", "s.toml", "zeo"]) }),
+    ("mkzeoinst", "cannot set NAME: REASON", |s| make(s, &["--set", "hoem=x", "zeo"])),
+    ("mkzeoinst", "cannot make the instance for user USER: REASON", |s| {
+        fs::create_dir_all(s.path("zeo/var")).expect("a directory");
+        nix::unistd::geteuid().is_root().then(|| make(s, &["--user", "nobody", "zeo"])).flatten()
+    }),
+    ("mkzeoinst", "not starting the instance: REASON", |s| {
+        let port = s.port();
+        let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
+        make(s, &["--start", "zeo", &port.to_string()])
+    }),
+    ("mkzeoinst", "cannot start the instance: REASON; see PATH and PATH", |s| instance(s, "#!/bin/sh\nexit 1\n", &["--start"])),
+    ("mkzeoinst", "warning: a process is already listening on ADDRESS", |s| {
+        let _taken = UnixListener::bind(s.path("sock")).expect("a new socket");
+        make(s, &["zeo", "../sock"])
+    }),
+    ("mkzeoinst", "warning: cannot check that ADDRESS is free: REASON", |s| make(s, &["zeo", "/no/such/sock"])),
+    ("mkzeoinst", "warning: only root can listen on a port below 1024, such as PORT", |s| {
+        nix::unistd::geteuid().is_root().then(|| make(s, &["zeo", "1023"])).flatten()
+    }),
+    ("mkzeoinst", "warning: PATH is a Python program; Python's ZEO server takes no second address", |s| {
+        instance(s, LISTENS, &["-a", "var/sock"])
+    }),
+    ("mkzeoinst", "warning: not waiting for the server: REASON", |s| {
+        s.write("zeo/etc/zeo.conf", "<zeo>\naddress localhost:\n</zeo>\n<mappingstorage/>\n");
+        instance(s, "#!/bin/sh\nexec sleep 1000\n", &["--start"])
+    }),
+    ("mkzeoinst", "bad port PORT: REASON", |s| make(s, &["zeo", "x"])),
+    ("mkzeoinst", "bad host HOST: REASON", |s| make(s, &["zeo", "a b:1025"])),
+    ("mkzeoinst", "bad socket PATH: REASON", |s| make(s, &["zeo", "/"])),
+    ("mkzeoinst", "the address has a host, and --host names another", |s| make(s, &["zeo", "a:1025", "--host", "b"])),
+    ("mkzeoinst", "--host is for a port, and the address is a path", |s| make(s, &["zeo", "/s", "--host", "b"])),
+];
