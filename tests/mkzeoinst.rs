@@ -2,6 +2,7 @@
 
 mod faults;
 mod peers;
+mod planted;
 mod script;
 mod start;
 mod user;

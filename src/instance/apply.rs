@@ -1,8 +1,7 @@
 //! Carries a plan out. Nothing else in this domain writes to the disk.
 
-use std::fs::{self, DirBuilder};
+use std::fs;
 use std::io;
-use std::os::unix::fs::DirBuilderExt as _;
 use std::path::{Path, PathBuf};
 
 use super::found::{self, State};
@@ -10,7 +9,8 @@ use super::plan::{self, Plan, PlannedFile};
 use super::policy::{Verb, beside, is_untouched};
 use super::template::Templates;
 use super::{Error, handover};
-use crate::sys::files;
+use crate::sys::files::{self, Pending};
+use crate::sys::tree::{Tree, What};
 use crate::sys::user::Account;
 
 /// Something that was done, or left undone on purpose.
@@ -36,28 +36,66 @@ pub enum Step<'a> {
     Overwrote(&'a Path),
 }
 
-/// Makes what the plan says is missing, telling each step after it is done.
+/// Files that are written before the first of them gets its name: each is open until then. Several at a time because the
+/// first that is brought to the disk takes most of what the others need with it.
+const AT_A_TIME: usize = 16;
+
+/// Makes what the plan says is missing, telling each step after it is done. All of it is on the disk when this returns.
 ///
 /// # Errors
 /// [`Error::System`] names the path and the reason; what was made before stays.
-pub fn run(plan: &Plan, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+pub fn run(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+    let done = make(plan, tree, tell);
+    // Also what was made before an error is to stay.
+    let synced = tree.sync().map_err(|(directory, error)| Error::system("sync directory", &directory, error));
+    done.and(synced)
+}
+
+fn make(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
     for directory in &plan.directories {
         let mode = if plan.private.as_ref() == Some(directory) { 0o700 } else { 0o777 };
         let receiver = plan.receiver.as_ref().filter(|_| plan.written.contains(directory));
-        make_directory(directory, mode, receiver, tell)?;
+        make_directory(tree, directory, mode, receiver, tell)?;
     }
-    for file in &plan.files {
-        settle(file, tell)?;
+    for files in plan.files.chunks(AT_A_TIME) {
+        let (prepared, outcome) = prepare(tree, files);
+        for (file, pending) in files.iter().zip(prepared) {
+            settle(tree, file, pending, tell)?;
+        }
+        outcome?;
     }
     if let (Some(account), Some(first)) = (&plan.receiver, plan.files.first()) {
         handover::verify(account, &first.path, &plan.written)?;
     }
-    // Each new directory is an entry of its parent, to be kept over a loss of power as the files are.
-    let mut parents: Vec<_> = plan.directories.iter().filter_map(|directory| directory.parent()).collect();
-    parents.dedup();
-    parents.into_iter().try_for_each(|parent| {
-        files::sync_directory(parent).map_err(|error| Error::system("sync directory", parent, error))
-    })
+    Ok(())
+}
+
+/// Brings those of the files to the disk that are missing, as yet without names: one for each file up to the first that
+/// cannot be, and the reason.
+fn prepare<'a>(tree: &Tree, files: &'a [PlannedFile]) -> (Vec<Option<Pending<'a>>>, Result<(), Error>) {
+    let mut prepared = Vec::new();
+    let mut outcome = Ok(());
+    for file in files {
+        let written = (file.verb == Verb::Create)
+            .then(|| tree.prepare(&file.path, file.contents.as_bytes(), file.mode))
+            .transpose();
+        match written {
+            Ok(pending) => prepared.push(pending),
+            Err(error) => {
+                outcome = Err(Error::system("write", &file.path, error));
+                break;
+            }
+        }
+    }
+    for (index, file) in files.iter().enumerate().take(prepared.len()) {
+        if let Some(Some(pending)) = prepared.get(index)
+            && let Err(error) = pending.sync()
+        {
+            prepared.truncate(index);
+            outcome = Err(Error::system("write", &file.path, error));
+        }
+    }
+    (prepared, outcome)
 }
 
 /// Writes the templates into a directory, for a site to change; what is there is left alone.
@@ -69,21 +107,21 @@ pub fn export(templates: &Templates, directory: &Path, tell: &mut dyn FnMut(Step
         let path = directory.join(name);
         let parent = path.parent().unwrap_or(directory);
         fs::create_dir_all(parent).map_err(|error| Error::system("create directory", parent, error))?;
-        if create(&path, text, templates.manifest().mode(name))? {
-            tell(Step::Wrote(&path));
-        } else {
-            tell(Step::Kept(&path));
+        match files::create(&path, text.as_bytes(), templates.manifest().mode(name)) {
+            Ok(()) => tell(Step::Wrote(&path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tell(Step::Kept(&path)),
+            Err(error) => return Err(Error::system("write", &path, error)),
         }
     }
     Ok(())
 }
 
 /// Tells the steps that [`run`] would take, and takes none.
-pub fn foretell(plan: &Plan, tell: &mut dyn FnMut(Step<'_>)) {
+pub fn foretell(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) {
     plan.directories.iter().for_each(|directory| tell(Step::CreatedDirectory(directory)));
     for file in &plan.files {
         if file.verb == Verb::Backup {
-            tell(Step::BackedUp(&file.path, free_name(&file.path)));
+            tell(Step::BackedUp(&file.path, free_name(tree, &file.path)));
         }
         if let Some(step) = told(file) {
             tell(step);
@@ -124,102 +162,117 @@ fn mode_after(file: &PlannedFile) -> Option<u32> {
 }
 
 fn make_directory(
+    tree: &Tree,
     path: &Path,
     mode: u32,
     receiver: Option<&Account>,
     tell: &mut dyn FnMut(Step<'_>),
 ) -> Result<(), Error> {
-    match DirBuilder::new().mode(mode).create(path) {
+    let failed = |error| Error::system("create directory", path, error);
+    match tree.make_directory(path, mode) {
         Ok(()) => {
             tell(Step::CreatedDirectory(path));
-            receiver.map_or(Ok(()), |account| handover::give(account, path))?;
+            receiver.map_or(Ok(()), |account| handover::give(tree, account, path))
         }
         // Somebody made it since the plan was drawn; that is as good.
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => {}
-        Err(error) => return Err(Error::system("create directory", path, error)),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+            let seen = tree.look(path).map_err(failed)?;
+            if seen.what == What::Directory { Ok(()) } else { Err(failed(error)) }
+        }
+        Err(error) => Err(failed(error)),
     }
-    Ok(())
 }
 
-fn settle(file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+fn settle(
+    tree: &Tree,
+    file: &PlannedFile,
+    pending: Option<Pending<'_>>,
+    tell: &mut dyn FnMut(Step<'_>),
+) -> Result<(), Error> {
     let path = file.path.as_path();
-    let failed = |error| Error::system("write", path, error);
     let present = file.found.contents.as_deref();
     let done = match &file.verb {
         Verb::Same | Verb::Settled | Verb::Keep | Verb::SetMode(_) => true,
-        Verb::Create => create(path, &file.contents, file.mode)?,
-        Verb::Fill => files::replace(path, file.contents.as_bytes(), found::is_blank).map_err(failed)?,
-        Verb::Update | Verb::Overwrite => replace(path, &file.contents, present)?,
-        Verb::Merge(text) => replace(path, text, present)?,
-        Verb::Offer => offer(file)?,
+        Verb::Create => pending.map_or(Ok(true), |pending| publish(tree, pending, path))?,
+        Verb::Fill => replace(tree, path, &file.contents, found::is_blank)?,
+        Verb::Update | Verb::Overwrite => replace(tree, path, &file.contents, is(present))?,
+        Verb::Merge(text) => replace(tree, path, text, is(present))?,
+        Verb::Offer => offer(tree, file)?,
         Verb::Backup => {
-            let backup = back_up(path)?;
+            let backup = back_up(tree, path)?;
             tell(Step::BackedUp(path, backup));
-            replace(path, &file.contents, present)?
+            replace(tree, path, &file.contents, is(present))?
         }
     };
     if !done {
-        return settle_again(file, tell);
+        return settle_again(tree, file, tell);
     }
     if let Some(step) = told(file) {
         tell(step);
     }
-    mode_after(file).map_or(Ok(()), |mode| set_mode(path, mode, tell))
+    mode_after(file).map_or(Ok(()), |mode| set_mode(tree, path, mode, tell))
 }
 
 /// `false`: something has that name meanwhile.
-fn create(path: &Path, contents: &str, mode: u32) -> Result<bool, Error> {
-    match files::create(path, contents.as_bytes(), mode) {
+fn publish(tree: &Tree, pending: Pending<'_>, path: &Path) -> Result<bool, Error> {
+    match tree.publish(pending, path) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(Error::system("write", path, error)),
     }
 }
 
-/// `false`: the file no longer holds what it held when the plan was drawn.
-fn replace(path: &Path, contents: &str, present: Option<&[u8]>) -> Result<bool, Error> {
-    let unchanged = |now: &[u8]| present.is_none_or(|present| present == now);
-    files::replace(path, contents.as_bytes(), unchanged).map_err(|error| Error::system("write", path, error))
+/// `false`: the file no longer holds what is expected.
+fn replace(
+    tree: &Tree,
+    path: &Path,
+    contents: &str,
+    expected: impl Fn(&[u8]) -> bool,
+) -> Result<bool, Error> {
+    let replaced = tree.replace(path, contents.as_bytes(), expected);
+    replaced.map_err(|error| Error::system("write", path, error))
 }
 
-fn offer(file: &PlannedFile) -> Result<bool, Error> {
+/// Whether a file holds what it held when the plan was drawn.
+fn is(present: Option<&[u8]>) -> impl Fn(&[u8]) -> bool {
+    move |now| present.is_none_or(|present| present == now)
+}
+
+fn offer(tree: &Tree, file: &PlannedFile) -> Result<bool, Error> {
     let beside = beside(&file.path);
+    let failed = |error| Error::system("write", &beside, error);
     // Nobody may read it who may not read the file.
-    if create(&beside, &file.contents, file.mode & file.found.mode)? {
-        return Ok(true);
-    }
-    files::replace(&beside, file.contents.as_bytes(), is_untouched)
-        .map_err(|error| Error::system("write", &beside, error))
+    let mode = file.mode & file.found.mode;
+    let pending = tree.prepare(&beside, file.contents.as_bytes(), mode).map_err(failed)?;
+    pending.sync().map_err(failed)?;
+    Ok(publish(tree, pending, &beside)? || replace(tree, &beside, &file.contents, is_untouched)?)
 }
 
-/// Gives a file a second name, and tells it.
-fn back_up(path: &Path) -> Result<PathBuf, Error> {
-    let backup = free_name(path);
-    files::link(path, &backup).map_err(|error| Error::system("write", &backup, error))?;
+/// Gives a file a second name.
+fn back_up(tree: &Tree, path: &Path) -> Result<PathBuf, Error> {
+    let backup = free_name(tree, path);
+    tree.link(path, &backup).map_err(|error| Error::system("write", &backup, error))?;
     Ok(backup)
 }
 
 /// The first of FILE.~1~, FILE.~2~ and so on that nothing has.
-fn free_name(path: &Path) -> PathBuf {
+fn free_name(tree: &Tree, path: &Path) -> PathBuf {
     let numbered = |number: u64| {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".~{number}~"));
         PathBuf::from(name)
     };
-    (1..u64::MAX)
-        .map(numbered)
-        .find(|name| fs::symlink_metadata(name).is_err())
-        .unwrap_or_else(|| numbered(u64::MAX))
+    (1..u64::MAX).map(numbered).find(|name| !tree.has(name)).unwrap_or_else(|| numbered(u64::MAX))
 }
 
 /// The file changed since the plan was drawn: looks once more at what is there now. Where it came to be the same it is
 /// well; else somebody is at work there, and it is left to them.
-fn settle_again(file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+fn settle_again(tree: &Tree, file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
     let path = file.path.as_path();
-    let now = found::look(path, &file.contents, plan::is_executable(file.mode))?;
+    let now = found::look(tree, path, &file.contents, plan::is_executable(file.mode))?;
     match now.state {
         State::Same => Ok(()),
-        State::NotExecutable(mode) => set_mode(path, mode, tell),
+        State::NotExecutable(mode) => set_mode(tree, path, mode, tell),
         State::Unedited | State::Edited if matches!(file.verb, Verb::Create | Verb::Fill) => {
             tell(Step::Kept(path));
             Ok(())
@@ -232,8 +285,8 @@ fn settle_again(file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<()
     }
 }
 
-fn set_mode(path: &Path, mode: u32, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
-    files::set_mode(path, mode).map_err(|error| Error::system("change the mode of", path, error))?;
+fn set_mode(tree: &Tree, path: &Path, mode: u32, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+    tree.set_mode(path, mode).map_err(|error| Error::system("change the mode of", path, error))?;
     tell(Step::ChangedMode(path, mode));
     Ok(())
 }

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use super::address::Fault;
 use super::quote::shown;
 use crate::sys::reason::reason;
+use crate::sys::tree::Untrusted;
 
 /// Why an instance was not made, or not started. Each reads as what follows the program's name in one line.
 #[derive(Debug, thiserror::Error)]
@@ -33,6 +34,9 @@ pub enum Error {
         /// What stands there.
         why: &'static str,
     },
+    /// A symbolic link in the home is not followed.
+    #[error("cannot follow {}: another user may have put that symbolic link there", shown(.0))]
+    Link(PathBuf),
     /// The system refused.
     #[error("cannot {verb} {}: {}", shown(path), reason(source))]
     System {
@@ -145,6 +149,7 @@ impl Error {
             | Self::NoExtra { .. }
             | Self::NoFile { .. } => true,
             Self::InTheWay { .. }
+            | Self::Link(_)
             | Self::System { .. }
             | Self::NotFound(_)
             | Self::User { .. }
@@ -156,6 +161,9 @@ impl Error {
     }
 
     pub(super) fn system(verb: &'static str, path: &Path, source: io::Error) -> Self {
+        if let Some(link) = Untrusted::of(&source) {
+            return Self::Link(link.to_owned());
+        }
         Self::System { verb, path: path.to_owned(), source }
     }
 }

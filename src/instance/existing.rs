@@ -2,7 +2,6 @@
 //! follows what its files may have been made of.
 
 use std::ffi::OsStr;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::Request;
@@ -10,24 +9,27 @@ use super::address::Address;
 use super::home::Home;
 use super::quote::program_word;
 use crate::config::{schema, split_words};
-use crate::sys::files::{can_execute, open_to_read};
-use crate::zconfig::{self, Entry, Limits, Tree, Value, World};
+use crate::sys::files::can_execute;
+use crate::sys::tree::{Tree, What};
+use crate::zconfig::{self, Entry, Limits, Value, World};
 
 /// Configuration files are shorter.
 const LONGEST: u64 = 1 << 20;
 
 /// The addresses in the server's configuration, but for those whose port is left to the system.
 #[must_use]
-pub fn addresses(home: &Home) -> Vec<Address> {
+pub fn addresses(tree: &Tree, home: &Home) -> Vec<Address> {
     let path = home.join("etc/zeo.conf");
+    let Some(text) = contents(tree, &path) else { return Vec::new() };
     // What else is wrong with the file is for those who use it.
-    let (tree, _) = zconfig::survey(&schema::SERVER, &path, &[], &[], &World::process(), Limits::default());
-    configured(&tree).into_iter().flatten().collect()
+    let (values, _) =
+        zconfig::survey_text(&schema::SERVER, &path, text, &World::process(), Limits::default());
+    configured(&values).into_iter().flatten().collect()
 }
 
 /// The addresses that a configuration has; `None` for one whose port is left to the system.
-pub(super) fn configured(tree: &Tree) -> Vec<Option<Address>> {
-    let zeo = tree.root().and_then(|root| root.section("zeo"));
+pub(super) fn configured(values: &zconfig::Tree) -> Vec<Option<Address>> {
+    let zeo = values.root().and_then(|root| root.section("zeo"));
     let entries = zeo.map(|zeo| zeo.values("address")).unwrap_or_default();
     let address = |entry: &Entry| match &entry.value {
         Value::Address(configured) => Address::configured(configured),
@@ -39,9 +41,9 @@ pub(super) fn configured(tree: &Tree) -> Vec<Option<Address>> {
 /// The server that the instance runs, where somebody chose it: one that lies beside the controller was found there, and
 /// after an upgrade may be found elsewhere. `None` also where it cannot be run any more.
 #[must_use]
-pub fn server(home: &Home) -> Option<PathBuf> {
-    let server = PathBuf::from(program(&text(&home.join("etc/zeoctl.conf")))?);
-    let zdctl = PathBuf::from(zdctl(&text(&home.join("bin/zeoctl")))?);
+pub fn server(tree: &Tree, home: &Home) -> Option<PathBuf> {
+    let server = PathBuf::from(program(&text(tree, &home.join("etc/zeoctl.conf")))?);
+    let zdctl = PathBuf::from(zdctl(&text(tree, &home.join("bin/zeoctl")))?);
     (server.parent() != zdctl.parent() && can_execute(&server)).then_some(server)
 }
 
@@ -57,8 +59,8 @@ fn zdctl(script: &str) -> Option<String> {
 
 /// The home that the manager's configuration names, by where its socket is.
 #[must_use]
-pub fn home(at: &Home) -> Option<Home> {
-    let socket = value(&text(&at.join("etc/zeoctl.conf")), "socket-name")?;
+pub fn home(tree: &Tree, at: &Home) -> Option<Home> {
+    let socket = value(&text(tree, &at.join("etc/zeoctl.conf")), "socket-name")?;
     let above = Path::new(&socket).parent()?.parent()?;
     Home::new(above, Path::new("/")).ok()
 }
@@ -85,11 +87,11 @@ pub fn relocated(text: &str, old: &Home, new: &Home) -> Option<String> {
 /// What this instance may have been made from: the request itself, and with it every combination of what its files name.
 /// These are guesses, to be held against a checksum.
 #[must_use]
-pub fn origins(request: &Request) -> Vec<Request> {
-    let manager = text(&request.home.join("etc/zeoctl.conf"));
-    let script = text(&request.home.join("bin/zeoctl"));
-    let home = home(&request.home);
-    let addresses = made_with(&addresses(&request.home));
+pub fn origins(tree: &Tree, request: &Request) -> Vec<Request> {
+    let manager = text(tree, &request.home.join("etc/zeoctl.conf"));
+    let script = text(tree, &request.home.join("bin/zeoctl"));
+    let home = home(tree, &request.home);
+    let addresses = made_with(&addresses(tree, &request.home));
     let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
 
     let mut origins = vec![request.clone()];
@@ -145,10 +147,14 @@ fn value(text: &str, key: &str) -> Option<String> {
 }
 
 /// What can be read of a file as text.
-fn text(path: &Path) -> String {
-    let mut text = String::new();
-    let read = open_to_read(path).and_then(|file| file.take(LONGEST).read_to_string(&mut text));
-    read.map_or_else(|_| String::new(), |_| text)
+fn text(tree: &Tree, path: &Path) -> String {
+    contents(tree, path).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
+}
+
+/// The contents of a file. What is in the way of them is told where the file is to be made.
+fn contents(tree: &Tree, path: &Path) -> Option<Vec<u8>> {
+    let seen = tree.look(path).ok().filter(|seen| seen.what == What::File)?;
+    seen.read(LONGEST).ok()
 }
 
 #[cfg(test)]

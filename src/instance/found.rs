@@ -1,13 +1,10 @@
 //! What stands on the disk where a file of the instance belongs.
 
-use std::fs;
-use std::io::{self, Read};
-use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use super::Error;
 use super::stamp::Stamped;
-use crate::sys::files::open_to_read;
+use crate::sys::tree::{Tree, What};
 
 /// The execute bits of a file's mode.
 const EXECUTE: u32 = 0o111;
@@ -47,37 +44,26 @@ pub enum State {
 
 /// Looks at `path`, where a file with `contents` belongs.
 ///
-/// A symbolic link is only ever read through: nobody can tell whose file a write through it would hit.
+/// A symbolic link is only ever read through, and only one that nobody planted: nobody can tell whose file a write through
+/// it would hit.
 ///
 /// # Errors
 /// What cannot be read, and anything there that is not a file.
-pub fn look(path: &Path, contents: &str, executable: bool) -> Result<Found, Error> {
+pub fn look(tree: &Tree, path: &Path, contents: &str, executable: bool) -> Result<Found, Error> {
     let in_the_way = |why| Err(Error::InTheWay { verb: "write", path: path.to_owned(), why });
-    let is_link = match fs::symlink_metadata(path) {
-        Ok(metadata) => metadata.is_symlink(),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            return Ok(Found { state: State::Missing, contents: None, mode: 0, is_link: false });
-        }
-        Err(error) => return Err(Error::system("look at", path, error)),
-    };
-    let metadata = match fs::metadata(path) {
-        Ok(metadata) => metadata,
-        Err(error) if is_link && error.kind() == io::ErrorKind::NotFound => {
-            return in_the_way("it is a symbolic link to nothing");
-        }
-        Err(error) => return Err(Error::system("look at", path, error)),
-    };
-    if metadata.is_dir() {
-        return in_the_way("it is a directory");
+    let seen = tree.look(path).map_err(|error| Error::system("look at", path, error))?;
+    let (mode, is_link) = (seen.mode, seen.is_link);
+    match seen.what {
+        What::File => {}
+        What::Nothing => return Ok(Found { state: State::Missing, contents: None, mode: 0, is_link }),
+        What::DanglingLink => return in_the_way("it is a symbolic link to nothing"),
+        What::Directory => return in_the_way("it is a directory"),
+        What::Other => return in_the_way("it is not a regular file"),
     }
-    if !metadata.is_file() {
-        return in_the_way("it is not a regular file");
-    }
-    let mode = metadata.mode() & 0o7777;
-    if metadata.len() > LARGEST_COMPARED {
+    if seen.length > LARGEST_COMPARED {
         return Ok(Found { state: State::Edited, contents: None, mode, is_link });
     }
-    let present = read(path).map_err(|error| Error::system("read", path, error))?;
+    let present = seen.read(LARGEST_COMPARED).map_err(|error| Error::system("read", path, error))?;
     let state = match compare(&present, contents.as_bytes()) {
         State::Blank if is_link => return in_the_way("it is a symbolic link to an empty file"),
         State::Same if executable && mode & EXECUTE == 0 && !is_link => State::NotExecutable(runnable(mode)),
@@ -121,14 +107,9 @@ pub(super) fn stripped(contents: &[u8]) -> &[u8] {
     contents.get(first..end).unwrap_or_default()
 }
 
-fn read(path: &Path) -> io::Result<Vec<u8>> {
-    let mut contents = Vec::new();
-    open_to_read(path)?.take(LARGEST_COMPARED).read_to_end(&mut contents)?;
-    Ok(contents)
-}
-
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::os::unix::fs::{PermissionsExt, symlink};
     use std::os::unix::net::UnixListener;
 
@@ -143,7 +124,10 @@ mod tests {
     }
 
     fn state_of(path: &Path, executable: bool) -> Result<State, String> {
-        look(path, &stamped(OURS), executable).map(|found| found.state).map_err(|error| error.to_string())
+        let tree = Tree::open(path.parent().unwrap()).unwrap();
+        look(&tree, path, &stamped(OURS), executable)
+            .map(|found| found.state)
+            .map_err(|error| error.to_string())
     }
 
     #[test]

@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use super::quote::shown;
 use super::{Error, Request};
 use crate::sys::access::{as_account, may_create_in};
-use crate::sys::files::{self, open_to_read};
+use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
+use crate::sys::tree::Tree;
 use crate::sys::user::{self, Account};
 
 /// The user that directories have to be given to: the one that was asked for, if that is not who we are. A user that this
@@ -60,8 +61,8 @@ pub fn check(account: &Account, directories: &[PathBuf]) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::System`].
-pub fn give(account: &Account, directory: &Path) -> Result<(), Error> {
-    files::give_directory(directory, account.uid, account.gid)
+pub fn give(tree: &Tree, account: &Account, directory: &Path) -> Result<(), Error> {
+    tree.give_directory(directory, account.uid, account.gid)
         .map_err(|error| Error::system("change the owner of", directory, error))
 }
 

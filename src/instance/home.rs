@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
+use crate::sys::tree::Tree;
 
 /// An absolute path without `.` and `..`, in UTF-8 and on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,10 +41,25 @@ impl Home {
         Path::new(&self.0)
     }
 
+    /// Opens it, or what there is of the way to it.
+    ///
+    /// # Errors
+    /// [`Error::System`].
+    pub fn open(&self) -> Result<Tree, Error> {
+        Tree::open(self.path()).map_err(|error| Error::system("open", self.path(), error))
+    }
+
     /// A path in it.
     #[must_use]
     pub fn join(&self, relative: &str) -> PathBuf {
         self.path().join(relative)
+    }
+
+    /// Whether a path, a relative one taken from the home, lies in it.
+    #[must_use]
+    pub fn holds(&self, path: &str) -> bool {
+        let inside = self.path().join(path);
+        inside.starts_with(self.path()) && inside.components().all(|part| part != Component::ParentDir)
     }
 
     /// The last part of the path, in characters that a name in an init script may have; `zeo` for the root directory.
@@ -117,6 +133,17 @@ mod tests {
             ("~", "/nowhere/at/all/~"),
         ] {
             assert_eq!(home(typed, "/nowhere/at/all").as_deref(), Ok(absolute), "{typed}");
+        }
+    }
+
+    #[test]
+    fn paths_in_the_home_are_told_from_others() {
+        let home = Home::new(Path::new("/srv/zeo"), Path::new("/")).unwrap();
+        for inside in ["var", "var/blobs", "/srv/zeo/var", "./x", ""] {
+            assert!(home.holds(inside), "{inside}");
+        }
+        for outside in ["/srv/zeo2", "/", "../zeo", "var/../../x", "/srv/zeo/../x"] {
+            assert!(!home.holds(outside), "{outside}");
         }
     }
 

@@ -1,7 +1,6 @@
 //! What is to be done to the disk, decided before any of it is done.
 
-use std::fs;
-use std::io;
+use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::found::{self, Found, State};
@@ -10,6 +9,7 @@ use super::policy::{self, Policy, Verb};
 use super::stamp::{Stamp, Stamped};
 use super::template::{Rendered, Templates};
 use super::{Error, Request, existing, handover, settings};
+use crate::sys::tree::{Tree, What};
 use crate::sys::user::Account;
 
 /// The directories of an instance in the order in which they are made.
@@ -65,7 +65,7 @@ pub struct PlannedFile {
 /// # Errors
 /// What cannot be looked at, and what stands in the way: [`Error::System`], [`Error::InTheWay`]; what the policy does not
 /// let pass: [`Error::Differs`]; names that [`Policy::only`] has and the instance has not: [`Error::NoFile`].
-pub fn draw(request: &Request, templates: &Templates, policy: &Policy) -> Result<Plan, Error> {
+pub fn draw(tree: &Tree, request: &Request, templates: &Templates, policy: &Policy) -> Result<Plan, Error> {
     let mut files = templates.render(request)?;
     files.extend(request.record.iter().map(|record| Rendered {
         name: settings::RECORD.to_owned(),
@@ -79,24 +79,30 @@ pub fn draw(request: &Request, templates: &Templates, policy: &Policy) -> Result
     if !policy.only.is_empty() {
         files.retain(|file| policy.only.contains(&file.name));
     }
+    let (receiver, written) = (handover::receiver(request)?, handover::written(request));
+    for directory in &written {
+        // It may lie elsewhere.
+        tree.reach(directory).map_err(|error| Error::system("look at", directory, error))?;
+    }
     let mut directories = Vec::new();
     for directory in needed(request, &files, policy) {
         if !directories.contains(&directory) {
-            push_if_missing(&mut directories, &directory)?;
+            push_if_missing(tree, &mut directories, &directory)?;
         }
     }
-    let (receiver, written) = (handover::receiver(request)?, handover::written(request));
     if let Some(account) = &receiver {
         handover::check(account, &written)?;
     }
-    let mut origins = Origins { request, templates, old_home: existing::home(&request.home), rendered: None };
+    let mut origins = Origins { tree, request, templates, old_home: OnceCell::new(), rendered: None };
     let mut planned = |Rendered { name, contents, mode }: Rendered| {
         let path = request.home.join(&name);
-        let found = found::look(&path, &contents, is_executable(mode))?;
+        let found = found::look(tree, &path, &contents, is_executable(mode))?;
         let mut verb = match found.state {
             // The record is ours, and what a person wrote there is in it.
             State::Unedited | State::Edited if name == settings::RECORD && !found.is_link => Verb::Update,
-            _ => policy::decide(&path, &found, &contents, policy, &mut |stamp| origins.find(&name, stamp))?,
+            _ => policy::decide(tree, &path, &found, &contents, policy, &mut |stamp| {
+                origins.find(&name, stamp)
+            })?,
         };
         if policy.update
             && policy.conflict.is_none()
@@ -138,9 +144,10 @@ fn blobs(request: &Request) -> Option<PathBuf> {
 
 /// The texts that a person's edits may have been made to, made when they are first asked for.
 struct Origins<'a> {
+    tree: &'a Tree,
     request: &'a Request,
     templates: &'a Templates,
-    old_home: Option<Home>,
+    old_home: OnceCell<Option<Home>>,
     rendered: Option<Vec<Rendered>>,
 }
 
@@ -148,16 +155,18 @@ impl Origins<'_> {
     /// What an edited file of an instance that was moved or copied should say where nothing can be merged: the same, with
     /// the paths of the new home. Else the copy would work on the data of the original.
     fn moved(&self, found: &Found) -> Option<String> {
-        let old = self.old_home.as_ref().filter(|old| **old != self.request.home && !found.is_link)?;
+        let (tree, home) = (self.tree, &self.request.home);
+        let old = self.old_home.get_or_init(|| existing::home(tree, home));
+        let old = old.as_ref().filter(|old| **old != self.request.home && !found.is_link)?;
         let text = str::from_utf8(found.contents.as_deref()?).ok()?;
         existing::relocated(text, old, &self.request.home).filter(|moved| moved != text)
     }
 
     /// The text of the file with this stamp, if it is among them.
     fn find(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
-        let (request, templates) = (self.request, self.templates);
+        let (tree, request, templates) = (self.tree, self.request, self.templates);
         let rendered = self.rendered.get_or_insert_with(|| {
-            let origins = existing::origins(request);
+            let origins = existing::origins(tree, request);
             origins.iter().filter_map(|origin| templates.render(origin).ok()).flatten().collect()
         });
         let candidates = rendered.iter().filter(|file| file.name == name);
@@ -173,21 +182,13 @@ pub(super) fn is_executable(mode: u32) -> bool {
     mode & 0o100 != 0
 }
 
-fn push_if_missing(missing: &mut Vec<PathBuf>, path: &Path) -> Result<(), Error> {
-    match fs::metadata(path) {
-        Ok(metadata) if metadata.is_dir() => Ok(()),
-        Ok(_) => Err(Error::InTheWay {
-            verb: "create directory",
-            path: path.to_owned(),
-            why: "something else has that name",
-        }),
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(Error::system("look at", path, error)),
-        Err(_) if path.is_symlink() => Err(Error::InTheWay {
-            verb: "create directory",
-            path: path.to_owned(),
-            why: "it is a symbolic link to nothing",
-        }),
-        Err(_) => {
+fn push_if_missing(tree: &Tree, missing: &mut Vec<PathBuf>, path: &Path) -> Result<(), Error> {
+    let in_the_way = |why| Err(Error::InTheWay { verb: "create directory", path: path.to_owned(), why });
+    match tree.look(path).map_err(|error| Error::system("look at", path, error))?.what {
+        What::Directory => Ok(()),
+        What::File | What::Other => in_the_way("something else has that name"),
+        What::DanglingLink => in_the_way("it is a symbolic link to nothing"),
+        What::Nothing => {
             missing.push(path.to_owned());
             Ok(())
         }
@@ -197,6 +198,7 @@ fn push_if_missing(missing: &mut Vec<PathBuf>, path: &Path) -> Result<(), Error>
 #[cfg(test)]
 mod tests {
     use std::collections::BTreeMap;
+    use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::super::address::Address;
@@ -204,7 +206,8 @@ mod tests {
     use super::*;
 
     fn draw(request: &Request) -> Result<Plan, Error> {
-        super::draw(request, &Templates::with(None, &[]).unwrap(), &Policy::default())
+        let tree = Tree::open(request.home.path()).unwrap();
+        super::draw(&tree, request, &Templates::with(None, &[]).unwrap(), &Policy::default())
     }
 
     fn request(home: &Path) -> Request {

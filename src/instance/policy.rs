@@ -6,6 +6,7 @@ use super::Error;
 use super::found::{Found, State};
 use super::merge::{self, Merged};
 use super::stamp::{Stamp, Stamped};
+use crate::sys::tree::Tree;
 
 /// How files that are there already are to be treated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -92,6 +93,7 @@ impl Verb {
 /// # Errors
 /// [`Error::Differs`] where the policy is to end; [`Error::InTheWay`] where it would have a link written through.
 pub fn decide(
+    tree: &Tree,
     path: &Path,
     found: &Found,
     wanted: &str,
@@ -117,7 +119,7 @@ pub fn decide(
     }
     let verb = match policy.conflict.unwrap_or(otherwise) {
         Conflict::Keep => Verb::Keep,
-        Conflict::New => offer(path, wanted)?,
+        Conflict::New => offer(tree, path, wanted)?,
         Conflict::Backup => Verb::Backup,
         Conflict::Overwrite => Verb::Overwrite,
         Conflict::Fail => return Err(Error::Differs(path.to_owned())),
@@ -130,9 +132,9 @@ pub fn decide(
 }
 
 /// Whether FILE.new has to be written; one that a person edited is theirs as well.
-fn offer(path: &Path, wanted: &str) -> Result<Verb, Error> {
+fn offer(tree: &Tree, path: &Path, wanted: &str) -> Result<Verb, Error> {
     let beside = beside(path);
-    let found = super::found::look(&beside, wanted, false)?;
+    let found = super::found::look(tree, &beside, wanted, false)?;
     match found.state {
         State::Same | State::NotExecutable(_) => Ok(Verb::Keep),
         State::Missing | State::Blank | State::Unedited => Ok(Verb::Offer),

@@ -17,12 +17,16 @@ use super::home::Home;
 use super::quote::shown;
 use super::stamp::stamped;
 use super::variables::{self, Kind};
+use crate::sys::tree::{Tree, What};
 
 /// The site's defaults.
 pub const SITE: &str = "/etc/mkzeoinst.toml";
 
 /// The instance's record, below its home.
 pub const RECORD: &str = "etc/mkzeoinst.toml";
+
+/// Records are shorter.
+const LONGEST: u64 = 1 << 20;
 
 /// Values from one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -49,6 +53,40 @@ impl Settings {
             }
             Err(error) => return Err(Error::system("read", path, error)),
         };
+        Self::parse(path, &text).map(Some)
+    }
+
+    /// Reads the instance's record; `None` where there is none.
+    ///
+    /// # Errors
+    /// As [`Settings::read`].
+    pub fn recorded(tree: &Tree, home: &Home) -> Result<Option<Self>, Error> {
+        let path = home.join(RECORD);
+        let failed = |error| Error::system("read", &path, error);
+        let seen = match tree.look(&path) {
+            // Here as there.
+            Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+            seen => seen.map_err(failed)?,
+        };
+        match seen.what {
+            What::Nothing | What::DanglingLink => Ok(None),
+            What::File => {
+                let text = seen.read(LONGEST).and_then(|bytes| {
+                    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not in UTF-8"))
+                });
+                let settings = Self::parse(&path, &text.map_err(failed)?)?;
+                // Whoever can write it could have a directory made for them anywhere.
+                if !seen.is_closed && settings.places().any(|place| !home.holds(place)) {
+                    let why = "it names a directory outside the home, and another user can write in it";
+                    return Err(Error::InTheWay { verb: "use", path, why });
+                }
+                Ok(Some(settings))
+            }
+            What::Directory | What::Other => Err(failed(io::Error::other("it is not a regular file"))),
+        }
+    }
+
+    fn parse(path: &Path, text: &str) -> Result<Self, Error> {
         let fault = |message: String| Error::Settings { path: path.to_owned(), message };
         let table: Table = text.parse().map_err(|error: toml::de::Error| {
             let line =
@@ -82,7 +120,7 @@ impl Settings {
                 }
             }
         }
-        Ok(Some(settings))
+        Ok(settings)
     }
 
     /// These settings, and where they say nothing, those.
@@ -93,6 +131,11 @@ impl Settings {
         let mut with = lower.with.clone();
         with.extend(self.with.iter().filter(|name| !lower.with.contains(name)).cloned());
         Self { values, with, templates: self.templates.clone().or_else(|| lower.templates.clone()) }
+    }
+
+    /// The directories that are made where they say.
+    fn places(&self) -> impl Iterator<Item = &str> {
+        ["log", "var", "blobs"].into_iter().filter_map(|name| self.values.get(name).map(String::as_str))
     }
 
     /// Sets a variable from `NAME=VALUE`.
@@ -131,12 +174,6 @@ const TITLE: &str = "# What options of mkzeoinst have set for this instance
 #
 # Read when mkzeoinst is run again; options that are given then come first and are added here.
 ";
-
-/// The record's place.
-#[must_use]
-pub fn record_path(home: &Home) -> PathBuf {
-    home.join(RECORD)
-}
 
 /// A value as a command line would give it.
 fn plain(name: &str, value: Value) -> Option<String> {

@@ -1,20 +1,21 @@
 //! Files that are there whole or not at all.
 //!
-//! A file is written under a temporary name in its own directory, brought to the disk, and only then given its name:
-//! a crash, a full disk or a lost power supply leaves the old state or the new one, and at worst a temporary file.
-//! Every name is used relative to one open directory, so that a directory renamed meanwhile cannot split the steps, and
-//! the last part of a path is never followed when it is a symbolic link.
+//! A file is written without a name, or under a temporary one where the file system can do no better, brought to the disk,
+//! and only then given its name: a crash, a full disk or a lost power supply leaves the old state or the new one, and at
+//! worst a temporary file. Every name is used relative to one open directory, so that a directory renamed meanwhile cannot
+//! split the steps, and the last part of a path is never followed when it is a symbolic link.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Read, Write};
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
+use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, open, openat, renameat};
+use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
 use nix::sys::stat::Mode;
 use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchown, fsync, linkat, unlinkat};
 
@@ -25,11 +26,9 @@ use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchown, fsync, l
 /// untouched. Otherwise what the system says.
 pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let (directory, name) = split(path)?;
-    let mut temporary = Temporary::new(&directory, name, mode)?;
-    temporary.fill(contents)?;
-    // A link, unlike a rename, never takes a name away from a file that appeared meanwhile.
-    linkat(&directory, temporary.name.as_os_str(), &directory, name, AtFlags::empty())?;
-    drop(temporary);
+    let pending = Pending::write(Rc::clone(&directory), name, contents, mode)?;
+    pending.sync()?;
+    pending.publish()?;
     sync(&directory)
 }
 
@@ -42,64 +41,67 @@ pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
 /// What the system says; the file is then as it was.
 pub fn replace(path: &Path, contents: &[u8], expected: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
     let (directory, name) = split(path)?;
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let mut old = File::from(openat(&directory, name, flags, Mode::empty())?);
+    Ok(replace_in(Rc::clone(&directory), name, contents, expected)? && sync(&directory).map(|()| true)?)
+}
+
+/// The same for a name in a directory, whose entries are then still to be brought to the disk.
+pub(super) fn replace_in(
+    directory: Rc<OwnedFd>,
+    name: &OsStr,
+    contents: &[u8],
+    expected: impl Fn(&[u8]) -> bool,
+) -> io::Result<bool> {
+    let mut old = open_in(&directory, name)?;
     let metadata = old.metadata()?;
     if !metadata.is_file() {
         return Ok(false);
     }
     // Nobody else may look into the new file before it has its owner and bits.
-    let mut temporary = Temporary::new(&directory, name, 0o600)?;
+    let mut temporary = Temporary::named(directory, name, 0o600)?;
     let made = temporary.file.metadata()?;
     if (made.uid(), made.gid()) != (metadata.uid(), metadata.gid()) {
         let (owner, group) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
-        fchown(&temporary.file, Some(owner), Some(group))?;
+        retried(|| fchown(&temporary.file, Some(owner), Some(group)))?;
     }
     temporary.file.set_permissions(metadata.permissions())?;
-    temporary.fill(contents)?;
+    temporary.file.write_all(contents)?;
+    temporary.file.sync_all()?;
     let mut present = Vec::new();
     old.read_to_end(&mut present)?;
     if !expected(&present) {
         return Ok(false);
     }
     temporary.rename(name)?;
-    sync(&directory)?;
     Ok(true)
 }
 
-/// Gives a file a second name in its directory; a symbolic link gets one itself.
-///
-/// # Errors
-/// [`io::ErrorKind::AlreadyExists`] if anything has that name; otherwise what the system says.
-pub fn link(path: &Path, other: &Path) -> io::Result<()> {
-    let (directory, name) = split(path)?;
-    let other = other.file_name().ok_or(Errno::EISDIR)?;
-    linkat(&directory, name, &directory, other, AtFlags::empty())?;
-    sync(&directory)
+/// Gives a file a second name in its directory, and brings that to the disk; a symbolic link gets one itself.
+pub(super) fn link_in(directory: &OwnedFd, name: &OsStr, other: &OsStr) -> io::Result<()> {
+    retried(|| linkat(directory, name, directory, other, AtFlags::empty()))?;
+    sync(directory)
 }
 
-/// Sets the permission bits of a regular file that is not a symbolic link.
-///
-/// # Errors
-/// What the system says; `ELOOP` for a symbolic link.
-pub fn set_mode(path: &Path, mode: u32) -> io::Result<()> {
-    let (directory, name) = split(path)?;
-    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
-    let file = File::from(openat(&directory, name, flags, Mode::empty())?);
-    file.set_permissions(PermissionsExt::from_mode(mode))
+/// Sets the permission bits of a file that is not a symbolic link, and brings them to the disk.
+pub(super) fn set_mode_in(directory: &OwnedFd, name: &OsStr, mode: u32) -> io::Result<()> {
+    let file = open_in(directory, name)?;
+    file.set_permissions(PermissionsExt::from_mode(mode))?;
+    file.sync_all()
 }
 
-/// Gives a directory of our own to another user and group. What somebody has put in its place meanwhile is not touched.
-///
-/// # Errors
-/// `ELOOP` or `ENOTDIR` for a symbolic link, `EPERM` for a directory that is not ours; otherwise what the system says.
-pub fn give_directory(path: &Path, uid: u32, gid: u32) -> io::Result<()> {
-    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-    let directory = File::from(open(path, flags, Mode::empty())?);
-    if directory.metadata()?.uid() != super::user::own_uid() {
-        return Err(Errno::EPERM.into());
+/// Opens a file of a directory for reading: `ELOOP` for a symbolic link; a FIFO does not make the caller wait.
+pub(super) fn open_in(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+    Ok(File::from(retried(|| openat(directory, name, flags, Mode::empty()))?))
+}
+
+/// Makes a call again that a signal has interrupted, as some file systems of a network let it.
+pub(super) fn retried<T>(call: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
+    loop {
+        match call() {
+            Err(Errno::EINTR) => {}
+            done => return done,
+        }
     }
-    Ok(fchown(&directory, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?)
 }
 
 /// Opens a file for reading; a FIFO in its place does not make the caller wait for a writer.
@@ -131,66 +133,139 @@ pub fn sync_directory(path: &Path) -> io::Result<()> {
 }
 
 fn open_directory(path: &Path) -> nix::Result<OwnedFd> {
-    open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())
+    retried(|| open(path, OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty()))
 }
 
 /// The open directory of `path`, and the name in it.
-fn split(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
+fn split(path: &Path) -> io::Result<(Rc<OwnedFd>, &OsStr)> {
     let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
         return Err(Errno::EISDIR.into());
     };
     let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    Ok((open_directory(parent)?, name))
+    Ok((Rc::new(open_directory(parent)?), name))
 }
 
-/// fsync(2) of a directory; file systems that know no such thing say `EINVAL`, and then there is nothing to do.
-fn sync(directory: &OwnedFd) -> io::Result<()> {
-    match fsync(directory) {
-        Ok(()) | Err(Errno::EINVAL) => Ok(()),
+/// fsync(2) of a directory; file systems that know no such thing say `EINVAL`, and then there is nothing to do, nor for one
+/// that is open but not for reading.
+pub(super) fn sync(directory: &OwnedFd) -> io::Result<()> {
+    match retried(|| fsync(directory)) {
+        Ok(()) | Err(Errno::EINVAL | Errno::EBADF) => Ok(()),
         Err(error) => Err(error.into()),
     }
 }
 
-/// A file under a name that nobody can foresee; its name goes away with the value.
-struct Temporary<'a> {
-    directory: &'a OwnedFd,
+/// A file that is written but has not got its name.
+#[derive(Debug)]
+pub struct Pending<'a> {
+    temporary: Temporary,
     name: OsString,
+    contents: &'a [u8],
+    mode: u32,
+}
+
+impl<'a> Pending<'a> {
+    pub(super) fn write(
+        directory: Rc<OwnedFd>,
+        name: &OsStr,
+        contents: &'a [u8],
+        mode: u32,
+    ) -> io::Result<Self> {
+        let mut temporary = match Temporary::nameless(&directory, mode) {
+            // Not on this file system, or not by this kernel: each says so in its own way (open(2)).
+            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT) => {
+                Temporary::named(directory, name, mode)?
+            }
+            new => new?,
+        };
+        temporary.file.write_all(contents)?;
+        Ok(Self { temporary, name: name.to_owned(), contents, mode })
+    }
+
+    /// Brings what was written to the disk, as it has to be before the file gets its name.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn sync(&self) -> io::Result<()> {
+        self.temporary.file.sync_all()
+    }
+
+    /// Gives the file its name; a link, unlike a rename, never takes a name away from a file that appeared meanwhile.
+    pub(super) fn publish(self) -> io::Result<()> {
+        match self.temporary.link(&self.name) {
+            // The kernel wants a right for that, and there is no /proc.
+            Err(Errno::ENOENT) if self.temporary.name.is_none() => {
+                let directory = Rc::clone(&self.temporary.directory);
+                let mut temporary = Temporary::named(directory, &self.name, self.mode)?;
+                temporary.file.write_all(self.contents)?;
+                temporary.file.sync_all()?;
+                Ok(temporary.link(&self.name)?)
+            }
+            linked => Ok(linked?),
+        }
+    }
+}
+
+/// A file without a name, or under one that nobody can foresee and that goes away with the value.
+#[derive(Debug)]
+struct Temporary {
+    directory: Rc<OwnedFd>,
+    name: Option<OsString>,
     file: File,
 }
 
-impl<'a> Temporary<'a> {
-    fn new(directory: &'a OwnedFd, target: &OsStr, mode: u32) -> io::Result<Self> {
+impl Temporary {
+    fn nameless(directory: &Rc<OwnedFd>, mode: u32) -> nix::Result<Self> {
+        let flags = OFlag::O_WRONLY | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
+        let file = retried(|| openat(directory, ".", flags, Mode::from_bits_truncate(mode)))?;
+        Ok(Self { directory: Rc::clone(directory), name: None, file: file.into() })
+    }
+
+    fn named(directory: Rc<OwnedFd>, target: &OsStr, mode: u32) -> io::Result<Self> {
         let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
         loop {
             let mut name = OsString::from(".");
             name.push(target);
             // The standard library seeds this from the system's random source.
             name.push(format!(".{:016x}.tmp", RandomState::new().build_hasher().finish()));
-            match openat(directory, name.as_os_str(), flags, Mode::from_bits_truncate(mode)) {
-                Ok(file) => return Ok(Self { directory, name, file: file.into() }),
-                Err(Errno::EEXIST) => {}
+            match openat(&directory, name.as_os_str(), flags, Mode::from_bits_truncate(mode)) {
+                Ok(file) => return Ok(Self { directory, name: Some(name), file: file.into() }),
+                Err(Errno::EEXIST | Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
         }
     }
 
-    fn fill(&mut self, contents: &[u8]) -> io::Result<()> {
-        self.file.write_all(contents)?;
-        self.file.sync_all()
+    fn link(&self, target: &OsStr) -> nix::Result<()> {
+        let directory = &*self.directory;
+        if let Some(name) = &self.name {
+            return retried(|| linkat(directory, name.as_os_str(), directory, target, AtFlags::empty()));
+        }
+        match retried(|| linkat(&self.file, "", directory, target, AtFlags::AT_EMPTY_PATH)) {
+            // Before Linux 6.10 that is root's alone.
+            Err(Errno::ENOENT) => {
+                let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
+                let flags = AtFlags::AT_SYMLINK_FOLLOW;
+                retried(|| linkat(AT_FDCWD, path.as_str(), directory, target, flags))
+            }
+            linked => linked,
+        }
     }
 
     fn rename(mut self, target: &OsStr) -> io::Result<()> {
-        renameat(self.directory, self.name.as_os_str(), self.directory, target)?;
-        self.name.clear();
+        if let Some(name) = &self.name {
+            let directory = &*self.directory;
+            retried(|| renameat(directory, name.as_os_str(), directory, target))?;
+            self.name = None;
+        }
         Ok(())
     }
 }
 
-impl Drop for Temporary<'_> {
+impl Drop for Temporary {
     fn drop(&mut self) {
-        if !self.name.is_empty() {
+        if let Some(name) = &self.name {
             // Whatever went wrong before is what the caller reports; a name left behind does no harm.
-            let _ = unlinkat(self.directory, self.name.as_os_str(), UnlinkatFlags::NoRemoveDir);
+            let _ = retried(|| unlinkat(&*self.directory, name.as_os_str(), UnlinkatFlags::NoRemoveDir));
         }
     }
 }
@@ -255,7 +330,9 @@ mod tests {
         symlink("f", &link).unwrap();
         let refused = Some(Errno::ELOOP as i32);
         assert_eq!(replace(&link, b"new", |_| true).unwrap_err().raw_os_error(), refused);
-        assert_eq!(set_mode(&link, 0o777).unwrap_err().raw_os_error(), refused);
+        let (open, name) = split(&link).unwrap();
+        let error = set_mode_in(&open, name, 0o777).unwrap_err();
+        assert_eq!(error.raw_os_error(), refused);
         assert_eq!(fs::metadata(directory.path().join("f")).unwrap().mode(), before);
         assert_eq!(names(directory.path()), ["f", "l"]);
     }

@@ -30,6 +30,7 @@ pub mod spawn;
 pub mod tcp;
 pub mod terminal;
 pub mod thread;
+pub mod tree;
 pub mod unblocked;
 pub mod unix_stream;
 pub mod user;

@@ -47,7 +47,7 @@ pub use number::{integer, octal};
 pub use open::Raw;
 pub use path::{directory_part, existing_dirpath, expand, is_directory, path_value};
 pub use problem::{Location, Problem, Problems, did_you_mean};
-pub use reader::{load, survey};
+pub use reader::{load, survey, survey_text};
 pub use repr::{push_repr, repr};
 pub use schema::{Check, Component, Key, Keys, Member, Schema, SectionType, Slot, SlotName};
 pub use source::Source;

@@ -44,6 +44,30 @@ pub fn survey(
     world: &World,
     limits: Limits,
 ) -> (Tree, Problems) {
+    read(schema, name, None, overrides, exempt, world, limits)
+}
+
+/// The same for a file whose contents the caller has, without overrides.
+#[must_use]
+pub fn survey_text(
+    schema: &'static Schema,
+    name: &Path,
+    contents: Vec<u8>,
+    world: &World,
+    limits: Limits,
+) -> (Tree, Problems) {
+    read(schema, name, Some(contents), &[], &[], world, limits)
+}
+
+fn read(
+    schema: &'static Schema,
+    name: &Path,
+    contents: Option<Vec<u8>>,
+    overrides: &[String],
+    exempt: &[&str],
+    world: &World,
+    limits: Limits,
+) -> (Tree, Problems) {
     let source = match Source::named(name, world) {
         Ok(source) => Arc::new(source),
         Err(kind) => return (Tree::default(), Problem::new(kind, Location::CommandLine).into()),
@@ -61,7 +85,10 @@ pub fn survey(
     };
     // Overrides are looked at before the file is opened; bad ones are told alone.
     if !reader.builder.has_problems() {
-        reader.enter(source, &file);
+        match contents {
+            Some(contents) => reader.begin(source, contents),
+            None => reader.enter(source, &file),
+        }
         reader.run();
     }
     reader.builder.finish(&file)
@@ -148,6 +175,10 @@ impl Reader<'_> {
             Err(kind) => return self.lost(kind, from),
         };
         self.left.bytes -= bytes.len();
+        self.begin(source, bytes);
+    }
+
+    fn begin(&mut self, source: Arc<Source>, bytes: Vec<u8>) {
         let text = self.decode(bytes, &source);
         self.builder.read(Arc::clone(&source));
         let base = self.builder.depth();

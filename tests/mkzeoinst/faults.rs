@@ -12,7 +12,7 @@ use crate::sandbox::Sandbox;
 use crate::sandbox::run::{Outcome, Run};
 
 /// The calls by which a new home comes to be; a call that a machine does not have is passed over.
-const CREATING: &[&str] = &["?mkdir,?mkdirat", "write", "fsync", "linkat", "unlinkat"];
+const CREATING: &[&str] = &["?mkdir,?mkdirat", "write", "fsync", "linkat"];
 
 /// The calls by which empty files are filled.
 const FILLING: &[&str] = &["write", "fsync", "fchmod", "?renameat,?renameat2"];

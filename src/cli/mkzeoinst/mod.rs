@@ -21,6 +21,7 @@ use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
 use crate::instance::{Error, Request, addresses, apply, existing, start, variables};
 use crate::sys::reason::reason;
+use crate::sys::tree::Tree;
 use crate::sys::user::own_uid;
 
 use super::manual;
@@ -95,15 +96,16 @@ fn make(
 ) -> Result<Exit, Error> {
     let current = current_directory()?;
     let home = Home::new(Path::new(home), &current)?;
-    let (request, templates) = wanted(home, arguments, &current)?;
-    let plan = drawn.insert(plan::draw(&request, &templates, &arguments.policy())?);
+    let tree = home.open()?;
+    let (request, templates) = wanted(home, &tree, arguments, &current)?;
+    let plan = drawn.insert(plan::draw(&tree, &request, &templates, &arguments.policy())?);
     for warning in start::warnings(&request) {
         complain(&format!("warning: {warning}"));
     }
     if arguments.mode.diff {
         output.diffs(plan);
     } else if arguments.only_looks() {
-        apply::foretell(plan, &mut |step| output.step(&step));
+        apply::foretell(plan, &tree, &mut |step| output.step(&step));
     }
     if arguments.mode.check {
         return Ok(if plan.changes() { Exit::Failure } else { Exit::Success });
@@ -114,7 +116,7 @@ fn make(
         }
         return Ok(Exit::Success);
     }
-    apply::run(plan, &mut |step| output.step(&step))?;
+    apply::run(plan, &tree, &mut |step| output.step(&step))?;
     output.line("All done.");
     if arguments.start {
         start(&request, plan, output)?;
@@ -124,14 +126,19 @@ fn make(
 
 /// Puts together what is wanted: the command line, under it what the instance has recorded, under that the site's
 /// defaults; and with it the templates.
-fn wanted(home: Home, arguments: &Arguments, current: &Path) -> Result<(Request, Templates), Error> {
+fn wanted(
+    home: Home,
+    tree: &Tree,
+    arguments: &Arguments,
+    current: &Path,
+) -> Result<(Request, Templates), Error> {
     let typed = arguments.settings(current)?;
-    let recorded = Settings::read(&settings::record_path(&home))?.unwrap_or_default();
+    let recorded = Settings::recorded(tree, &home)?.unwrap_or_default();
     let known = typed.over(&recorded);
     let site = site_defaults(arguments, current)?;
     let mut settings = known.over(&site);
-    let addresses = addresses(arguments, &mut settings, &home)?;
-    let programs = programs(arguments, &mut settings, &home, current)?;
+    let addresses = addresses(arguments, &mut settings, &home, tree)?;
+    let programs = programs(arguments, &mut settings, &home, tree, current)?;
     let templates = Templates::with(settings.templates.as_deref(), &settings.with)?;
     let request = Request {
         home,
@@ -159,13 +166,18 @@ fn site_defaults(arguments: &Arguments, current: &Path) -> Result<Settings, Erro
 }
 
 /// Where the server listens: as typed, else as before, else as the settings say.
-fn addresses(arguments: &Arguments, settings: &mut Settings, home: &Home) -> Result<Vec<Address>, Error> {
+fn addresses(
+    arguments: &Arguments,
+    settings: &mut Settings,
+    home: &Home,
+    tree: &Tree,
+) -> Result<Vec<Address>, Error> {
     let root = own_uid() == 0;
     let parse = |text: &OsStr| Address::parse(text, root, home).map_err(Error::from);
     let typed = arguments.address.iter().chain(&arguments.values.addresses).map(|text| parse(text));
     let typed = typed.collect::<Result<Vec<_>, _>>()?;
     let set = settings.values.remove("address").unwrap_or_default();
-    let before = existing::addresses(home);
+    let before = existing::addresses(tree, home);
     let unset = typed.is_empty() && before.is_empty();
     let set = set.lines().filter(|_| unset).map(|text| parse(OsStr::new(text)));
     let set = set.collect::<Result<Vec<_>, _>>()?;
@@ -178,13 +190,14 @@ fn programs(
     arguments: &Arguments,
     settings: &mut Settings,
     home: &Home,
+    tree: &Tree,
     current: &Path,
 ) -> Result<Programs, Error> {
     let places = Places::new(env::current_exe().ok().as_deref(), env::var_os("PATH").as_deref(), current);
     let mut named = |name| settings.values.remove(name).map(|path| home.path().join(path));
     let (server, zdctl, zdrun) = (named("server"), named("zdctl"), named("zdrun"));
     let typed = arguments.server.as_deref().map(|server| current.join(server));
-    let server = typed.or(server).or_else(|| existing::server(home));
+    let server = typed.or(server).or_else(|| existing::server(tree, home));
     Programs::find(&places, [server.as_deref(), zdctl.as_deref(), zdrun.as_deref()])
 }
 

@@ -1,0 +1,318 @@
+//! Directories that are opened once, part by part, and everything below them: what a program that runs as root may read
+//! and write in a directory that others can write in.
+//!
+//! The way to a root of the tree is whoever's typed it, and the system resolves it. Below a root each part is opened in
+//! the directory that was opened before it, and stays open: neither a symbolic link that was planted nor a directory that
+//! is exchanged during the run leads elsewhere. One rule tells a planted link from an administrator's, who has `var` on
+//! another disk: a link is followed if it belongs to root or to us and lies in a directory of root's or ours that nobody
+//! else can write in (our own group apart; a sticky bit keeps others from exchanging it). The target is walked by the same
+//! rule. Any other link is an error, [`Untrusted`].
+
+mod walk;
+
+use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::OsString;
+use std::io::{self, Read as _};
+use std::os::fd::OwnedFd;
+use std::path::{Path, PathBuf};
+use std::rc::Rc;
+
+use nix::errno::Errno;
+use nix::fcntl::{AtFlags, open};
+use nix::libc;
+use nix::sys::stat::{Mode, fstat, mkdirat};
+use nix::unistd::{Gid, Uid, fchownat};
+
+use super::files::{self, Pending, retried};
+use super::user::own_uid;
+use walk::{Walk, is_closed, kind, look_in, open_below, open_directory};
+
+pub use walk::Untrusted;
+
+/// Directories that are kept open at a time, the roots apart: far fewer than a process may have.
+const MOST_OPEN: usize = 64;
+
+/// The open directories. All paths are absolute and have no `..`.
+#[derive(Debug)]
+pub struct Tree {
+    roots: RefCell<Vec<PathBuf>>,
+    open: RefCell<BTreeMap<PathBuf, Rc<OwnedFd>>>,
+    /// Those with new entries that are not yet on the disk.
+    changed: RefCell<BTreeSet<PathBuf>>,
+}
+
+/// What has a name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What {
+    /// Nothing.
+    Nothing,
+    /// A symbolic link to nothing.
+    DanglingLink,
+    /// A directory.
+    Directory,
+    /// A regular file.
+    File,
+    /// Something else.
+    Other,
+}
+
+/// What was seen under a name, at the end of the links that are followed.
+#[derive(Debug)]
+pub struct Seen {
+    /// Its kind.
+    pub what: What,
+    /// Its permission bits.
+    pub mode: u32,
+    /// Its length in bytes.
+    pub length: u64,
+    /// Whether a link leads to it.
+    pub is_link: bool,
+    /// Whether nobody but root and we (with our own group) can write in it.
+    pub is_closed: bool,
+    place: Option<(Rc<OwnedFd>, OsString)>,
+}
+
+impl Seen {
+    fn of(what: What) -> Self {
+        Self { what, mode: 0, length: 0, is_link: what == What::DanglingLink, is_closed: false, place: None }
+    }
+
+    /// The first `most` bytes. A FIFO that has taken the place meanwhile does not make the caller wait.
+    ///
+    /// # Errors
+    /// What the system says; `ELOOP` for a link that has taken the place, `ENOENT` where nothing was seen.
+    pub fn read(&self, most: u64) -> io::Result<Vec<u8>> {
+        let (at, name) = self.place.as_ref().ok_or(Errno::ENOENT)?;
+        let mut contents = Vec::with_capacity(usize::try_from(self.length.min(most)).unwrap_or_default());
+        files::open_in(at, name)?.take(most).read_to_end(&mut contents)?;
+        Ok(contents)
+    }
+}
+
+impl Tree {
+    /// Opens a directory, or the nearest above it that is there.
+    ///
+    /// # Errors
+    /// What the system says of the root directory.
+    pub fn open(path: &Path) -> io::Result<Self> {
+        let tree = Self { roots: RefCell::default(), open: RefCell::default(), changed: RefCell::default() };
+        tree.reach(path)?;
+        Ok(tree)
+    }
+
+    /// Makes this directory, or the nearest above it that is there, a root as well, unless it lies below one.
+    ///
+    /// # Errors
+    /// What the system says of the root directory.
+    pub fn reach(&self, path: &Path) -> io::Result<()> {
+        if self.roots.borrow().iter().any(|root| path.starts_with(root)) {
+            return Ok(());
+        }
+        let mut last = Errno::ENOENT;
+        for above in path.ancestors() {
+            match open_directory(|flags| open(above, flags, Mode::empty())) {
+                Ok(directory) => {
+                    self.open.borrow_mut().insert(above.to_owned(), Rc::new(directory));
+                    self.roots.borrow_mut().push(above.to_owned());
+                    return Ok(());
+                }
+                // Whatever it is, it is met again, and told, when the way down is gone.
+                Err(error) => last = error,
+            }
+        }
+        Err(last.into())
+    }
+
+    /// Looks at what has this name, and follows links by the rule.
+    ///
+    /// # Errors
+    /// What the system says, and [`Untrusted`].
+    pub fn look(&self, path: &Path) -> io::Result<Seen> {
+        let is_open = self.open.borrow().contains_key(path);
+        if is_open || self.roots.borrow().iter().any(|root| root.starts_with(path)) {
+            return Ok(Seen::of(What::Directory));
+        }
+        let nothing = |what| {
+            move |error: io::Error| match error.kind() {
+                io::ErrorKind::NotFound => Ok(Seen::of(what)),
+                _ => Err(error),
+            }
+        };
+        let mut walk = Walk::to(path);
+        let (mut at, mut name) = match self.place(path) {
+            Ok(place) => place,
+            Err(error) => return nothing(What::Nothing)(error),
+        };
+        let mut stat = match look_in(&at, &name) {
+            Ok(stat) => stat,
+            Err(error) => return nothing(What::Nothing)(error),
+        };
+        while kind(&stat) == libc::S_IFLNK {
+            let step = walk.follow(&at, &name).and_then(|step| {
+                let stat = step.1.as_ref().map_or_else(|| Ok(fstat(&step.0)?), |name| look_in(&step.0, name));
+                Ok((step, stat?))
+            });
+            match step {
+                Ok(((_, None), _)) => return Ok(Seen { is_link: true, ..Seen::of(What::Directory) }),
+                Ok(((directory, Some(last)), seen)) => (at, name, stat) = (directory, last, seen),
+                Err(error) => return nothing(What::DanglingLink)(error),
+            }
+        }
+        let what = match kind(&stat) {
+            libc::S_IFDIR => What::Directory,
+            libc::S_IFREG => What::File,
+            _ => What::Other,
+        };
+        let length = u64::try_from(stat.st_size).unwrap_or_default();
+        Ok(Seen {
+            what,
+            mode: stat.st_mode & 0o7777,
+            length,
+            is_link: walk.met_links(),
+            is_closed: is_closed(&stat),
+            place: Some((at, name)),
+        })
+    }
+
+    /// Whether anything has this name; a link is something itself.
+    #[must_use]
+    pub fn has(&self, path: &Path) -> bool {
+        self.place(path).is_ok_and(|(at, name)| look_in(&at, &name).is_ok())
+    }
+
+    /// Makes a directory with these permission bits less the process's mask. It is on the disk after [`Tree::sync`].
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn make_directory(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let (at, name) = self.place(path)?;
+        retried(|| mkdirat(&at, name.as_os_str(), Mode::from_bits_truncate(mode)))?;
+        self.mark(path);
+        // What another has put in its place by now is refused if it is a link.
+        let new = open_below(&at, &name)?;
+        self.keep(path, &Rc::new(new));
+        Ok(())
+    }
+
+    /// Gives a directory that this run has made to another user and group.
+    ///
+    /// # Errors
+    /// `EPERM` for a directory that is not ours; otherwise what the system says.
+    pub fn give_directory(&self, path: &Path, uid: u32, gid: u32) -> io::Result<()> {
+        let directory = self.directory(path)?;
+        if fstat(&directory)?.st_uid != own_uid() {
+            return Err(Errno::EPERM.into());
+        }
+        let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
+        retried(|| fchownat(&directory, "", uid, gid, AtFlags::AT_EMPTY_PATH))?;
+        self.changed.borrow_mut().insert(path.to_owned());
+        Ok(())
+    }
+
+    /// Writes a file that has no name yet; [`Tree::publish`] gives it that of `path`.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn prepare<'a>(&self, path: &Path, contents: &'a [u8], mode: u32) -> io::Result<Pending<'a>> {
+        let (at, name) = self.place(path)?;
+        Pending::write(at, &name, contents, mode)
+    }
+
+    /// Gives a prepared file, which has to be on the disk, its name.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if anything has that name now, which is then untouched; otherwise what the system
+    /// says.
+    pub fn publish(&self, pending: Pending<'_>, path: &Path) -> io::Result<()> {
+        pending.publish()?;
+        self.mark(path);
+        Ok(())
+    }
+
+    /// Gives an existing regular file new contents, as [`files::replace`] does.
+    ///
+    /// # Errors
+    /// As there.
+    pub fn replace(
+        &self,
+        path: &Path,
+        contents: &[u8],
+        expected: impl Fn(&[u8]) -> bool,
+    ) -> io::Result<bool> {
+        let (at, name) = self.place(path)?;
+        let replaced = files::replace_in(at, &name, contents, expected)?;
+        if replaced {
+            self.mark(path);
+        }
+        Ok(replaced)
+    }
+
+    /// Gives a file a second name beside it, and brings that to the disk; a symbolic link gets one itself.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::AlreadyExists`] if anything has that name; otherwise what the system says.
+    pub fn link(&self, path: &Path, other: &Path) -> io::Result<()> {
+        let (at, name) = self.place(path)?;
+        files::link_in(&at, &name, other.file_name().ok_or(Errno::EISDIR)?)
+    }
+
+    /// Sets the permission bits of a file that is not a symbolic link, and brings them to the disk.
+    ///
+    /// # Errors
+    /// What the system says; `ELOOP` for a symbolic link.
+    pub fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+        let (at, name) = self.place(path)?;
+        files::set_mode_in(&at, &name, mode)
+    }
+
+    /// Brings all entries that were made to the disk.
+    ///
+    /// # Errors
+    /// The directory, and what the system says.
+    pub fn sync(&self) -> Result<(), (PathBuf, io::Error)> {
+        while let Some(path) = self.changed.borrow_mut().pop_last() {
+            let synced = self.directory(&path).and_then(|directory| files::sync(&directory));
+            synced.map_err(|error| (path, error))?;
+        }
+        Ok(())
+    }
+
+    fn mark(&self, path: &Path) {
+        self.changed.borrow_mut().extend(path.parent().map(Path::to_owned));
+    }
+
+    /// The open directory of `path`, and the name in it.
+    fn place(&self, path: &Path) -> io::Result<(Rc<OwnedFd>, OsString)> {
+        let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(Errno::EISDIR.into());
+        };
+        Ok((self.directory(parent)?, name.to_owned()))
+    }
+
+    fn directory(&self, path: &Path) -> io::Result<Rc<OwnedFd>> {
+        if let Some(directory) = self.open.borrow().get(path) {
+            return Ok(Rc::clone(directory));
+        }
+        self.reach(path)?;
+        if let Some(directory) = self.open.borrow().get(path) {
+            return Ok(Rc::clone(directory));
+        }
+        let (at, name) = self.place(path)?;
+        let directory = Walk::to(path).enter(&at, &name)?;
+        self.keep(path, &directory);
+        Ok(directory)
+    }
+
+    fn keep(&self, path: &Path, directory: &Rc<OwnedFd>) {
+        let mut open = self.open.borrow_mut();
+        let roots = self.roots.borrow();
+        if open.len() > MOST_OPEN {
+            open.retain(|path, _| roots.contains(path));
+        }
+        open.insert(path.to_owned(), Rc::clone(directory));
+    }
+}
+
+#[cfg(test)]
+mod tests;
