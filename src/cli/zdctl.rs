@@ -30,6 +30,8 @@ fn run(arguments: Vec<OsString>) -> Exit {
         Err(exit) => return exit,
     };
     if shell::is_check(&typed.action) && !typed.flags.interactive {
+        // What cannot be resolved is about to be told.
+        config::resolve(&typed.flags).iter().for_each(warn_of_other_home);
         return check(NAME, &typed.flags);
     }
     let settings = match settings(&typed) {
@@ -39,15 +41,7 @@ fn run(arguments: Vec<OsString>) -> Exit {
     if typed.schema_given {
         complain(NAME, Exit::Success, &"option -S is ignored: the schema is built in");
     }
-    if let Some(OtherHome { file, own, named }) = config::other_home(&settings) {
-        let (file, own, named) = (file.display(), own.display(), named.display());
-        let warning = format!("warning: {file} lies in {own}, but is about the instance in {named}");
-        complain(
-            NAME,
-            Exit::Success,
-            &format!("{warning}; to make it {own}'s own, run mkzeoinst --update {own}"),
-        );
-    }
+    warn_of_other_home(&settings);
     let shell_wanted = typed.flags.interactive || typed.action.is_empty();
     if typed.action.is_empty() && !typed.flags.interactive && !settings.runner.default_to_interactive {
         return usage("either -i or an action argument is required");
@@ -83,6 +77,15 @@ fn settings(typed: &Typed) -> Result<Settings, Exit> {
         check_user(name)?;
     }
     Ok(settings)
+}
+
+/// Tells of a configuration that a copy of a home has kept from the original.
+fn warn_of_other_home(settings: &Settings) {
+    let Some(OtherHome { file, own, named }) = config::other_home(settings) else { return };
+    let (file, own, named) = (file.display(), own.display(), named.display());
+    let warning = format!("warning: {file} lies in {own}, but is about the instance in {named}");
+    let advice = format!("to make it {own}'s own, run mkzeoinst --update {own}");
+    complain(NAME, Exit::Success, &format!("{warning}; {advice}"));
 }
 
 /// Only root can become another user; the manager does so, later.

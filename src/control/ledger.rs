@@ -2,12 +2,13 @@
 //!
 //! ```text
 //! offset  bytes  text, padded with blanks, ended by a newline
-//!      0     64  manager PID BOOT
+//!      0     64  manager PID BOOT MARK
 //!     64     64  program PID BIRTH     blank: none runs
 //!    128    ...  words ['WORD', ...]   those of the program's command line
 //! ```
 //!
 //! A number alone is never trusted: it goes with the time at which the process was started and with the system's start.
+//! Nor is a copy of the file, such as that in a copied instance: its program is the original's. The mark is the file's own.
 //! A command line as the system shows it is not either: a script that executes the real server has that one's.
 
 use std::ffi::OsString;
@@ -29,6 +30,8 @@ pub struct Ledger {
     pub manager: Option<u32>,
     /// The system's start in which that was.
     pub boot: Option<String>,
+    /// The mark of the file in which it did; without one it is of a version that made none.
+    pub mark: Option<u64>,
     /// Its program.
     pub program: Option<Noted>,
     /// The words with which the program was started.
@@ -42,6 +45,12 @@ pub struct Noted {
     pub pid: i32,
     /// When it was started, in clock ticks since the system's start.
     pub birth: u64,
+}
+
+/// The mark of a file with this inode number: as much of it as the line has room for, in hexadecimal digits.
+#[must_use]
+pub fn mark(inode: u64) -> u64 {
+    inode & 0xff_ffff_ffff
 }
 
 /// The lock file of a socket.
@@ -61,15 +70,17 @@ impl Ledger {
         Self {
             manager: manager.next().and_then(|pid| pid.parse().ok()),
             boot: manager.next().map(str::to_owned),
+            mark: manager.next().and_then(|mark| u64::from_str_radix(mark, 16).ok()),
             program: line("program").and_then(noted),
             words: line("words").and_then(|words| repr::parse_list(words, Escapes::Characters)),
         }
     }
 
-    /// The program, if it was noted since the system started as `boot`.
+    /// The program, if it was noted since the system started as `boot`, and in the file with this inode number itself.
     #[must_use]
-    pub fn program_since(&self, boot: &str) -> Option<Noted> {
-        self.program.filter(|_| self.boot.as_deref() == Some(boot))
+    pub fn program_since(&self, boot: &str, inode: u64) -> Option<Noted> {
+        let is_own = self.mark.is_none_or(|own| own == mark(inode));
+        self.program.filter(|_| is_own && self.boot.as_deref() == Some(boot))
     }
 }
 
@@ -85,18 +96,21 @@ mod tests {
 
     #[test]
     fn each_line_is_read_as_far_as_it_makes_sense() {
-        let text = "manager 7 a-b   \nprogram 8 99  \nwords ['a b', \"c'\"]\n";
+        let text = "manager 7 a-b 1f \nprogram 8 99  \nwords ['a b', \"c'\"]\n";
         let whole = Ledger::parse(text);
         assert_eq!((whole.manager, whole.boot.as_deref()), (Some(7), Some("a-b")));
         assert_eq!(whole.program, Some(Noted { pid: 8, birth: 99 }));
         assert_eq!(whole.words, Some(vec!["a b".into(), "c'".into()]));
-        assert_eq!(whole.program_since("a-b"), whole.program);
-        assert_eq!(whole.program_since("a-c"), None);
+        assert_eq!(whole.program_since("a-b", 0x1f), whole.program);
+        assert_eq!(whole.program_since("a-c", 0x1f), None);
+        assert_eq!(whole.program_since("a-b", 0x2f), None, "a copy");
+        let older = Ledger::parse("manager 7 a-b\nprogram 8 99\n");
+        assert_eq!(older.program_since("a-b", 0x2f), whole.program);
         for odd in ["", "manager x\nprogram\nwords a", "program 1 1\n", "program 8\n", "program 8 x\nwords\n"]
         {
             assert_eq!(Ledger::parse(odd), Ledger::default(), "{odd}");
         }
-        assert_eq!(Ledger::parse("manager 1 \nprogram 8 9\n").program_since(""), None);
+        assert_eq!(Ledger::parse("manager 1 \nprogram 8 9\n").program_since("", 0), None);
     }
 
     #[test]

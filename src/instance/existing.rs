@@ -8,6 +8,7 @@ use super::Request;
 use super::address::Address;
 use super::home::Home;
 use super::quote::program_word;
+use super::settings::Settings;
 use crate::config::{schema, split_words};
 use crate::sys::files::can_execute;
 use crate::sys::tree::{Tree, What};
@@ -16,9 +17,39 @@ use crate::zconfig::{self, Entry, Limits, Value, World};
 /// Configuration files are shorter.
 const LONGEST: u64 = 1 << 20;
 
-/// The addresses in the server's configuration, but for those whose port is left to the system.
+/// The addresses in the server's configuration, but for those whose port is left to the system. Unix sockets in the home
+/// that an instance was copied from lie in its own home.
 #[must_use]
-pub fn addresses(tree: &Tree, home: &Home) -> Vec<Address> {
+pub fn addresses(tree: &Tree, at: &Home) -> Vec<Address> {
+    let moved = written_addresses(tree, at).into_iter().map(|address| match address {
+        Address::Unix(path) => Address::Unix(moved(&path, home(tree, at).as_ref(), at).unwrap_or(path)),
+        tcp @ Address::Tcp { .. } => tcp,
+    });
+    moved.collect()
+}
+
+/// What an option has set, with paths in the home that the instance was copied from, or moved from, changed to its own.
+#[must_use]
+pub fn recorded(settings: &Settings, tree: &Tree, at: &Home) -> Settings {
+    let mut settings = settings.clone();
+    if settings.values.is_empty() {
+        return settings;
+    }
+    let old = home(tree, at);
+    for value in settings.values.values_mut() {
+        *value = moved(value, old.as_ref(), at).unwrap_or_else(|| value.clone());
+    }
+    settings
+}
+
+/// A path in the old home as the same in the new one; `None`: it is not in it.
+fn moved(path: &str, old: Option<&Home>, new: &Home) -> Option<String> {
+    let below = Path::new(path).strip_prefix(old?.path()).ok()?;
+    new.path().join(below).to_str().map(str::to_owned)
+}
+
+/// The addresses as they are written.
+fn written_addresses(tree: &Tree, home: &Home) -> Vec<Address> {
     let path = home.join("etc/zeo.conf");
     let Some(text) = contents(tree, &path) else { return Vec::new() };
     // What else is wrong with the file is for those who use it.
@@ -91,7 +122,7 @@ pub fn origins(tree: &Tree, request: &Request) -> Vec<Request> {
     let manager = text(tree, &request.home.join("etc/zeoctl.conf"));
     let script = text(tree, &request.home.join("bin/zeoctl"));
     let home = home(tree, &request.home);
-    let addresses = made_with(&addresses(tree, &request.home));
+    let addresses = made_with(&written_addresses(tree, &request.home));
     let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
 
     let mut origins = vec![request.clone()];
@@ -166,6 +197,21 @@ mod tests {
         let text = "# zdrun /a\n<runner>\n  zdrunner x\n  zdrun  /b $$c \n  zdrun /d\n</runner>\n";
         assert_eq!(value(text, "zdrun").as_deref(), Some("/b $c"));
         assert_eq!(value(text, "program"), None);
+    }
+
+    #[test]
+    fn paths_in_the_old_home_are_moved_and_others_are_not() {
+        let home = |path: &str| Home::new(Path::new(path), Path::new("/")).unwrap();
+        for (path, expected) in [
+            ("/old/var/s", Some("/new/var/s")),
+            ("/older/s", None),
+            ("/run/s", None),
+            ("var/s", None),
+            ("yes", None),
+        ] {
+            assert_eq!(moved(path, Some(&home("/old")), &home("/new")).as_deref(), expected, "{path}");
+        }
+        assert_eq!(moved("/old/s", None, &home("/new")), None);
     }
 
     #[test]

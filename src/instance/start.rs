@@ -11,10 +11,11 @@ use super::home::Home;
 use super::plan::Plan;
 use super::probe::{self, Trouble};
 use super::quote::shown;
-use super::{Error, Request, existing};
+use super::{Error, Request, addresses, existing};
 use crate::config::schema;
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
+use crate::sys::tree::Tree;
 use crate::zconfig::{self, Limits, World};
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
@@ -29,7 +30,7 @@ const MANAGER_INTERVAL: Duration = Duration::from_secs(1);
 /// What may keep the server from listening, one line each. Not an error: it may be the instance itself that is running,
 /// and what is in the way today may be gone when it is started.
 #[must_use]
-pub fn warnings(request: &Request) -> Vec<String> {
+pub fn warnings(request: &Request, tree: &Tree) -> Vec<String> {
     let several = request.addresses.len() > 1 && is_python(Path::new(&request.programs.server));
     let several = several.then(|| {
         format!(
@@ -44,7 +45,17 @@ pub fn warnings(request: &Request) -> Vec<String> {
         let trouble = probe::availability(address, &request.home).err().map(|trouble| trouble.to_string());
         privileged.into_iter().chain(trouble)
     });
-    several.into_iter().chain(each).collect()
+    several.into_iter().chain(shared(request, tree)).chain(each).collect()
+}
+
+/// What a copy has in common with the instance that it was copied from, which is still there.
+fn shared(request: &Request, tree: &Tree) -> Option<String> {
+    let old = existing::home(tree, &request.home).filter(|old| *old != request.home)?;
+    let theirs = existing::addresses(&old.open().ok()?, &old);
+    let both: Vec<_> = request.addresses.iter().filter(|own| theirs.contains(own)).cloned().collect();
+    let spoken = addresses::spoken(&both);
+    (!both.is_empty())
+        .then(|| format!("the instance in {} has {spoken} too; only one of them can run", shown(old.path())))
 }
 
 /// Whether a program is a script for Python. pip has the shell read the first line where that is too long for the kernel,

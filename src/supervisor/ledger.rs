@@ -7,7 +7,7 @@
 use std::ffi::OsString;
 use std::fs;
 use std::io::{self, Read, Seek};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
 use crate::control::ledger::{self, LINE, PROGRAM_AT, WORDS_AT};
@@ -47,8 +47,10 @@ impl Ledger {
     /// # Errors
     /// Those of reading the file and of writing to it.
     pub fn take_over(&self) -> io::Result<Option<Survivor>> {
-        let survivor = survivor(&self.read()?);
-        self.write(0, &format!("manager {} {}", process::own_pid(), pidfd::boot()))?;
+        let inode = self.lock.file().metadata()?.ino();
+        let survivor = survivor(&self.read()?, inode);
+        let mark = ledger::mark(inode);
+        self.write(0, &format!("manager {} {} {mark:x}", process::own_pid(), pidfd::boot()))?;
         if survivor.is_none() {
             self.forget_program()?;
         }
@@ -57,7 +59,8 @@ impl Ledger {
 
     /// The noted program, if it lives.
     pub fn survivor(&self) -> Option<Survivor> {
-        self.read().ok().and_then(|text| survivor(&text))
+        let inode = self.lock.file().metadata().ok()?.ino();
+        self.read().ok().and_then(|text| survivor(&text, inode))
     }
 
     /// Notes the words of the program that is about to be started. Where that fails, a later manager takes it for the
@@ -117,9 +120,9 @@ pub fn noted_manager(path: &Path) -> Option<u32> {
 }
 
 /// The program of a manager that is gone, if it lives.
-fn survivor(text: &str) -> Option<Survivor> {
+fn survivor(text: &str, inode: u64) -> Option<Survivor> {
     let ledger = ledger::Ledger::parse(text);
-    let noted = ledger.program_since(&pidfd::boot())?;
+    let noted = ledger.program_since(&pidfd::boot(), inode)?;
     let lives = pidfd::birth(noted.pid) == Some(noted.birth);
     lives.then_some(Survivor { pid: noted.pid, words: ledger.words })
 }
@@ -163,6 +166,9 @@ mod tests {
         let words = Some(vec!["sleep".into(), "1000".into()]);
         assert_eq!(survivor, Some(Survivor { pid, words }));
         drop(ledger);
+        let copy = place.path().join("copy");
+        std::fs::copy(&path, &copy).unwrap();
+        assert_eq!(take(&copy).1, None, "the program is the original's");
         process::send_signal(process::Receiver::Process(pid), 9).unwrap();
         crate::sys::daemon::wait_for(pid);
         assert_eq!(take(&path).1, None);
@@ -173,11 +179,11 @@ mod tests {
         let own = process::own_pid();
         let (boot, birth) = (pidfd::boot(), pidfd::birth(own).unwrap());
         let text = |pid, birth, boot: &str| format!("manager 1 {boot}\nprogram {pid} {birth}\n");
-        assert_eq!(survivor(&text(own, birth, &boot)), Some(Survivor { pid: own, words: None }));
-        assert_eq!(survivor(&text(own, birth + 1, &boot)), None);
-        assert_eq!(survivor(&text(own, birth, "another")), None);
+        assert_eq!(survivor(&text(own, birth, &boot), 0), Some(Survivor { pid: own, words: None }));
+        assert_eq!(survivor(&text(own, birth + 1, &boot), 0), None);
+        assert_eq!(survivor(&text(own, birth, "another"), 0), None);
         for odd in ["", "program 1 1\n", "manager x\nprogram\n", "manager 1 \nprogram 1 2\n"] {
-            assert_eq!(survivor(odd), None);
+            assert_eq!(survivor(odd, 0), None);
         }
     }
 }

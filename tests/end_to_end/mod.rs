@@ -5,6 +5,7 @@ mod addresses;
 mod homes;
 mod interop;
 mod life;
+mod moving;
 
 use std::path::{Path, PathBuf};
 

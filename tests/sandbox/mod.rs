@@ -123,15 +123,16 @@ impl Sandbox {
     #[track_caller]
     pub(crate) fn kill_manager(&self) -> String {
         let note = self.read("sock.lock");
-        let word = |number| {
-            note.split_whitespace().nth(number).expect("manager PID BOOT program PID BIRTH").to_owned()
+        let after = |word: &str| {
+            let mut words = note.split_whitespace().skip_while(|other| *other != word);
+            words.nth(1).expect("manager PID BOOT MARK program PID BIRTH").to_owned()
         };
-        let pid = word(1);
+        let pid = after("manager");
         let manager = Pid::from_raw(pid.parse().expect("a number"));
         kill(manager, Signal::SIGKILL).expect("the manager lives");
         let ours = format!("{pid} ");
         wait::eventually(SOON, || !self.leftovers().iter().any(|process| process.starts_with(&ours)));
-        word(4)
+        after("program")
     }
 
     /// Asserts that every process of this sandbox ends soon.

@@ -99,7 +99,7 @@ fn make(
     let tree = home.open()?;
     let (request, templates) = wanted(home, &tree, arguments, &current)?;
     let plan = drawn.insert(plan::draw(&tree, &request, &templates, &arguments.policy())?);
-    for warning in start::warnings(&request) {
+    for warning in start::warnings(&request, &tree) {
         complain(&format!("warning: {warning}"));
     }
     if arguments.mode.diff {
@@ -134,7 +134,7 @@ fn wanted(
 ) -> Result<(Request, Templates), Error> {
     let typed = arguments.settings(current)?;
     let recorded = Settings::recorded(tree, &home)?.unwrap_or_default();
-    let known = typed.over(&recorded);
+    let known = typed.over(&existing::recorded(&recorded, tree, &home));
     let site = site_defaults(arguments, current)?;
     let mut settings = known.over(&site);
     let addresses = addresses(arguments, &mut settings, &home, tree)?;

@@ -75,6 +75,11 @@ pub(super) const ROWS: &[Row] = &[
         let _taken = UnixListener::bind(s.path("sock")).expect("a new socket");
         make(s, &["zeo", "../sock"])
     }),
+    ("mkzeoinst", "warning: the instance in HOME has ADDRESS too; only one of them can run", |s| {
+        make(s, &["zeo"]);
+        s.command("cp").args(["-a", "zeo", "copy"]).run();
+        make(s, &["--update", "copy"])
+    }),
     ("mkzeoinst", "warning: cannot check that ADDRESS is free: REASON", |s| make(s, &["zeo", "/no/such/sock"])),
     ("mkzeoinst", "warning: only root can listen on a port below 1024, such as PORT", |s| {
         nix::unistd::geteuid().is_root().then(|| make(s, &["zeo", "1023"])).flatten()
