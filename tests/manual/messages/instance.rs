@@ -65,6 +65,12 @@ pub(super) const ROWS: &[Row] = &[
         fs::create_dir_all(s.path("zeo/var")).expect("a directory");
         nix::unistd::geteuid().is_root().then(|| make(s, &["--user", "nobody", "zeo"])).flatten()
     }),
+    ("mkzeoinst", "cannot follow PATH: another user may have put that symbolic link there", |s| {
+        fs::create_dir_all(s.path("zeo/elsewhere")).expect("a directory");
+        std::os::unix::fs::symlink("elsewhere", s.path("zeo/etc")).expect("a link");
+        let planted = || s.command("chown").args(["-h", "65534", "zeo", "zeo/etc"]).run();
+        nix::unistd::geteuid().is_root().then(|| { planted(); make(s, &["zeo"]) }).flatten()
+    }),
     ("mkzeoinst", "not starting the instance: REASON", |s| {
         let port = s.port();
         let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
