@@ -11,15 +11,17 @@ use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
+use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::ptr;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, clone};
+use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::daemon;
@@ -28,7 +30,7 @@ use super::daemon;
 const LAST_SIGNAL: i32 = 64;
 const SIGNAL_SET_BYTES: usize = 8;
 /// The stack of the new process until it is the program: its deepest call holds a buffer of 1 KiB.
-const STACK: usize = 64 * 1024;
+const STACK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
 
 /// What to start, and with what.
 #[derive(Debug)]
@@ -80,7 +82,7 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
         output: output.as_ref().map(OwnedFd::as_raw_fd),
     };
     let failed = AtomicI32::new(0);
-    let mut stack = vec![0_u8; STACK];
+    let mut stack = Stack::new()?;
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let child = || {
         failed.store(become_program(&steps, &image) as i32, Ordering::Relaxed);
@@ -90,7 +92,7 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
     // SAFETY: the child touches no memory but its stack and `failed`, allocates nothing and takes no lock; this thread
     // goes on only after it. Other threads may run: they know nothing of either.
-    let made = unsafe { clone(Box::new(child), &mut stack, flags, Some(libc::SIGCHLD)) };
+    let made = unsafe { clone(Box::new(child), stack.bytes(), flags, Some(libc::SIGCHLD)) };
     mask.thread_set_mask()?;
     let pid = made?.as_raw();
     match failed.into_inner() {
@@ -99,6 +101,33 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
             daemon::wait_for(pid);
             Err(io::Error::from_raw_os_error(error))
         }
+    }
+}
+
+/// Fresh memory of which only the pages that are used come to be, and go again with the value: on the heap all would be
+/// touched, and kept.
+struct Stack(NonNull<libc::c_void>);
+
+impl Stack {
+    fn new() -> io::Result<Self> {
+        let (protection, flags) =
+            (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_STACK);
+        // SAFETY: a mapping of its own, wherever the kernel likes.
+        let mapped = unsafe { mmap_anonymous(None, STACK, protection, flags) };
+        Ok(Self(mapped?))
+    }
+
+    fn bytes(&mut self) -> &mut [u8] {
+        // SAFETY: mapped, of that size, zero, and nobody else's for as long as this value is borrowed.
+        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().cast(), STACK.get()) }
+    }
+}
+
+impl Drop for Stack {
+    fn drop(&mut self) {
+        // SAFETY: what was mapped; nothing refers to it any more.
+        let unmapped = unsafe { munmap(self.0, STACK.get()) };
+        debug_assert_eq!(unmapped, Ok(()));
     }
 }
 
