@@ -13,6 +13,11 @@ use super::{Failure, Session};
 impl Session<'_> {
     pub(super) fn start(&mut self, extra: &[OsString]) -> Result<Exit, Failure> {
         let begun = Instant::now();
+        // Mostly there is a manager whose program is down, or no manager: to ask for the program before its state is known
+        // saves a turn before the program's first instruction. More words are for a manager that is yet to be started.
+        if extra.is_empty() && self.ask_for_program(Request::Start)?.is_some_and(|answer| will_run(&answer)) {
+            return self.started();
+        }
         loop {
             let record = self.record()?;
             match record.as_ref().map(|record| (record.application, record.mood)) {
@@ -25,10 +30,8 @@ impl Session<'_> {
                 Some((Some(pid), Mood::Down | Mood::Exiting)) => self.await_end_of(pid)?,
                 // In a back-off, or kept by hang-around, or about to end: then it is gone when asked.
                 Some((None, _)) => {
-                    if self.ask_for_program(Request::Start)? {
-                        let pid = self.await_up(None, Some(self.settings.runner.start_timeout))?;
-                        self.say(format_args!("daemon process started, pid={pid}"))?;
-                        return Ok(Exit::Success);
+                    if self.ask_for_program(Request::Start)?.is_some() {
+                        return self.started();
                     }
                 }
                 None => match self.launch(extra)? {
@@ -47,6 +50,13 @@ impl Session<'_> {
         }
     }
 
+    /// The manager has been asked for the program.
+    fn started(&mut self) -> Result<Exit, Failure> {
+        let pid = self.await_up(None, Some(self.settings.runner.start_timeout))?;
+        self.say(format_args!("daemon process started, pid={pid}"))?;
+        Ok(Exit::Success)
+    }
+
     /// Somebody else has started the program; whether it comes up is yet to be seen, unless it is `ready`.
     fn running(&mut self, pid: u32, ready: bool) -> Result<Exit, Failure> {
         let limit = Some(self.settings.runner.start_timeout);
@@ -58,7 +68,7 @@ impl Session<'_> {
     pub(super) fn restart(&mut self) -> Result<Exit, Failure> {
         let old = self.managed_record()?.and_then(|record| record.application);
         let Some(old) = old else { return self.start(&[]) };
-        if !self.ask_for_program(Request::Restart)? {
+        if self.ask_for_program(Request::Restart)?.is_none() {
             return self.start(&[]);
         }
         let starting = self.settings.runner.start_timeout;
@@ -68,18 +78,18 @@ impl Session<'_> {
         Ok(Exit::Success)
     }
 
-    /// Asks the manager to run the program; false: there is none, or it is about to end.
-    fn ask_for_program(&mut self, request: Request) -> Result<bool, Failure> {
+    /// Asks the manager to run the program; gives its answer. `None`: there is no manager, or it is about to end.
+    fn ask_for_program(&mut self, request: Request) -> Result<Option<String>, Failure> {
         let answer = match self.client().ask(request) {
             // A manager that took its answer with it has not left a program behind.
             Err(Failure::Unanswered(_)) if self.record()?.is_none() => None,
             answer => answer?,
         };
-        let Some(answer) = answer else { return Ok(false) };
-        match Reply::reason_why_not(&answer) {
-            Some(_) if self.record()?.is_none() => Ok(false),
-            Some(why) => Err(Failure::NotStarted(why.to_owned())),
-            None => Ok(true),
+        let why_not = answer.as_deref().and_then(Reply::reason_why_not);
+        match why_not.map(str::to_owned) {
+            Some(_) if self.record()?.is_none() => Ok(None),
+            Some(why) => Err(Failure::NotStarted(why)),
+            None => Ok(answer),
         }
     }
 
@@ -98,6 +108,11 @@ impl Session<'_> {
             })?;
         up.ok_or(Failure::StartTooLong)
     }
+}
+
+/// Whether an answer to `start` says that the program has been started, or will be when what is being stopped has ended.
+fn will_run(answer: &str) -> bool {
+    [Reply::Started, Reply::RestartSent].iter().any(|reply| reply.to_string() == answer)
 }
 
 /// A start that the manager has been asked for, as seen in one record after the other.
@@ -126,6 +141,11 @@ impl Start {
         let Some(pid) = record.application else { return self.judge_without_program(record, state) };
         self.stopped = record.mood != Mood::Up;
         if self.old == Some(pid) {
+            return Verdict::Open;
+        }
+        // One that is being stopped for another to follow.
+        if state == State::Stopping && !self.stopped {
+            self.old = Some(pid);
             return Verdict::Open;
         }
         // One that others have restarted has not failed.
@@ -200,6 +220,15 @@ mod tests {
                 Verdict::Up(7),
             ),
             (Some(7), vec!["application=7 ready=1".to_owned()], Verdict::Open),
+            (
+                None,
+                vec![
+                    "application=7 ready=0 delay=9 version=1".to_owned(),
+                    "application=0 version=1".to_owned(),
+                    "application=8 ready=1 version=1".to_owned(),
+                ],
+                Verdict::Up(8),
+            ),
             (Some(7), vec!["application=7 ready=0".to_owned(), "application=0".to_owned()], Verdict::Open),
             (Some(7), vec!["application=7".to_owned(), "application=8 ready=1".to_owned()], Verdict::Up(8)),
             (Some(7), vec![format!("application=0 backoff=1 {last}")], died()),
