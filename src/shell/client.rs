@@ -172,12 +172,11 @@ impl Client {
         // A manager that has answered and gone needs no end of the request.
         let _ = stream.shutdown(Shutdown::Write);
         let mut reply = Vec::new();
-        let mut chunk = [0; 4096];
         while reply.len() <= MAX_REPLY {
             stream.set_read_timeout(Some(remaining(deadline)?))?;
-            match stream.read(&mut chunk) {
+            match read_more(&mut stream, &mut reply) {
                 Ok(0) => break,
-                Ok(length) => reply.extend_from_slice(chunk.get(..length).unwrap_or_default()),
+                Ok(_) => {}
                 Err(error) if error.kind() == io::ErrorKind::Interrupted && !self.is_interrupted() => {}
                 // A whole reply came, and then the server closed with bytes of ours unread.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !reply.is_empty() => break,
@@ -206,6 +205,16 @@ impl Client {
         let made = std::fs::symlink_metadata(&self.socket).and_then(|found| found.modified());
         made.is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age < RETRIES))
     }
+}
+
+/// Reads once, behind what has come before; gives how much that was. A status record takes one read, and no buffer on a
+/// stack that has not grown so far yet: each page of that is a fault in the short life of a `status`.
+fn read_more(stream: &mut UnixStream, reply: &mut Vec<u8>) -> io::Result<usize> {
+    let before = reply.len();
+    reply.resize(before + before.max(1024), 0);
+    let read = reply.get_mut(before..).map_or(Ok(0), |room| stream.read(room));
+    reply.truncate(before + read.as_ref().map_or(0, |length| *length));
+    read
 }
 
 /// Whether a second time changes nothing that the first one has not.

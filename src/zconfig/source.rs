@@ -10,6 +10,9 @@ use super::kind::Kind;
 use super::world::World;
 use crate::sys::reason::reason;
 
+/// The room that is made in advance for a file that says it is so large, in bytes.
+const EXPECTED: u64 = 64 << 10;
+
 /// A file as it was named and as it is found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
@@ -64,7 +67,9 @@ impl Source {
             reason: reason(&error),
         };
         let file = File::open(&self.path).map_err(fault)?;
-        let mut bytes = Vec::new();
+        // What the system says of the size spares a small file the growing in steps; it may be wrong, or huge.
+        let size = file.metadata().map_or(0, |found| found.len().min(most).min(EXPECTED));
+        let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
         file.take(most + 1).read_to_end(&mut bytes).map_err(fault)?;
         let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= most);
         Ok(fits.then_some(bytes))
