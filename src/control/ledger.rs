@@ -1,10 +1,12 @@
-//! The lock file beside the socket: what a manager leaves for the next one, and for `zdctl` while there is none.
+//! The lock file beside the socket: what a manager leaves for the next one, and for `zdctl`, which sees by it whether a
+//! program runs without asking the manager, or without there being one.
 //!
 //! ```text
 //! offset  bytes  text, padded with blanks, ended by a newline
 //!      0     64  manager PID BOOT MARK
 //!     64     64  program PID BIRTH     blank: none runs
-//!    128    ...  words ['WORD', ...]   those of the program's command line
+//!    128     64  manager-birth BIRTH
+//!    192    ...  words ['WORD', ...]   those of the program's command line
 //! ```
 //!
 //! A number alone is never trusted: it goes with the time at which the process was started and with the system's start.
@@ -16,12 +18,14 @@ use std::path::{Path, PathBuf};
 
 use super::repr::{self, Escapes};
 
-/// The size of the first lines, and where the second and the third begin, in bytes.
+/// The size of all lines but the last, in bytes.
 pub const LINE: usize = 64;
 /// Where the program's line begins.
 pub const PROGRAM_AT: u64 = LINE as u64;
+/// Where the line with the manager's birth begins.
+pub const BIRTH_AT: u64 = 2 * LINE as u64;
 /// Where the words' line begins.
-pub const WORDS_AT: u64 = 2 * LINE as u64;
+pub const WORDS_AT: u64 = 3 * LINE as u64;
 
 /// What a lock file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -32,6 +36,8 @@ pub struct Ledger {
     pub boot: Option<String>,
     /// The mark of the file in which it did; without one it is of a version that made none.
     pub mark: Option<u64>,
+    /// When the manager was started, in clock ticks since the system's start.
+    pub manager_birth: Option<u64>,
     /// Its program.
     pub program: Option<Noted>,
     /// The words with which the program was started.
@@ -71,6 +77,7 @@ impl Ledger {
             manager: manager.next().and_then(|pid| pid.parse().ok()),
             boot: manager.next().map(str::to_owned),
             mark: manager.next().and_then(|mark| u64::from_str_radix(mark, 16).ok()),
+            manager_birth: line("manager-birth").and_then(|birth| birth.trim().parse().ok()),
             program: line("program").and_then(noted),
             words: line("words").and_then(|words| repr::parse_list(words, Escapes::Characters)),
         }
@@ -79,8 +86,19 @@ impl Ledger {
     /// The program, if it was noted since the system started as `boot`, and in the file with this inode number itself.
     #[must_use]
     pub fn program_since(&self, boot: &str, inode: u64) -> Option<Noted> {
-        let is_own = self.mark.is_none_or(|own| own == mark(inode));
-        self.program.filter(|_| is_own && self.boot.as_deref() == Some(boot))
+        self.program.filter(|_| self.is_of(boot, inode))
+    }
+
+    /// The manager; otherwise as [`Ledger::program_since`].
+    #[must_use]
+    pub fn manager_since(&self, boot: &str, inode: u64) -> Option<Noted> {
+        let pid = self.manager.and_then(|pid| i32::try_from(pid).ok())?;
+        let birth = self.manager_birth.filter(|_| self.is_of(boot, inode))?;
+        Some(Noted { pid, birth })
+    }
+
+    fn is_of(&self, boot: &str, inode: u64) -> bool {
+        self.mark.is_none_or(|own| own == mark(inode)) && self.boot.as_deref() == Some(boot)
     }
 }
 
@@ -96,7 +114,7 @@ mod tests {
 
     #[test]
     fn each_line_is_read_as_far_as_it_makes_sense() {
-        let text = "manager 7 a-b 1f \nprogram 8 99  \nwords ['a b', \"c'\"]\n";
+        let text = "manager 7 a-b 1f \nprogram 8 99  \nmanager-birth 98  \nwords ['a b', \"c'\"]\n";
         let whole = Ledger::parse(text);
         assert_eq!((whole.manager, whole.boot.as_deref()), (Some(7), Some("a-b")));
         assert_eq!(whole.program, Some(Noted { pid: 8, birth: 99 }));
@@ -104,8 +122,12 @@ mod tests {
         assert_eq!(whole.program_since("a-b", 0x1f), whole.program);
         assert_eq!(whole.program_since("a-c", 0x1f), None);
         assert_eq!(whole.program_since("a-b", 0x2f), None, "a copy");
+        assert_eq!(whole.manager_since("a-b", 0x1f), Some(Noted { pid: 7, birth: 98 }));
+        assert_eq!(whole.manager_since("a-c", 0x1f), None);
+        assert_eq!(whole.manager_since("a-b", 0x2f), None, "a copy");
         let older = Ledger::parse("manager 7 a-b\nprogram 8 99\n");
         assert_eq!(older.program_since("a-b", 0x2f), whole.program);
+        assert_eq!(older.manager_since("a-b", 0x2f), None);
         for odd in ["", "manager x\nprogram\nwords a", "program 1 1\n", "program 8\n", "program 8 x\nwords\n"]
         {
             assert_eq!(Ledger::parse(odd), Ledger::default(), "{odd}");

@@ -9,6 +9,7 @@ use crate::sys::interrupt::Interrupt;
 
 use super::action::Action;
 use super::lines::{Line, Lines};
+use super::status::Seen;
 use super::{Done, Failure, Session};
 
 impl Session<'_> {
@@ -59,7 +60,7 @@ impl Session<'_> {
         let program = self.settings.runner.program.join(OsStr::new(" "));
         self.say(format_args!("program: {}", program.display()))?;
         match self.record() {
-            Ok(record) => self.say_status(record.as_ref()),
+            Ok(record) => self.say_status(Seen::of(record.as_ref())),
             Err(failure) => self.tell(failure),
         }
     }

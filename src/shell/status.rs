@@ -16,20 +16,25 @@ use super::{Failure, Session};
 
 impl Session<'_> {
     pub(super) fn tell_status(&mut self, form: Form) -> Result<Exit, Failure> {
+        if let Some(noted) = self.noted().filter(|_| form == Form::Line) {
+            self.warn_of_words(noted.words.as_deref())?;
+            return self.say_status(Seen::Program(noted.pid)).map(|()| Exit::Success);
+        }
         let unknown = |failure| match failure {
             Failure::Interrupted => failure,
             failure => Failure::StatusUnknown(Box::new(failure)),
         };
         let status = self.client().status().map_err(unknown)?;
         let record = status.as_ref().map(|status| &status.record);
-        let (_, exit) = describe(record);
+        let seen = Seen::of(record);
+        let (_, exit) = seen.describe();
         let left = if record.is_none() { self.unmanaged().map(|left| left.pid) } else { None };
         if form == Form::Json {
             let object = left.map_or_else(|| Object::of(record), Object::of_unmanaged);
             return self.say(object.text()?).map(|()| if left.is_some() { Exit::Unknown } else { exit });
         }
         self.warn_of_other_program(record)?;
-        self.say_status(record)?;
+        self.say_status(seen)?;
         if let Some(status) = status.filter(|_| form == Form::Long) {
             // The record ends its last line, and the peer puts an empty one after it.
             self.say(String::from_utf8_lossy(&status.raw))?;
@@ -43,23 +48,42 @@ impl Session<'_> {
 
 impl Session<'_> {
     /// Prints the line, painted where there are colours.
-    pub(super) fn say_status(&mut self, record: Option<&StatusRecord>) -> Result<(), Failure> {
-        let tone = match record.map(|record| record.application) {
-            None => Tone::Bad,
-            Some(None) => Tone::Middling,
-            Some(Some(_)) => Tone::Good,
+    pub(super) fn say_status(&mut self, seen: Seen) -> Result<(), Failure> {
+        let tone = match seen {
+            Seen::Nobody => Tone::Bad,
+            Seen::Manager => Tone::Middling,
+            Seen::Program(_) => Tone::Good,
         };
-        let line = self.screen.paint(tone, describe(record).0);
+        let line = self.screen.paint(tone, seen.describe().0);
         self.say(line)
     }
 }
 
-/// The line, and the exit status as of an init script (LSB 5.0).
-pub(super) fn describe(record: Option<&StatusRecord>) -> (String, Exit) {
-    match record.map(|record| record.application) {
-        None => ("daemon manager not running".to_owned(), Exit::NotRunning),
-        Some(None) => ("daemon manager running; daemon process not running".to_owned(), Exit::NotRunning),
-        Some(Some(pid)) => (format!("program running; pid={pid}"), Exit::Success),
+/// Who runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Seen {
+    /// No manager.
+    Nobody,
+    /// A manager without a program.
+    Manager,
+    /// A manager, and as this process the program.
+    Program(u32),
+}
+
+impl Seen {
+    pub(super) fn of(record: Option<&StatusRecord>) -> Self {
+        record.map_or(Self::Nobody, |record| record.application.map_or(Self::Manager, Self::Program))
+    }
+
+    /// The line, and the exit status as of an init script (LSB 5.0).
+    fn describe(self) -> (String, Exit) {
+        match self {
+            Self::Nobody => ("daemon manager not running".to_owned(), Exit::NotRunning),
+            Self::Manager => {
+                ("daemon manager running; daemon process not running".to_owned(), Exit::NotRunning)
+            }
+            Self::Program(pid) => (format!("program running; pid={pid}"), Exit::Success),
+        }
     }
 }
 

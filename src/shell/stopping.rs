@@ -6,6 +6,7 @@ use crate::control::{Refusal, Request, StatusRecord};
 use crate::exit::Exit;
 
 use super::state::State;
+use super::status::Seen;
 use super::unmanaged::Unmanaged;
 use super::watching::Watching;
 use super::{Done, Failure, Session};
@@ -92,7 +93,7 @@ impl Session<'_> {
         })?;
         self.say("daemon process stopped")?;
         let record = self.record()?;
-        self.say_status(record.as_ref())?;
+        self.say_status(Seen::of(record.as_ref()))?;
         Ok(Exit::Success)
     }
 

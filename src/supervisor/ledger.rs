@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use crate::control::ledger::{self, LINE, PROGRAM_AT, WORDS_AT};
+use crate::control::ledger::{self, BIRTH_AT, LINE, PROGRAM_AT, WORDS_AT};
 use crate::control::repr::quote_list;
 use crate::sys::daemon::Lock;
 use crate::sys::pidfd;
@@ -49,8 +49,11 @@ impl Ledger {
     pub fn take_over(&self) -> io::Result<Option<Survivor>> {
         let inode = self.lock.file().metadata()?.ino();
         let survivor = survivor(&self.read()?, inode);
-        let mark = ledger::mark(inode);
-        self.write(0, &format!("manager {} {} {mark:x}", process::own_pid(), pidfd::boot()))?;
+        let (own, mark) = (process::own_pid(), ledger::mark(inode));
+        self.write(0, &format!("manager {own} {} {mark:x}", pidfd::boot()))?;
+        // After the number: for as long as it is another manager's birth, the two name nobody.
+        let birth = pidfd::birth(own).map(|birth| birth.to_string()).unwrap_or_default();
+        self.write(BIRTH_AT, &format!("manager-birth {birth}"))?;
         if survivor.is_none() {
             self.forget_program()?;
         }

@@ -29,18 +29,29 @@ pub fn living() -> Vec<Living> {
 /// The process with this number; `None`: it has ended.
 #[must_use]
 pub fn find(pid: i32) -> Option<Living> {
+    look(pid).map(|(_, found)| found)
+}
+
+/// The process with this number, if it sleeps: waits for something and would take any signal (proc(5), state `S`). One
+/// that works, that was stopped, or that hangs in the kernel does not.
+#[must_use]
+pub fn asleep(pid: i32) -> Option<Living> {
+    look(pid).filter(|(state, _)| *state == 'S').map(|(_, found)| found)
+}
+
+fn look(pid: i32) -> Option<(char, Living)> {
     let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
     // Field 2 may hold anything in its parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
-    let state = fields.next()?;
-    if state == "Z" || state == "X" {
+    let state = fields.next()?.chars().next()?;
+    if state == 'Z' || state == 'X' {
         return None;
     }
     let parent = fields.next()?.parse().ok()?;
     let group = fields.next()?.parse().ok()?;
     // Field 22; the last one read was field 5.
     let birth = fields.nth(16)?.parse().ok()?;
-    Some(Living { pid, parent, group, birth })
+    Some((state, Living { pid, parent, group, birth }))
 }
 
 /// Those of `all` that descend from `ancestor`.
@@ -92,6 +103,15 @@ mod tests {
         assert_eq!(Some(found.birth), crate::sys::pidfd::birth(pid));
         assert_eq!(found.parent, std::process::id().cast_signed());
         assert!(below(found.parent, &living()).contains(&found));
+        // It sleeps as soon as it does what its name says.
+        while asleep(pid) != Some(found) {
+            std::thread::yield_now();
+        }
+        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGSTOP).unwrap();
+        while asleep(pid).is_some() {
+            std::thread::yield_now();
+        }
+        assert_eq!(find(pid), Some(found));
         child.kill().unwrap();
         let watched = crate::sys::pidfd::Watched::open(pid).unwrap();
         let ended = [(std::os::fd::AsFd::as_fd(&watched), crate::sys::poll::Interest::Read)];

@@ -1,0 +1,37 @@
+//! What the lock file tells: enough to say that the program runs, without waking its manager.
+//!
+//! It is believed only where it cannot be wrong. Both processes that it names live, by their births; the program is no
+//! zombie; and the manager sleeps, so that it does not hang or stand still. In any other case the manager is asked, which
+//! finds out what else there is to say. Not to have to be woken is most of what a `status` costs (docs/benchmarks.md).
+
+use std::ffi::OsString;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::MetadataExt as _;
+
+use crate::control::ledger::{Ledger, lock_file};
+use crate::sys::{kin, pidfd};
+
+use super::Session;
+
+/// A program that runs under a manager.
+pub(super) struct Noted {
+    pub(super) pid: u32,
+    /// The words with which it was started.
+    pub(super) words: Option<Vec<OsString>>,
+}
+
+impl Session<'_> {
+    /// The program, where the lock file is enough to know that it runs.
+    pub(super) fn noted(&self) -> Option<Noted> {
+        let file = File::open(lock_file(&self.settings.runner.socket_name)).ok()?;
+        let inode = file.metadata().ok()?.ino();
+        let ledger = Ledger::parse(&io::read_to_string(file).ok()?);
+        let boot = pidfd::boot();
+        let program = ledger.program_since(&boot, inode)?;
+        let manager = ledger.manager_since(&boot, inode)?;
+        let runs = pidfd::birth(program.pid) == Some(program.birth)
+            && kin::asleep(manager.pid).is_some_and(|found| found.birth == manager.birth);
+        runs.then_some(Noted { pid: program.pid.unsigned_abs(), words: ledger.words })
+    }
+}
