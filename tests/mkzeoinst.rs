@@ -1,6 +1,7 @@
 //! `mkzeoinst` where a golden case cannot go: the network, the generated script in real shells, failing system calls.
 
 mod faults;
+mod older;
 mod peers;
 mod planted;
 mod script;

@@ -14,6 +14,7 @@
 pub mod address;
 pub mod addresses;
 pub mod apply;
+mod built_in;
 pub mod diff;
 mod error;
 pub mod existing;
@@ -23,6 +24,7 @@ mod handover;
 pub mod home;
 pub mod manifest;
 mod merge;
+mod older;
 pub mod owner;
 pub mod plan;
 pub mod policy;

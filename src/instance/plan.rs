@@ -8,7 +8,7 @@ use super::home::Home;
 use super::policy::{self, Policy, Verb};
 use super::stamp::{Stamp, Stamped};
 use super::template::{Rendered, Templates};
-use super::{Error, Request, existing, handover, settings};
+use super::{Error, Request, existing, handover, older, settings};
 use crate::sys::tree::{Tree, What};
 use crate::sys::user::Account;
 
@@ -93,7 +93,15 @@ pub fn draw(tree: &Tree, request: &Request, templates: &Templates, policy: &Poli
     if let Some(account) = &receiver {
         handover::check(account, &written)?;
     }
-    let mut origins = Origins { tree, request, templates, old_home: OnceCell::new(), rendered: None };
+    let mut origins = Origins {
+        tree,
+        request,
+        templates,
+        old_home: OnceCell::new(),
+        rendered: None,
+        older: None,
+        fault: None,
+    };
     let mut planned = |Rendered { name, contents, mode }: Rendered| {
         let path = request.home.join(&name);
         let found = found::look(tree, &path, &contents, is_executable(mode))?;
@@ -114,6 +122,9 @@ pub fn draw(tree: &Tree, request: &Request, templates: &Templates, policy: &Poli
         Ok(PlannedFile { path, contents, mode, found, verb })
     };
     let files = files.into_iter().map(&mut planned).collect::<Result<_, Error>>()?;
+    if let Some(fault) = origins.fault {
+        return Err(fault);
+    }
     Ok(Plan { directories, private: blobs(request), receiver, written, files })
 }
 
@@ -149,6 +160,10 @@ struct Origins<'a> {
     templates: &'a Templates,
     old_home: OnceCell<Option<Home>>,
     rendered: Option<Vec<Rendered>>,
+    /// Requests and templates of earlier times.
+    older: Option<(Vec<Request>, Vec<Templates>)>,
+    /// Why those could not be had.
+    fault: Option<Error>,
 }
 
 impl Origins<'_> {
@@ -171,9 +186,28 @@ impl Origins<'_> {
         });
         let candidates = rendered.iter().filter(|file| file.name == name);
         let mut read = candidates.map(|file| Stamped::read(file.contents.as_bytes()));
-        let text =
-            read.find(|read| read.stamp.as_ref().is_some_and(|found| found.checksum == stamp.checksum))?.text;
-        String::from_utf8(text).ok()
+        let is_it =
+            |read: &Stamped| read.stamp.as_ref().is_some_and(|found| found.checksum == stamp.checksum);
+        match read.find(is_it) {
+            Some(read) => String::from_utf8(read.text).ok(),
+            None => self.find_older(name, stamp),
+        }
+    }
+
+    /// The same, among what older templates make.
+    fn find_older(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
+        let (tree, request) = (self.tree, self.request);
+        if self.older.is_none() {
+            let sets = older::sets(self.templates.directory()).unwrap_or_else(|error| {
+                self.fault = Some(error);
+                Vec::new()
+            });
+            self.older = Some((existing::origins(tree, request), sets));
+        }
+        let (origins, sets) = self.older.as_ref()?;
+        let mut texts =
+            sets.iter().flat_map(|set| origins.iter().filter_map(|origin| set.file(origin, name)));
+        texts.find(|text| Stamp::of(text.as_bytes()).checksum == stamp.checksum)
     }
 }
 

@@ -1,7 +1,8 @@
 //! A site's own templates: a directory laid out like the built-in one.
 //!
 //! A file of the name of a built-in template takes its place. Any other is a template as well, for a file of the same
-//! path below the home, executable if the template is, unless `manifest.toml` beside it says something else.
+//! path below the home, executable if the template is, unless `manifest.toml` beside it says something else. What lies
+//! below `old` are earlier sets ([`super::older`]).
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -9,10 +10,10 @@ use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use walkdir::WalkDir;
+use walkdir::{DirEntry, WalkDir};
 
 use super::manifest::{self, Entry, Manifest};
-use super::{Error, home};
+use super::{Error, home, older};
 
 /// Adds the templates in a directory.
 ///
@@ -26,7 +27,10 @@ pub fn add(
 ) -> Result<(), Error> {
     let mut plain = Vec::new();
     let mut own = Manifest::default();
-    for entry in WalkDir::new(directory).follow_links(true).sort_by_file_name() {
+    let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter();
+    // Older sets are for those who have edited what was made of them.
+    let is_set = |entry: &DirEntry| entry.depth() == 1 && entry.file_name() == older::DIRECTORY;
+    for entry in walk.filter_entry(|entry| !is_set(entry)) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(directory).to_owned();
             Error::System { verb: "read", path, source: io::Error::from(error) }
