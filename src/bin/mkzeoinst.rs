@@ -1,4 +1,3 @@
 //! The door to [`zeo_server::cli::mkzeoinst`].
-fn main() -> std::process::ExitCode {
-    zeo_server::cli::mkzeoinst::main()
-}
+#![cfg_attr(all(target_os = "linux", target_env = "gnu"), no_main)]
+zeo_server::program!(zeo_server::cli::mkzeoinst::main);

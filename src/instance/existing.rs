@@ -2,13 +2,14 @@
 //! follows what its files may have been made of.
 
 use std::ffi::OsStr;
+use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Request;
 use super::address::Address;
 use super::home::Home;
 use super::quote::program_word;
 use super::settings::Settings;
+use super::{Error, Request};
 use crate::config::{schema, split_words};
 use crate::sys::files::can_execute;
 use crate::sys::tree::{Tree, What};
@@ -17,45 +18,116 @@ use crate::zconfig::{self, Entry, Limits, Value, World};
 /// Configuration files are shorter.
 const LONGEST: u64 = 1 << 20;
 
-/// The addresses in the server's configuration, but for those whose port is left to the system. Unix sockets in the home
-/// that an instance was copied from lie in its own home.
-#[must_use]
-pub fn addresses(tree: &Tree, at: &Home) -> Vec<Address> {
-    let moved = written_addresses(tree, at).into_iter().map(|address| match address {
-        Address::Unix(path) => Address::Unix(moved(&path, home(tree, at).as_ref(), at).unwrap_or(path)),
-        tcp @ Address::Tcp { .. } => tcp,
-    });
-    moved.collect()
+/// The files of an instance, as far as they are there.
+#[derive(Debug, Clone)]
+pub struct Existing {
+    /// Whose they are.
+    at: Home,
+    /// The server's configuration, and where it lies.
+    server: Option<(PathBuf, Vec<u8>)>,
+    /// The manager's configuration.
+    manager: String,
+    /// The script.
+    script: String,
 }
 
-/// What an option has set, with paths in the home that the instance was copied from, or moved from, changed to its own.
-#[must_use]
-pub fn recorded(settings: &Settings, tree: &Tree, at: &Home) -> Settings {
-    let mut settings = settings.clone();
-    if settings.values.is_empty() {
-        return settings;
+impl Existing {
+    /// Reads the files. What is not there, or no file, tells nothing; the latter is told where the file is to be made.
+    ///
+    /// # Errors
+    /// [`Error::System`] and [`Error::Link`] for what cannot be read.
+    pub fn read(tree: &Tree, home: &Home) -> Result<Self, Error> {
+        let text = |name| -> Result<String, Error> {
+            let contents = contents(tree, &home.join(name))?;
+            Ok(contents.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default())
+        };
+        let path = home.join("etc/zeo.conf");
+        let server = contents(tree, &path)?.map(|contents| (path, contents));
+        let (manager, script) = (text("etc/zeoctl.conf")?, text("bin/zeoctl")?);
+        Ok(Self { at: home.clone(), server, manager, script })
     }
-    let old = home(tree, at);
-    for value in settings.values.values_mut() {
-        *value = moved(value, old.as_ref(), at).unwrap_or_else(|| value.clone());
+
+    /// The addresses in the server's configuration, but for those whose port is left to the system. Unix sockets in the
+    /// home that an instance was copied from lie in its own home.
+    #[must_use]
+    pub fn addresses(&self) -> Vec<Address> {
+        let old = self.home();
+        let moved = self.written_addresses().into_iter().map(|address| match address {
+            Address::Unix(path) => Address::Unix(moved(&path, old.as_ref(), &self.at).unwrap_or(path)),
+            tcp @ Address::Tcp { .. } => tcp,
+        });
+        moved.collect()
     }
-    settings
+
+    /// What an option has set, with paths in the home that the instance was copied from, or moved from, changed to its own.
+    #[must_use]
+    pub fn moved(&self, settings: &Settings) -> Settings {
+        let (mut settings, old) = (settings.clone(), self.home());
+        for value in settings.values.values_mut() {
+            *value = moved(value, old.as_ref(), &self.at).unwrap_or_else(|| value.clone());
+        }
+        settings
+    }
+
+    /// The addresses as they are written.
+    fn written_addresses(&self) -> Vec<Address> {
+        let Some((path, contents)) = &self.server else { return Vec::new() };
+        let (world, limits) = (World::process(), Limits::default());
+        // What else is wrong with the file is for those who use it.
+        let (values, _) = zconfig::survey_text(&schema::SERVER, path, contents.clone(), &world, limits);
+        configured(&values).into_iter().flatten().collect()
+    }
+
+    /// The server that the instance runs, where somebody chose it: one that lies beside the controller was found there,
+    /// and after an upgrade may be found elsewhere. `None` also where it cannot be run any more.
+    #[must_use]
+    pub fn server(&self) -> Option<PathBuf> {
+        let (server, zdctl) = (PathBuf::from(self.program()?), PathBuf::from(self.zdctl()?));
+        // What cannot be told is told where it is used.
+        (server.parent() != zdctl.parent() && can_execute(&server).unwrap_or(true)).then_some(server)
+    }
+
+    /// The home that the manager's configuration names, by where its socket is.
+    #[must_use]
+    pub fn home(&self) -> Option<Home> {
+        let socket = value(&self.manager, "socket-name")?;
+        let above = Path::new(&socket).parent()?.parent()?;
+        Home::new(above, Path::new("/")).ok()
+    }
+
+    /// What this instance may have been made from: the request itself, and with it every combination of what its files
+    /// name. These are guesses, to be held against a checksum.
+    #[must_use]
+    pub fn origins(&self, request: &Request) -> Vec<Request> {
+        let addresses = made_with(&self.written_addresses());
+        let zdrun = value(&self.manager, "zdrun");
+        let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
+
+        let mut origins = vec![request.clone()];
+        vary(&mut origins, self.home(), |origin, home| origin.home = home);
+        vary(&mut origins, addresses, |origin, addresses| origin.addresses = addresses);
+        vary(&mut origins, self.program(), |origin, server| origin.programs.server = server);
+        vary(&mut origins, zdrun, |origin, zdrun| origin.programs.zdrun = zdrun);
+        vary(&mut origins, self.zdctl(), |origin, zdctl| origin.programs.zdctl = zdctl);
+        vary(&mut origins, sets, |origin, set| origin.set = set);
+        origins
+    }
+
+    /// The server in the manager's configuration.
+    fn program(&self) -> Option<String> {
+        first_word(&value(&self.manager, "program")?)
+    }
+
+    /// The controller in the script.
+    fn zdctl(&self) -> Option<String> {
+        self.script.lines().find_map(|line| first_word(line.strip_prefix("exec ")?))
+    }
 }
 
 /// A path in the old home as the same in the new one; `None`: it is not in it.
 fn moved(path: &str, old: Option<&Home>, new: &Home) -> Option<String> {
     let below = Path::new(path).strip_prefix(old?.path()).ok()?;
     new.path().join(below).to_str().map(str::to_owned)
-}
-
-/// The addresses as they are written.
-fn written_addresses(tree: &Tree, home: &Home) -> Vec<Address> {
-    let path = home.join("etc/zeo.conf");
-    let Some(text) = contents(tree, &path) else { return Vec::new() };
-    // What else is wrong with the file is for those who use it.
-    let (values, _) =
-        zconfig::survey_text(&schema::SERVER, &path, text, &World::process(), Limits::default());
-    configured(&values).into_iter().flatten().collect()
 }
 
 /// The addresses that a configuration has; `None` for one whose port is left to the system.
@@ -67,33 +139,6 @@ pub(super) fn configured(values: &zconfig::Tree) -> Vec<Option<Address>> {
         _ => None,
     };
     entries.iter().map(address).collect()
-}
-
-/// The server that the instance runs, where somebody chose it: one that lies beside the controller was found there, and
-/// after an upgrade may be found elsewhere. `None` also where it cannot be run any more.
-#[must_use]
-pub fn server(tree: &Tree, home: &Home) -> Option<PathBuf> {
-    let server = PathBuf::from(program(&text(tree, &home.join("etc/zeoctl.conf")))?);
-    let zdctl = PathBuf::from(zdctl(&text(tree, &home.join("bin/zeoctl")))?);
-    (server.parent() != zdctl.parent() && can_execute(&server)).then_some(server)
-}
-
-/// The server in the manager's configuration.
-fn program(manager: &str) -> Option<String> {
-    first_word(&value(manager, "program")?)
-}
-
-/// The controller in the script.
-fn zdctl(script: &str) -> Option<String> {
-    script.lines().find_map(|line| first_word(line.strip_prefix("exec ")?))
-}
-
-/// The home that the manager's configuration names, by where its socket is.
-#[must_use]
-pub fn home(tree: &Tree, at: &Home) -> Option<Home> {
-    let socket = value(&text(tree, &at.join("etc/zeoctl.conf")), "socket-name")?;
-    let above = Path::new(&socket).parent()?.parent()?;
-    Home::new(above, Path::new("/")).ok()
 }
 
 /// The text with every path in the old home changed to the same in the new one; `None` where a home has to be quoted,
@@ -113,26 +158,6 @@ pub fn relocated(text: &str, old: &Home, new: &Home) -> Option<String> {
         out.push_str(part);
     }
     Some(out)
-}
-
-/// What this instance may have been made from: the request itself, and with it every combination of what its files name.
-/// These are guesses, to be held against a checksum.
-#[must_use]
-pub fn origins(tree: &Tree, request: &Request) -> Vec<Request> {
-    let manager = text(tree, &request.home.join("etc/zeoctl.conf"));
-    let script = text(tree, &request.home.join("bin/zeoctl"));
-    let home = home(tree, &request.home);
-    let addresses = made_with(&written_addresses(tree, &request.home));
-    let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
-
-    let mut origins = vec![request.clone()];
-    vary(&mut origins, home, |origin, home| origin.home = home);
-    vary(&mut origins, addresses, |origin, addresses| origin.addresses = addresses);
-    vary(&mut origins, program(&manager), |origin, server| origin.programs.server = server);
-    vary(&mut origins, value(&manager, "zdrun"), |origin, zdrun| origin.programs.zdrun = zdrun);
-    vary(&mut origins, zdctl(&script), |origin, zdctl| origin.programs.zdctl = zdctl);
-    vary(&mut origins, sets, |origin, set| origin.set = set);
-    origins
 }
 
 /// What the addresses may have been when the files were made: a person may have added some, or changed the only one.
@@ -177,15 +202,13 @@ fn value(text: &str, key: &str) -> Option<String> {
     Some(value.trim().replace("$$", "$"))
 }
 
-/// What can be read of a file as text.
-fn text(tree: &Tree, path: &Path) -> String {
-    contents(tree, path).and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default()
-}
-
-/// The contents of a file. What is in the way of them is told where the file is to be made.
-fn contents(tree: &Tree, path: &Path) -> Option<Vec<u8>> {
-    let seen = tree.look(path).ok().filter(|seen| seen.what == What::File)?;
-    seen.read(LONGEST).ok()
+fn contents(tree: &Tree, path: &Path) -> Result<Option<Vec<u8>>, Error> {
+    let seen = match tree.look(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
+        seen => seen.map_err(|error| Error::system("look at", path, error))?,
+    };
+    let contents = (seen.what == What::File).then(|| seen.read(LONGEST)).transpose();
+    contents.map_err(|error| Error::system("read", path, error))
 }
 
 #[cfg(test)]

@@ -70,17 +70,26 @@ impl Programs {
 
 /// A program that was named, if it can be run.
 fn check(what: &str, named: &Path) -> Result<PathBuf, Error> {
-    if can_execute(named) {
-        return Ok(named.to_owned());
+    match can_execute(named) {
+        Ok(true) => Ok(named.to_owned()),
+        Ok(false) => Err(Error::NotFound(format!("{what}: {} is not an executable file", shown(named)))),
+        Err(error) => Err(Error::system("look at", named, error)),
     }
-    Err(Error::NotFound(format!("{what}: {} is not an executable file", shown(named))))
 }
 
 /// `name` beside us, else each of the names that it goes by on the path.
 fn find(what: &str, name: &str, on_path: &[&str], places: &Places, advice: &str) -> Result<PathBuf, Error> {
-    let beside = places.beside.iter().map(|directory| directory.join(name));
-    let elsewhere = on_path.iter().flat_map(|name| places.path.iter().map(move |place| place.join(name)));
-    beside.chain(elsewhere).find(|candidate| can_execute(candidate)).ok_or_else(|| {
+    if let Some(beside) = places.beside.as_deref().map(|directory| directory.join(name)) {
+        // Another one on the path is no answer to that.
+        let usable = can_execute(&beside).map_err(|error| Error::system("look at", &beside, error))?;
+        if usable {
+            return Ok(beside);
+        }
+    }
+    let mut on_its_path =
+        on_path.iter().flat_map(|name| places.path.iter().map(move |place| place.join(name)));
+    // A directory that cannot be searched has nothing for us, as for a shell.
+    on_its_path.find(|candidate| can_execute(candidate).unwrap_or(false)).ok_or_else(|| {
         let beside = places.beside.as_deref().map_or_else(|| "an unknown directory".to_owned(), shown);
         let path = shown(env::join_paths(&places.path).unwrap_or_default());
         let listed = on_path.join(" or ");

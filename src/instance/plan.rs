@@ -3,12 +3,13 @@
 use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
+use super::existing::{self, Existing};
 use super::found::{self, Found, State};
 use super::home::Home;
 use super::policy::{self, Policy, Verb};
 use super::stamp::{Stamp, Stamped};
 use super::template::{Rendered, Templates};
-use super::{Error, Request, existing, handover, older, settings};
+use super::{Error, Request, handover, older, settings};
 use crate::sys::tree::{Tree, What};
 use crate::sys::user::Account;
 
@@ -65,7 +66,13 @@ pub struct PlannedFile {
 /// # Errors
 /// What cannot be looked at, and what stands in the way: [`Error::System`], [`Error::InTheWay`]; what the policy does not
 /// let pass: [`Error::Differs`]; names that [`Policy::only`] has and the instance has not: [`Error::NoFile`].
-pub fn draw(tree: &Tree, request: &Request, templates: &Templates, policy: &Policy) -> Result<Plan, Error> {
+pub fn draw(
+    tree: &Tree,
+    existing: &Existing,
+    request: &Request,
+    templates: &Templates,
+    policy: &Policy,
+) -> Result<Plan, Error> {
     let mut files = templates.render(request)?;
     files.extend(request.record.iter().map(|record| Rendered {
         name: settings::RECORD.to_owned(),
@@ -94,7 +101,7 @@ pub fn draw(tree: &Tree, request: &Request, templates: &Templates, policy: &Poli
         handover::check(account, &written)?;
     }
     let mut origins = Origins {
-        tree,
+        existing,
         request,
         templates,
         old_home: OnceCell::new(),
@@ -155,7 +162,7 @@ fn blobs(request: &Request) -> Option<PathBuf> {
 
 /// The texts that a person's edits may have been made to, made when they are first asked for.
 struct Origins<'a> {
-    tree: &'a Tree,
+    existing: &'a Existing,
     request: &'a Request,
     templates: &'a Templates,
     old_home: OnceCell<Option<Home>>,
@@ -170,8 +177,7 @@ impl Origins<'_> {
     /// What an edited file of an instance that was moved or copied should say where nothing can be merged: the same, with
     /// the paths of the new home. Else the copy would work on the data of the original.
     fn moved(&self, found: &Found) -> Option<String> {
-        let (tree, home) = (self.tree, &self.request.home);
-        let old = self.old_home.get_or_init(|| existing::home(tree, home));
+        let old = self.old_home.get_or_init(|| self.existing.home());
         let old = old.as_ref().filter(|old| **old != self.request.home && !found.is_link)?;
         let text = str::from_utf8(found.contents.as_deref()?).ok()?;
         existing::relocated(text, old, &self.request.home).filter(|moved| moved != text)
@@ -179,9 +185,9 @@ impl Origins<'_> {
 
     /// The text of the file with this stamp, if it is among them.
     fn find(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
-        let (tree, request, templates) = (self.tree, self.request, self.templates);
+        let (existing, request, templates) = (self.existing, self.request, self.templates);
         let rendered = self.rendered.get_or_insert_with(|| {
-            let origins = existing::origins(tree, request);
+            let origins = existing.origins(request);
             origins.iter().filter_map(|origin| templates.render(origin).ok()).flatten().collect()
         });
         let candidates = rendered.iter().filter(|file| file.name == name);
@@ -196,13 +202,13 @@ impl Origins<'_> {
 
     /// The same, among what older templates make.
     fn find_older(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
-        let (tree, request) = (self.tree, self.request);
+        let (existing, request) = (self.existing, self.request);
         if self.older.is_none() {
             let sets = older::sets(self.templates.directory()).unwrap_or_else(|error| {
                 self.fault = Some(error);
                 Vec::new()
             });
-            self.older = Some((existing::origins(tree, request), sets));
+            self.older = Some((existing.origins(request), sets));
         }
         let (origins, sets) = self.older.as_ref()?;
         let mut texts =
@@ -241,7 +247,8 @@ mod tests {
 
     fn draw(request: &Request) -> Result<Plan, Error> {
         let tree = Tree::open(request.home.path()).unwrap();
-        super::draw(&tree, request, &Templates::with(None, &[]).unwrap(), &Policy::default())
+        let existing = Existing::read(&tree, &request.home)?;
+        super::draw(&tree, &existing, request, &Templates::with(None, &[]).unwrap(), &Policy::default())
     }
 
     fn request(home: &Path) -> Request {

@@ -7,15 +7,15 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::Address;
+use super::existing::{self, Existing};
 use super::home::Home;
 use super::plan::Plan;
 use super::probe::{self, Trouble};
 use super::quote::shown;
-use super::{Error, Request, addresses, existing};
+use super::{Error, Request, addresses};
 use crate::config::schema;
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
-use crate::sys::tree::Tree;
 use crate::zconfig::{self, Limits, World};
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
@@ -30,7 +30,7 @@ const MANAGER_INTERVAL: Duration = Duration::from_secs(1);
 /// What may keep the server from listening, one line each. Not an error: it may be the instance itself that is running,
 /// and what is in the way today may be gone when it is started.
 #[must_use]
-pub fn warnings(request: &Request, tree: &Tree) -> Vec<String> {
+pub fn warnings(request: &Request, existing: &Existing) -> Vec<String> {
     let several = request.addresses.len() > 1 && is_python(Path::new(&request.programs.server));
     let several = several.then(|| {
         format!(
@@ -45,13 +45,13 @@ pub fn warnings(request: &Request, tree: &Tree) -> Vec<String> {
         let trouble = probe::availability(address, &request.home).err().map(|trouble| trouble.to_string());
         privileged.into_iter().chain(trouble)
     });
-    several.into_iter().chain(shared(request, tree)).chain(each).collect()
+    several.into_iter().chain(shared(request, existing)).chain(each).collect()
 }
 
 /// What a copy has in common with the instance that it was copied from, which is still there.
-fn shared(request: &Request, tree: &Tree) -> Option<String> {
-    let old = existing::home(tree, &request.home).filter(|old| *old != request.home)?;
-    let theirs = existing::addresses(&old.open().ok()?, &old);
+fn shared(request: &Request, existing: &Existing) -> Option<String> {
+    let old = existing.home().filter(|old| *old != request.home)?;
+    let theirs = Existing::read(&old.open().ok()?, &old).ok()?.addresses();
     let both: Vec<_> = request.addresses.iter().filter(|own| theirs.contains(own)).cloned().collect();
     let spoken = addresses::spoken(&both);
     (!both.is_empty())

@@ -114,9 +114,22 @@ pub fn open_to_read(path: &Path) -> io::Result<File> {
 }
 
 /// Whether `path` is a regular file (links are followed) that this process may execute.
-#[must_use]
-pub fn can_execute(path: &Path) -> bool {
-    path.is_file() && access(path, AccessFlags::X_OK).is_ok()
+///
+/// # Errors
+/// Why that cannot be told.
+pub fn can_execute(path: &Path) -> io::Result<bool> {
+    match path.metadata() {
+        Ok(metadata) if !metadata.is_file() => return Ok(false),
+        Ok(_) => {}
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
+            return Ok(false);
+        }
+        Err(error) => return Err(error),
+    }
+    match retried(|| access(path, AccessFlags::X_OK)) {
+        Err(Errno::EACCES) => Ok(false),
+        accessible => Ok(accessible.map(|()| true)?),
+    }
 }
 
 /// Brings a directory's entries to the disk. A directory that may be written to but not read cannot be opened for

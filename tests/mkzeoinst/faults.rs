@@ -1,46 +1,229 @@
 //! System calls that fail, and SIGKILL between them: strace(1) makes both happen where they are wanted.
+//!
+//! Each case is run once undisturbed, which tells the calls that it makes. Then it is run once for each of them and each
+//! error, with this one call failing, and once for each of them with SIGKILL in its place. `ZEO_LONG=1` does all of that;
+//! otherwise one of six calls gets one of the errors, and a SIGKILL.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::Path;
 
 use walkdir::WalkDir;
 
-use super::{have, install, mkzeoinst};
+use super::{install, mkzeoinst};
 use crate::golden;
-use crate::sandbox::Sandbox;
 use crate::sandbox::run::{Outcome, Run};
+use crate::sandbox::{Sandbox, can_trace, is_long};
 
-/// The calls by which a new home comes to be; a call that a machine does not have is passed over.
-const CREATING: &[&str] = &["?mkdir,?mkdirat", "write", "fsync", "linkat"];
+/// What a call can fail with, and how the reason reads.
+const ERRORS: [(&str, &str); 5] = [
+    ("ENOSPC", "No space left on device"),
+    ("EACCES", DENIED),
+    ("EIO", "I/O error"),
+    ("EINTR", "Interrupted system call"),
+    ("EMFILE", "Too many open files"),
+];
 
-/// The calls by which empty files are filled.
-const FILLING: &[&str] = &["write", "fsync", "fchmod", "?renameat,?renameat2"];
+/// The short form disturbs one of so many calls.
+const SHORT: usize = 6;
 
-/// More calls of one kind than a run makes.
-const MANY: usize = 100;
+const DENIED: &str = "Permission denied";
 
-fn can_trace() -> bool {
-    have("strace", &["-qq", "-e", "inject=getpid:error=EPERM:when=1", "true"])
+/// Calls that are not made to fail. Those of memory, which the allocator answers by ending the program; those that cannot
+/// fail (getuid(2) and its like); random numbers, which the standard library cannot go on without.
+const CERTAIN: [&str; 11] = [
+    "brk",
+    "mmap",
+    "munmap",
+    "mremap",
+    "madvise",
+    "mprotect",
+    "geteuid",
+    "getegid",
+    "getrandom",
+    "exit_group",
+    "gettid",
+];
+
+/// How a home is before a run, and what is run.
+struct Case {
+    name: &'static str,
+    options: &'static [&'static str],
+    prepare: fn(&Sandbox),
 }
 
-/// `mkzeoinst` with the `nth` of the calls made to fail, or made its last.
-fn traced(sandbox: &Sandbox, calls: &str, what: &str, nth: usize) -> Run {
-    let log = sandbox.path("strace.log");
-    let inject = format!("inject={calls}:{what}:when={nth}");
-    let strace = sandbox.command("strace").arg("-qq").arg("-o").arg(log).args(["-e", &inject]);
-    strace.arg(sandbox.path("bin/mkzeoinst")).args(["zeo", "19999"])
+const CASES: [Case; 4] = [
+    Case { name: "create", options: &[], prepare: |_| {} },
+    Case { name: "fill", options: &[], prepare: empty_files },
+    Case { name: "update", options: &["--update", "--umask", "022"], prepare: older_instance },
+    Case { name: "backup", options: &["--on-conflict", "backup"], prepare: edited_files },
+];
+
+fn empty_files(sandbox: &Sandbox) {
+    for name in ["etc/zeo.conf", "etc/zeoctl.conf", "bin/zeoctl"] {
+        sandbox.write(Path::new("zeo").join(name), "");
+    }
 }
 
-/// The contents of every file below `zeo`, temporary ones apart, with the path of the sandbox
-/// and the checksums of texts with it taken out.
-fn files(sandbox: &Sandbox) -> BTreeMap<String, String> {
+/// Of other parameters, with a file that somebody edited, one that nobody did, and a script that lost its mode.
+fn older_instance(sandbox: &Sandbox) {
+    assert_eq!(mkzeoinst(sandbox).args(["--umask", "027", "zeo", "19998"]).output().status, 0);
+    let edited = sandbox.read("zeo/etc/zeo.conf") + "# mine\n";
+    sandbox.write("zeo/etc/zeo.conf", edited);
+    set_mode(&sandbox.path("zeo/etc/zeo.conf"), 0o640);
+    set_mode(&sandbox.path("zeo/bin/zeoctl"), 0o644);
+}
+
+fn edited_files(sandbox: &Sandbox) {
+    for name in ["etc/zeo.conf", "etc/zeoctl.conf"] {
+        sandbox.write(Path::new("zeo").join(name), format!("# mine: {name}\n"));
+        set_mode(&sandbox.path("zeo").join(name), 0o600);
+    }
+}
+
+fn set_mode(path: &Path, mode: u32) {
+    fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+}
+
+/// The permission bits and the text of each file below `zeo`, by its name. The sandbox's own path and the checksums of texts
+/// with it are taken out.
+type Files = BTreeMap<String, (u32, String)>;
+
+impl Case {
+    fn set_up(&self) -> Sandbox {
+        let sandbox = Sandbox::new();
+        install(&sandbox, "");
+        (self.prepare)(&sandbox);
+        sandbox
+    }
+
+    fn words(&self) -> Vec<&'static str> {
+        [self.options, &["zeo", "19999"]].concat()
+    }
+
+    fn traced(&self, sandbox: &Sandbox, options: &[&str]) -> Run {
+        let log = sandbox.path("strace.log");
+        let strace = sandbox.command("strace").arg("-qq").arg("-o").arg(log).args(options);
+        strace.arg(sandbox.path("bin/mkzeoinst")).args(self.words())
+    }
+
+    /// The calls of a run that nothing disturbs, each with its number among those of its name, and what is there in the
+    /// end. What the loader does before the program begins is left out: it begins with poll(2), on its standard
+    /// descriptors.
+    fn calls(&self) -> (Vec<(String, usize)>, Files) {
+        let sandbox = self.set_up();
+        let outcome = self.traced(&sandbox, &[]).output();
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", self.name);
+        let mut counts = HashMap::new();
+        let log = sandbox.read("strace.log");
+        let names = log.lines().filter_map(|line| Some(line.split_once('(')?.0.to_owned()));
+        let numbered = names.map(|name| {
+            let count = counts.entry(name.clone()).or_insert(0);
+            *count += 1;
+            (name, *count)
+        });
+        let calls: Vec<_> = numbered.skip_while(|(name, _)| !name.ends_with("poll")).collect();
+        assert!(calls.len() > 50, "{}: {log}", self.name);
+        (calls, files(&sandbox))
+    }
+
+    /// Each call in turn meets with some of the errors.
+    fn fail_each(&self) {
+        let (calls, whole) = self.calls();
+        let mut untold = Vec::new();
+        for (index, (call, nth)) in calls.iter().enumerate() {
+            if CERTAIN.contains(&call.as_str()) {
+                continue;
+            }
+            let errors = match index % SHORT {
+                _ if is_long() => &ERRORS[..],
+                0 => &ERRORS[index / SHORT % ERRORS.len()..][..1],
+                _ => continue,
+            };
+            for (error, reason) in errors {
+                let place = format!("{}, {error}, call {nth} of {call}", self.name);
+                let (sandbox, before, outcome) = self.disturb(call, *nth, &format!("error={error}"));
+                assert!(sandbox.read("strace.log").contains("(INJECTED)"), "{place}: not made");
+                if outcome.status == 0 {
+                    assert_eq!(files(&sandbox), whole, "{place}: {}", outcome.stderr);
+                } else if !is_told(&outcome, reason) {
+                    untold.push(format!("{place}: {} {}", outcome.status, outcome.stderr));
+                }
+                if call != "unlinkat" {
+                    assert_eq!(temporaries(&sandbox), 0, "{place}");
+                }
+                self.complete(&sandbox, &before, &whole, &place);
+            }
+        }
+        assert!(untold.is_empty(), "{}", untold.concat());
+    }
+
+    /// Each call in turn, or one of a few, is the last.
+    fn kill_at_each(&self) {
+        let (calls, whole) = self.calls();
+        for (call, nth) in calls.iter().step_by(if is_long() { 1 } else { SHORT }) {
+            if call == "exit_group" {
+                continue;
+            }
+            let place = format!("{}, SIGKILL, call {nth} of {call}", self.name);
+            let (sandbox, before, outcome) = self.disturb(call, *nth, "signal=KILL");
+            assert_eq!(outcome.status, 137, "{place}");
+            assert!(temporaries(&sandbox) <= usize::from(self.name != "create"), "{place}");
+            self.complete(&sandbox, &before, &whole, &place);
+        }
+    }
+
+    fn disturb(&self, call: &str, nth: usize, what: &str) -> (Sandbox, Files, Outcome) {
+        let sandbox = self.set_up();
+        let before = files(&sandbox);
+        let (trace, inject) = (format!("trace={call}"), format!("inject={call}:{what}:when={nth}"));
+        let outcome = self.traced(&sandbox, &["-e", &trace, "-e", &inject]).output();
+        (sandbox, before, outcome)
+    }
+
+    /// Nothing is half a file, or lost; and another run completes the instance.
+    fn complete(&self, sandbox: &Sandbox, before: &Files, whole: &Files, place: &str) {
+        let now = files(sandbox);
+        for (name, file) in &now {
+            let (old, new) = (before.get(name), whole.get(name));
+            // A script gets its new mode after its new text.
+            let is_between = old.is_some_and(|old| new.is_some_and(|new| *file == (old.0, new.1.clone())));
+            assert!(is_between || [old, new].contains(&Some(file)), "{place}: {name} is {file:?}");
+        }
+        let kept = |(name, old): (&String, &(u32, String))| {
+            let same =
+                |(other, file): (&String, &(u32, String))| other.starts_with(name.as_str()) && file == old;
+            self.name != "backup" || now.iter().any(same)
+        };
+        assert!(before.iter().all(kept), "{place}: an edited file is lost");
+        assert!(before.keys().all(|name| now.contains_key(name)), "{place}: a file is gone");
+        let again = mkzeoinst(sandbox).args(self.words()).output();
+        assert_eq!((again.status, again.stderr.as_str()), (0, ""), "{place}");
+        let now = files(sandbox);
+        for (name, file) in whole {
+            assert_eq!(now.get(name), Some(file), "{place}: {name}");
+        }
+    }
+}
+
+/// Whether a failure is told in one line that names its object and the reason.
+fn is_told(outcome: &Outcome, reason: &str) -> bool {
+    let line = outcome.stderr.strip_prefix("mkzeoinst: ").and_then(|line| line.strip_suffix('\n'));
+    let names = |line: &str| ["'/", "'.'", "to standard output"].iter().any(|object| line.contains(object));
+    // Of a program that may not be executed it is said where it was looked for.
+    let ends = |line: &str| line.ends_with(reason) || line.starts_with("cannot find ") && reason == DENIED;
+    outcome.status == 1 && line.is_some_and(|line| !line.contains('\n') && names(line) && ends(line))
+}
+
+fn files(sandbox: &Sandbox) -> Files {
     let root = sandbox.root().to_str().unwrap();
     let entries = WalkDir::new(sandbox.path("zeo")).into_iter().filter_map(Result::ok);
     let files = entries.filter(|entry| entry.file_type().is_file() && !is_temporary(entry.path()));
     let read = |path: &Path| {
+        let mode = fs::metadata(path).unwrap().permissions().mode() & 0o7777;
         let contents = fs::read_to_string(path).unwrap().replace(root, "");
-        (path.to_str().unwrap().replace(root, ""), golden::without_checksums(&contents))
+        (path.to_str().unwrap().replace(root, ""), (mode, golden::without_checksums(&contents)))
     };
     files.map(|entry| read(entry.path())).collect()
 }
@@ -51,117 +234,36 @@ fn is_temporary(path: &Path) -> bool {
 }
 
 fn temporaries(sandbox: &Sandbox) -> usize {
-    WalkDir::new(sandbox.path("zeo"))
-        .into_iter()
-        .filter_map(Result::ok)
-        .filter(|e| is_temporary(e.path()))
-        .count()
-}
-
-/// What is there before the run.
-#[derive(Debug, Clone, Copy)]
-enum Before {
-    Nothing,
-    EmptyFiles,
-}
-
-impl Before {
-    fn make(self, sandbox: &Sandbox) {
-        if matches!(self, Self::EmptyFiles) {
-            for name in ["etc/zeo.conf", "etc/zeoctl.conf", "bin/zeoctl"] {
-                sandbox.write(Path::new("zeo").join(name), "");
-            }
-        }
-    }
-}
-
-/// The files of a run that nothing disturbed.
-fn undisturbed() -> BTreeMap<String, String> {
-    let sandbox = Sandbox::new();
-    install(&sandbox, "");
-    assert_eq!(mkzeoinst(&sandbox).args(["zeo", "19999"]).output().status, 0);
-    let files = files(&sandbox);
-    assert_eq!(files.len(), 3);
-    files
-}
-
-/// Disturbs each call in turn until a run makes fewer, and lets `check` look at the sandbox after each. Then nothing on
-/// the disk is half a file, and another run completes the instance.
-fn disturb_each(before: Before, calls: &str, what: &str, check: impl Fn(&Sandbox, &Outcome, &str)) {
-    let whole = undisturbed();
-    for nth in 1..MANY {
-        let sandbox = Sandbox::new();
-        install(&sandbox, "");
-        before.make(&sandbox);
-        let outcome = traced(&sandbox, calls, what, nth).output();
-        let place = format!("{before:?}, {what}, call {nth} of {calls}");
-        let log = fs::read_to_string(sandbox.path("strace.log")).unwrap();
-        if !log.contains("(INJECTED)") && !log.contains("+++ killed by SIGKILL +++") {
-            assert!(nth > 1, "{place}: never made");
-            assert_eq!(outcome.status, 0, "{place}: {}", outcome.stderr);
-            return;
-        }
-        check(&sandbox, &outcome, &place);
-        for (name, contents) in files(&sandbox) {
-            let untouched = matches!(before, Before::EmptyFiles) && contents.is_empty();
-            assert!(untouched || Some(&contents) == whole.get(&name), "{place}: {name} is not whole");
-        }
-        let again = mkzeoinst(&sandbox).args(["zeo", "19999"]).output();
-        assert_eq!((again.status, again.stderr.as_str()), (0, ""), "{place}");
-        assert_eq!(files(&sandbox), whole, "{place}");
-    }
-    panic!("more than {MANY} calls of {calls}");
+    let entries = WalkDir::new(sandbox.path("zeo")).into_iter().filter_map(Result::ok);
+    entries.filter(|entry| is_temporary(entry.path())).count()
 }
 
 #[test]
 fn call_that_fails_is_reported_and_leaves_nothing_half_done() {
-    if !can_trace() {
-        return;
+    if can_trace() {
+        CASES.iter().for_each(Case::fail_each);
     }
-    for (before, calls, error, reason) in [
-        (Before::Nothing, "?mkdir,?mkdirat", "EACCES", "Permission denied"),
-        (Before::Nothing, "?mkdir,?mkdirat", "ENOSPC", "No space left on device"),
-        (Before::Nothing, "write", "ENOSPC", "No space left on device"),
-        (Before::Nothing, "fsync", "EIO", "I/O error"),
-        (Before::Nothing, "linkat", "EDQUOT", "Quota exceeded"),
-        (Before::EmptyFiles, "write", "ENOSPC", "No space left on device"),
-        (Before::EmptyFiles, "fsync", "EIO", "I/O error"),
-        (Before::EmptyFiles, "fchmod", "EPERM", "Operation not permitted"),
-        (Before::EmptyFiles, "?renameat,?renameat2", "EACCES", "Permission denied"),
-    ] {
-        disturb_each(before, calls, &format!("error={error}"), |sandbox, outcome, place| {
-            assert_eq!(outcome.status, 1, "{place}");
-            let line = outcome.stderr.strip_prefix("mkzeoinst: cannot ").unwrap_or_else(|| panic!("{place}"));
-            assert!(line.ends_with(&format!(": {reason}\n")) && line.lines().count() == 1, "{place}: {line}");
-            let named =
-                line.contains(sandbox.root().to_str().unwrap()) || line.contains("to standard output");
-            assert!(named, "{place}: {line}");
-            assert_eq!(temporaries(sandbox), 0, "{place}");
-        });
-    }
-}
-
-#[test]
-fn interrupted_write_is_made_again() {
-    if !can_trace() {
-        return;
-    }
-    disturb_each(Before::Nothing, "write", "error=EINTR", |_, outcome, place| {
-        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{place}");
-    });
 }
 
 #[test]
 fn killed_run_is_completed_by_the_next() {
+    if can_trace() {
+        CASES.iter().for_each(Case::kill_at_each);
+    }
+}
+
+#[test]
+fn interrupted_call_is_made_again() {
     if !can_trace() {
         return;
     }
-    for (before, kinds) in [(Before::Nothing, CREATING), (Before::EmptyFiles, FILLING)] {
-        for calls in kinds {
-            disturb_each(before, calls, "signal=KILL", |sandbox, outcome, place| {
-                assert_eq!(outcome.status, 137, "{place}");
-                assert!(temporaries(sandbox) <= 1, "{place}");
-            });
+    for case in CASES {
+        let (calls, whole) = case.calls();
+        for call in ["write", "fsync", "linkat", "fchmod", "renameat", "mkdirat"] {
+            let Some((call, nth)) = calls.iter().rfind(|(name, _)| name == call) else { continue };
+            let (sandbox, _, outcome) = case.disturb(call, *nth, "error=EINTR");
+            assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}: {call}", case.name);
+            assert_eq!(files(&sandbox), whole, "{}: {call}", case.name);
         }
     }
 }

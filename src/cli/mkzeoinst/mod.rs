@@ -7,21 +7,20 @@ use std::env;
 use std::ffi::OsStr;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process::ExitCode;
 
 use clap::error::ErrorKind;
 use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::exit::Exit;
 use crate::instance::address::{Address, Host};
+use crate::instance::existing::Existing;
 use crate::instance::find::{Places, Programs};
 use crate::instance::home::Home;
 use crate::instance::plan::{self, Plan};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, Request, addresses, apply, existing, start, variables};
+use crate::instance::{Error, Request, addresses, apply, start, variables};
 use crate::sys::reason::reason;
-use crate::sys::tree::Tree;
 use crate::sys::user::own_uid;
 
 use super::manual;
@@ -44,7 +43,7 @@ pub(super) fn command() -> Command {
 
 /// Runs `mkzeoinst`.
 #[must_use]
-pub fn main() -> ExitCode {
+pub fn main() -> Exit {
     let mut output = Output::default();
     let exit = match command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches)) {
         Ok(arguments) => run(&arguments, &mut output),
@@ -60,9 +59,9 @@ pub fn main() -> ExitCode {
     match (exit, output.failure) {
         (Exit::Success, Some(error)) => {
             complain(&format!("cannot write to standard output: {}", reason(&error)));
-            Exit::Failure.into()
+            Exit::Failure
         }
-        (exit, _) => exit.into(),
+        (exit, _) => exit,
     }
 }
 
@@ -97,9 +96,11 @@ fn make(
     let current = current_directory()?;
     let home = Home::new(Path::new(home), &current)?;
     let tree = home.open()?;
-    let (request, templates) = wanted(home, &tree, arguments, &current)?;
-    let plan = drawn.insert(plan::draw(&tree, &request, &templates, &arguments.policy())?);
-    for warning in start::warnings(&request, &tree) {
+    let existing = Existing::read(&tree, &home)?;
+    let recorded = Settings::recorded(&tree, &home)?.unwrap_or_default();
+    let (request, templates) = wanted(home, &existing, &recorded, arguments, &current)?;
+    let plan = drawn.insert(plan::draw(&tree, &existing, &request, &templates, &arguments.policy())?);
+    for warning in start::warnings(&request, &existing) {
         complain(&format!("warning: {warning}"));
     }
     if arguments.mode.diff {
@@ -128,17 +129,17 @@ fn make(
 /// defaults; and with it the templates.
 fn wanted(
     home: Home,
-    tree: &Tree,
+    existing: &Existing,
+    recorded: &Settings,
     arguments: &Arguments,
     current: &Path,
 ) -> Result<(Request, Templates), Error> {
     let typed = arguments.settings(current)?;
-    let recorded = Settings::recorded(tree, &home)?.unwrap_or_default();
-    let known = typed.over(&existing::recorded(&recorded, tree, &home));
+    let known = typed.over(&existing.moved(recorded));
     let site = site_defaults(arguments, current)?;
     let mut settings = known.over(&site);
-    let addresses = addresses(arguments, &mut settings, &home, tree)?;
-    let programs = programs(arguments, &mut settings, &home, tree, current)?;
+    let addresses = addresses(arguments, &mut settings, &home, existing)?;
+    let programs = programs(arguments, &mut settings, &home, existing, current)?;
     let templates = Templates::with(settings.templates.as_deref(), &settings.with)?;
     let request = Request {
         home,
@@ -147,7 +148,7 @@ fn wanted(
         set: settings.values,
         recorded: recorded.over(&site).values,
         with: settings.with,
-        record: (known != recorded).then(|| known.record()),
+        record: (known != *recorded).then(|| known.record()),
     };
     Ok((request, templates))
 }
@@ -170,14 +171,14 @@ fn addresses(
     arguments: &Arguments,
     settings: &mut Settings,
     home: &Home,
-    tree: &Tree,
+    existing: &Existing,
 ) -> Result<Vec<Address>, Error> {
     let root = own_uid() == 0;
     let parse = |text: &OsStr| Address::parse(text, root, home).map_err(Error::from);
     let typed = arguments.address.iter().chain(&arguments.values.addresses).map(|text| parse(text));
     let typed = typed.collect::<Result<Vec<_>, _>>()?;
     let set = settings.values.remove("address").unwrap_or_default();
-    let before = existing::addresses(tree, home);
+    let before = existing.addresses();
     let unset = typed.is_empty() && before.is_empty();
     let set = set.lines().filter(|_| unset).map(|text| parse(OsStr::new(text)));
     let set = set.collect::<Result<Vec<_>, _>>()?;
@@ -190,15 +191,25 @@ fn programs(
     arguments: &Arguments,
     settings: &mut Settings,
     home: &Home,
-    tree: &Tree,
+    existing: &Existing,
     current: &Path,
 ) -> Result<Programs, Error> {
-    let places = Places::new(env::current_exe().ok().as_deref(), env::var_os("PATH").as_deref(), current);
+    let places = Places::new(own_executable()?.as_deref(), env::var_os("PATH").as_deref(), current);
     let mut named = |name| settings.values.remove(name).map(|path| home.path().join(path));
     let (server, zdctl, zdrun) = (named("server"), named("zdctl"), named("zdrun"));
     let typed = arguments.server.as_deref().map(|server| current.join(server));
-    let server = typed.or(server).or_else(|| existing::server(tree, home));
+    let server = typed.or(server).or_else(|| existing.server());
     Programs::find(&places, [server.as_deref(), zdctl.as_deref(), zdrun.as_deref()])
+}
+
+/// Where this program lies; `None` where the system has no /proc to tell it.
+fn own_executable() -> Result<Option<PathBuf>, Error> {
+    match env::current_exe() {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            Err(Error::System { verb: "read", path: PathBuf::from("/proc/self/exe"), source: error })
+        }
+        own => Ok(own.ok()),
+    }
 }
 
 /// What needs no home.
