@@ -33,9 +33,8 @@ pub(super) fn layers(
 ) -> Result<(Manifest, BTreeMap<String, String>), Error> {
     let mut manifest = Manifest::read(manifest::NAME, embedded(manifest::NAME)?)?;
     let mut texts = BTreeMap::new();
-    for entry in &manifest.files {
-        texts.insert(entry.template().to_owned(), embedded(entry.template())?.to_owned());
-    }
+    list(&TEMPLATES, &mut texts);
+    texts.remove(manifest::NAME);
     if let Some(earlier) = earlier {
         overlay(earlier, earlier.path(), &mut manifest, &mut texts)?;
     }
@@ -43,6 +42,17 @@ pub(super) fn layers(
         site::add(directory, &mut manifest, &mut texts)?;
     }
     Ok((manifest, texts))
+}
+
+/// Lists today's templates. (To look up each by its name would take the longer the more there are.)
+fn list(directory: &Dir<'_>, texts: &mut BTreeMap<String, String>) {
+    for file in directory.files() {
+        if let (Some(name), Some(text)) = (file.path().to_str(), file.contents_utf8()) {
+            texts.insert(name.to_owned(), text.to_owned());
+        }
+    }
+    let today = directory.dirs().filter(|below| below.path() != Path::new(older::DIRECTORY));
+    today.for_each(|below| list(below, texts));
 }
 
 /// Lays what is in an embedded directory over what there is.

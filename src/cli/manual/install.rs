@@ -13,7 +13,7 @@ use crate::sys::files;
 use super::{PROGRAMS, SHELLS};
 
 /// The options that ask for it.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 #[allow(clippy::doc_markdown)] // it is a help text
 pub struct Wanted {
     /// Write the manual pages of all programs below DIR, which is such as /usr/local/share

@@ -15,7 +15,7 @@ use crate::instance::settings::Settings;
 /// script bin/zeoctl, which starts and stops the server.
 ///
 /// Directories and files that are there already are left alone; files that are empty are written.
-#[derive(Debug, Parser)]
+#[derive(Debug, Default, Parser)]
 #[command(name = "mkzeoinst", version)]
 pub(super) struct Arguments {
     /// The directory to make; its ancestors are made as well
@@ -40,7 +40,7 @@ pub(super) struct Arguments {
     pub(super) mode: Mode,
 
     #[command(flatten)]
-    upkeep: Upkeep,
+    pub(super) upkeep: Upkeep,
 
     #[command(flatten)]
     pub(super) values: Values,
@@ -53,7 +53,7 @@ pub(super) struct Arguments {
 }
 
 /// What to do with the plan.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Looking first")]
 #[expect(clippy::struct_excessive_bools, reason = "each is an option of the command line")]
 pub(super) struct Mode {
@@ -75,9 +75,9 @@ pub(super) struct Mode {
 }
 
 /// How to treat what is there.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "An instance that is there")]
-struct Upkeep {
+pub(super) struct Upkeep {
     /// Bring files that nobody edited up to date, and what is new into those that somebody did
     #[arg(long)]
     update: bool,
@@ -104,7 +104,7 @@ enum OnConflict {
 }
 
 /// What the files say.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Contents")]
 pub(super) struct Values {
     /// Listen at this address, besides [HOST:]PORT if that is given; may be given again
@@ -155,7 +155,7 @@ pub(super) struct Values {
 }
 
 /// Templates of one's own.
-#[derive(Debug, clap::Args)]
+#[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "Templates")]
 pub(super) struct Sources {
     /// Use the templates in DIR over the built-in ones, and besides them

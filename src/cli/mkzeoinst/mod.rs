@@ -2,10 +2,12 @@
 
 mod arguments;
 mod report;
+mod usual;
 
 use std::env;
-use std::ffi::OsStr;
+use std::ffi::{OsStr, OsString};
 use std::io::{self, Write};
+use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use clap::error::ErrorKind;
@@ -45,7 +47,7 @@ pub(super) fn command() -> Command {
 #[must_use]
 pub fn main() -> Exit {
     let mut output = Output::default();
-    let exit = match command().try_get_matches().and_then(|matches| Arguments::from_arg_matches(&matches)) {
+    let exit = match arguments() {
         Ok(arguments) => run(&arguments, &mut output),
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
             output.line(error.to_string().trim_end());
@@ -63,6 +65,12 @@ pub fn main() -> Exit {
         }
         (exit, _) => exit,
     }
+}
+
+fn arguments() -> Result<Arguments, clap::Error> {
+    let words: Vec<OsString> = env::args_os().skip(1).collect();
+    let parse = || Arguments::from_arg_matches(&command().try_get_matches()?);
+    usual::read(&words).map_or_else(parse, Ok)
 }
 
 fn run(arguments: &Arguments, output: &mut Output) -> Exit {
@@ -99,6 +107,8 @@ fn make(
     let existing = Existing::read(&tree, &home)?;
     let recorded = Settings::recorded(&tree, &home)?.unwrap_or_default();
     let (request, templates) = wanted(home, &existing, &recorded, arguments, &current)?;
+    // The program is about to end, and to take them apart would take longer than to write the files.
+    let templates = ManuallyDrop::new(templates);
     let plan = drawn.insert(plan::draw(&tree, &existing, &request, &templates, &arguments.policy())?);
     for warning in start::warnings(&request, &existing) {
         complain(&format!("warning: {warning}"));
