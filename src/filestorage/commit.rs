@@ -3,8 +3,9 @@
 //! ```text
 //!            vote           finish         write, fsync        publish
 //!   Free -> Voting -> Voted ------> queue ------------> batch ---------> index
-//!              |        |           all that wait, by one     one after the other,
-//!              +--------+--> Free   thread                    in their order
+//!              |        |           all that wait, by the     one after the other,
+//!              +--------+--> Free   storage's thread or by    in their order
+//!                                   who finished the first
 //!            error    abort
 //! ```
 //!
@@ -18,18 +19,18 @@
 
 use std::collections::HashSet;
 use std::mem;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::SystemTime;
 
 use super::disk::Disk;
 use super::format::{LARGEST_POSITION, STATUS_AT, Status};
 use super::snapshot::Snapshot;
-use super::under_way::{Pending, Phase, Voted};
+use super::under_way::{Commit, Pending, Phase, Voted};
 use super::vote::{self, Now, Place, Plan, Planned, Present};
 use super::write::{self, Failure, Placed, Written};
 use super::{Core, LOGGER, locked};
-use crate::storage::{Error, Finished, Oid, Ticket, Tid, Transaction, Vote};
+use crate::storage::{Errand, Error, Finished, Oid, Ticket, Tid, Transaction, Vote};
 
 /// The largest transaction that stays in memory until it is made durable.
 const SMALL: u64 = 256 << 10;
@@ -82,8 +83,8 @@ impl Core {
             return Err(Error::Transaction("another transaction has been voted on".to_owned()));
         }
         commit.phase = Phase::Voting;
-        while when_idle && !commit.is_idle() {
-            commit = self.idle.wait(commit).unwrap_or_else(PoisonError::into_inner);
+        if when_idle {
+            commit = self.until_idle(commit);
         }
         let (end, last, losses) = (commit.end, commit.last, commit.losses);
         drop(commit);
@@ -150,11 +151,17 @@ impl Core {
 
     /// Waits until all that this transaction builds on is in the file, or lost.
     fn wait_until_idle(&self, base: &Base) -> Result<(), Error> {
-        let mut commit = locked(&self.commit);
-        while !commit.is_idle() {
-            commit = self.idle.wait(commit).unwrap_or_else(PoisonError::into_inner);
-        }
+        let commit = self.until_idle(locked(&self.commit));
         commit.lost.clone().filter(|_| commit.losses != base.losses).map_or(Ok(()), Err)
+    }
+
+    fn until_idle<'a>(&self, mut commit: MutexGuard<'a, Commit>) -> MutexGuard<'a, Commit> {
+        while !commit.is_idle() {
+            commit.idlers += 1;
+            commit = self.idle.wait(commit).unwrap_or_else(PoisonError::into_inner);
+            commit.idlers -= 1;
+        }
+        commit
     }
 
     /// No record may begin behind the quota, or where no index can name it.
@@ -173,13 +180,18 @@ impl Core {
     }
 
     /// See [`Storage::finish`](crate::storage::Storage::finish).
-    pub(super) fn finish(&self, ticket: Ticket, finished: Finished) {
-        if let Err((error, finished)) = self.try_finish(ticket, finished) {
-            finished(Err(error));
+    pub(super) fn finish(self: &Arc<Self>, ticket: Ticket, finished: Finished) -> Option<Errand> {
+        match self.try_finish(ticket, finished) {
+            Ok(errand) => errand.then(|| Errand::new(self.clone())),
+            Err((error, finished)) => {
+                finished(Err(error));
+                None
+            }
         }
     }
 
-    fn try_finish(&self, ticket: Ticket, finished: Finished) -> Result<(), (Error, Finished)> {
+    /// Whether it is the caller's errand.
+    fn try_finish(&self, ticket: Ticket, finished: Finished) -> Result<bool, (Error, Finished)> {
         let mut commit = locked(&self.commit);
         let voted = match commit.take(ticket) {
             Ok(voted) => voted,
@@ -194,12 +206,7 @@ impl Core {
                 return Err((self.log_failure(error), finished));
             }
         }
-        (commit.end, commit.last) = (placed.end(), placed.tid);
-        commit.recent.extend(records.iter().copied());
-        commit.queue.push(Pending { placed, records, bytes, finished });
-        drop(commit);
-        self.work.notify_one();
-        Ok(())
+        Ok(commit.enqueue(Pending { placed, records, bytes, finished }))
     }
 
     /// See [`Storage::abort`](crate::storage::Storage::abort).
@@ -276,8 +283,8 @@ impl Core {
             commit.phase = Phase::Free;
         }
         self.truncate(disk.as_ref(), commit.durable);
+        self.wake(&commit);
         drop(commit);
-        self.idle.notify_all();
         for pending in batch.into_iter().chain(waiting) {
             (pending.finished)(Err(error.clone()));
         }
@@ -285,8 +292,19 @@ impl Core {
 
     /// A batch is published: those that wait for nothing else to be on its way may go on.
     pub(super) fn batch_done(&self) {
-        locked(&self.commit).busy = false;
-        self.idle.notify_all();
+        let mut commit = locked(&self.commit);
+        commit.busy = false;
+        self.wake(&commit);
+    }
+
+    /// Wakes those that have waited for the end of a batch, if any have: it is a system call each time.
+    fn wake(&self, commit: &Commit) {
+        if commit.idlers > 0 {
+            self.idle.notify_all();
+        }
+        if commit.closing || !commit.queue.is_empty() {
+            self.work.notify_one();
+        }
     }
 }
 

@@ -11,8 +11,8 @@
 //! before. Nothing that a file may contain makes the process panic or take memory beyond the file's own size.
 //!
 //! Bottom up: `format` (bytes and values), `disk` (calls), `snapshot` (records), `index`, `index_file`, `scan`; `open`;
-//! `read` and `walk`; `vote` (judging), `write`, `under_way` and `commit` (the way of a transaction), `syncer` (the one
-//! thread).
+//! `read` and `walk`; `vote` (judging), `write`, `under_way` and `commit` (the way of a transaction), `syncer` (to the
+//! disk).
 //!
 //! It must not know of connections, or of what is in a record.
 
@@ -48,8 +48,8 @@ use self::under_way::Commit;
 use self::vote::Now;
 use crate::eventlog::EventLog;
 use crate::storage::{
-    Audience, Current, Error, Finished, HistoryEntry, Meta, Oid, Revision, Storage, Ticket, Tid, Traits,
-    Transaction, TransactionIterator, Vote,
+    Audience, Current, Errand, Error, Finished, HistoryEntry, Meta, Oid, Revision, Storage, Ticket, Tid,
+    Traits, Transaction, TransactionIterator, Vote,
 };
 
 /// Under this name it speaks in the log.
@@ -269,8 +269,8 @@ impl Storage for FileStorage {
         self.core.vote(transaction)
     }
 
-    fn finish(&self, ticket: Ticket, finished: Finished) {
-        self.core.finish(ticket, finished);
+    fn finish(&self, ticket: Ticket, finished: Finished) -> Option<Errand> {
+        self.core.finish(ticket, finished)
     }
 
     fn abort(&self, ticket: Ticket) {

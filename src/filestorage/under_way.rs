@@ -24,6 +24,10 @@ pub(super) struct Commit {
     pub(super) queue: Vec<Pending>,
     /// Others are being written and published.
     pub(super) busy: bool,
+    /// Whoever has an errand will see to those that wait.
+    pub(super) errand: bool,
+    /// Threads that wait until nothing is on its way.
+    pub(super) idlers: usize,
     pub(super) tickets: u64,
     /// Times that finished transactions were lost, and why.
     pub(super) losses: u64,
@@ -70,11 +74,29 @@ impl Commit {
         self.queue.is_empty() && !self.busy
     }
 
-    /// All that wait; they are on their way then.
+    /// All that wait, if nobody else sees to them; they are on their way then.
     pub(super) fn next_batch(&mut self) -> Option<Vec<Pending>> {
-        let batch = mem::take(&mut self.queue);
-        self.busy = !batch.is_empty();
-        self.busy.then_some(batch)
+        if self.busy || self.errand || self.queue.is_empty() {
+            return None;
+        }
+        self.busy = true;
+        Some(mem::take(&mut self.queue))
+    }
+
+    /// All that wait, for whoever has the errand.
+    pub(super) fn accept(&mut self) -> Vec<Pending> {
+        (self.errand, self.busy) = (false, true);
+        mem::take(&mut self.queue)
+    }
+
+    /// Puts a transaction in the queue. True: nobody sees to it yet, and it is the caller's errand.
+    pub(super) fn enqueue(&mut self, pending: Pending) -> bool {
+        (self.end, self.last) = (pending.placed.end(), pending.placed.tid);
+        self.recent.extend(pending.records.iter().copied());
+        self.queue.push(pending);
+        let free = !self.busy && !self.errand && self.queue.len() == 1;
+        self.errand |= free;
+        free
     }
 
     /// A transaction is published.

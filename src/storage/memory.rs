@@ -5,8 +5,9 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockRea
 use std::time::SystemTime;
 
 use super::{
-    Audience, Conflict, Current, Error, Finished, HistoryEntry, Meta, Oid, Operation, Published, Record,
-    RecordIterator, Revision, Serial, Storage, Ticket, Tid, Traits, Transaction, TransactionIterator, Vote,
+    Audience, Conflict, Current, Errand, Error, Finished, HistoryEntry, Meta, Oid, Operation, Published,
+    Record, RecordIterator, Revision, Serial, Storage, Ticket, Tid, Traits, Transaction, TransactionIterator,
+    Vote,
 };
 
 /// Data of a revision; `None`: the object does not exist from there on.
@@ -278,9 +279,10 @@ impl Storage for MemoryStorage {
         Ok(Vote::Written { ticket, tid, changed: Vec::new() })
     }
 
-    fn finish(&self, ticket: Ticket, finished: Finished) {
+    fn finish(&self, ticket: Ticket, finished: Finished) -> Option<Errand> {
         let Some(written) = self.take(ticket) else {
-            return finished(Err(Error::Transaction("nothing has been voted on".to_owned())));
+            finished(Err(Error::Transaction("nothing has been voted on".to_owned())));
+            return None;
         };
         let oids: Vec<Oid> = written.records.iter().map(|(oid, _)| *oid).collect();
         // Nobody votes, and so nobody else writes, before this is over.
@@ -304,6 +306,10 @@ impl Storage for MemoryStorage {
             None => make_visible(),
         }
         finished(Ok(()));
+        if let Some(audience) = self.audience.get() {
+            audience.send();
+        }
+        None
     }
 
     fn abort(&self, ticket: Ticket) {

@@ -12,6 +12,7 @@
 //!
 //! It must not know of sockets, message formats or files.
 
+mod errand;
 mod error;
 mod id;
 mod memory;
@@ -19,6 +20,7 @@ mod spool;
 mod stamp;
 mod transaction;
 
+pub use errand::{Carrier, Errand};
 pub use error::Error;
 pub use id::{Oid, Tid};
 pub use memory::MemoryStorage;
@@ -75,6 +77,9 @@ pub trait Audience: Send + Sync {
     /// The transaction is durable. `make_visible` lets readers see it, and must be called exactly once, under whatever
     /// lock ties "what a reader sees" to "what its client has been told".
     fn publish(&self, transaction: &Published<'_>, make_visible: &mut dyn FnMut());
+
+    /// All of a group are published and answered: nothing is to be kept back any more. May overlap with the next group.
+    fn send(&self) {}
 }
 
 /// What becomes of a finish: called once, right after the transaction was published, or with why it never will be.
@@ -234,8 +239,9 @@ pub trait Storage: Send + Sync {
     fn vote(&self, transaction: &mut Transaction) -> Result<Vote, Error>;
 
     /// Gives a voted transaction its place in the order and returns; `finished` is called, perhaps on another thread, when
-    /// it is published. The storage is free for the next vote.
-    fn finish(&self, ticket: Ticket, finished: Finished);
+    /// it is published. The storage is free for the next vote. With an errand nothing happens until it is run or dropped;
+    /// without one, others are at it or all is done.
+    fn finish(&self, ticket: Ticket, finished: Finished) -> Option<Errand>;
 
     /// Takes a voted transaction back; the storage is free.
     fn abort(&self, ticket: Ticket);

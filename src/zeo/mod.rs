@@ -2,7 +2,8 @@
 //!
 //! Bytes become meaning without any I/O, and I/O knows no meaning: `frame`, `message`, `msgpack`, `call`, `exception` and
 //! `fast` are the wording; `session` is what one client may say and what it is answered; `served`, `memory`, `commit` and
-//! `votes` are what the clients of a storage have in common; `order` is the order of what a client is sent, on which the
+//! `votes` are what the clients of a storage have in common; `relief` keeps
+//! the network served while a thread waits for the disk; `order` is the order of what a client is sent, on which the
 //! truth of its cache depends; `wire`, `connection`, `listen` and `server` move bytes.
 //!
 //! Promises: a client's cache is never wrong ([`order`] says how); a commit is answered when it is durable; no client, slow,
@@ -24,6 +25,7 @@ mod message;
 pub mod msgpack;
 mod order;
 mod peer;
+mod relief;
 mod served;
 mod server;
 mod session;

@@ -12,7 +12,8 @@
 //!   ([`Announcements::state`]): exactly the later ones follow.
 //!
 //! Between batches anybody may write to the socket, so that the reply to a commit leaves from the thread that made it
-//! durable.
+//! durable. What a group of transactions has for a client is put down first ([`Outbox::tell`], [`Outbox::follow`]) and
+//! leaves with one write ([`Outbox::send`]).
 
 use std::collections::VecDeque;
 use std::io;
@@ -140,6 +141,16 @@ impl<S: Sink> State<S> {
         self.told.sent(waiting);
     }
 
+    /// As [`State::flush`]; the client's task does the rest.
+    fn send(&mut self) {
+        self.flush();
+        if self.waiting() > 0
+            && let Some(sink) = &self.sink
+        {
+            sink.wake();
+        }
+    }
+
     fn close(&mut self) {
         if let Some(sink) = self.sink.take() {
             sink.wake();
@@ -214,7 +225,7 @@ impl<S: Sink> Outbox<S> {
         state.told.aside = 0;
     }
 
-    /// Something that the client must be told in its order; its task sends it.
+    /// Something that the client must be told in its order; for [`Outbox::send`].
     pub fn tell(&self, message: &[u8]) {
         let mut state = lock(&self.state);
         if state.sink.is_none() {
@@ -230,15 +241,11 @@ impl<S: Sink> Outbox<S> {
         if state.told.waiting + state.told.aside > self.patience {
             state.overrun = true;
             state.close();
-        } else if !state.busy
-            && let Some(sink) = &state.sink
-        {
-            sink.wake();
         }
     }
 
-    /// What a [`Outbox::post`] by the same thread follows.
-    pub fn precede(&self, message: &[u8]) {
+    /// Something that follows what the client was told so far; for [`Outbox::send`].
+    pub fn follow(&self, message: &[u8]) {
         let mut state = lock(&self.state);
         if state.busy {
             state.aside.extend_from_slice(message);
@@ -258,12 +265,21 @@ impl<S: Sink> Outbox<S> {
             return;
         }
         state.put(message);
-        state.flush();
-        if state.waiting() > 0
-            && let Some(sink) = &state.sink
-        {
-            sink.wake();
+        state.send();
+    }
+
+    /// Sends what waits, unless a batch will. What does not go without waiting is left to its task.
+    pub fn send(&self) {
+        let mut state = lock(&self.state);
+        if !state.busy {
+            state.send();
         }
+    }
+
+    /// Whether something waits for [`Outbox::send`].
+    pub fn is_waiting(&self) -> bool {
+        let state = lock(&self.state);
+        !state.busy && state.waiting() > 0
     }
 
     /// Sends what goes without waiting.

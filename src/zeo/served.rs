@@ -1,8 +1,10 @@
 //! A storage with its clients: who is told of its transactions, and what is remembered of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
+
+use tokio::runtime::Handle;
 
 use super::commit::Queue;
 use super::exception::{Exception, dict, oid, tid};
@@ -10,6 +12,7 @@ use super::memory::Memory;
 use super::message::Encoding;
 use super::order::Announcements;
 use super::peer::Peer;
+use super::relief::Relief;
 use super::stats::{Moment, Stats, number};
 use super::sync::{Mutex, lock};
 use super::votes::{Ballot, Voted};
@@ -36,6 +39,9 @@ pub struct Served {
     pub(super) timeout: Option<Duration>,
     age: Option<Duration>,
     announcements: Announcements<Members>,
+    /// Whose commits are answered, but the answer not sent.
+    answered: Mutex<Vec<Arc<Peer>>>,
+    relief: OnceLock<Option<Relief>>,
 }
 
 /// Who is told.
@@ -73,6 +79,8 @@ impl Served {
             timeout: settings.transaction_timeout,
             age: settings.invalidation_age,
             announcements: Announcements::new(members),
+            answered: Mutex::default(),
+            relief: OnceLock::new(),
             name,
             storage,
         });
@@ -147,6 +155,16 @@ impl Served {
         Ok(Some(found))
     }
 
+    /// Whether there is one client at most.
+    pub(super) fn is_alone(&self) -> bool {
+        self.announcements.with(|members| members.peers.len() <= 1)
+    }
+
+    /// The watch for what blocks a thread; `None`: there is no thread for it.
+    pub(super) fn relief(&self, runtime: &Handle) -> Option<&Relief> {
+        self.relief.get_or_init(|| Relief::start(runtime.clone()).ok()).as_ref()
+    }
+
     /// Who makes a transaction that will soon be published.
     pub(super) fn expect(&self, tid: Tid, committer: &Arc<Peer>) {
         self.announcements.with(|members| members.committing.insert(tid, committer.clone()));
@@ -202,6 +220,25 @@ impl Served {
         }
     }
 
+    /// The reply to a commit, for when all of its group are published.
+    pub(super) fn answer(&self, committer: &Arc<Peer>, reply: &[u8]) {
+        committer.outbox.follow(reply);
+        lock(&self.answered).push(committer.clone());
+    }
+
+    /// Sends what [`Served::publish`] and [`Served::answer`] have put down: to committers first, who wait for it.
+    fn send(&self) {
+        for committer in std::mem::take(&mut *lock(&self.answered)) {
+            committer.outbox.send();
+        }
+        let told: Vec<Arc<Peer>> = self.announcements.with(|members| {
+            members.peers.values().filter(|peer| peer.outbox.is_waiting()).cloned().collect()
+        });
+        for peer in &told {
+            if told.len() > FEW { peer.outbox.wake() } else { peer.outbox.send() }
+        }
+    }
+
     fn publish(&self, transaction: &Published<'_>, make_visible: &mut dyn FnMut()) {
         self.announcements.publish(make_visible, |members| {
             members.memory.add(transaction.tid, transaction.oids);
@@ -209,7 +246,7 @@ impl Served {
             let mut encoded = Invalidation::default();
             for peer in members.peers.values() {
                 if committer.as_ref() == Some(peer) {
-                    peer.outbox.precede(&info(peer.encoding(), transaction));
+                    peer.outbox.follow(&info(peer.encoding(), transaction));
                 } else {
                     peer.outbox.tell(encoded.message(peer.encoding(), transaction));
                 }
@@ -217,6 +254,10 @@ impl Served {
         });
     }
 }
+
+/// So many clients are sent their invalidations by whoever publishes, which costs less than to wake their tasks. The tasks of
+/// more than that are woken, as they can send on all processors.
+const FEW: usize = 16;
 
 /// A storage and what serves it know each other; only one may keep the other alive.
 struct Ear(std::sync::Weak<Served>);
@@ -226,6 +267,12 @@ impl Audience for Ear {
         match self.0.upgrade() {
             Some(served) => served.publish(transaction, make_visible),
             None => make_visible(),
+        }
+    }
+
+    fn send(&self) {
+        if let Some(served) = self.0.upgrade() {
+            served.send();
         }
     }
 }

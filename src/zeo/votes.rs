@@ -18,7 +18,7 @@ use super::stats::count;
 use super::sync::{Mutex, lock};
 use crate::eventlog::Level;
 use crate::pickle::Value;
-use crate::storage::{Conflict, Error, Step, Ticket, Tid, Transaction, Vote};
+use crate::storage::{Conflict, Errand, Error, Step, Ticket, Tid, Transaction, Vote};
 
 /// A client's transaction, shared by its session and whoever carries out its vote.
 pub type Slot = Mutex<Stage>;
@@ -101,6 +101,21 @@ impl Served {
         Ok(())
     }
 
+    /// Runs an errand next on this thread, so that none has to be woken first. Where there are other clients this thread
+    /// is theirs, and the storage's own one does it.
+    fn run(self: &Arc<Self>, errand: Errand) {
+        let Ok(runtime) = Handle::try_current() else { return errand.run() };
+        if !self.is_alone() || self.relief(&runtime).is_none() {
+            return;
+        }
+        let served = self.clone();
+        drop(runtime.clone().spawn(async move {
+            if let Some(relief) = served.relief(&runtime) {
+                relief.during(|| errand.run());
+            }
+        }));
+    }
+
     /// How a client stands with the commit lock.
     pub fn standing(&self, peer: &Arc<Peer>) -> Standing {
         lock(&self.queue).standing(peer)
@@ -118,19 +133,27 @@ impl Served {
                 Ok(()) => {
                     count(&served.stats.commits);
                     committer.encoding().reply(&message, super::exception::tid(tid), &mut reply);
+                    served.answer(&committer, &reply);
                 }
                 Err(error) => {
                     served.forget(tid);
                     let exception = Exception::from(&error);
                     served.tell_exception(&committer, "tpc_finish", &exception);
                     committer.encoding().error(&message, exception.name, exception.arguments, &mut reply);
+                    committer.outbox.post(&reply);
                 }
             }
-            committer.outbox.post(&reply);
             committer.settle();
         };
-        self.storage.finish(ticket, Box::new(finished));
-        self.pass_on();
+        let errand = self.storage.finish(ticket, Box::new(finished));
+        match self.release() {
+            // While there are others to vote, their votes are what this thread is for.
+            next @ Some(_) => {
+                drop(errand);
+                self.carry_out(next);
+            }
+            None => errand.into_iter().for_each(|errand| self.run(errand)),
+        }
         true
     }
 

@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
-use zeo_server::storage::{Error, Oid, Operation, Storage, Tid, Vote};
+use zeo_server::storage::{Errand, Error, Oid, Operation, Storage, Tid, Vote};
 
 use self::simulated::Simulated;
 
@@ -44,19 +44,28 @@ fn begin_commit(
     storage: &FileStorage,
     steps: Vec<Operation>,
 ) -> Result<(Tid, Receiver<Result<(), Error>>), Error> {
+    // The storage's own thread does what is left.
+    finish(storage, steps).map(|(tid, finished, _)| (tid, finished))
+}
+
+/// A finished transaction: its id, what will tell of its end, and what is left to do.
+type Begun = (Tid, Receiver<Result<(), Error>>, Option<Errand>);
+
+fn finish(storage: &FileStorage, steps: Vec<Operation>) -> Result<Begun, Error> {
     match vote(storage, steps)? {
         Vote::Written { ticket, tid, .. } => {
             let (sender, receiver) = mpsc::channel();
-            storage.finish(ticket, Box::new(move |result| drop(sender.send(result))));
-            Ok((tid, receiver))
+            let errand = storage.finish(ticket, Box::new(move |result| drop(sender.send(result))));
+            Ok((tid, receiver, errand))
         }
         Vote::Conflicts(conflicts) => panic!("{conflicts:?}"),
     }
 }
 
-/// Commits a transaction.
+/// Commits a transaction, on this thread or on the storage's own.
 fn commit(storage: &FileStorage, steps: Vec<Operation>) -> Result<Tid, Error> {
-    let (tid, finished) = begin_commit(storage, steps)?;
+    let (tid, finished, errand) = finish(storage, steps)?;
+    errand.filter(|_| tid.0 % 2 == 0).into_iter().for_each(Errand::run);
     finished.recv().expect("a storage tells of each end").map(|()| tid)
 }
 

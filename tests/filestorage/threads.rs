@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::sync::{Arc, Mutex};
 use std::thread;
 
-use zeo_server::storage::{Audience, Oid, Published, Storage, Tid, Vote};
+use zeo_server::storage::{Audience, Errand, Oid, Published, Storage, Tid, Vote};
 
 use super::simulated::{Call, Simulated};
 use super::{begin_commit, commit, load, open, store, vote};
@@ -79,7 +79,7 @@ fn many_committers_and_readers_agree_and_the_audience_hears_all_in_order() {
                 let steps =
                     vec![store(client, serial, b"not this".to_vec()), store(client, serial, data.clone())];
                 let (sender, receiver) = mpsc::channel();
-                {
+                let errand = {
                     let _lock = lock.lock().unwrap();
                     let Vote::Written { ticket, tid, .. } = vote(&storage, steps).unwrap() else { panic!() };
                     if round % 7 == 3 {
@@ -87,8 +87,9 @@ fn many_committers_and_readers_agree_and_the_audience_hears_all_in_order() {
                         continue;
                     }
                     serial = tid;
-                    storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
-                }
+                    storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()))
+                };
+                errand.filter(|_| round % 2 == 0).into_iter().for_each(Errand::run);
                 receiver.recv().unwrap().unwrap();
                 assert_eq!(
                     load(&storage, client).unwrap(),
