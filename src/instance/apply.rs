@@ -210,7 +210,12 @@ fn settle(
     if let Some(step) = told(file) {
         tell(step);
     }
-    mode_after(file).map_or(Ok(()), |mode| set_mode(tree, path, mode, tell))
+    let contents = match &file.verb {
+        Verb::SetMode(_) => present.unwrap_or_default(),
+        Verb::Merge(text) => text.as_bytes(),
+        _ => file.contents.as_bytes(),
+    };
+    mode_after(file).map_or(Ok(()), |mode| set_mode(tree, path, contents, mode, tell))
 }
 
 /// `false`: something has that name meanwhile.
@@ -272,21 +277,32 @@ fn settle_again(tree: &Tree, file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>))
     let now = found::look(tree, path, &file.contents, plan::is_executable(file.mode))?;
     match now.state {
         State::Same => Ok(()),
-        State::NotExecutable(mode) => set_mode(tree, path, mode, tell),
+        State::NotExecutable(mode) => {
+            set_mode(tree, path, now.contents.as_deref().unwrap_or_default(), mode, tell)
+        }
         State::Unedited | State::Edited if matches!(file.verb, Verb::Create | Verb::Fill) => {
             tell(Step::Kept(path));
             Ok(())
         }
-        _ => Err(Error::InTheWay {
-            verb: "write",
-            path: path.to_owned(),
-            why: "another program is changing it",
-        }),
+        _ => Err(changing("write", path)),
     }
 }
 
-fn set_mode(tree: &Tree, path: &Path, mode: u32, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
-    tree.set_mode(path, mode).map_err(|error| Error::system("change the mode of", path, error))?;
+fn changing(verb: &'static str, path: &Path) -> Error {
+    Error::InTheWay { verb, path: path.to_owned(), why: "another program is changing it" }
+}
+
+fn set_mode(
+    tree: &Tree,
+    path: &Path,
+    contents: &[u8],
+    mode: u32,
+    tell: &mut dyn FnMut(Step<'_>),
+) -> Result<(), Error> {
+    const VERB: &str = "change the mode of";
+    if !tree.set_mode(path, contents, mode).map_err(|error| Error::system(VERB, path, error))? {
+        return Err(changing(VERB, path));
+    }
     tell(Step::ChangedMode(path, mode));
     Ok(())
 }

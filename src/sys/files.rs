@@ -81,11 +81,22 @@ pub(super) fn link_in(directory: &OwnedFd, name: &OsStr, other: &OsStr) -> io::R
     sync(directory)
 }
 
-/// Sets the permission bits of a file that is not a symbolic link, and brings them to the disk.
-pub(super) fn set_mode_in(directory: &OwnedFd, name: &OsStr, mode: u32) -> io::Result<()> {
+/// Sets the permission bits of a regular file that is no symbolic link and has these contents, and brings them to the disk;
+/// `false`: it has others.
+pub(super) fn set_mode_in(directory: &OwnedFd, name: &OsStr, contents: &[u8], mode: u32) -> io::Result<bool> {
     let file = open_in(directory, name)?;
+    let length = u64::try_from(contents.len()).unwrap_or(u64::MAX);
+    let mut present = Vec::with_capacity(contents.len());
+    if !file.metadata()?.is_file() {
+        return Ok(false);
+    }
+    (&file).take(length.saturating_add(1)).read_to_end(&mut present)?;
+    if present != contents {
+        return Ok(false);
+    }
     file.set_permissions(PermissionsExt::from_mode(mode))?;
-    file.sync_all()
+    file.sync_all()?;
+    Ok(true)
 }
 
 /// Opens a file of a directory for reading: `ELOOP` for a symbolic link; a FIFO does not make the caller wait.
@@ -344,7 +355,7 @@ mod tests {
         let refused = Some(Errno::ELOOP as i32);
         assert_eq!(replace(&link, b"new", |_| true).unwrap_err().raw_os_error(), refused);
         let (open, name) = split(&link).unwrap();
-        let error = set_mode_in(&open, name, 0o777).unwrap_err();
+        let error = set_mode_in(&open, name, b"", 0o777).unwrap_err();
         assert_eq!(error.raw_os_error(), refused);
         assert_eq!(fs::metadata(directory.path().join("f")).unwrap().mode(), before);
         assert_eq!(names(directory.path()), ["f", "l"]);

@@ -18,8 +18,9 @@ use std::os::fd::OwnedFd;
 use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
+use nix::dir::Dir;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, open};
+use nix::fcntl::{AtFlags, OFlag, open};
 use nix::libc;
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{Gid, Uid, fchownat};
@@ -198,11 +199,19 @@ impl Tree {
     /// Gives a directory that this run has made to another user and group.
     ///
     /// # Errors
-    /// `EPERM` for a directory that is not ours; otherwise what the system says.
+    /// `EPERM` for a directory that is not ours and `ENOTEMPTY` for one with something in it: another has put it in the
+    /// place of the one that we made. Otherwise what the system says.
     pub fn give_directory(&self, path: &Path, uid: u32, gid: u32) -> io::Result<()> {
         let directory = self.directory(path)?;
         if fstat(&directory)?.st_uid != own_uid() {
             return Err(Errno::EPERM.into());
+        }
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let entries = Dir::openat(&directory, ".", flags, Mode::empty())?;
+        for entry in entries {
+            if ![c".", c".."].contains(&entry?.file_name()) {
+                return Err(Errno::ENOTEMPTY.into());
+            }
         }
         let (uid, gid) = (Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)));
         retried(|| fchownat(&directory, "", uid, gid, AtFlags::AT_EMPTY_PATH))?;
@@ -257,13 +266,14 @@ impl Tree {
         files::link_in(&at, &name, other.file_name().ok_or(Errno::EISDIR)?)
     }
 
-    /// Sets the permission bits of a file that is not a symbolic link, and brings them to the disk.
+    /// Sets the permission bits of a regular file that has these contents, and brings them to the disk. `false`: it has
+    /// others, and whose they are is not known.
     ///
     /// # Errors
     /// What the system says; `ELOOP` for a symbolic link.
-    pub fn set_mode(&self, path: &Path, mode: u32) -> io::Result<()> {
+    pub fn set_mode(&self, path: &Path, contents: &[u8], mode: u32) -> io::Result<bool> {
         let (at, name) = self.place(path)?;
-        files::set_mode_in(&at, &name, mode)
+        files::set_mode_in(&at, &name, contents, mode)
     }
 
     /// Brings all entries that were made to the disk.

@@ -53,10 +53,14 @@ fn directories_and_files_are_made_below_what_is_there() {
     let seen = tree.look(&path).unwrap();
     assert_eq!((seen.what, seen.length, seen.is_link), (What::File, 4, false));
     assert_eq!(seen.read(3).unwrap(), b"tex");
-    tree.set_mode(&path, 0o751).unwrap();
+    assert!(tree.set_mode(&path, b"text", 0o751).unwrap());
+    assert!(
+        !tree.set_mode(&path, b"tex", 0o777).unwrap() && !tree.set_mode(&path, b"textual", 0o777).unwrap()
+    );
+    assert!(!tree.set_mode(&deep, b"", 0o777).unwrap());
     let seen = tree.look(&path).unwrap();
     assert_eq!((seen.mode, seen.is_closed), (0o751, true));
-    tree.set_mode(&path, 0o757).unwrap();
+    assert!(tree.set_mode(&path, b"text", 0o757).unwrap());
     assert!(!tree.look(&path).unwrap().is_closed);
     tree.link(&path, &deep.join("other")).unwrap();
     assert!(tree.has(&deep.join("other")) && !tree.has(&deep.join("none")));
@@ -93,7 +97,9 @@ fn links_that_only_we_could_make_are_followed() {
     }
     assert_eq!(tree.look(&home.join("round")).unwrap_err().raw_os_error(), Some(Errno::ELOOP as i32));
     // The last part of a path that is written is never followed.
-    for result in [make(&tree, &home.join("file")), tree.set_mode(&home.join("file"), 0o777)] {
+    for result in
+        [make(&tree, &home.join("file")), tree.set_mode(&home.join("file"), b"text", 0o777).map(drop)]
+    {
         result.unwrap_err();
     }
 }
@@ -134,7 +140,7 @@ fn link_of_another_user_and_one_in_their_directory_are_refused() {
         refused(tree.make_directory(&file, 0o777), &link);
         refused(make(&tree, &file), &link);
         refused(tree.replace(&file, b"", |_| true).map(drop), &link);
-        refused(tree.set_mode(&file, 0o777), &link);
+        refused(tree.set_mode(&file, b"", 0o777).map(drop), &link);
         refused(tree.give_directory(&link, OTHER, OTHER), &link);
     }
     lchown(home.join("link"), Some(0), Some(0)).unwrap();
@@ -170,7 +176,7 @@ fn directory_that_is_exchanged_for_a_link_leads_nowhere_else() {
 }
 
 #[test]
-fn directory_of_another_user_is_not_given_away() {
+fn only_an_empty_directory_of_our_own_is_given_away() {
     let (_place, home, _) = place();
     let tree = Tree::open(&home).unwrap();
     let made = home.join("made");
@@ -178,6 +184,12 @@ fn directory_of_another_user_is_not_given_away() {
     if own_uid() != 0 {
         return;
     }
+    fs::write(made.join("secret"), "").unwrap();
+    assert_eq!(
+        tree.give_directory(&made, OTHER, OTHER).unwrap_err().raw_os_error(),
+        Some(Errno::ENOTEMPTY as i32)
+    );
+    fs::remove_file(made.join("secret")).unwrap();
     tree.give_directory(&made, OTHER, OTHER).unwrap();
     assert_eq!((fs::metadata(&made).unwrap().uid(), fs::metadata(&made).unwrap().gid()), (OTHER, OTHER));
     assert_eq!(tree.give_directory(&made, 0, 0).unwrap_err().raw_os_error(), Some(Errno::EPERM as i32));
