@@ -1,11 +1,13 @@
 //! `mkzeoinst` where a golden case cannot go: the network, the generated script in real shells, failing system calls.
 
 mod faults;
+mod foretold;
 mod older;
 mod peers;
 mod planted;
 mod script;
 mod start;
+mod templates;
 mod user;
 
 use std::fs::File;

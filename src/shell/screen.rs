@@ -1,6 +1,5 @@
 //! What our output can show: whether it is a terminal, how wide it is, and whether it may have colours.
 
-use std::env;
 use std::fmt;
 use std::io::{self, IsTerminal as _};
 
@@ -31,10 +30,10 @@ pub(super) enum Tone {
 
 impl Screen {
     pub(super) fn of_stdout() -> Self {
-        if !io::stdout().is_terminal() || is_dumb() {
+        if !io::stdout().is_terminal() || terminal::is_dumb() {
             return Self::Plain;
         }
-        Self::Terminal { colours: env::var_os("NO_COLOR").is_none_or(|value| value.is_empty()) }
+        Self::Terminal { colours: terminal::may_have_colours(&io::stdout()) }
     }
 
     pub(super) fn is_terminal(self) -> bool {
@@ -59,12 +58,6 @@ impl Screen {
 /// How many columns our output has, where it is a terminal of any kind.
 pub(super) fn columns() -> usize {
     terminal::columns(io::stdout()).unwrap_or(USUAL)
-}
-
-/// Whether the terminal only prints, as far as anybody has told.
-pub(super) fn is_dumb() -> bool {
-    env::var_os("TERM")
-        .is_none_or(|name| name.is_empty() || name == "dumb" || name == "emacs" || name == "cons25")
 }
 
 #[cfg(test)]

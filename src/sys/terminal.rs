@@ -1,7 +1,8 @@
 //! Terminals: how wide they are, and the modes that a program may leave behind in them.
 #![allow(unsafe_code)] // the request for the size is an ioctl
 
-use std::io;
+use std::env;
+use std::io::{self, IsTerminal};
 use std::mem::zeroed;
 use std::os::fd::{AsFd, AsRawFd as _};
 
@@ -51,6 +52,19 @@ impl Modes {
         unheard.thread_unblock()?;
         done.map_err(io::Error::from)
     }
+}
+
+/// Whether the terminal only prints, as far as anybody has told.
+#[must_use]
+pub fn is_dumb() -> bool {
+    env::var_os("TERM")
+        .is_none_or(|name| name.is_empty() || name == "dumb" || name == "emacs" || name == "cons25")
+}
+
+/// Whether an output may have colours: it is a terminal that can have them, and nobody objects (no-color.org).
+#[must_use]
+pub fn may_have_colours(output: &impl IsTerminal) -> bool {
+    output.is_terminal() && !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
 }
 
 #[cfg(test)]

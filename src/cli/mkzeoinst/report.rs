@@ -1,7 +1,7 @@
 //! What `mkzeoinst` says of its plan and of what it does.
 
 use std::collections::BTreeSet;
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
@@ -11,6 +11,7 @@ use crate::instance::diff;
 use crate::instance::found::State;
 use crate::instance::plan::Plan;
 use crate::instance::quote::shown;
+use crate::sys::terminal::may_have_colours;
 
 /// The standard output. The work goes on when it cannot be written to; a reader that has gone away is no failure.
 #[derive(Default)]
@@ -55,8 +56,7 @@ impl Output {
 
     /// The diffs of all files.
     pub(super) fn diffs(&mut self, plan: &Plan) {
-        let coloured =
-            io::stdout().is_terminal() && std::env::var_os("NO_COLOR").is_none_or(|set| set.is_empty());
+        let coloured = may_have_colours(&io::stdout());
         for text in plan.files.iter().filter_map(|file| diff::unified(file, coloured)) {
             if !self.json {
                 self.write(&text);
