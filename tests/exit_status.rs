@@ -129,6 +129,17 @@ const ROWS: &[Row] = &[
         s.mkzeoinst().args(["--server", "/bin/sleep", "file/home"])
     }),
     ("mkzeoinst", "no home is named", |s| s.mkzeoinst()),
+    ("mkzeoinst", "`--check`: nothing would change", |s| {
+        s.mkzeoinst().args(["--server", "/bin/sleep", "home"]).output();
+        s.mkzeoinst().args(["--check", "--server", "/bin/sleep", "home"])
+    }),
+    ("mkzeoinst", "`--check`: something would change", |s| {
+        s.mkzeoinst().args(["--check", "--server", "/bin/sleep", "home"])
+    }),
+    ("mkzeoinst", "`--check`: it cannot be found out", |s| {
+        s.write("file", "");
+        s.mkzeoinst().args(["--check", "--server", "/bin/sleep", "file/home"])
+    }),
 ];
 
 /// A server of `Data.fs` at a local socket.

@@ -133,6 +133,7 @@ fn unit_exposes_little_by_the_measure_of_systemd() {
     }
     let sandbox = Sandbox::new();
     // The measure is from 0 to 10, here in tenths.
+    let mut levels = Vec::new();
     for (home, user, threshold) in [
         ("/srv/zeo", "daemon", "16"),
         ("/srv/zeo", "", "21"),
@@ -145,6 +146,58 @@ fn unit_exposes_little_by_the_measure_of_systemd() {
         let run = analyze(&sandbox, &["security", "--offline=true", "--no-pager", &threshold], &unit);
         let outcome = run.output();
         assert_eq!(outcome.status, 0, "{home} {user}: {}", outcome.stdout);
+        levels.push(level(&outcome.stdout));
+    }
+    // Every version measures in its own way; the document names the one it is about.
+    let version = sandbox.command("systemd-analyze").arg("--version").output().stdout;
+    let version = version.split_whitespace().nth(1).expect("systemd N");
+    let document = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/with.md")).unwrap();
+    let document = document.split_whitespace().collect::<Vec<_>>().join(" ");
+    let (_, about) =
+        document.split_once("`systemd-analyze security` of systemd ").expect("it has the measure");
+    let said = format!("gives it {} with a user of its own and {} as root", levels[0], levels[1]);
+    assert!(!about.starts_with(version) || about.contains(&said), "docs/with.md should say: {said}");
+}
+
+/// The overall exposure level that was found.
+fn level(report: &str) -> String {
+    let (_, after) = report.split_once("Overall exposure level for ").expect("it is the last line");
+    after.split_whitespace().nth(1).expect("UNIT: LEVEL WORD").to_owned()
+}
+
+/// The settings of a unit file, in words that are alike for alike settings.
+fn listed(text: &str) -> BTreeSet<String> {
+    let lines = text.lines().filter(|line| !line.is_empty() && !line.starts_with('#'));
+    lines.map(|line| line.replace('"', "")).collect()
+}
+
+#[test]
+fn unit_of_the_package_is_that_of_an_instance() {
+    let sandbox = Sandbox::new();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("packaging/debian/zeo@.service");
+    let text = fs::read_to_string(path).unwrap();
+    let packaged = listed(&text.replace("%I", "main"));
+    let set = [("user", "zeo"), ("umask", "027")];
+    let made = fs::read_to_string(usual(&sandbox, "/var/lib/zeo/main", &set, "9999")).unwrap();
+    let made = made.replace(":\"/bin/true\" -C", ":/usr/bin/zdrun -C").replace(
+        "zdrun -C \"/var/lib/zeo/main/etc/zeoctl.conf\" reload",
+        "zdctl -C /var/lib/zeo/main/etc/zeoctl.conf reload",
+    );
+    let apart =
+        |one: &BTreeSet<String>, other: &BTreeSet<String>| one.difference(other).cloned().collect::<Vec<_>>();
+    // It serves many homes, none of which is a person's.
+    let own = [
+        "ConditionPathExists=/var/lib/zeo/main/etc/zeoctl.conf",
+        "Documentation=man:zdctl(1) man:zdrun(1) man:runzeo(1) man:mkzeoinst(1)",
+        "ProtectHome=true",
+    ];
+    assert_eq!(apart(&packaged, &listed(&made)), own);
+    assert_eq!(apart(&listed(&made), &packaged), ["ProtectHome=read-only"]);
+    if installed("systemd-analyze") {
+        let text = text.replace("/usr/bin/zdrun", env!("CARGO_BIN_EXE_zdrun"));
+        let unit =
+            sandbox.write("zeo@main.service", text.replace("/usr/bin/zdctl", env!("CARGO_BIN_EXE_zdctl")));
+        analyze(&sandbox, &["verify", "--man=no"], &unit).run();
     }
 }
 
