@@ -66,7 +66,7 @@ fn state_directory_of_the_environment_is_taken() {
     let sandbox = Sandbox::new();
     let mut typed = open(shell(&sandbox).env("XDG_STATE_HOME", sandbox.path("state")));
     typed.line("help fg");
-    typed.ends_with("...\nzdctl> ");
+    typed.ends_with("zdctl> help fg\n...\nzdctl> ");
     leave(typed);
     assert_eq!(sandbox.read("state/zdctl/history"), "help fg\n");
     assert!(!sandbox.path(".local").exists());
