@@ -18,13 +18,26 @@ pub(super) fn zdctl(arguments: &[OsString]) -> Option<Typed> {
     Some(Typed { flags: configured(file), action: action.to_vec(), schema_given: false })
 }
 
-/// `-C FILE -- PROGRAM [ARGUMENT ...]`
+/// `-C FILE -- PROGRAM [ARGUMENT ...]`, and what scripts give: `-C FILE [-d] PROGRAM [ARGUMENT ...]`
 pub(super) fn zdrun(arguments: &[OsString]) -> Option<ManagerTyped> {
-    let [option, file, end, program @ ..] = arguments else { return None };
-    if option != "-C" || end != "--" || !is_plain(file) || program.is_empty() {
+    let [option, file, rest @ ..] = arguments else { return None };
+    if option != "-C" || !is_plain(file) {
         return None;
     }
-    Some(ManagerTyped { flags: Flags { program: Some(program.to_vec()), ..configured(file) }, check: false })
+    let (daemon, rest) = match rest {
+        [option, rest @ ..] if option == "-d" => (Some(true), rest),
+        rest => (None, rest),
+    };
+    let program = match rest {
+        [end, program @ ..] if end == "--" => program,
+        program if is_plain(program.first()?) => program,
+        _ => return None,
+    };
+    if program.is_empty() {
+        return None;
+    }
+    let flags = Flags { program: Some(program.to_vec()), daemon, ..configured(file) };
+    Some(ManagerTyped { flags, check: false })
 }
 
 fn configured(file: &OsString) -> Flags {
