@@ -56,6 +56,32 @@ fn child_that_left_the_group_and_ignores_sigterm_is_killed() {
 }
 
 #[test]
+fn what_a_crash_left_behind_is_ended_before_the_next_start() {
+    for first in ["pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"] {
+        let sandbox = Sandbox::new();
+        let manager = start(&sandbox, "backoff-limit 0", &escaped(first));
+        let (child, program) = (pid_in(&sandbox.path("escaped")), pid_in(&sandbox.path("ready")));
+        signal(program, Signal::SIGKILL);
+        manager.next_pid(program);
+        assert!(!is_alive(child), "the next program starts when it is gone");
+        manager.ask("stop");
+        manager.gone();
+    }
+}
+
+#[test]
+fn what_a_failed_first_start_left_behind_is_ended() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox, "start-grace 60");
+    let script = "if os.fork() == 0:\n note('child')\n while True: time.sleep(1000)\n\
+        while not os.path.exists('child'): time.sleep(0.01)\nos._exit(3)";
+    let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock"]).args(python(script));
+    run.status(1).stderr("zdrun: the program ended before it was up: exit status 3\n").run();
+    sandbox.assert_no_process_left();
+    assert!(!is_alive(pid_in(&sandbox.path("child"))));
+}
+
+#[test]
 fn child_that_was_orphaned_twice_is_ended_with_the_program() {
     let sandbox = Sandbox::new();
     let script = "if os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  note('escaped')\n  while True: \

@@ -76,17 +76,22 @@ impl Manager<'_> {
         }
     }
 
-    /// Takes note of every child that has ended: several ends may come as one signal.
+    /// Takes note of every child that has ended: several ends may come as one signal. The program's is told last, when no
+    /// zombie is left that could be taken for somebody it left behind.
     pub(super) fn reap(&mut self) {
+        let mut program = None;
         while let Ok(Some((pid, end))) = process::reap() {
             if self.state.pid() == Some(pid) {
-                self.program_ended(end);
+                program = Some(end);
             } else if self.test == Some(pid) {
                 self.test = None;
                 self.happen(Event::TestEnded { passed: end == Ended::Exited(0) });
             } else {
                 self.say(Level::DEBUG, &format!("unknown process {pid} exited"));
             }
+        }
+        if let Some(end) = program {
+            self.program_ended(end);
         }
     }
 
@@ -101,7 +106,8 @@ impl Manager<'_> {
         if let Err(error) = self.claim.ledger().forget_program() {
             self.say(Level::WARNING, &format!("cannot write lock file: {}", reason(&error)));
         }
-        self.happen(Event::Died(end));
+        let leaves = self.state.pid().is_some_and(|group| self.has_left_others(group));
+        self.happen(if leaves { Event::DiedLeaving(end) } else { Event::Died(end) });
     }
 
     /// The program's own word on its state (`sd_notify(3)`).

@@ -1,4 +1,4 @@
-//! Who a stop is meant for: the program, its group, and those below it that have left the group.
+//! Who a stop, or what follows a crash, is meant for: the program, its group, and those below it that have left the group.
 //!
 //! Orphans below a manager become its children ([`process::adopt_orphans`]), so that of its own program somebody is
 //! left exactly as long as it has any child. The orphans of an adopted program go to somebody else; who is below it is
@@ -51,6 +51,13 @@ impl Manager<'_> {
         // A zombie stays in its group for as long as its parent likes, and the parent is not us.
         let in_group = || kin::living().iter().any(|process| process.group == group);
         !(process::group_lives(group) && in_group()) && self.rest(group).is_empty()
+    }
+
+    /// Whether the program, which has ended, has left anybody behind. A start test is not from it.
+    pub(super) fn has_left_others(&self, group: i32) -> bool {
+        let Some(test) = self.test.filter(|_| self.signals_group()) else { return !self.is_cleared(group) };
+        let not_of_test = |process: &Living| process.pid != test && process.group != test;
+        process::group_lives(group) || kin::below(process::own_pid(), &kin::living()).iter().any(not_of_test)
     }
 
     /// Notes who is below an adopted program that lives.

@@ -83,8 +83,10 @@ pub enum Event {
         /// Trying again is useless as long as nobody mends it (no such file), unlike a full process table.
         lasting: bool,
     },
-    /// The program has ended.
+    /// The program has ended, and nobody who came from it is left, or nobody cares.
     Died(Ended),
+    /// The program has ended, and others are left of its group or of those who left that.
+    DiedLeaving(Ended),
     /// Of the program's group, and of those who left it, nobody is left.
     GroupGone,
     /// The time of [`super::State::deadline`] has come.

@@ -90,6 +90,27 @@ impl State {
         }
     }
 
+    /// As [`State::died`], of a program of which others are left: they are ended before it is started again, as two
+    /// servers on the same data would be the worst. An end that ends the manager leaves them: so servers fork away.
+    pub(super) fn died_leaving(&mut self, end: Ended, now: Duration) -> Vec<Action> {
+        let Phase::Up { pid, first, .. } = self.phase else { return self.died(end, now) };
+        if self.listed_status(end).is_some() {
+            return self.died(end, now);
+        }
+        self.last_end = Some(end);
+        let failed_start = first && self.up().is_none();
+        let gives_up = failed_start && !self.policy.forever;
+        let mut actions = self.test.abandon();
+        let told = format!("pid {pid}: {}; ending what it left behind", describe(end));
+        actions.push(Action::Log(Level::INFO, told));
+        actions.extend(failed_start.then(|| failure(end)).into_iter().flatten());
+        let then = if gives_up { Then::GiveUp } else { Then::Again { ran: self.ran(now) } };
+        let kill_at = Some(now.saturating_add(LEFT_BEHIND));
+        self.phase = Phase::Stopping { group: pid, leader: false, kill_at, kills: 0, then };
+        actions.extend([Action::Terminate(pid), Action::TerminateRest(pid)]);
+        actions
+    }
+
     /// `failed_start`: it is the manager's first start, and the program was not yet up.
     fn died_unasked(&mut self, pid: i32, end: Ended, failed_start: bool, now: Duration) -> Vec<Action> {
         let mut actions = self.test.abandon();
@@ -102,23 +123,26 @@ impl State {
         } else {
             actions.push(Action::Log(Level::INFO, told));
         }
-        if failed_start {
-            let why = format!("the program ended before it was up: {}", describe(end));
-            actions.push(Action::Log(Level::ERROR, why.clone()));
-            actions.push(Action::Report(Err(why)));
-        }
-        if self.ended().is_some() {
-            return actions;
-        }
-        let ran = now.saturating_sub(self.last_start.unwrap_or(now));
-        if ran < self.policy.backoff_limit || self.policy.backoff_limit.is_zero() {
-            actions.extend(self.back_off(true, now));
-        } else {
-            self.backoff = Duration::ZERO;
-            self.restarts = self.restarts.saturating_add(1);
-            actions.extend(self.spawn(Origin::Again));
+        actions.extend(failed_start.then(|| failure(end)).into_iter().flatten());
+        if self.ended().is_none() {
+            actions.extend(self.again(self.ran(now), now));
         }
         actions
+    }
+
+    /// How long the program has run.
+    fn ran(&self, now: Duration) -> Duration {
+        now.saturating_sub(self.last_start.unwrap_or(now))
+    }
+
+    /// Starts the program again after an end that nobody asked for: at once, if it ran for long enough.
+    fn again(&mut self, ran: Duration, now: Duration) -> Vec<Action> {
+        if ran < self.policy.backoff_limit || self.policy.backoff_limit.is_zero() {
+            return self.back_off(true, now);
+        }
+        self.backoff = Duration::ZERO;
+        self.restarts = self.restarts.saturating_add(1);
+        self.spawn(Origin::Again)
     }
 
     /// The status to end with, if the program's end is one after which it is not started again.
@@ -164,14 +188,22 @@ impl State {
         vec![Action::Log(Level::INFO, message)]
     }
 
-    pub(super) fn group_gone(&mut self) -> Vec<Action> {
+    pub(super) fn group_gone(&mut self, now: Duration) -> Vec<Action> {
         let Phase::Stopping { leader: false, then, .. } = self.phase else { return Vec::new() };
         match then {
             Then::Down => self.end_or_stay(),
             Then::Spawn => self.spawn(Origin::Again),
             Then::Exit => self.end(self.final_status(0)),
+            Then::Again { ran } => self.again(ran, now),
+            Then::GiveUp => self.end(self.final_status(1)),
         }
     }
+}
+
+/// What is said of a first start that failed.
+fn failure(end: Ended) -> [Action; 2] {
+    let why = format!("the program ended before it was up: {}", describe(end));
+    [Action::Log(Level::ERROR, why.clone()), Action::Report(Err(why))]
 }
 
 /// A process's end in the words of zdaemon (ZDPROTO section 2.3).

@@ -8,7 +8,9 @@
 //! Down      spawn          end or stay    spawn          end            -                      -
 //! Waiting   spawn          end or stay    spawn          end            -                      spawn
 //! Up        "already"      TERM: Down     TERM: Spawn    TERM: Exit     exit code: end;        proven
-//!                                                                       else back off or spawn
+//!                                                                       else back off or spawn,
+//!                                                                       before that Stopping if it
+//!                                                                       left others behind
 //! Stopping  then = Spawn   then = Down    then = Spawn   then = Exit    all gone: do `then`    KILL
 //! ```
 //!
@@ -36,7 +38,7 @@ use crate::sys::process::Ended;
 
 use start_test::StartTest;
 
-/// How long processes that the program left behind have, after it ended on a stop, before SIGKILL.
+/// How long processes that the program left behind have, after it ended, before SIGKILL.
 const LEFT_BEHIND: Duration = Duration::from_secs(5);
 /// How long until SIGKILL is sent again to what SIGKILL did not end.
 const KILL_AGAIN: Duration = Duration::from_secs(1);
@@ -54,6 +56,12 @@ enum Then {
     Down,
     Spawn,
     Exit,
+    /// Nobody asked for the end, after it had run for so long: spawn or back off.
+    Again {
+        ran: Duration,
+    },
+    /// The first start has failed.
+    GiveUp,
 }
 
 /// On whose behalf a spawn is tried; what a failure means depends on it.
@@ -89,7 +97,7 @@ enum Phase {
     Up { pid: i32, proven: Proven, first: bool },
     /// The program shall run again at that time.
     Waiting { until: Duration },
-    /// SIGTERM was sent. `leader`: the program itself is still there; `group`: who is waited for.
+    /// SIGTERM was sent, or what a crash left behind is being ended. `leader`: the program itself is still there; `group`: who is waited for.
     Stopping { group: i32, leader: bool, kill_at: Option<Duration>, kills: u32, then: Then },
     /// The manager ends with this status.
     Ended(u8),
@@ -186,7 +194,8 @@ impl State {
             Event::Spawned(pid) => self.spawned(pid, now),
             Event::SpawnFailed { reason, lasting } => self.spawn_failed(reason, lasting, now),
             Event::Died(end) => self.died(end, now),
-            Event::GroupGone => self.group_gone(),
+            Event::DiedLeaving(end) => self.died_leaving(end, now),
+            Event::GroupGone => self.group_gone(now),
             Event::Due => self.due(now),
             Event::TestStarted(pid) => self.test.started(pid),
             Event::TestNotStarted(reason) => self.test.not_started(&reason, now),
@@ -253,11 +262,11 @@ impl State {
     pub fn mood(&self) -> Mood {
         match self.phase {
             Phase::Down | Phase::Stopping { then: Then::Down, .. } => Mood::Down,
-            Phase::Ended(_) | Phase::Stopping { then: Then::Exit, .. } => Mood::Exiting,
+            Phase::Ended(_) | Phase::Stopping { then: Then::Exit | Then::GiveUp, .. } => Mood::Exiting,
             Phase::Spawning(_)
             | Phase::Up { .. }
             | Phase::Waiting { .. }
-            | Phase::Stopping { then: Then::Spawn, .. } => Mood::Up,
+            | Phase::Stopping { then: Then::Spawn | Then::Again { .. }, .. } => Mood::Up,
         }
     }
 
@@ -304,7 +313,7 @@ impl State {
             Phase::Stopping { group, leader, kills, .. } if !*leader && *kills >= MOST_KILLS => {
                 let message = format!("pid {group}: what it left behind does not end; going on without it");
                 actions.push(Action::Log(Level::WARNING, message));
-                actions.extend(self.group_gone());
+                actions.extend(self.group_gone(now));
             }
             Phase::Stopping { group, kill_at, kills, .. } if kill_at.is_some_and(|at| at <= now) => {
                 *kill_at = Some(now.saturating_add(KILL_AGAIN));

@@ -9,6 +9,7 @@ use super::*;
 enum Move {
     Ask(u8),
     Crash(Ended),
+    CrashLeaving(Ended),
     LeaderEnds,
     GroupEnds,
     TestEnds(bool),
@@ -24,7 +25,8 @@ fn moves() -> impl Strategy<Value = Move> {
     ];
     prop_oneof![
         (0..5u8).prop_map(Move::Ask),
-        end.prop_map(Move::Crash),
+        end.clone().prop_map(Move::Crash),
+        end.prop_map(Move::CrashLeaving),
         Just(Move::LeaderEnds),
         Just(Move::GroupEnds),
         any::<bool>().prop_map(Move::TestEnds),
@@ -114,6 +116,13 @@ impl World {
                 self.happen(event, true);
             }
             Move::Crash(end) if self.leader.is_some() => self.leader_ends(end),
+            Move::CrashLeaving(end) if self.leader.is_some() => {
+                self.leader = None;
+                self.happen(Event::DiedLeaving(end), true);
+                if self.state.ended().is_some() {
+                    self.group = None; // a server that forked away
+                }
+            }
             Move::LeaderEnds if self.leader.is_some() => self.leader_ends(Ended::Killed(15, false)),
             Move::GroupEnds if self.leader.is_none() => {
                 if let Some(group) = self.state.awaited_group() {
@@ -139,7 +148,7 @@ impl World {
     fn leader_ends(&mut self, end: Ended) {
         self.leader = None;
         if self.state.mood() == Mood::Up && !matches!(self.state.phase, Phase::Stopping { .. }) {
-            self.group = None; // an unasked death: what is left behind is not watched
+            self.group = None;
         }
         self.happen(Event::Died(end), true);
     }
