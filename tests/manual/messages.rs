@@ -1,14 +1,14 @@
-//! Every message that a manual has is produced here, with its status; and every message in the source of `zdctl` is in
-//! its manual.
+//! Every message that a manual has is produced here, with its status; and messages in the source of `zdctl` and `zdrun` are in
+//! their manuals ([`source`]).
 #![allow(clippy::unnecessary_wraps)] // some rows need what a machine may lack
 
 mod instance;
+mod source;
 
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixListener;
-use std::path::Path;
 
 use nix::sys::signal::Signal;
 use zeo_server::cli::manual::PROGRAMS;
@@ -216,6 +216,12 @@ const ROWS: &[Row] = &[
     ("zdrun", "can't stat program PATH: REASON", |s| zdrun(s, &["/no/such/program"])),
     ("zdrun", "can't find program PROGRAM on PATH SEARCH", |s| zdrun(s, &["no-such-program"])),
     ("zdrun", "no permission to run program PATH", |s| { s.write("file", ""); zdrun(s, &["./file"]) }),
+    ("zdrun", "can't chdir into PATH: REASON", |s| zdrun(s, &["-d", "-z", &s.path("missing").display().to_string(), "sleep", "9"])),
+    ("zdrun", "cannot become user NAME: REASON", |s| {
+        let traced = can_trace() && nix::unistd::geteuid().is_root();
+        let strace = || s.command("strace").args(["-f", "-qq", "-o", "trace", "-e", "inject=setresuid:error=EPERM"]);
+        traced.then(|| strace().args([env!("CARGO_BIN_EXE_zdrun"), "-s", "sock", "-u", "nobody", "sleep", "9"]).output())
+    }),
     ("zdrun", "user NAME not found", |s| zdrun(s, &["-u", "no-such-user", "sleep", "9"])),
     ("zdrun", "another daemon manager is already using socket PATH", |s| { up(s); zdrun(s, &["sleep", "9"]) }),
     ("zdrun", "PATH exists and is not a socket; it is left alone", |s| { s.write("sock", ""); zdrun(s, &["sleep", "9"]) }),
@@ -327,41 +333,4 @@ fn every_message_is_produced() {
     });
     let wrong = wrong.into_inner().expect("nobody panicked");
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
-}
-
-/// The texts after this mark in a source file, with what is put in left open.
-fn texts(path: &Path, mark: &str) -> Vec<String> {
-    let source = fs::read_to_string(path).expect("source is text");
-    let source = source.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
-    let text = |rest: &str| {
-        let text = rest.strip_prefix('"')?.split('"').next()?;
-        let mut parts = text.split('{');
-        let first = parts.next().unwrap_or_default().to_owned();
-        let open = |part: &str| format!("[..]{}", part.split_once('}').map_or("", |(_, rest)| rest));
-        Some(first + &parts.map(open).collect::<String>())
-    };
-    source.split(mark).skip(1).filter_map(text).collect()
-}
-
-#[test]
-fn every_message_of_zdctl_is_in_its_manual() {
-    let shell = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/shell");
-    let mut all = texts(&shell.join("failure.rs"), "#[error(");
-    assert!(all.len() > 20, "{all:?}");
-    for entry in fs::read_dir(shell).expect("the source is there") {
-        let path = entry.expect("an entry").path();
-        if path.is_file() {
-            all.extend(texts(&path, "say("));
-            all.extend(texts(&path, "say(format_args!("));
-        }
-    }
-    let known = documented();
-    // The first is printed by another program, of the second nothing is.
-    let silent = ["daemon manager could not start", "interrupted"];
-    for text in all {
-        let is_known =
-            known.iter().any(|(_, message, _)| matches(&text, message) || matches(&pattern(message), &text));
-        let says_nothing = text.replace("[..]", "").trim().is_empty() || silent.contains(&text.as_str());
-        assert!(is_known || says_nothing, "not in docs/zdctl.md: {text}");
-    }
 }

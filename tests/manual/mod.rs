@@ -2,6 +2,7 @@
 //! pages and completions that the tools of a machine take ([`tools`]).
 
 mod messages;
+mod tables;
 mod tools;
 
 use std::fmt::Write as _;
