@@ -23,6 +23,7 @@ mod brace;
 mod clock;
 mod encoding;
 mod error;
+mod fatal;
 mod file;
 mod layout;
 mod level;

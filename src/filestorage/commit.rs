@@ -19,6 +19,7 @@
 
 use std::collections::HashSet;
 use std::mem;
+use std::panic::{self, AssertUnwindSafe};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard, PoisonError};
 use std::time::SystemTime;
@@ -55,9 +56,17 @@ impl Core {
     pub(super) fn vote(&self, transaction: &Transaction) -> Result<Vote, Error> {
         let looks_back = vote::looks_back(transaction.steps()?);
         let base = self.begin_vote(looks_back)?;
-        let result = self.judge_and_write(transaction, &base);
+        let vote = || self.judge_and_write(transaction, &base);
+        let result = panic::catch_unwind(AssertUnwindSafe(vote));
         let mut commit = locked(&self.commit);
         commit.phase = Phase::Free;
+        let result = result.unwrap_or_else(|fault| {
+            // What a large one has written is behind the end of all others, which are in the file.
+            if commit.is_idle() {
+                self.truncate(base.snapshot.disk.as_ref(), commit.durable);
+            }
+            panic::resume_unwind(fault)
+        });
         // What this one builds on is gone.
         if let Some(error) = commit.lost.clone().filter(|_| commit.losses != base.losses) {
             return Err(error);

@@ -169,7 +169,9 @@ impl FileStorage {
         self.core.abort_any();
         locked(&self.core.commit).closing = true;
         self.core.work.notify_one();
-        if let Some(thread) = locked(&self.syncer).take() {
+        // That thread itself may have let go of the last reference, in the middle of its work; it ends after it.
+        let own = |thread: &JoinHandle<()>| thread.thread().id() == thread::current().id();
+        if let Some(thread) = locked(&self.syncer).take().filter(|thread| !own(thread)) {
             // Its panic has been told where it happened.
             let _ = thread.join();
             self.core.release_reserved();

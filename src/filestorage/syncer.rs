@@ -13,7 +13,7 @@ use std::sync::PoisonError;
 use super::disk::Disk;
 use super::snapshot::failed;
 use super::under_way::Pending;
-use super::{Core, locked};
+use super::{Core, LOGGER, locked};
 use crate::storage::{Carrier, Oid, Published};
 
 /// Works until the storage is closed and nothing waits.
@@ -36,7 +36,12 @@ impl Carrier for Core {
     }
 }
 
+/// A panic here leaves some of the batch published, some answered, and clients not told: nobody could go on from there.
 fn deliver(core: &Core, batch: Vec<Pending>, buffer: &mut Vec<u8>) {
+    core.log.or_end(LOGGER, format_args!("bringing transactions to the disk"), || bring(core, batch, buffer));
+}
+
+fn bring(core: &Core, batch: Vec<Pending>, buffer: &mut Vec<u8>) {
     let disk = core.published().disk.clone();
     if let Err(error) = write_all(disk.as_ref(), &batch, buffer) {
         core.give_up(&failed("write", &core.path, error), batch, false);

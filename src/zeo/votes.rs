@@ -13,7 +13,7 @@ use super::blocking;
 use super::commit::{Left, Standing, Turn};
 use super::exception::{Exception, dict, oid, serial, tid};
 use super::peer::Peer;
-use super::served::Served;
+use super::served::{LOGGER, Served};
 use super::stats::count;
 use super::sync::{Mutex, lock};
 use crate::eventlog::Level;
@@ -145,7 +145,8 @@ impl Served {
             }
             committer.settle();
         };
-        let errand = self.storage.finish(ticket, Box::new(finished));
+        let finish = || self.storage.finish(ticket, Box::new(finished));
+        let errand = self.log.or_end(LOGGER, format_args!("finishing a transaction"), finish);
         match self.release() {
             // While there are others to vote, their votes are what this thread is for.
             next @ Some(_) => {

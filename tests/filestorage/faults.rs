@@ -1,5 +1,7 @@
 //! The disk says no: the transaction fails, says why, and is never seen; the storage goes on, or stops writing.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::Ordering;
 use std::sync::mpsc;
 
 use zeo_server::storage::{Error, Oid, Storage, Tid, Vote};
@@ -134,4 +136,16 @@ fn end_that_cannot_be_cut_off_ends_all_writing() {
     let again = open(&files).unwrap();
     assert_eq!(load(&again, 1).unwrap(), Some((b"one".to_vec(), first)));
     assert_eq!(files.rests().len(), 1);
+}
+
+#[test]
+fn fault_in_a_vote_leaves_the_storage_free_for_the_next() {
+    let files = Simulated::default();
+    let storage = open(&files).unwrap();
+    files.faulty.store(true, Ordering::SeqCst);
+    let voted = catch_unwind(AssertUnwindSafe(|| vote(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())])));
+    assert_eq!(*voted.unwrap_err().downcast::<&str>().unwrap(), "injected");
+    let tid = commit(&storage, vec![store(1, Tid::ZERO, b"two".to_vec())]).unwrap();
+    drop(storage);
+    assert_eq!(load(&open(&files).unwrap(), 1).unwrap(), Some((b"two".to_vec(), tid)));
 }

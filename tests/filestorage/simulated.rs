@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::io::{self, Cursor, Read, Write};
 use std::mem;
 use std::path::PathBuf;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use zeo_server::filestorage::disk::{Access, Disk, Place, Rest};
@@ -46,6 +47,8 @@ pub(crate) struct Simulated {
     state: Arc<Mutex<State>>,
     /// Held by a test to let transactions wait for their fsync.
     pub(crate) gate: Arc<Mutex<()>>,
+    /// The next call that sets space aside panics.
+    pub(crate) faulty: Arc<AtomicBool>,
 }
 
 impl Simulated {
@@ -147,6 +150,7 @@ impl Disk for Simulated {
     }
 
     fn reserve(&self, _offset: u64, _length: u64) -> io::Result<bool> {
+        assert!(!self.faulty.swap(false, Ordering::SeqCst), "injected");
         let mut state = self.state();
         state.call(Call::Reserve)?;
         Ok(!state.cannot_reserve)

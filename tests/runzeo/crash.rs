@@ -1,4 +1,4 @@
-//! SIGKILL under load: what was acknowledged is there, and nothing is there by half.
+//! SIGKILL and SIGTERM under load: what was acknowledged is there, and nothing is there by half.
 
 use std::sync::Mutex;
 use std::thread;
@@ -77,13 +77,23 @@ fn check(server: &Server, known: &[Mutex<Known>], seed: u64) {
 
 #[test]
 fn every_acknowledged_commit_survives_sigkill_under_load() {
-    let kills = if is_long() { 100 } else { 8 };
+    end_under_load(Signal::SIGKILL, if is_long() { 100 } else { 8 });
+}
+
+/// Clients see the end of their connection, never an error; what was in flight is there as a whole or not at all.
+#[test]
+fn server_that_is_stopped_under_load_ends_in_order() {
+    end_under_load(Signal::SIGTERM, if is_long() { 50 } else { 4 });
+}
+
+/// Ends a server in the middle of commits, so many times.
+fn end_under_load(signal: Signal, times: u64) {
     let mut chance = Chance::new();
     let sandbox = Sandbox::new();
     let port = sandbox.port();
     let known: [Mutex<Known>; CLIENTS] = Default::default();
     let total = || known.iter().map(|known| known.lock().unwrap().acknowledged).sum::<u64>();
-    for _ in 0..kills {
+    for _ in 0..times {
         let server = Server::start(&sandbox, port);
         check(&server, &known, chance.seed());
         let goal = total() + 1 + u64::try_from(chance.below(150)).unwrap();
@@ -92,12 +102,17 @@ fn every_acknowledged_commit_survives_sigkill_under_load() {
                 scope.spawn(move || commit(port, client, known));
             }
             eventually(SOON, || total() >= goal);
-            server.running.signal(Signal::SIGKILL);
+            server.running.signal(signal);
         });
-        server.running.wait(SOON);
+        let outcome = server.running.wait(SOON);
+        if signal == Signal::SIGTERM {
+            assert_eq!(outcome.status, 0, "{}", outcome.stderr);
+            assert!(outcome.stderr.contains(" INFO ZEO.runzeo closing storage '1'\n"), "{}", outcome.stderr);
+            assert!(!outcome.stderr.contains("did not end"), "{}", outcome.stderr);
+        }
     }
     let server = Server::start(&sandbox, port);
     check(&server, &known, chance.seed());
-    assert!(total() >= kills, "seed {}", chance.seed());
+    assert!(total() >= times, "seed {}", chance.seed());
     server.stop();
 }

@@ -1,10 +1,13 @@
 //! From the start to the end of a server, and the signals between.
 
 use std::fs;
+use std::net::TcpStream;
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::time::Duration;
 
 use nix::sys::signal::Signal;
+use nix::sys::stat::Mode;
 
 use super::Server;
 use crate::sandbox::{SOON, Sandbox, eventually, matches};
@@ -43,6 +46,34 @@ fn signals_end_it_in_order_with_the_index_saved() {
         assert_eq!(next.client().load(1).unwrap().unwrap().0, b"data");
         next.stop();
     }
+}
+
+/// An index that never comes holds up the opening for as long as the test likes.
+#[test]
+fn server_that_is_told_to_end_while_it_opens_its_file_ends_at_once() {
+    let sandbox = Sandbox::new();
+    let port = sandbox.port();
+    let first = Server::start(&sandbox, port);
+    first.client().commit(&[(1, [0; 8], b"data")]).unwrap().unwrap();
+    first.stop();
+    let data = fs::read(sandbox.path("Data.fs")).unwrap();
+    let index = sandbox.path("Data.fs.index");
+    fs::remove_file(&index).unwrap();
+    nix::unistd::mkfifo(&index, Mode::S_IRWXU).unwrap();
+    let address = format!("127.0.0.1:{port}");
+    let opening = sandbox.runzeo().args(["-a", &address, "-f", "Data.fs"]).spawn();
+    let locked = format!(" {}\n", opening.pid());
+    eventually(SOON, || sandbox.read("Data.fs.lock") == locked);
+    assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody serves yet");
+    opening.signal(Signal::SIGTERM);
+    let outcome = opening.wait(SOON);
+    let said = "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n\
+                ------\n[..] INFO ZEO.runzeo terminated by SIGTERM\n";
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (0, ""));
+    assert!(matches(said, &outcome.stderr), "{}", outcome.stderr);
+    assert!(fs::read(sandbox.path("Data.fs")).unwrap() == data);
+    assert!(fs::metadata(&index).unwrap().file_type().is_fifo(), "no index is written");
+    assert!(!sandbox.path("Data.fs.index.index_tmp").exists());
 }
 
 #[test]

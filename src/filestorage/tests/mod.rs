@@ -1,5 +1,7 @@
 //! The storage as a whole, on a real disk.
 
+mod faults;
+
 use std::fs;
 use std::sync::mpsc;
 
@@ -153,6 +155,28 @@ fn transaction_of_large_records_is_whole_and_never_in_memory() {
         assert!(storage.load_serial(Oid(oid), tid).unwrap() == record(oid), "{oid}");
     }
     assert_eq!(load(&storage, 3, Tid::MAX).unwrap(), Some((b"small again".to_vec(), last, None)));
+}
+
+#[test]
+fn last_reference_may_be_let_go_of_by_the_storages_own_thread() {
+    let fixture = Fixture::new();
+    let storage = Arc::new(fixture.open());
+    let mut transaction = storage.begin(Meta::default());
+    transaction.push(store(1, Tid::ZERO, b"data"));
+    let Vote::Written { ticket, tid, .. } = storage.vote(&mut transaction).unwrap() else { panic!() };
+    let (go, gone) = mpsc::channel::<()>();
+    let (sender, receiver) = mpsc::channel();
+    let held = storage.clone();
+    let finished = move |result| {
+        gone.recv().unwrap();
+        drop(held);
+        sender.send(result).unwrap();
+    };
+    drop(storage.finish(ticket, Box::new(finished)));
+    drop(storage);
+    go.send(()).unwrap();
+    receiver.recv().unwrap().unwrap();
+    assert_eq!(load(&fixture.open(), 1, Tid::MAX).unwrap(), Some((b"data".to_vec(), tid, None)));
 }
 
 #[test]
