@@ -60,7 +60,13 @@ impl Session<'_> {
         let program = self.settings.runner.program.join(OsStr::new(" "));
         self.say(format_args!("program: {}", program.display()))?;
         match self.record() {
-            Ok(record) => self.say_status(Seen::of(record.as_ref())),
+            Ok(record) => {
+                self.say_status(Seen::of(record.as_ref()))?;
+                if record.is_none() {
+                    self.warn_of_unmanaged();
+                }
+                Ok(())
+            }
             Err(failure) => self.tell(failure),
         }
     }

@@ -33,6 +33,9 @@ fn status_tells_of_it_and_its_line_stays_as_it_was() {
     zdctl().arg("fg").stderr(warning(&pid)).status(1).run();
     zdctl().arg("reload").stdout(none).stderr(warning(&pid)).status(7).run();
     zdctl().arg("quit").stdout(none).stderr(warning(&pid)).run();
+    let begun = zdctl().stdin("help fg\nEOF\n").output();
+    assert!(begun.stdout.starts_with(&format!("program: sleep 1000\n{none}zdctl> ")), "{begun:?}");
+    assert!(begun.stderr.starts_with(&warning(&pid)), "{begun:?}");
     assert!(lives(&pid));
     zdctl().arg("start").stdout(format!("daemon process started, pid={pid}\n")).run();
     zdctl().arg("status").stdout(format!("program running; pid={pid}\n")).run();

@@ -37,7 +37,8 @@ fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
     let sandbox = Sandbox::new();
     let preload = library(&sandbox);
     sandbox.write("offset", "+0\n");
-    let script = "trap '' TERM; echo $$ > ready; while :; do sleep 1000; done";
+    // What it leaves behind does not ignore SIGTERM.
+    let script = "trap '' TERM; echo $$ > ready; while :; do (trap - TERM; exec sleep 1000); done";
     let conf = conf(&sandbox, "start-grace 0\n stop-timeout 5\n backoff-limit 100");
     let socket = sandbox.path("sock");
     let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock", "sh", "-c", script]);
@@ -47,7 +48,6 @@ fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
     let mut program = pid_in(&sandbox.path("ready"));
     for (crash, offset) in [(1, YEAR), (2, -YEAR)] {
         signal(program, Signal::SIGKILL);
-        // The sleep that it leaves behind is ended first.
         eventually(SOON, || manager.status()["backoff"] == crash.to_string());
         let begun = Instant::now();
         step(&manager, offset);
