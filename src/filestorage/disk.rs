@@ -12,12 +12,11 @@ use crate::sys::locked::Locked;
 
 /// An open data file. Reads come from any thread while one writes.
 pub trait Disk: Send + Sync {
-    /// Reads into `head`, then into `tail`, as much as there is from `offset` on; how many bytes it were. Fewer than asked
-    /// for at the end of the file only.
+    /// Reads as much as there is from `offset` on; how many bytes it were. Fewer than asked for at the end of the file only.
     ///
     /// # Errors
     /// What the system says.
-    fn read(&self, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize>;
+    fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
 
     /// Writes all bytes, or fails having written some.
     ///
@@ -220,16 +219,11 @@ impl Rest for File {
 }
 
 impl Disk for File {
-    fn read(&self, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize> {
-        let wanted = head.len() + tail.len();
-        let mut done = data_file::read_two(self, head, tail, offset)?;
+    fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+        let mut done = 0;
         // Seldom more than once: a signal came, or the file ends.
-        while done < wanted {
-            let rest = match done.checked_sub(head.len()) {
-                Some(in_tail) => &mut tail[in_tail..],
-                None => &mut head[done..],
-            };
-            match self.read_at(rest, offset + done as u64) {
+        while done < bytes.len() {
+            match self.read_at(&mut bytes[done..], offset + done as u64) {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -10,7 +10,7 @@
 //! not at all, and if there, then only together with all before it. A record is seen by readers when it is durable, and not
 //! before. Nothing that a file may contain makes the process panic or take memory beyond the file's own size.
 //!
-//! Bottom up: `format` (bytes and values), `disk` (calls), `snapshot` (records), `index`, `index_file`, `scan`; `open`;
+//! Bottom up: `format` (bytes and values), `disk` (calls), `guess` and `snapshot` (records), `index`, `index_file`, `scan`; `open`;
 //! `read` and `walk`; `vote` (judging), `write`, `under_way` and `commit` (the way of a transaction), `syncer` (to the
 //! disk).
 //!
@@ -19,6 +19,7 @@
 mod commit;
 pub mod disk;
 pub mod format;
+mod guess;
 mod index;
 mod index_file;
 mod index_older;
@@ -42,6 +43,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, 
 use std::thread::{self, JoinHandle};
 
 use self::disk::{Beside, Disk, Place};
+use self::guess::Guess;
 use self::index::Index;
 use self::snapshot::{Snapshot, failed};
 use self::under_way::Commit;
@@ -71,6 +73,8 @@ struct Core {
     /// So configured, or the disk failed.
     read_only: AtomicBool,
     published: RwLock<Visible>,
+    /// How much of a record is read at first.
+    guess: Guess,
     commit: Mutex<Commit>,
     /// There is something in the queue, or the storage is closed.
     work: Condvar,
@@ -147,6 +151,7 @@ impl FileStorage {
             quota: options.quota,
             read_only: AtomicBool::new(read_only),
             published: RwLock::new(Visible { disk, index, end, last }),
+            guess: Guess::default(),
             commit: Mutex::new(Commit::after(end, last)),
             work: Condvar::new(),
             idle: Condvar::new(),

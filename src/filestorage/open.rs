@@ -104,8 +104,7 @@ impl Opening<'_> {
     /// have Python 2's strings, and whoever adds those of Python 3 makes a file that neither can read whole.
     fn check_magic(&mut self) -> Result<(), Error> {
         let mut magic = [0; MAGIC.len()];
-        let count =
-            self.disk.read(&mut magic, &mut [], 0).map_err(|error| failed("read", self.path, error))?;
+        let count = self.disk.read(&mut magic, 0).map_err(|error| failed("read", self.path, error))?;
         let path = self.path.display();
         if count < magic.len() && MAGIC.starts_with(&magic[..count]) {
             if self.read_only {
@@ -236,7 +235,7 @@ impl Opening<'_> {
         let mut buffer = vec![0; STEP];
         let mut at = end;
         loop {
-            let count = self.disk.read(&mut buffer, &mut [], at)?;
+            let count = self.disk.read(&mut buffer, at)?;
             if count == 0 {
                 return file.sync();
             }

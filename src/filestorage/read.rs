@@ -1,7 +1,7 @@
 //! Looking up revisions of objects.
 
-use super::Core;
 use super::snapshot::{Found, Snapshot};
+use super::{Core, guess};
 use crate::storage::{Current, Error, HistoryEntry, Oid, Revision, Tid};
 
 impl Core {
@@ -31,7 +31,8 @@ impl Core {
         let (snapshot, mut at) = self.locate(oid)?;
         let (length, mut end) = (data.len(), None);
         while at != 0 {
-            let found = snapshot.begin(at, oid, data)?;
+            let found = snapshot.begin(at, oid, self.guess.length(), data)?;
+            self.guess.learn(found.header.length);
             let start = found.header.tid;
             if start < before {
                 let exists = snapshot.complete(found, length, data)?;
@@ -111,7 +112,7 @@ impl Core {
                 (published.snapshot(&self.path), published.index.first(oid))
             };
             let Some((oid, at)) = first else { break };
-            let found = snapshot.begin(at, oid, data)?;
+            let found = snapshot.begin(at, oid, guess::MOST, data)?;
             if snapshot.complete(found, 0, data)? {
                 return Ok(Some(found));
             }

@@ -194,7 +194,7 @@ impl Window<'_> {
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
         self.bytes.resize(left.min(STEP), 0);
         self.start = at;
-        let count = self.disk.read(&mut self.bytes, &mut [], at);
+        let count = self.disk.read(&mut self.bytes, at);
         let count = count.map_err(|error| failed("read", self.path, error))?;
         self.bytes.truncate(count);
         Ok(())

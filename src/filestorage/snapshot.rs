@@ -10,10 +10,8 @@ use super::disk::Disk;
 use super::format::{
     BACK_POINTER, DATA_HEADER, DataHeader, START, TRAILER, TRANSACTION_HEADER, TransactionHeader,
 };
+use super::guess;
 use crate::storage::{Error, Meta, Oid};
-
-/// Data that are read along with a record's header: most are not longer.
-const GUESS: usize = 2048 - DATA_HEADER;
 
 /// A data file up to the end of some transaction.
 #[derive(Clone)]
@@ -51,23 +49,28 @@ impl Snapshot {
     /// # Errors
     /// It cannot be read, or is none.
     pub fn record(&self, at: u64, oid: Option<Oid>) -> Result<Found, Error> {
-        let (mut head, mut body) = ([0; DATA_HEADER], [0; BACK_POINTER]);
-        let count = self.read(&mut head, &mut body, at)?;
-        self.judge(at, oid, &head, &body[..count.saturating_sub(DATA_HEADER)])
+        let mut bytes = [0; DATA_HEADER + BACK_POINTER];
+        let count = self.read(&mut bytes, DATA_HEADER, at)?;
+        self.judge(at, oid, &bytes[..count])
     }
 
-    /// As [`Snapshot::record`], and appends a first part of the record's data to `out`, for [`Snapshot::complete`].
+    /// As [`Snapshot::record`], and appends a first part of the record's data to `out`, at most `guess` bytes, for
+    /// [`Snapshot::complete`].
     ///
     /// # Errors
     /// It cannot be read, or is none; `out` is then of any length, but not shorter.
-    pub fn begin(&self, at: u64, oid: Oid, out: &mut Vec<u8>) -> Result<Found, Error> {
-        let (mut head, before) = ([0; DATA_HEADER], out.len());
-        out.resize(before + GUESS, 0);
-        let count = self.read(&mut head, &mut out[before..], at)?;
-        let body = &out[before..][..count.saturating_sub(DATA_HEADER)];
-        let found = self.judge(at, Some(oid), &head, body)?;
+    pub fn begin(&self, at: u64, oid: Oid, guess: usize, out: &mut Vec<u8>) -> Result<Found, Error> {
+        let before = out.len();
+        let body = before + DATA_HEADER;
+        out.resize(body + guess.max(BACK_POINTER), 0);
+        let count = self.read(&mut out[before..], DATA_HEADER, at)?;
+        out.truncate(before + count);
+        let found = self.judge(at, Some(oid), &out[before..])?;
         let length = usize::try_from(found.header.length).unwrap_or(usize::MAX);
-        out.truncate(before + length.min(body.len()));
+        let end = out.len().min(body.saturating_add(length));
+        // One call into one buffer and a copy within the processor's cache cost less than a call that scatters.
+        out.copy_within(body..end, before);
+        out.truncate(end - DATA_HEADER);
         Ok(found)
     }
 
@@ -84,7 +87,7 @@ impl Snapshot {
             }
             // The record pointed at is another one's only in a damaged file.
             out.truncate(before);
-            found = self.begin(found.back, found.header.oid, out)?;
+            found = self.begin(found.back, found.header.oid, guess::MOST, out)?;
         }
         let done = out.len() - before;
         // At most what the file has: `judge` saw to that.
@@ -106,13 +109,9 @@ impl Snapshot {
         self.complete(found, out.len(), out)
     }
 
-    fn judge(
-        &self,
-        at: u64,
-        oid: Option<Oid>,
-        head: &[u8; DATA_HEADER],
-        body: &[u8],
-    ) -> Result<Found, Error> {
+    /// The record that begins with these bytes, if it is one.
+    fn judge(&self, at: u64, oid: Option<Oid>, bytes: &[u8]) -> Result<Found, Error> {
+        let (head, body) = bytes.split_first_chunk().ok_or_else(|| self.damaged(at, "half a record"))?;
         let header = DataHeader::decode(head).ok_or_else(|| self.damaged(at, "a record of a version"))?;
         if oid.is_some_and(|oid| oid != header.oid) {
             return Err(self.damaged(at, "the record of another object"));
@@ -182,12 +181,11 @@ impl Snapshot {
         Ok(Some((start, header)))
     }
 
-    fn read(&self, head: &mut [u8], tail: &mut [u8], at: u64) -> Result<usize, Error> {
+    fn read(&self, bytes: &mut [u8], needed: usize, at: u64) -> Result<usize, Error> {
         if at < START {
             return Err(self.damaged(at, "no record"));
         }
-        let needed = head.len();
-        match self.disk.read(head, tail, at) {
+        match self.disk.read(bytes, at) {
             Ok(count) if count >= needed => Ok(count),
             Ok(_) => Err(self.damaged(at, "the end of the file in a record")),
             Err(error) => Err(self.failed("read", error)),
@@ -195,7 +193,7 @@ impl Snapshot {
     }
 
     fn exactly(&self, bytes: &mut [u8], at: u64) -> Result<(), Error> {
-        self.read(bytes, &mut [], at).map(drop)
+        self.read(bytes, bytes.len(), at).map(drop)
     }
 
     /// The error for what is wrong at a position.

@@ -1,31 +1,13 @@
-//! What a data file needs beyond the standard library: scattered reads, files without a name, a lock.
+//! What a data file needs beyond the standard library: files without a name, a lock.
 
 use std::fs::{self, File, OpenOptions};
 use std::hash::{BuildHasher, Hasher, RandomState};
-use std::io::{self, IoSliceMut};
+use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, OFlag, fallocate};
-use nix::sys::uio::preadv;
-
-/// Reads from `offset` on into `head`, then into `tail`, with one call (preadv(2)); how many bytes it were. Fewer than
-/// asked for: the file ends there, or a signal came.
-///
-/// # Errors
-/// Those of preadv(2), but `EINTR`.
-pub fn read_two(file: &File, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize> {
-    let offset = i64::try_from(offset).map_err(|_| io::Error::from(Errno::EOVERFLOW))?;
-    let mut parts = [IoSliceMut::new(head), IoSliceMut::new(tail)];
-    loop {
-        match preadv(file, &mut parts, offset) {
-            Ok(count) => return Ok(count),
-            Err(Errno::EINTR) => {}
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
 
 /// Sets space on the disk aside for a part of a file, also beyond its end; its length stays (fallocate(2)). False: the file
 /// system knows no such thing.
@@ -78,20 +60,6 @@ mod tests {
     use std::os::unix::fs::{FileExt, MetadataExt};
 
     use super::*;
-
-    #[test]
-    fn two_parts_are_read_at_once_and_the_end_is_told() {
-        let directory = tempfile::tempdir().unwrap();
-        let file = unnamed(directory.path()).unwrap();
-        file.write_all_at(b"0123456789", 0).unwrap();
-        let (mut head, mut tail) = ([0; 3], [0; 4]);
-        assert_eq!(read_two(&file, &mut head, &mut tail, 2).unwrap(), 7);
-        assert_eq!((&head, &tail), (b"234", b"5678"));
-        assert_eq!(read_two(&file, &mut head, &mut tail, 5).unwrap(), 5);
-        assert_eq!((&head, &tail[..2]), (b"567", &b"89"[..]));
-        assert_eq!(read_two(&file, &mut head, &mut tail, 11).unwrap(), 0);
-        read_two(&file, &mut head, &mut tail, u64::MAX).unwrap_err();
-    }
 
     #[test]
     fn reserved_space_is_not_seen() {

@@ -134,11 +134,10 @@ pub(crate) fn write(data: &mut Vec<u8>, bytes: &[u8], offset: u64) {
 }
 
 impl Disk for Simulated {
-    fn read(&self, head: &mut [u8], tail: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
         let state = self.state();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(state.data.len());
-        let mut rest = &state.data[start..];
-        Ok(rest.read(head)? + rest.read(tail)?)
+        (&state.data[start..]).read(bytes)
     }
 
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
