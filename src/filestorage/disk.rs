@@ -163,6 +163,8 @@ impl Place for Beside {
         if new {
             self.sync_directory()?;
         }
+        // Where that is refused, reads cost what they cost.
+        let _ = data_file::keep_access_time(&file);
         Ok(Arc::new(file))
     }
 

@@ -7,7 +7,18 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{FallocateFlags, OFlag, fallocate};
+use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+
+/// Has reads leave the time of the last access alone (`O_NOATIME` of open(2)): looking whether it must be set is a good part
+/// of a short read.
+///
+/// # Errors
+/// The file is another user's.
+pub fn keep_access_time(file: &File) -> io::Result<()> {
+    let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
+    fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_NOATIME))?;
+    Ok(())
+}
 
 /// Sets space on the disk aside for a part of a file, also beyond its end; its length stays (fallocate(2)). False: the file
 /// system knows no such thing.
@@ -57,9 +68,26 @@ fn named_for_a_moment(directory: &Path) -> io::Result<File> {
 
 #[cfg(test)]
 mod tests {
+    use std::fs::FileTimes;
     use std::os::unix::fs::{FileExt, MetadataExt};
+    use std::time::{Duration, SystemTime};
 
     use super::*;
+
+    #[test]
+    fn reading_leaves_the_time_of_access() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = unnamed(directory.path()).unwrap();
+        file.write_all_at(b"0123", 0).unwrap();
+        // So old that also a file system that seldom sets the time would.
+        let old = SystemTime::now() - Duration::from_secs(3 * 86_400);
+        file.set_times(FileTimes::new().set_accessed(old)).unwrap();
+        let before = file.metadata().unwrap().accessed().unwrap();
+        keep_access_time(&file).unwrap();
+        file.read_exact_at(&mut [0; 4], 0).unwrap();
+        assert_eq!(file.metadata().unwrap().accessed().unwrap(), before);
+        file.write_all_at(b"4", 4).unwrap();
+    }
 
     #[test]
     fn reserved_space_is_not_seen() {
