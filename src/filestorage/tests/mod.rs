@@ -100,6 +100,29 @@ fn what_was_committed_is_there_now_and_after_a_restart_with_and_without_index() 
 }
 
 #[test]
+fn records_of_any_length_are_whole_whatever_those_before_had() {
+    let fixture = Fixture::new();
+    let storage = fixture.open();
+    let data = |oid: u64, length: usize| -> Vec<u8> {
+        (0..length).map(|n| u8::try_from((n as u64 + oid) % 251).unwrap()).collect()
+    };
+    let lengths = [1, 63, 64, 65, 300, 1000, 1999, 2000, 2001, 2042, 9000];
+    let all = || (1_u64..).zip(lengths);
+    let steps = all().map(|(oid, length)| store(oid, Tid::ZERO, &data(oid, length))).collect();
+    let tid = commit(&storage, Meta::default(), steps).unwrap();
+    for (before, _) in all() {
+        for (oid, length) in all() {
+            // Until the length of those before is learnt.
+            for _ in 0..500 {
+                load(&storage, before, Tid::MAX).unwrap();
+            }
+            let loaded = load(&storage, oid, Tid::MAX).unwrap();
+            assert!(loaded == Some((data(oid, length), tid, None)), "{length} after object {before}");
+        }
+    }
+}
+
+#[test]
 fn conflicts_are_listed_and_a_later_right_store_cancels_one() {
     let fixture = Fixture::new();
     let storage = fixture.open();
