@@ -16,9 +16,11 @@ pub struct LoadBefore<'a> {
     before: Tid,
 }
 
-/// How either encoding spells the call and its reply.
+/// How an encoding spells the call and its reply.
 struct Form {
     begin: &'static [u8],
+    /// The length of an id that is a number, by its first byte.
+    number: fn(u8) -> Option<usize>,
     /// Between the id and the arguments of the call.
     call: &'static [u8],
     /// Between the id and the result of the reply.
@@ -35,74 +37,87 @@ struct Form {
     end: &'static [u8],
 }
 
-static PICKLED: Form = Form {
-    begin: b"\x80\x03(",
-    call: b"\x89X\x0a\0\0\0loadBefore",
-    reply: b"K\0X\x06\0\0\0.reply",
-    eight: [b'C', 8],
-    pair_begin: b"",
-    pair_end: b"\x86",
-    data: b"B\0\0\0\0",
-    length: u32::to_le_bytes,
-    none: b'N',
-    triple_end: b"\x87",
-    end: b"t.",
-};
-static PACKED: Form = Form {
-    begin: b"\x94",
-    call: b"\xc2\xaaloadBefore",
-    reply: b"\0\xa6.reply",
-    eight: [0xc4, 8],
-    pair_begin: b"\x92",
-    pair_end: b"",
-    data: b"\x93\xc6\0\0\0\0",
-    length: u32::to_be_bytes,
-    none: 0xc0,
-    triple_end: b"",
-    end: b"",
-};
+/// An encoding. The code is compiled for each, so that what is compared and copied is of known length and takes no call of
+/// memcmp(3).
+trait Spelled {
+    const FORM: Form;
+}
 
-impl Form {
-    fn of(encoding: Encoding) -> &'static Self {
-        match encoding {
-            Encoding::Pickle => &PICKLED,
-            Encoding::Msgpack => &PACKED,
-        }
-    }
+struct Pickled;
+struct Packed;
 
-    /// A pair of object and transaction at the beginning, and what follows.
-    fn pair<'a>(&self, bytes: &'a [u8]) -> Option<([u8; 8], [u8; 8], &'a [u8])> {
-        let rest = bytes.strip_prefix(self.pair_begin)?;
-        let (first, rest) = rest.strip_prefix(&self.eight)?.split_first_chunk()?;
-        let (second, rest) = rest.strip_prefix(&self.eight)?.split_first_chunk()?;
-        Some((*first, *second, rest.strip_prefix(self.pair_end)?))
-    }
+impl Spelled for Pickled {
+    const FORM: Form = Form {
+        begin: b"\x80\x03(",
+        number: |first| match first {
+            b'K' => Some(2),
+            b'M' => Some(3),
+            b'J' => Some(5),
+            _ => None,
+        },
+        call: b"\x89X\x0a\0\0\0loadBefore",
+        reply: b"K\0X\x06\0\0\0.reply",
+        eight: [b'C', 8],
+        pair_begin: b"",
+        pair_end: b"\x86",
+        data: b"B\0\0\0\0",
+        length: u32::to_le_bytes,
+        none: b'N',
+        triple_end: b"\x87",
+        end: b"t.",
+    };
+}
+
+impl Spelled for Packed {
+    const FORM: Form = Form {
+        begin: b"\x94",
+        number: |first| match first {
+            0..=0x7f => Some(1),
+            0xcc => Some(2),
+            0xcd => Some(3),
+            0xce => Some(5),
+            0xcf => Some(9),
+            _ => None,
+        },
+        call: b"\xc2\xaaloadBefore",
+        reply: b"\0\xa6.reply",
+        eight: [0xc4, 8],
+        pair_begin: b"\x92",
+        pair_end: b"",
+        data: b"\x93\xc6\0\0\0\0",
+        length: u32::to_be_bytes,
+        none: 0xc0,
+        triple_end: b"",
+        end: b"",
+    };
+}
+
+/// A pair of object and transaction at the beginning, and what follows.
+fn pair<S: Spelled>(bytes: &[u8]) -> Option<([u8; 8], [u8; 8], &[u8])> {
+    let rest = bytes.strip_prefix(S::FORM.pair_begin)?;
+    let (first, rest) = rest.strip_prefix(&S::FORM.eight)?.split_first_chunk()?;
+    let (second, rest) = rest.strip_prefix(&S::FORM.eight)?.split_first_chunk()?;
+    Some((*first, *second, rest.strip_prefix(S::FORM.pair_end)?))
 }
 
 /// Recognises a message.
 pub fn recognise(encoding: Encoding, frame: &[u8]) -> Option<LoadBefore<'_>> {
-    let form = Form::of(encoding);
-    let body = frame.strip_prefix(form.begin)?;
-    let length = match encoding {
-        Encoding::Pickle => match body.first()? {
-            b'K' => 2,
-            b'M' => 3,
-            b'J' => 5,
-            _ => body.len() - form.pair(body)?.2.len(),
-        },
-        Encoding::Msgpack => match body.first()? {
-            0..=0x7f => 1,
-            0xcc => 2,
-            0xcd => 3,
-            0xce => 5,
-            0xcf => 9,
-            _ => body.len() - form.pair(body)?.2.len(),
-        },
+    match encoding {
+        Encoding::Pickle => recognise_as::<Pickled>(frame),
+        Encoding::Msgpack => recognise_as::<Packed>(frame),
+    }
+}
+
+fn recognise_as<S: Spelled>(frame: &[u8]) -> Option<LoadBefore<'_>> {
+    let body = frame.strip_prefix(S::FORM.begin)?;
+    let length = match (S::FORM.number)(*body.first()?) {
+        Some(length) => length,
+        None => body.len() - pair::<S>(body)?.2.len(),
     };
     let (id, rest) = body.split_at_checked(length)?;
-    let (oid, before, rest) = form.pair(rest.strip_prefix(form.call)?)?;
+    let (oid, before, rest) = pair::<S>(rest.strip_prefix(S::FORM.call)?)?;
     let call = LoadBefore { id, oid: Oid::from_bytes(oid), before: Tid::from_bytes(before) };
-    (rest == form.end).then_some(call)
+    (rest == S::FORM.end).then_some(call)
 }
 
 impl LoadBefore<'_> {
@@ -113,7 +128,11 @@ impl LoadBefore<'_> {
     pub fn answer(&self, encoding: Encoding, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
         let begin = out.len();
         out.extend_from_slice(&[0; frame::HEADER]);
-        let whole = self.reply(Form::of(encoding), storage, out).and_then(|()| {
+        let reply = match encoding {
+            Encoding::Pickle => self.reply::<Pickled>(storage, out),
+            Encoding::Msgpack => self.reply::<Packed>(storage, out),
+        };
+        let whole = reply.and_then(|()| {
             let too_long =
                 || Error::Transaction(format!("the data of object {} do not fit a message", self.oid));
             frame::close(out, begin).ok_or_else(too_long)
@@ -143,7 +162,8 @@ impl LoadBefore<'_> {
         decoded.unwrap_or(Value::None)
     }
 
-    fn reply(&self, form: &Form, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn reply<S: Spelled>(&self, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
+        let form = const { &S::FORM };
         out.extend_from_slice(form.begin);
         out.extend_from_slice(self.id);
         out.extend_from_slice(form.reply);
