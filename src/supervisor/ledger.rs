@@ -48,9 +48,10 @@ impl Ledger {
     /// Those of reading the file and of writing to it.
     pub fn take_over(&self) -> io::Result<Option<Survivor>> {
         let inode = self.lock.file().metadata()?.ino();
-        let survivor = survivor(&self.read()?, inode);
+        let boot = pidfd::boot();
+        let survivor = survivor(&self.read()?, &boot, inode);
         let (own, mark) = (process::own_pid(), ledger::mark(inode));
-        self.write(0, &format!("manager {own} {} {mark:x}", pidfd::boot()))?;
+        self.write(0, &format!("manager {own} {boot} {mark:x}"))?;
         // After the number: for as long as it is another manager's birth, the two name nobody.
         let birth = pidfd::birth(own).map(|birth| birth.to_string()).unwrap_or_default();
         self.write(BIRTH_AT, &format!("manager-birth {birth}"))?;
@@ -63,7 +64,7 @@ impl Ledger {
     /// The noted program, if it lives.
     pub fn survivor(&self) -> Option<Survivor> {
         let inode = self.lock.file().metadata().ok()?.ino();
-        self.read().ok().and_then(|text| survivor(&text, inode))
+        self.read().ok().and_then(|text| survivor(&text, &pidfd::boot(), inode))
     }
 
     /// Notes the words of the program that is about to be started. Where that fails, a later manager takes it for the
@@ -123,9 +124,9 @@ pub fn noted_manager(path: &Path) -> Option<u32> {
 }
 
 /// The program of a manager that is gone, if it lives.
-fn survivor(text: &str, inode: u64) -> Option<Survivor> {
+fn survivor(text: &str, boot: &str, inode: u64) -> Option<Survivor> {
     let ledger = ledger::Ledger::parse(text);
-    let noted = ledger.program_since(&pidfd::boot(), inode)?;
+    let noted = ledger.program_since(boot, inode)?;
     let lives = pidfd::birth(noted.pid) == Some(noted.birth);
     lives.then_some(Survivor { pid: noted.pid, words: ledger.words })
 }
@@ -182,11 +183,11 @@ mod tests {
         let own = process::own_pid();
         let (boot, birth) = (pidfd::boot(), pidfd::birth(own).unwrap());
         let text = |pid, birth, boot: &str| format!("manager 1 {boot}\nprogram {pid} {birth}\n");
-        assert_eq!(survivor(&text(own, birth, &boot), 0), Some(Survivor { pid: own, words: None }));
-        assert_eq!(survivor(&text(own, birth + 1, &boot), 0), None);
-        assert_eq!(survivor(&text(own, birth, "another"), 0), None);
+        assert_eq!(survivor(&text(own, birth, &boot), &boot, 0), Some(Survivor { pid: own, words: None }));
+        assert_eq!(survivor(&text(own, birth + 1, &boot), &boot, 0), None);
+        assert_eq!(survivor(&text(own, birth, "another"), &boot, 0), None);
         for odd in ["", "program 1 1\n", "manager x\nprogram\n", "manager 1 \nprogram 1 2\n"] {
-            assert_eq!(survivor(odd, 0), None);
+            assert_eq!(survivor(odd, &boot, 0), None);
         }
     }
 }

@@ -1,7 +1,8 @@
 //! Processes by their relation to others, as the system tells of them (proc(5), `/proc/PID/stat`).
 
 use std::collections::HashSet;
-use std::fs;
+use std::fs::{self, File};
+use std::io::{self, Read as _};
 
 use nix::errno::Errno;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
@@ -40,7 +41,7 @@ pub fn asleep(pid: i32) -> Option<Living> {
 }
 
 fn look(pid: i32) -> Option<(char, Living)> {
-    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let stat = told(&format!("/proc/{pid}/stat")).ok()?;
     // Field 2 may hold anything in its parentheses.
     let mut fields = stat.rsplit_once(')')?.1.split_ascii_whitespace();
     let state = fields.next()?.chars().next()?;
@@ -52,6 +53,16 @@ fn look(pid: i32) -> Option<(char, Living)> {
     // Field 22; the last one read was field 5.
     let birth = fields.nth(16)?.parse().ok()?;
     Some((state, Living { pid, parent, group, birth }))
+}
+
+/// A file of `/proc`, read in one go: it has no size by which to make room for it.
+///
+/// # Errors
+/// What the system says.
+pub fn told(path: &str) -> io::Result<String> {
+    let mut text = String::with_capacity(1024);
+    File::open(path)?.take(u64::MAX).read_to_string(&mut text)?;
+    Ok(text)
 }
 
 /// Those of `all` that descend from `ancestor`.

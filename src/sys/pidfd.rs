@@ -1,7 +1,6 @@
 //! Watching a process that is not our child (`pidfd_open(2)`, Linux 5.3).
 #![allow(unsafe_code)] // the system call has no wrapper
 
-use std::fs;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
@@ -65,7 +64,7 @@ pub fn birth(pid: i32) -> Option<u64> {
 /// What tells this start of the system from others (random(4), `boot_id`); empty where it is not told.
 #[must_use]
 pub fn boot() -> String {
-    fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+    kin::told("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 #[cfg(test)]

@@ -94,3 +94,26 @@ fn watching_client_sees_each_change_until_the_end() {
     expected.dedup();
     assert_eq!(seen, expected, "{records}");
 }
+
+#[test]
+fn watching_client_is_told_when_sigkill_is_due() {
+    let sandbox = Sandbox::new();
+    let conf = conf(&sandbox, "start-grace 60\n stop-timeout 1");
+    let script = "trap '' TERM; echo $$ > ready.new; mv ready.new ready; while :; do sleep 1000; done";
+    let running = sandbox.zdrun().arg("-C").arg(conf).args(["-s", "sock", "sh", "-c", script]).spawn();
+    let first = pid_in(&sandbox.path("ready"));
+    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+    let mut stream = manager.connect();
+    stream.write_all(b"watch\n").expect("it is taken");
+    assert_eq!(manager.ask("restart"), "Sent SIGTERM; will restart later\n");
+    assert_ne!(manager.next_pid(first), first);
+    manager.ask("exit");
+    let records = rest(stream);
+    running.wait(SOON);
+    // All else of the second record is as in the first.
+    let of_first = |record: &&str| record.contains(&format!("application={first}\n"));
+    let due: Vec<bool> =
+        records.split("\n\n").filter(of_first).map(|record| !record.contains("\ndelay=0\n")).collect();
+    // The last is of the SIGKILL, which would be sent again.
+    assert_eq!(due, [false, true, true], "{records}");
+}
