@@ -27,6 +27,7 @@ pub mod signal_names;
 pub mod signals;
 pub mod socket;
 pub mod spawn;
+mod stack;
 pub mod tcp;
 pub mod terminal;
 pub mod thread;

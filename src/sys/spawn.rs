@@ -11,26 +11,23 @@ use std::env;
 use std::ffi::{CString, OsStr, OsString};
 use std::fs::File;
 use std::io;
-use std::num::NonZeroUsize;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd, RawFd};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
-use std::ptr::{self, NonNull};
+use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sched::{CloneFlags, clone};
-use nix::sys::mman::{MapFlags, ProtFlags, mmap_anonymous, munmap};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::daemon;
+use super::stack::Stack;
 
 /// The highest signal number of Linux (signal(7)) and the size of a set of them in bytes, as the kernel counts.
 const LAST_SIGNAL: i32 = 64;
 const SIGNAL_SET_BYTES: usize = 8;
-/// The stack of the new process until it is the program: its deepest call holds a buffer of 1 KiB.
-const STACK: NonZeroUsize = NonZeroUsize::new(64 * 1024).unwrap();
 
 /// What to start, and with what.
 #[derive(Debug)]
@@ -101,33 +98,6 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
             daemon::wait_for(pid);
             Err(io::Error::from_raw_os_error(error))
         }
-    }
-}
-
-/// Fresh memory of which only the pages that are used come to be, and go again with the value: on the heap all would be
-/// touched, and kept.
-struct Stack(NonNull<libc::c_void>);
-
-impl Stack {
-    fn new() -> io::Result<Self> {
-        let (protection, flags) =
-            (ProtFlags::PROT_READ | ProtFlags::PROT_WRITE, MapFlags::MAP_PRIVATE | MapFlags::MAP_STACK);
-        // SAFETY: a mapping of its own, wherever the kernel likes.
-        let mapped = unsafe { mmap_anonymous(None, STACK, protection, flags) };
-        Ok(Self(mapped?))
-    }
-
-    fn bytes(&mut self) -> &mut [u8] {
-        // SAFETY: mapped, of that size, zero, and nobody else's for as long as this value is borrowed.
-        unsafe { std::slice::from_raw_parts_mut(self.0.as_ptr().cast(), STACK.get()) }
-    }
-}
-
-impl Drop for Stack {
-    fn drop(&mut self) {
-        // SAFETY: what was mapped; nothing refers to it any more.
-        let unmapped = unsafe { munmap(self.0, STACK.get()) };
-        debug_assert_eq!(unmapped, Ok(()));
     }
 }
 

@@ -22,6 +22,7 @@ mod line;
 mod message;
 mod number;
 mod open;
+mod open_file;
 mod overrides;
 mod path;
 mod problem;

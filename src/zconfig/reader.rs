@@ -9,6 +9,7 @@ use super::kind::Kind;
 use super::limits::Limits;
 use super::line::{self, Line, Malformed};
 use super::open::Raw;
+use super::open_file::OpenFile;
 use super::problem::{Location, Problem, Problems, did_you_mean};
 use super::repr::repr;
 use super::schema::Schema;
@@ -107,34 +108,6 @@ struct Reader<'w> {
     /// How deep the last end stood that fitted no section: it may have been meant for the one that seems unclosed.
     misended: Option<usize>,
     stopped: bool,
-}
-
-/// A file that is being read.
-#[derive(Debug)]
-struct OpenFile {
-    source: Arc<Source>,
-    text: Arc<String>,
-    /// Where the next line begins.
-    next: usize,
-    line: u32,
-    /// Sections that were open when it began: they are not its to end.
-    base: usize,
-}
-
-impl OpenFile {
-    /// The next line's place in the text.
-    fn next_line(&mut self) -> Option<(usize, usize)> {
-        let rest = self.text.get(self.next..).filter(|rest| !rest.is_empty())?;
-        let start = self.next;
-        let length = rest.find('\n').unwrap_or(rest.len());
-        self.next = start + length + 1;
-        self.line = self.line.saturating_add(1);
-        Some((start, start + length))
-    }
-
-    fn here(&self) -> Location {
-        Location::Line(Arc::clone(&self.source), self.line)
-    }
 }
 
 impl Reader<'_> {
