@@ -1,6 +1,7 @@
 //! `runzeo` as people and other programs meet it.
 
 mod crash;
+mod disk;
 mod hostile;
 mod life;
 mod usage;

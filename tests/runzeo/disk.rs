@@ -1,0 +1,85 @@
+//! A disk that is full, under several clients.
+
+use std::fs;
+use std::path::PathBuf;
+use std::thread;
+
+use super::Server;
+use super::wire::Client;
+use crate::sandbox::Sandbox;
+
+const CLIENTS: u64 = 3;
+/// More than stays in memory until it is written, and less.
+const LENGTHS: [usize; 2] = [400 << 10, 20 << 10];
+
+/// What was acknowledged of an object last.
+#[derive(Clone, Copy, PartialEq, Debug)]
+struct Last {
+    number: usize,
+    serial: [u8; 8],
+}
+
+fn data(number: usize) -> Vec<u8> {
+    let length = LENGTHS[number % LENGTHS.len()];
+    format!("{number} ").into_bytes().into_iter().cycle().take(length).collect()
+}
+
+/// Commits until it is refused; what was acknowledged last, and why no more was.
+fn fill(client: &mut Client, oid: u64, mut last: Last) -> (Last, String) {
+    loop {
+        let number = last.number + 1;
+        match client.commit(&[(oid, last.serial, &data(number))]).expect("an answer") {
+            Ok(serial) => last = Last { number, serial },
+            Err(error) => return (last, format!("{error:?}")),
+        }
+    }
+}
+
+#[test]
+fn full_disk_refuses_commits_of_all_clients_and_loses_none_that_was_acknowledged() {
+    let sandbox = Sandbox::new();
+    if sandbox.command("unshare").args(["--mount", "true"]).output().status != 0 {
+        eprintln!("skipped: no file system may be mounted here");
+        return;
+    }
+    fs::create_dir(sandbox.path("disk")).expect("a directory");
+    let port = sandbox.port();
+    let script = "mount -t tmpfs -o size=24m none disk; exec \"$@\"";
+    let run = sandbox.command("unshare").args(["--mount", "sh", "-euc", script, "sh"]);
+    let address = format!("127.0.0.1:{port}");
+    let server = Server {
+        running: run.arg(env!("CARGO_BIN_EXE_runzeo")).args(["-a", &address, "-f", "disk/Data.fs"]).spawn(),
+        port,
+    };
+    server.await_listening();
+    // The disk as the server sees it.
+    let inside = PathBuf::from(format!("/proc/{}/root", server.running.pid()));
+    let disk = inside.join(sandbox.path("disk").strip_prefix("/").expect("absolute"));
+    fs::write(disk.join("other"), vec![0; 8 << 20]).expect("room");
+    let mut clients: Vec<_> =
+        (1..=CLIENTS).map(|oid| (oid, server.client(), Last { number: 0, serial: [0; 8] })).collect();
+    for remedy in [true, false] {
+        thread::scope(|scope| {
+            for (oid, client, last) in &mut clients {
+                scope.spawn(move || {
+                    let (filled, why) = fill(client, *oid, *last);
+                    assert!(filled.number > last.number, "client {oid} committed nothing: {why}");
+                    assert!(why.contains("No space left on device"), "{why}");
+                    *last = filled;
+                });
+            }
+        });
+        // All serves on, and all is there, for whoever did not write it.
+        let mut reader = server.client();
+        for (oid, _, last) in &clients {
+            let (found, serial) = reader.load(*oid).expect("an answer").expect("it is there");
+            assert_eq!(serial, last.serial);
+            assert!(found == data(last.number), "client {oid}");
+        }
+        if remedy {
+            fs::remove_file(disk.join("other")).expect("it is there");
+        }
+    }
+    let told = server.stop();
+    assert!(told.contains("No space left on device") && !told.contains("CRITICAL"), "{told}");
+}
