@@ -52,12 +52,14 @@ fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
         let begun = Instant::now();
         step(&manager, offset);
         program = manager.next_pid(program);
+        // By then it has started, and ignores SIGTERM.
+        eventually(SOON, || pid_in(&sandbox.path("ready")) == program);
         let (took, due) = (begun.elapsed(), Duration::from_secs(crash));
         assert!(took + Duration::from_millis(500) > due && took < due + Duration::from_secs(10), "{took:?}");
     }
-    fs::remove_file(sandbox.path("ready")).expect("it is there");
     signal(program, Signal::SIGKILL);
-    pid_in(&sandbox.path("ready"));
+    let last = manager.next_pid(program);
+    eventually(SOON, || pid_in(&sandbox.path("ready")) == last);
     step(&manager, 0);
     let begun = Instant::now();
     assert_eq!(manager.ask("stop"), "Sent SIGTERM\n");
