@@ -83,22 +83,18 @@ impl Ledger {
         }
     }
 
-    /// The program, if it was noted since the system started as `boot`, and in the file with this inode number itself.
+    /// This ledger, if it was written since the system started as `boot`, and in the file with this inode number itself.
     #[must_use]
-    pub fn program_since(&self, boot: &str, inode: u64) -> Option<Noted> {
-        self.program.filter(|_| self.is_of(boot, inode))
+    pub fn of(self, boot: &str, inode: u64) -> Option<Self> {
+        let is_own = self.mark.is_none_or(|own| own == mark(inode));
+        (is_own && self.boot.as_deref() == Some(boot)).then_some(self)
     }
 
-    /// The manager; otherwise as [`Ledger::program_since`].
+    /// The manager, where its birth is known.
     #[must_use]
-    pub fn manager_since(&self, boot: &str, inode: u64) -> Option<Noted> {
-        let pid = self.manager.and_then(|pid| i32::try_from(pid).ok())?;
-        let birth = self.manager_birth.filter(|_| self.is_of(boot, inode))?;
-        Some(Noted { pid, birth })
-    }
-
-    fn is_of(&self, boot: &str, inode: u64) -> bool {
-        self.mark.is_none_or(|own| own == mark(inode)) && self.boot.as_deref() == Some(boot)
+    pub fn manager_process(&self) -> Option<Noted> {
+        let pid = i32::try_from(self.manager?).ok()?;
+        Some(Noted { pid, birth: self.manager_birth? })
     }
 }
 
@@ -119,20 +115,18 @@ mod tests {
         assert_eq!((whole.manager, whole.boot.as_deref()), (Some(7), Some("a-b")));
         assert_eq!(whole.program, Some(Noted { pid: 8, birth: 99 }));
         assert_eq!(whole.words, Some(vec!["a b".into(), "c'".into()]));
-        assert_eq!(whole.program_since("a-b", 0x1f), whole.program);
-        assert_eq!(whole.program_since("a-c", 0x1f), None);
-        assert_eq!(whole.program_since("a-b", 0x2f), None, "a copy");
-        assert_eq!(whole.manager_since("a-b", 0x1f), Some(Noted { pid: 7, birth: 98 }));
-        assert_eq!(whole.manager_since("a-c", 0x1f), None);
-        assert_eq!(whole.manager_since("a-b", 0x2f), None, "a copy");
+        assert_eq!(whole.manager_process(), Some(Noted { pid: 7, birth: 98 }));
+        assert_eq!(whole.clone().of("a-b", 0x1f), Some(whole.clone()));
+        assert_eq!(whole.clone().of("a-c", 0x1f), None);
+        assert_eq!(whole.of("a-b", 0x2f), None, "a copy");
         let older = Ledger::parse("manager 7 a-b\nprogram 8 99\n");
-        assert_eq!(older.program_since("a-b", 0x2f), whole.program);
-        assert_eq!(older.manager_since("a-b", 0x2f), None);
+        assert_eq!(older.manager_process(), None);
+        assert_eq!(older.clone().of("a-b", 0x2f), Some(older));
         for odd in ["", "manager x\nprogram\nwords a", "program 1 1\n", "program 8\n", "program 8 x\nwords\n"]
         {
             assert_eq!(Ledger::parse(odd), Ledger::default(), "{odd}");
         }
-        assert_eq!(Ledger::parse("manager 1 \nprogram 8 9\n").program_since("", 0), None);
+        assert_eq!(Ledger::parse("manager 1 \nprogram 8 9\n").of("", 0), None);
     }
 
     #[test]

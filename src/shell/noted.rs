@@ -27,16 +27,20 @@ pub(super) struct Noted {
 impl Session<'_> {
     /// The program, where the lock file is enough to know that it runs.
     pub(super) fn noted(&self) -> Option<Noted> {
+        let ledger = self.ledger()?;
+        let (program, manager) = (ledger.program?, ledger.manager_process()?);
+        let runs = pidfd::birth(program.pid) == Some(program.birth)
+            && kin::asleep(manager.pid).is_some_and(|found| found.birth == manager.birth);
+        runs.then_some(Noted { pid: program.pid.unsigned_abs(), words: ledger.words })
+    }
+
+    /// What the lock file says, if it is from this start of the system and no copy. One that may not be read is that of a
+    /// manager whose socket does not answer us either, which is an error.
+    pub(super) fn ledger(&self) -> Option<Ledger> {
         let file = File::open(lock_file(&self.settings.runner.socket_name)).ok()?;
         let inode = file.metadata().ok()?.ino();
         let mut text = String::with_capacity(ROOM);
         file.take(u64::MAX).read_to_string(&mut text).ok()?;
-        let ledger = Ledger::parse(&text);
-        let boot = pidfd::boot();
-        let program = ledger.program_since(&boot, inode)?;
-        let manager = ledger.manager_since(&boot, inode)?;
-        let runs = pidfd::birth(program.pid) == Some(program.birth)
-            && kin::asleep(manager.pid).is_some_and(|found| found.birth == manager.birth);
-        runs.then_some(Noted { pid: program.pid.unsigned_abs(), words: ledger.words })
+        Ledger::parse(&text).of(&pidfd::boot(), inode)
     }
 }

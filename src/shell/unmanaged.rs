@@ -3,16 +3,12 @@
 //! Where no manager answers, the lock file beside the socket tells of it. Whatever is said of "not running" looks there
 //! first: a program that runs unseen would be the worst of all.
 
-use std::fs;
-use std::io;
 use std::os::fd::{AsFd as _, BorrowedFd};
-use std::os::unix::fs::MetadataExt as _;
 use std::time::Duration;
 
 use crate::control::StatusRecord;
-use crate::control::ledger::{Ledger, lock_file};
 use crate::sys::interrupt::readable;
-use crate::sys::pidfd::{self, Watched};
+use crate::sys::pidfd::Watched;
 
 use super::{Failure, Session};
 
@@ -38,10 +34,7 @@ impl Unmanaged {
 impl Session<'_> {
     /// The program that an earlier manager has left running; to be asked for only where no manager answers.
     pub(super) fn unmanaged(&self) -> Option<Unmanaged> {
-        // One that may not be read is that of a manager whose socket does not answer us either, which is an error.
-        let file = fs::File::open(lock_file(&self.settings.runner.socket_name)).ok()?;
-        let inode = file.metadata().ok()?.ino();
-        let noted = Ledger::parse(&io::read_to_string(file).ok()?).program_since(&pidfd::boot(), inode)?;
+        let noted = self.ledger()?.program?;
         let process = Watched::same(noted.pid, noted.birth)?;
         Some(Unmanaged { pid: noted.pid.unsigned_abs(), process })
     }

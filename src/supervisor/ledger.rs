@@ -125,8 +125,8 @@ pub fn noted_manager(path: &Path) -> Option<u32> {
 
 /// The program of a manager that is gone, if it lives.
 fn survivor(text: &str, boot: &str, inode: u64) -> Option<Survivor> {
-    let ledger = ledger::Ledger::parse(text);
-    let noted = ledger.program_since(boot, inode)?;
+    let ledger = ledger::Ledger::parse(text).of(boot, inode)?;
+    let noted = ledger.program?;
     let lives = pidfd::birth(noted.pid) == Some(noted.birth);
     lives.then_some(Survivor { pid: noted.pid, words: ledger.words })
 }
