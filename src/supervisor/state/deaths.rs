@@ -71,12 +71,13 @@ impl State {
         actions
     }
 
-    pub(super) fn died(&mut self, end: Ended, now: Duration) -> Vec<Action> {
+    /// The program has ended; `leaves`: others who came from it are left.
+    pub(super) fn died(&mut self, end: Ended, leaves: bool, now: Duration) -> Vec<Action> {
         self.last_end = Some(end);
         match self.phase {
             Phase::Up { pid, first, .. } => {
                 let failed_start = first && self.up().is_none();
-                self.died_unasked(pid, end, failed_start, now)
+                self.died_unasked(pid, end, failed_start, leaves, now)
             }
             Phase::Stopping { group, leader: true, kill_at, then, .. } => {
                 // The program itself is gone; what it left behind gets a short time of its own.
@@ -90,49 +91,46 @@ impl State {
         }
     }
 
-    /// As [`State::died`], of a program of which others are left: they are ended before it is started again, as two
-    /// servers on the same data would be the worst. An end that ends the manager leaves them: so servers fork away.
-    pub(super) fn died_leaving(&mut self, end: Ended, now: Duration) -> Vec<Action> {
-        let Phase::Up { pid, first, .. } = self.phase else { return self.died(end, now) };
-        if self.listed_status(end).is_some() {
-            return self.died(end, now);
-        }
-        self.last_end = Some(end);
-        let failed_start = first && self.up().is_none();
-        let gives_up = failed_start && !self.policy.forever;
-        let mut actions = self.test.abandon();
-        let told = format!("pid {pid}: {}; ending what it left behind", describe(end));
-        actions.push(Action::Log(Level::INFO, told));
-        actions.extend(failed_start.then(|| failure(end)).into_iter().flatten());
-        let then = if gives_up { Then::GiveUp } else { Then::Again { ran: self.ran(now) } };
-        let kill_at = Some(now.saturating_add(LEFT_BEHIND));
-        self.phase = Phase::Stopping { group: pid, leader: false, kill_at, kills: 0, then };
-        actions.extend([Action::Terminate(pid), Action::TerminateRest(pid)]);
-        actions
-    }
-
     /// `failed_start`: it is the manager's first start, and the program was not yet up.
-    fn died_unasked(&mut self, pid: i32, end: Ended, failed_start: bool, now: Duration) -> Vec<Action> {
-        let mut actions = self.test.abandon();
-        let told = format!("pid {pid}: {}", describe(end));
-        let status = self.listed_status(end);
+    ///
+    /// Who is left is ended before the program is started again, as two servers on the same data would be the worst. An
+    /// exit status that ends the manager leaves them alone: so servers fork away.
+    fn died_unasked(
+        &mut self,
+        pid: i32,
+        end: Ended,
+        failed_start: bool,
+        leaves: bool,
+        now: Duration,
+    ) -> Vec<Action> {
+        let listed = self.listed_status(end);
         let gives_up = failed_start && !self.policy.forever;
-        if let Some(status) = status.or_else(|| gives_up.then(|| self.final_status(1))) {
-            actions.push(Action::Log(Level::INFO, format!("{told}; exiting now")));
+        let leaves = leaves && listed.is_none();
+        let status = listed.or_else(|| gives_up.then(|| self.final_status(1)));
+        let next = match status {
+            _ if leaves => "; ending what it left behind",
+            Some(_) => "; exiting now",
+            None => "",
+        };
+        let mut actions = self.test.abandon();
+        actions.push(Action::Log(Level::INFO, format!("pid {pid}: {}{next}", describe(end))));
+        if failed_start {
+            let why = format!("the program ended before it was up: {}", describe(end));
+            actions.push(Action::Log(Level::ERROR, why.clone()));
+            actions.push(Action::Report(Err(why)));
+        }
+        let ran = now.saturating_sub(self.last_start.unwrap_or(now));
+        if leaves {
+            let then = if gives_up { Then::GiveUp } else { Then::Again { ran } };
+            let kill_at = Some(now.saturating_add(LEFT_BEHIND));
+            self.phase = Phase::Stopping { group: pid, leader: false, kill_at, kills: 0, then };
+            actions.extend([Action::Terminate(pid), Action::TerminateRest(pid)]);
+        } else if let Some(status) = status {
             self.phase = Phase::Ended(status);
         } else {
-            actions.push(Action::Log(Level::INFO, told));
-        }
-        actions.extend(failed_start.then(|| failure(end)).into_iter().flatten());
-        if self.ended().is_none() {
-            actions.extend(self.again(self.ran(now), now));
+            actions.extend(self.again(ran, now));
         }
         actions
-    }
-
-    /// How long the program has run.
-    fn ran(&self, now: Duration) -> Duration {
-        now.saturating_sub(self.last_start.unwrap_or(now))
     }
 
     /// Starts the program again after an end that nobody asked for: at once, if it ran for long enough.
@@ -198,12 +196,6 @@ impl State {
             Then::GiveUp => self.end(self.final_status(1)),
         }
     }
-}
-
-/// What is said of a first start that failed.
-fn failure(end: Ended) -> [Action; 2] {
-    let why = format!("the program ended before it was up: {}", describe(end));
-    [Action::Log(Level::ERROR, why.clone()), Action::Report(Err(why))]
 }
 
 /// A process's end in the words of zdaemon (ZDPROTO section 2.3).

@@ -97,7 +97,8 @@ enum Phase {
     Up { pid: i32, proven: Proven, first: bool },
     /// The program shall run again at that time.
     Waiting { until: Duration },
-    /// SIGTERM was sent, or what a crash left behind is being ended. `leader`: the program itself is still there; `group`: who is waited for.
+    /// SIGTERM was sent, or what a crash left behind is being ended. `leader`: the program itself is still there; `group`:
+    /// who is waited for.
     Stopping { group: i32, leader: bool, kill_at: Option<Duration>, kills: u32, then: Then },
     /// The manager ends with this status.
     Ended(u8),
@@ -193,8 +194,8 @@ impl State {
             Event::Terminate => self.terminate(now),
             Event::Spawned(pid) => self.spawned(pid, now),
             Event::SpawnFailed { reason, lasting } => self.spawn_failed(reason, lasting, now),
-            Event::Died(end) => self.died(end, now),
-            Event::DiedLeaving(end) => self.died_leaving(end, now),
+            Event::Died(end) => self.died(end, false, now),
+            Event::DiedLeaving(end) => self.died(end, true, now),
             Event::GroupGone => self.group_gone(now),
             Event::Due => self.due(now),
             Event::TestStarted(pid) => self.test.started(pid),
