@@ -1,8 +1,10 @@
 //! The command lines. Each program's module turns arguments into the plain values that the lower floors work with,
 //! prints the one line of an error and picks the exit status; nothing below it prints an error or ends the process.
 
+use std::ffi::OsStr;
 use std::fmt::Display;
 use std::io::{self, Write};
+use std::os::unix::ffi::OsStrExt as _;
 
 use crate::config::{self, Flags};
 use crate::exit::Exit;
@@ -47,6 +49,11 @@ fn list_faults(program: &str, faults: &config::Errors) -> Exit {
         complain(program, Exit::Usage, &format!("and {} more faults", faults.more()));
     }
     Exit::Usage
+}
+
+/// Whether a word of a command line is neither nothing nor an option.
+fn is_plain(word: &OsStr) -> bool {
+    word.as_bytes().first().is_some_and(|first| *first != b'-')
 }
 
 /// Prints what was asked for. A reader who has seen enough and closed the pipe is success.

@@ -2,8 +2,8 @@
 //! It means what the parser takes it for; any other is left to it.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 
+use super::super::is_plain;
 use super::arguments::Arguments;
 
 /// `[--server PATH] HOME [ADDRESS]`
@@ -18,17 +18,12 @@ pub(super) fn read(words: &[OsString]) -> Option<Arguments> {
         _ => return None,
     };
     let words = [Some(home), address, server];
-    words.into_iter().flatten().all(is_plain).then(|| Arguments {
+    words.into_iter().flatten().all(|word| is_plain(word)).then(|| Arguments {
         home: Some(home.clone()),
         address: address.cloned(),
         server: server.map(Into::into),
         ..Arguments::default()
     })
-}
-
-/// Neither nothing nor an option.
-fn is_plain(word: &OsString) -> bool {
-    word.as_bytes().first().is_some_and(|first| *first != b'-')
 }
 
 #[cfg(test)]

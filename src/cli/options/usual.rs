@@ -3,10 +3,10 @@
 //! them for; any other is left to it.
 
 use std::ffi::OsString;
-use std::os::unix::ffi::OsStrExt as _;
 
 use crate::config::Flags;
 
+use super::super::is_plain;
 use super::{ManagerTyped, Typed};
 
 /// `-C FILE ACTION [ARGUMENT ...]`
@@ -42,9 +42,4 @@ pub(super) fn zdrun(arguments: &[OsString]) -> Option<ManagerTyped> {
 
 fn configured(file: &OsString) -> Flags {
     Flags { configure: Some(file.into()), ..Flags::default() }
-}
-
-/// Neither nothing nor an option.
-fn is_plain(word: &OsString) -> bool {
-    word.as_bytes().first().is_some_and(|first| *first != b'-')
 }
