@@ -1,13 +1,14 @@
-//! What a data file needs beyond the standard library: files without a name, a lock.
+//! What a data file needs beyond the standard library: files without a name, space set aside, no time of access.
 
 use std::fs::{self, File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+
+use super::files::{unforeseen, wants_names};
 
 /// Has reads leave the time of the last access alone (`O_NOATIME` of open(2)): looking whether it must be set is a good part
 /// of a short read.
@@ -47,10 +48,7 @@ pub fn unnamed(directory: &Path) -> io::Result<File> {
     let mut options = OpenOptions::new();
     options.read(true).write(true).mode(0o600);
     match options.custom_flags(OFlag::O_TMPFILE.bits()).open(directory) {
-        // What file systems without such files say (open(2)).
-        Err(error)
-            if [Errno::EOPNOTSUPP, Errno::EISDIR].map(|e| Some(e as i32)).contains(&error.raw_os_error()) =>
-        {
+        Err(error) if error.raw_os_error().is_some_and(|number| wants_names(Errno::from_raw(number))) => {
             named_for_a_moment(directory)
         }
         result => result,
@@ -59,8 +57,7 @@ pub fn unnamed(directory: &Path) -> io::Result<File> {
 
 /// As [`unnamed`], where the file system wants a name: it has one for an instant.
 fn named_for_a_moment(directory: &Path) -> io::Result<File> {
-    // The standard library seeds this from the system's random source.
-    let path = directory.join(format!(".{:016x}.tmp", RandomState::new().build_hasher().finish()));
+    let path = directory.join(unforeseen());
     let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
     fs::remove_file(&path)?;
     Ok(file)

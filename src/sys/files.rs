@@ -190,6 +190,18 @@ fn begin_sync(file: &File) {
     unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
+/// The end of a name that nobody can foresee.
+pub(super) fn unforeseen() -> String {
+    // The standard library seeds this from the system's random source.
+    format!(".{:016x}.tmp", RandomState::new().build_hasher().finish())
+}
+
+/// Whether a file without a name (`O_TMPFILE`) was refused because the file system or the kernel knows none: each says so in
+/// its own way (open(2)).
+pub(super) fn wants_names(error: Errno) -> bool {
+    matches!(error, Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT)
+}
+
 /// A file that is written but has not got its name.
 #[derive(Debug)]
 pub struct Pending<'a> {
@@ -207,10 +219,7 @@ impl<'a> Pending<'a> {
         mode: u32,
     ) -> io::Result<Self> {
         let mut temporary = match Temporary::nameless(&directory, mode) {
-            // Not on this file system, or not by this kernel: each says so in its own way (open(2)).
-            Err(Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT) => {
-                Temporary::named(directory, name, mode)?
-            }
+            Err(error) if wants_names(error) => Temporary::named(directory, name, mode)?,
             new => new?,
         };
         temporary.file.write_all(contents)?;
@@ -262,8 +271,7 @@ impl Temporary {
         loop {
             let mut name = OsString::from(".");
             name.push(target);
-            // The standard library seeds this from the system's random source.
-            name.push(format!(".{:016x}.tmp", RandomState::new().build_hasher().finish()));
+            name.push(unforeseen());
             match openat(&directory, name.as_os_str(), flags, Mode::from_bits_truncate(mode)) {
                 Ok(file) => return Ok(Self { directory, name: Some(name), file: file.into() }),
                 Err(Errno::EEXIST | Errno::EINTR) => {}
