@@ -105,6 +105,7 @@ pub fn draw(
         request,
         templates,
         old_home: OnceCell::new(),
+        requests: OnceCell::new(),
         rendered: None,
         older: None,
         fault: None,
@@ -166,9 +167,11 @@ struct Origins<'a> {
     request: &'a Request,
     templates: &'a Templates,
     old_home: OnceCell<Option<Home>>,
+    /// What the files may have been made for.
+    requests: OnceCell<Vec<Request>>,
     rendered: Option<Vec<Rendered>>,
-    /// Requests and templates of earlier times.
-    older: Option<(Vec<Request>, Vec<Templates>)>,
+    /// Templates of earlier times.
+    older: Option<Vec<Templates>>,
     /// Why those could not be had.
     fault: Option<Error>,
 }
@@ -185,10 +188,9 @@ impl Origins<'_> {
 
     /// The text of the file with this stamp, if it is among them.
     fn find(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
-        let (existing, request, templates) = (self.existing, self.request, self.templates);
+        let requests = self.requests.get_or_init(|| self.existing.origins(self.request));
         let rendered = self.rendered.get_or_insert_with(|| {
-            let origins = existing.origins(request);
-            origins.iter().filter_map(|origin| templates.render(origin).ok()).flatten().collect()
+            requests.iter().filter_map(|request| self.templates.render(request).ok()).flatten().collect()
         });
         let candidates = rendered.iter().filter(|file| file.name == name);
         let mut read = candidates.map(|file| Stamped::read(file.contents.as_bytes()));
@@ -202,17 +204,15 @@ impl Origins<'_> {
 
     /// The same, among what older templates make.
     fn find_older(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
-        let (existing, request) = (self.existing, self.request);
-        if self.older.is_none() {
-            let sets = older::sets(self.templates.directory()).unwrap_or_else(|error| {
+        let requests = self.requests.get_or_init(|| self.existing.origins(self.request));
+        let sets = self.older.get_or_insert_with(|| {
+            older::sets(self.templates.directory()).unwrap_or_else(|error| {
                 self.fault = Some(error);
                 Vec::new()
-            });
-            self.older = Some((existing.origins(request), sets));
-        }
-        let (origins, sets) = self.older.as_ref()?;
+            })
+        });
         let mut texts =
-            sets.iter().flat_map(|set| origins.iter().filter_map(|origin| set.file(origin, name)));
+            sets.iter().flat_map(|set| requests.iter().filter_map(|request| set.file(request, name)));
         texts.find(|text| Stamp::of(text.as_bytes()).checksum == stamp.checksum)
     }
 }
