@@ -190,8 +190,7 @@ impl Served {
 
     /// The lock is free: the next one's vote, and the next, until one holds it.
     fn pass_on(self: &Arc<Self>) {
-        let next = lock(&self.queue).release(SystemTime::now());
-        self.carry_out(next);
+        self.carry_out(self.release());
     }
 
     fn carry_out(self: &Arc<Self>, ballot: Option<Ballot>) {
