@@ -11,7 +11,11 @@ mod sync {
     }
 }
 
-#[allow(dead_code, unreachable_pub)]
+#[allow(
+    dead_code,
+    unreachable_pub,
+    reason = "the server uses more of it than this test, and from more places"
+)]
 #[path = "../../src/zeo/order.rs"]
 mod order;
 
