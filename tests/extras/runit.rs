@@ -6,7 +6,8 @@ use super::*;
 fn supervise(instance: &Instance<'_>) {
     let service = instance.home.join("etc/runit");
     let _runsv = instance.sandbox.command("runsv").arg(&service).spawn();
-    eventually(SOON, || service.join("supervise/ok").exists() && service.join("log/supervise/ok").exists());
+    // This is the first file that runsv makes after it listens to sv for both.
+    eventually(SOON, || service.join("log/supervise/pid").exists());
 }
 
 fn sv(instance: &Instance<'_>, action: &str) -> Run {

@@ -11,7 +11,8 @@ fn scan(instance: &Instance<'_>) {
     let service = scan.join("zeo");
     symlink(instance.home.join("etc/s6"), &service).unwrap();
     let _svscan = instance.sandbox.command("s6-svscan").arg(&scan).spawn();
-    eventually(SOON, || service.join("supervise/control").exists() && service.join("event").exists());
+    // Of all that s6-supervise makes, the status is last; the tools fail where there is none.
+    eventually(SOON, || service.join("supervise/status").exists());
 }
 
 fn s6(instance: &Instance<'_>, command: &str, arguments: &[&str]) -> Run {
