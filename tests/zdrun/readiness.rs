@@ -24,8 +24,8 @@ fn program_that_ends_within_the_grace_is_a_failed_start_with_its_last_words() {
     );
     run.args(["sh", "-c", "echo starting; echo port in use >&2; exit 3"]).status(1).stderr(complaint).run();
     assert_eq!(sandbox.read("out"), "starting\nport in use\n");
-    assert!(!sandbox.path("sock").exists());
     sandbox.assert_no_process_left();
+    assert!(!sandbox.path("sock").exists());
 }
 
 #[test]
