@@ -83,6 +83,33 @@ fn service_manager_hears_of_start_reload_and_end() {
 }
 
 #[test]
+fn stop_and_end_that_are_seen_at_once_are_told_of_one_after_the_other() {
+    let sandbox = Sandbox::new();
+    let listener = Listener::bind(&sandbox);
+    let zdrun = foreground(&sandbox, "start-grace 0", SLEEP);
+    listener.until("READY=1");
+    let manager = manager(&sandbox);
+    let program = manager.pid();
+    let mut watching = manager.connect();
+    watching.write_all(b"watch\n").expect("it is taken");
+    assert_eq!(manager.pid(), program);
+    // Both signals wait for a manager that is held, that of the end behind the other.
+    zdrun.signal(Signal::SIGSTOP);
+    let state = || fs::read_to_string(format!("/proc/{}/stat", zdrun.pid())).expect("it lives");
+    eventually(SOON, || state().contains(") T "));
+    zdrun.signal(Signal::SIGTERM);
+    signal(program, Signal::SIGKILL);
+    eventually(SOON, || !is_alive(program));
+    zdrun.signal(Signal::SIGCONT);
+    assert_eq!(listener.next(), format!("STOPPING=1\nSTATUS=program stopping; pid={program}"));
+    assert_eq!(listener.next(), "STATUS=program not running");
+    assert_eq!(zdrun.wait(SOON).status, 0);
+    let records = rest(watching);
+    let told: Vec<_> = records.lines().filter_map(|line| line.strip_prefix("application=")).collect();
+    assert_eq!(told, [&program.to_string(), &program.to_string(), "0"], "{records}");
+}
+
+#[test]
 fn start_is_told_of_when_it_counts_and_not_before() {
     let sandbox = Sandbox::new();
     let listener = Listener::bind(&sandbox);

@@ -114,6 +114,6 @@ fn watching_client_is_told_when_sigkill_is_due() {
     let of_first = |record: &&str| record.contains(&format!("application={first}\n"));
     let due: Vec<bool> =
         records.split("\n\n").filter(of_first).map(|record| !record.contains("\ndelay=0\n")).collect();
-    // The last is of the SIGKILL, which would be sent again.
-    assert_eq!(due, [false, true, true], "{records}");
+    // The third is of the SIGKILL, which would be sent again, and is on a machine where ends take long.
+    assert!(due.len() >= 3 && due[..2] == [false, true] && !due[2..].contains(&false), "{records}");
 }

@@ -101,6 +101,7 @@ impl Manager<'_> {
         if self.state.up().is_none() {
             (0..LAST_CHUNKS).for_each(|_| self.move_output());
         }
+        self.tell();
         self.last_output = self.output.as_ref().and_then(Output::last_words);
         self.note = None;
         if let Err(error) = self.claim.ledger().forget_program() {
@@ -150,6 +151,7 @@ impl Manager<'_> {
     }
 
     fn serve(&mut self, client: Client, request: Request) {
+        self.tell();
         let event = match request {
             Request::Start => Event::Start(client),
             Request::Stop => Event::Stop(client),
@@ -158,10 +160,7 @@ impl Manager<'_> {
             Request::Kill(signal) => Event::Kill(client, signal),
             Request::Status => return self.clients.reply(client, &Reply::Status(Box::new(self.record()))),
             Request::Help => return self.clients.reply(client, &Reply::Help),
-            Request::Watch => {
-                let record = self.record();
-                return self.clients.watch(client, &record);
-            }
+            Request::Watch => return self.watch(client),
             Request::Reexec => return self.reexec(client),
             Request::ReopenTranscript => {
                 let outcome = self.reopen_logs();

@@ -216,8 +216,7 @@ impl<'a> Manager<'a> {
                 self.happen(Event::Due);
             }
             self.watch_group();
-            self.tell_watchers();
-            self.announce();
+            self.tell();
         }
     }
 
@@ -256,8 +255,7 @@ impl<'a> Manager<'a> {
         if let Some(output) = &mut self.output {
             output.drain();
         }
-        self.tell_watchers();
-        self.announce();
+        self.tell();
         match self.failure {
             // A log that is on stderr for want of another has said it already.
             Some(error) if self.log_elsewhere => Err(error),

@@ -3,7 +3,7 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::super::announce::Told;
-use super::super::state::{State, describe};
+use super::super::state::{Client, State, describe};
 use super::Manager;
 use crate::control::{Mood, StatusRecord};
 
@@ -48,6 +48,13 @@ impl Manager<'_> {
         }
     }
 
+    /// Tells all who are told of each change, if there is anything new. Of several events that have come, each that may
+    /// change again what the one before it changed waits for this.
+    pub(super) fn tell(&mut self) {
+        self.tell_watchers();
+        self.announce();
+    }
+
     /// Tells whoever manages this manager, if there is anything new.
     pub(super) fn announce(&mut self) {
         let now = self.now();
@@ -62,12 +69,28 @@ impl Manager<'_> {
     }
 
     /// Tells those who watch, if there is anything new.
-    pub(super) fn tell_watchers(&mut self) {
+    fn tell_watchers(&mut self) {
         if !self.clients.are_watching() {
             self.shown = None;
             return;
         }
-        let shown = Shown {
+        let now = self.to_show();
+        if self.shown.as_ref() != Some(&now) {
+            let record = self.record();
+            self.clients.tell_watchers(&record);
+            self.shown = Some(now);
+        }
+    }
+
+    /// Makes a client one that watches, and tells it the state, which others that watch know by now.
+    pub(super) fn watch(&mut self, client: Client) {
+        let record = self.record();
+        self.clients.watch(client, &record);
+        self.shown = Some(self.to_show());
+    }
+
+    fn to_show(&self) -> Shown {
+        Shown {
             pid: self.state.pid(),
             up: self.state.up().is_some(),
             testing: self.state.testing(),
@@ -76,11 +99,6 @@ impl Manager<'_> {
             restarts: self.state.restarts(),
             due: self.state.delay(),
             note: self.note.clone(),
-        };
-        if self.shown.as_ref() != Some(&shown) {
-            let record = self.record();
-            self.clients.tell_watchers(&record);
-            self.shown = Some(shown);
         }
     }
 }
