@@ -11,13 +11,17 @@ impl EventLog {
     /// CRITICAL says so, and the process ends with status 1, as after a crash; whoever manages it starts it again.
     pub fn or_end<R>(&self, logger: &str, doing: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> R {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
-            // What it was has been told on stderr, by the panic itself.
-            self.critical(
-                logger,
-                format_args!("a fault of this program in {doing}; it ends, to be started again"),
-            );
+            self.fault(logger, doing);
             #[expect(clippy::disallowed_methods, reason = "no way leads back to main from here")]
             std::process::exit(Exit::Failure.code().into())
         })
+    }
+
+    /// The line about a fault that the program will not outlive. What it was has been told on stderr, by the panic itself.
+    pub fn fault(&self, logger: &str, doing: fmt::Arguments<'_>) {
+        self.critical(
+            logger,
+            format_args!("a fault of this program in {doing}; it ends, to be started again"),
+        );
     }
 }

@@ -18,16 +18,20 @@ use crate::storage::{Carrier, Oid, Published};
 
 /// Works until the storage is closed and nothing waits.
 pub(super) fn run(core: &Core) {
-    let mut buffer = Vec::new();
-    while let Some(batch) = next(core) {
-        deliver(core, batch, &mut buffer);
-    }
+    or_end(core, || {
+        let mut buffer = Vec::new();
+        while let Some(batch) = next(core) {
+            bring(core, batch, &mut buffer);
+        }
+    });
 }
 
 impl Carrier for Core {
     fn carry(&self) {
-        let batch = locked(&self.commit).accept();
-        deliver(self, batch, &mut Vec::new());
+        or_end(self, || {
+            let batch = locked(&self.commit).accept();
+            bring(self, batch, &mut Vec::new());
+        });
     }
 
     fn hand_over(&self) {
@@ -37,8 +41,8 @@ impl Carrier for Core {
 }
 
 /// A panic here leaves some of the batch published, some answered, and clients not told: nobody could go on from there.
-fn deliver(core: &Core, batch: Vec<Pending>, buffer: &mut Vec<u8>) {
-    core.log.or_end(LOGGER, format_args!("bringing transactions to the disk"), || bring(core, batch, buffer));
+fn or_end(core: &Core, work: impl FnOnce()) {
+    core.log.or_end(LOGGER, format_args!("bringing transactions to the disk"), work);
 }
 
 fn bring(core: &Core, batch: Vec<Pending>, buffer: &mut Vec<u8>) {

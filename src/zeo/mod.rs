@@ -4,11 +4,12 @@
 //! `fast` are the wording; `session` is what one client may say and what it is answered; `served`, `memory`, `commit` and
 //! `votes` are what the clients of a storage have in common; `relief` keeps the network served while a thread waits for the
 //! disk; `order` is the order of what a client is sent, on which the truth of its cache depends; `wire`, `connection`,
-//! `listen` and `server` move bytes.
+//! `listen`, `door`, `tasks` and `server` move bytes.
 //!
 //! Promises: a client's cache is never wrong ([`order`] says how); a commit is answered when it is durable; no client, slow,
 //! dead or hostile, holds back another or takes more than its bounded share of memory; whatever becomes of a client, the
-//! commit lock becomes free. No read waits for a commit's fsync; the one client of a server that has no other waits for its
+//! commit lock becomes free. A fault of this program ends the one client that it concerns, or the server with a line that
+//! says so; none leaves a server that looks well and is not. No read waits for a commit's fsync; the one client of a server that has no other waits for its
 //! own, for about two milliseconds at most.
 //!
 //! It must not know of files, of the configuration, or of what is in a record.
@@ -16,6 +17,7 @@
 mod call;
 mod commit;
 mod connection;
+mod door;
 mod error;
 mod exception;
 mod fast;
@@ -33,6 +35,7 @@ mod session;
 mod settings;
 mod stats;
 mod sync;
+mod tasks;
 mod votes;
 mod wire;
 

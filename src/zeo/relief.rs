@@ -13,6 +13,9 @@ use std::time::Duration;
 
 use tokio::runtime::Handle;
 
+use super::served::LOGGER;
+use crate::eventlog::EventLog;
+
 /// How often the watch looks; what blocks for longer than one to two of these is relieved.
 const TICK: Duration = Duration::from_millis(1);
 /// Looks in vain after which it sleeps.
@@ -33,15 +36,16 @@ struct State {
 }
 
 impl Relief {
-    /// A watch that relieves this runtime.
+    /// A watch that relieves this runtime; a fault in it ends the process, with a line in `log`.
     ///
     /// # Errors
     /// There is no thread to be had.
-    pub fn start(runtime: Handle) -> io::Result<Self> {
+    pub fn start(runtime: Handle, log: Arc<EventLog>) -> io::Result<Self> {
         let state = Arc::new(State::default());
         let watched = state.clone();
-        let spawned =
-            thread::Builder::new().name("relief".to_owned()).spawn(move || watch(&watched, &runtime));
+        let spawned = thread::Builder::new().name("relief".to_owned()).spawn(move || {
+            log.or_end(LOGGER, format_args!("seeing to the network"), || watch(&watched, &runtime));
+        });
         Ok(Self { state, thread: spawned?.thread().clone() })
     }
 
@@ -100,7 +104,8 @@ mod tests {
             tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_io().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind("127.0.0.1:0")).unwrap();
         let address = listener.local_addr().unwrap();
-        let relief = Arc::new(Relief::start(runtime.handle().clone()).unwrap());
+        let relief =
+            Arc::new(Relief::start(runtime.handle().clone(), Arc::new(EventLog::disabled())).unwrap());
         let (finish, end) = mpsc::channel::<()>();
         runtime.spawn(async move {
             let (stream, _) = listener.accept().await.unwrap();

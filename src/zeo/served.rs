@@ -162,7 +162,7 @@ impl Served {
 
     /// The watch for what blocks a thread; `None`: there is no thread for it.
     pub(super) fn relief(&self, runtime: &Handle) -> Option<&Relief> {
-        self.relief.get_or_init(|| Relief::start(runtime.clone()).ok()).as_ref()
+        self.relief.get_or_init(|| Relief::start(runtime.clone(), self.log.clone()).ok()).as_ref()
     }
 
     /// Who makes a transaction that will soon be published.

@@ -13,13 +13,14 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::connection::serve;
+use super::door::{Arrival, Door};
 use super::listen::{Listener, Socket};
 use super::order::Sink;
 use super::peer::Peer;
 use super::served::Served;
-use super::session::{Session, Shared};
+use super::session::{End, Session, Shared};
 use super::sync::{Mutex, lock};
-use super::wire::{self, Reader, Writer};
+use super::tasks::{Tasks, contained};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::storage::Storage;
@@ -59,8 +60,9 @@ struct Server {
     empty: Notify,
 }
 
-/// Serves storages, each under its name, until it is told to stop. Then no client is accepted, replies that are under
-/// way arrive, and all connections are closed; the storages are left open.
+/// Serves storages, each under its name, until it is told to stop, or until what all clients need has ended by a fault of
+/// this program, which the log is told. Then no client is accepted, replies that are under way arrive, and all connections
+/// are closed; the storages are left open.
 ///
 /// # Errors
 /// It could not start.
@@ -107,81 +109,78 @@ fn runtime() -> Result<Runtime, Error> {
 
 impl Server {
     async fn serve(self: Arc<Self>, listeners: Vec<Listener>, stop: &Stop) -> Result<(), Error> {
-        let mut tasks = Vec::new();
+        let mut tasks = Tasks::default();
         for served in self.shared.storages.values() {
             if served.timeout.is_some() {
-                tasks.push(tokio::spawn(watch(served.clone())));
+                tasks.begin(format!("timing out the clients of '{}'", served.name), watch(served.clone()));
             }
         }
-        for mut listener in listeners {
-            listener.listen()?;
-            self.log.info(LOGGER, format_args!("listening on {}", listener.address()));
-            let address = listener.address().clone();
-            for socket in listener.into_sockets() {
-                let failed = |source| Error::Listen { address: address.clone(), source };
-                let server = self.clone();
-                tasks.push(match socket {
-                    Socket::Tcp(socket) => {
-                        let socket = TcpListener::from_std(socket).map_err(failed)?;
-                        tokio::spawn(async move { server.accept_tcp(&socket).await })
-                    }
-                    Socket::Unix(socket, file) => {
-                        let socket = UnixListener::from_std(socket).map_err(failed)?;
-                        tokio::spawn(async move {
-                            let _file = file;
-                            server.accept_unix(&socket).await;
-                        })
-                    }
-                });
-            }
+        for listener in listeners {
+            self.open(listener, &mut tasks)?;
         }
-        stop.0.notified().await;
-        for task in &tasks {
-            task.abort();
-        }
-        for task in tasks {
-            let _ = task.await;
-        }
-        self.dismiss().await;
+        self.until_told(tasks, stop).await;
         Ok(())
     }
 
-    async fn accept_tcp(self: &Arc<Self>, socket: &TcpListener) {
-        let mut failing = false;
-        loop {
-            let accepted = socket.accept().await;
-            match self.told(accepted, &mut failing) {
-                Some((stream, address)) => self.connect(address.to_string(), wire::tcp(stream)),
-                None => sleep(BREATH).await,
+    /// Lets clients in at an address.
+    fn open(self: &Arc<Self>, mut listener: Listener, tasks: &mut Tasks) -> Result<(), Error> {
+        listener.listen()?;
+        let address = listener.address().clone();
+        self.log.info(LOGGER, format_args!("listening on {address}"));
+        let failed = |source| Error::Listen { address: address.clone(), source };
+        for socket in listener.into_sockets() {
+            let (server, does) = (self.clone(), format!("accepting clients on {address}"));
+            match socket {
+                Socket::Tcp(socket) => {
+                    let door = TcpListener::from_std(socket).map_err(failed)?;
+                    tasks.begin(does, server.accept(door));
+                }
+                Socket::Unix(socket, file) => {
+                    let door = (UnixListener::from_std(socket).map_err(failed)?, file);
+                    tasks.begin(does, server.accept(door));
+                }
             }
         }
+        Ok(())
     }
 
-    async fn accept_unix(self: &Arc<Self>, socket: &UnixListener) {
+    /// Serves until it is told to stop, or until one of the tasks has ended: a server that no longer accepts, or no longer
+    /// takes the commit lock from who keeps it, would be one that looks well.
+    async fn until_told(&self, mut tasks: Tasks, stop: &Stop) {
+        tokio::select! {
+            () = stop.0.notified() => {}
+            does = tasks.ended() => self.log.fault(LOGGER, format_args!("{does}")),
+        }
+        tasks.end().await;
+        self.dismiss().await;
+    }
+
+    async fn accept(self: Arc<Self>, door: impl Door) {
         let mut failing = false;
         loop {
-            let accepted = socket.accept().await;
-            match self.told(accepted, &mut failing) {
-                Some((stream, _)) => self.connect("local socket".to_owned(), wire::unix(stream)),
+            let arrived = door.next().await;
+            match self.told(arrived, &mut failing) {
+                Some(arrival) => self.connect(arrival),
                 None => sleep(BREATH).await,
             }
         }
     }
 
     /// A client, or a line about why there is none, once for a row of failures.
-    fn told<T>(&self, accepted: io::Result<T>, failing: &mut bool) -> Option<T> {
-        match &accepted {
+    fn told(&self, arrived: io::Result<Arrival>, failing: &mut bool) -> Option<Arrival> {
+        match &arrived {
             Err(error) if !*failing => {
                 self.log.error(LOGGER, format_args!("cannot accept a client: {error}"));
             }
             Ok(_) if *failing => self.log.info(LOGGER, format_args!("clients are accepted again")),
             _ => {}
         }
-        *failing = accepted.is_err();
-        accepted.ok()
+        *failing = arrived.is_err();
+        arrived.ok()
     }
 
-    fn connect(self: &Arc<Self>, address: String, (reader, writer): (Reader, Arc<Writer>)) {
+    fn connect(self: &Arc<Self>, arrival: Arrival) {
+        let Arrival { address, reader, writer } = arrival;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
         let sink: Box<dyn Sink + Send + Sync> = Box::new(writer.clone());
         let peer = Peer::new(number, address, sink, self.shared.settings.limits.unsent_invalidations);
@@ -191,7 +190,12 @@ impl Server {
             let server = &member.server;
             let mut session = Session::new(server.shared.clone(), peer.clone());
             let limits = &server.shared.settings.limits;
-            let end = serve(reader, &writer, &peer, &mut session, limits).await;
+            let end = contained(serve(reader, &writer, &peer, &mut session, limits)).await;
+            let end = end.unwrap_or_else(|| {
+                session.end();
+                peer.outbox.close();
+                End::Fault
+            });
             server.log.log(end.level(), LOGGER, format_args!("({peer}) disconnected: {end}"));
         });
     }
@@ -233,5 +237,76 @@ impl Drop for Member {
 async fn watch(served: Arc<Served>) {
     while let Some(next) = served.expire() {
         sleep_until(next.into()).await;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::{SocketAddr, TcpStream};
+
+    use tokio::sync::oneshot;
+
+    use super::*;
+    use crate::eventlog::{self, Handler, Layout, Level, LogFile, Rotation, Style, Target};
+
+    /// Panics when it is told to.
+    struct Broken(Mutex<Option<oneshot::Receiver<()>>>);
+
+    impl Door for Broken {
+        async fn next(&self) -> io::Result<Arrival> {
+            let told = lock(&self.0).take().expect("asked once");
+            let _ = told.await;
+            panic!("injected");
+        }
+    }
+
+    /// A server without storages, whose log is this file.
+    fn server(path: &std::path::Path) -> Arc<Server> {
+        let file = LogFile { path: path.to_owned(), rotation: Rotation::None, delay: false, encoding: None };
+        let layout = Layout {
+            format: "%(levelname)s %(name)s %(message)s".into(),
+            dateformat: String::new(),
+            style: Style::Classic,
+            arbitrary_fields: false,
+        };
+        let handler = Handler { level: Level::NOTSET, layout, target: Target::File(file) };
+        let log = eventlog::Settings { level: Level::NOTSET, handlers: vec![handler] };
+        Arc::new(Server {
+            shared: Arc::new(Shared { storages: BTreeMap::new(), settings: Settings::default() }),
+            log: Arc::new(EventLog::open(&log).unwrap()),
+            peers: Mutex::default(),
+            numbers: AtomicU64::new(1),
+            empty: Notify::new(),
+        })
+    }
+
+    #[test]
+    fn fault_in_accepting_clients_ends_the_server_and_is_told_once() {
+        let place = tempfile::tempdir().unwrap();
+        let path = place.path().join("log");
+        let server = server(&path);
+        runtime().unwrap().block_on(async {
+            let (fail, told) = oneshot::channel();
+            let door = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+            let address = door.local_addr().unwrap();
+            let mut tasks = Tasks::default();
+            tasks.begin("accepting clients on 'a'".to_owned(), server.clone().accept(door));
+            let broken = Broken(Mutex::new(Some(told)));
+            tasks.begin("accepting clients on 'b'".to_owned(), server.clone().accept(broken));
+            let client = std::thread::spawn(move || {
+                let mut client = TcpStream::connect(address).unwrap();
+                io::Read::read_exact(&mut client, &mut [0; 6]).unwrap();
+                fail.send(()).unwrap();
+                let closed = io::Read::read(&mut client, &mut [0]).unwrap();
+                (closed, TcpStream::connect(address).is_err())
+            });
+            server.until_told(tasks, &Stop::new()).await;
+            assert_eq!(client.join().unwrap(), (0, true));
+        });
+        let log = std::fs::read_to_string(path).unwrap();
+        let line = "CRITICAL ZEO.asyncio.server a fault of this program in accepting clients on 'b'; it ends, \
+                    to be started again\n";
+        assert_eq!((log.matches(line).count(), log.matches("CRITICAL").count()), (1, 1), "{log}");
+        assert!(log.contains("disconnected: the server stops"), "{log}");
     }
 }

@@ -111,7 +111,8 @@ impl Served {
         let served = self.clone();
         drop(runtime.clone().spawn(async move {
             if let Some(relief) = served.relief(&runtime) {
-                relief.during(|| errand.run());
+                let run = || relief.during(|| errand.run());
+                served.or_end(format_args!("bringing transactions to the disk"), run);
             }
         }));
     }
@@ -146,7 +147,7 @@ impl Served {
             committer.settle();
         };
         let finish = || self.storage.finish(ticket, Box::new(finished));
-        let errand = self.log.or_end(LOGGER, format_args!("finishing a transaction"), finish);
+        let errand = self.or_end(format_args!("finishing a transaction"), finish);
         match self.release() {
             // While there are others to vote, their votes are what this thread is for.
             next @ Some(_) => {
@@ -163,7 +164,7 @@ impl Served {
         let left = lock(&self.queue).leave(peer);
         match left {
             Left::Vote(voted) => {
-                self.storage.abort(voted.ticket);
+                self.take_back(voted);
                 self.pass_on();
             }
             Left::Reservation => self.pass_on(),
@@ -183,7 +184,7 @@ impl Served {
         let seconds = limit.as_secs();
         self.tell(Level::CRITICAL, &peer, format_args!("Transaction timeout after {seconds} seconds"));
         peer.outbox.close();
-        self.storage.abort(voted.ticket);
+        self.take_back(voted);
         self.pass_on();
         Some(now + limit)
     }
@@ -195,15 +196,27 @@ impl Served {
 
     fn carry_out(self: &Arc<Self>, ballot: Option<Ballot>) {
         let mut next = ballot;
-        while let Some(mut ballot) = next {
-            let small = is_small(&ballot.transaction);
-            let mut vote = || catch_unwind(AssertUnwindSafe(|| self.storage.vote(&mut ballot.transaction)));
-            let outcome = if small { vote() } else { blocking(vote) };
-            let outcome = outcome.unwrap_or_else(|_| {
-                Err(Error::Transaction("the vote failed for an unknown reason".to_owned()))
-            });
-            next = self.settle(ballot, outcome);
+        while let Some(ballot) = next {
+            next = self.or_end(format_args!("carrying out a vote"), || self.carry_out_one(ballot));
         }
+    }
+
+    fn carry_out_one(self: &Arc<Self>, mut ballot: Ballot) -> Option<Ballot> {
+        let small = is_small(&ballot.transaction);
+        let mut vote = || catch_unwind(AssertUnwindSafe(|| self.storage.vote(&mut ballot.transaction)));
+        let outcome = if small { vote() } else { blocking(vote) };
+        let outcome = outcome
+            .unwrap_or_else(|_| Err(Error::Transaction("the vote failed for an unknown reason".to_owned())));
+        self.settle(ballot, outcome)
+    }
+
+    fn take_back(&self, voted: Voted) {
+        self.or_end(format_args!("taking back a vote"), || self.storage.abort(voted.ticket));
+    }
+
+    /// Does what concerns the commit lock: a fault there, whoever's task it is in, would leave it taken for ever.
+    fn or_end<R>(&self, doing: std::fmt::Arguments<'_>, work: impl FnOnce() -> R) -> R {
+        self.log.or_end(LOGGER, doing, work)
     }
 
     /// What has become of a vote: to the client, and on with the lock if it does not hold it.
@@ -217,7 +230,7 @@ impl Served {
                 drop(transaction);
                 let left = lock(&self.queue).voted(Voted { ticket, tid }, Instant::now());
                 if let Some(voted) = left {
-                    self.storage.abort(voted.ticket);
+                    self.take_back(voted);
                     next = self.release();
                 }
                 let changed = changed.into_iter().map(oid).collect();

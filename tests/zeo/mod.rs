@@ -3,6 +3,8 @@
 
 pub(crate) mod client;
 mod commits;
+mod faults;
+mod faulty;
 mod hostile;
 mod life;
 mod many;

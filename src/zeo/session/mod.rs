@@ -53,6 +53,9 @@ pub enum End {
     /// The network failed.
     #[error("{0}")]
     Lost(io::Error),
+    /// A panic in its task.
+    #[error("a fault of this program")]
+    Fault,
     /// It never registered.
     #[error("it has not registered in time")]
     Late,
