@@ -2,6 +2,7 @@
 
 mod faults;
 mod foretold;
+mod included;
 mod older;
 mod peers;
 mod planted;

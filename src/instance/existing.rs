@@ -2,29 +2,25 @@
 //! follows what its files may have been made of.
 
 use std::ffi::OsStr;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use super::address::Address;
 use super::home::Home;
 use super::quote::program_word;
 use super::settings::Settings;
-use super::{Error, Request};
-use crate::config::{schema, split_words};
+use super::{Error, Request, included};
+use crate::config::split_words;
 use crate::sys::files::can_execute;
-use crate::sys::tree::{Tree, What};
-use crate::zconfig::{self, Entry, Limits, Value, World};
-
-/// Configuration files are shorter.
-const LONGEST: u64 = 1 << 20;
+use crate::sys::tree::Tree;
+use crate::zconfig::{self, Entry, Value};
 
 /// The files of an instance, as far as they are there.
 #[derive(Debug, Clone)]
 pub struct Existing {
     /// Whose they are.
     at: Home,
-    /// The server's configuration, and where it lies.
-    server: Option<(PathBuf, Vec<u8>)>,
+    /// The addresses in the server's configuration, as they are written.
+    addresses: Vec<Address>,
     /// The manager's configuration.
     manager: String,
     /// The script.
@@ -35,16 +31,17 @@ impl Existing {
     /// Reads the files. What is not there, or no file, tells nothing; the latter is told where the file is to be made.
     ///
     /// # Errors
-    /// [`Error::System`] and [`Error::Link`] for what cannot be read.
+    /// [`Error::System`], [`Error::Link`] and [`Error::InTheWay`] for what cannot be read.
     pub fn read(tree: &Tree, home: &Home) -> Result<Self, Error> {
         let text = |name| -> Result<String, Error> {
-            let contents = contents(tree, &home.join(name))?;
-            Ok(contents.and_then(|bytes| String::from_utf8(bytes).ok()).unwrap_or_default())
+            let text = included::text(tree, &home.join(name))?;
+            Ok(text.and_then(|text| String::from_utf8(text.bytes).ok()).unwrap_or_default())
         };
-        let path = home.join("etc/zeo.conf");
-        let server = contents(tree, &path)?.map(|contents| (path, contents));
+        // What else is wrong with the file is for those who use it.
+        let server = included::survey(tree, home)?.map(|(values, _)| values).unwrap_or_default();
+        let addresses = configured(&server).into_iter().flatten().collect();
         let (manager, script) = (text("etc/zeoctl.conf")?, text("bin/zeoctl")?);
-        Ok(Self { at: home.clone(), server, manager, script })
+        Ok(Self { at: home.clone(), addresses, manager, script })
     }
 
     /// The addresses in the server's configuration, but for those whose port is left to the system. Unix sockets in the
@@ -52,9 +49,11 @@ impl Existing {
     #[must_use]
     pub fn addresses(&self) -> Vec<Address> {
         let old = self.home();
-        let moved = self.written_addresses().into_iter().map(|address| match address {
-            Address::Unix(path) => Address::Unix(moved(&path, old.as_ref(), &self.at).unwrap_or(path)),
-            tcp @ Address::Tcp { .. } => tcp,
+        let moved = self.addresses.iter().map(|address| match address {
+            Address::Unix(path) => {
+                Address::Unix(moved(path, old.as_ref(), &self.at).unwrap_or_else(|| path.clone()))
+            }
+            tcp @ Address::Tcp { .. } => tcp.clone(),
         });
         moved.collect()
     }
@@ -67,15 +66,6 @@ impl Existing {
             *value = moved(value, old.as_ref(), &self.at).unwrap_or_else(|| value.clone());
         }
         settings
-    }
-
-    /// The addresses as they are written.
-    fn written_addresses(&self) -> Vec<Address> {
-        let Some((path, contents)) = &self.server else { return Vec::new() };
-        let (world, limits) = (World::process(), Limits::default());
-        // What else is wrong with the file is for those who use it.
-        let (values, _) = zconfig::survey_text(&schema::SERVER, path, contents.clone(), &world, limits);
-        configured(&values).into_iter().flatten().collect()
     }
 
     /// The server that the instance runs, where somebody chose it: one that lies beside the controller was found there,
@@ -99,7 +89,7 @@ impl Existing {
     /// name. These are guesses, to be held against a checksum.
     #[must_use]
     pub fn origins(&self, request: &Request) -> Vec<Request> {
-        let addresses = made_with(&self.written_addresses());
+        let addresses = made_with(&self.addresses);
         let zdrun = value(&self.manager, "zdrun");
         let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
 
@@ -200,15 +190,6 @@ fn value(text: &str, key: &str) -> Option<String> {
     let mut lines = text.lines().map(str::trim_start);
     let value = lines.find_map(|line| line.strip_prefix(key)?.strip_prefix(' '))?;
     Some(value.trim().replace("$$", "$"))
-}
-
-fn contents(tree: &Tree, path: &Path) -> Result<Option<Vec<u8>>, Error> {
-    let seen = match tree.look(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
-        seen => seen.map_err(|error| Error::system("look at", path, error))?,
-    };
-    let contents = (seen.what == What::File).then(|| seen.read(LONGEST)).transpose();
-    contents.map_err(|error| Error::system("read", path, error))
 }
 
 #[cfg(test)]

@@ -63,7 +63,8 @@ pub fn look(tree: &Tree, path: &Path, contents: &str, executable: bool) -> Resul
     if seen.length > LARGEST_COMPARED {
         return Ok(Found { state: State::Edited, contents: None, mode, is_link });
     }
-    let present = seen.read(LARGEST_COMPARED).map_err(|error| Error::system("read", path, error))?;
+    let read = seen.read(LARGEST_COMPARED).map_err(|error| Error::system("read", path, error))?;
+    let present = read.bytes;
     let state = match compare(&present, contents.as_bytes()) {
         State::Blank if is_link => return in_the_way("it is a symbolic link to an empty file"),
         State::Same if executable && mode & EXECUTE == 0 && !is_link => State::NotExecutable(runnable(mode)),

@@ -57,7 +57,7 @@ impl Home {
 
     /// Whether a path, a relative one taken from the home, lies in it.
     #[must_use]
-    pub fn holds(&self, path: &str) -> bool {
+    pub fn holds(&self, path: impl AsRef<Path>) -> bool {
         let inside = self.path().join(path);
         inside.starts_with(self.path()) && inside.components().all(|part| part != Component::ParentDir)
     }

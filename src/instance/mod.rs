@@ -22,6 +22,7 @@ pub mod find;
 pub mod found;
 mod handover;
 pub mod home;
+mod included;
 pub mod manifest;
 mod merge;
 mod older;

@@ -71,16 +71,14 @@ impl Settings {
         match seen.what {
             What::Nothing | What::DanglingLink => Ok(None),
             What::File => {
-                let text = seen.read(LONGEST).and_then(|bytes| {
-                    String::from_utf8(bytes).map_err(|_| io::Error::other("it is not in UTF-8"))
-                });
-                let settings = Self::parse(&path, &text.map_err(failed)?)?;
-                // Whoever can write it could have a directory made for them anywhere.
-                if !seen.is_closed && settings.places().any(|place| !home.holds(place)) {
-                    let why = "it names a directory outside the home, and another user can write in it";
-                    return Err(Error::InTheWay { verb: "use", path, why });
+                let read = seen.read(LONGEST).map_err(failed)?;
+                let text = String::from_utf8(read.bytes)
+                    .map_err(|_| failed(io::Error::other("it is not in UTF-8")))?;
+                let settings = Self::parse(&path, &text)?;
+                match settings.abuse(home).filter(|_| !read.is_closed) {
+                    Some(why) => Err(Error::InTheWay { verb: "use", path, why }),
+                    None => Ok(Some(settings)),
                 }
-                Ok(Some(settings))
             }
             What::Directory | What::Other => Err(failed(io::Error::other("it is not a regular file"))),
         }
@@ -131,6 +129,16 @@ impl Settings {
         let mut with = lower.with.clone();
         with.extend(self.with.iter().filter(|name| !lower.with.contains(name)).cloned());
         Self { values, with, templates: self.templates.clone().or_else(|| lower.templates.clone()) }
+    }
+
+    /// What a record must not say that others can write in: they could have a directory made for them anywhere, or any
+    /// file, for which a symbolic link among templates stands, copied to where they can read it.
+    fn abuse(&self, home: &Home) -> Option<&'static str> {
+        if self.places().any(|place| !home.holds(place)) {
+            return Some("it names a directory outside the home, and another user can write in it");
+        }
+        let templates = self.templates.as_ref();
+        templates.map(|_| "it names a directory of templates, and another user can write in it")
     }
 
     /// The directories that are made where they say.

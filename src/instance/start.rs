@@ -12,11 +12,10 @@ use super::home::Home;
 use super::plan::Plan;
 use super::probe::{self, Trouble};
 use super::quote::shown;
-use super::{Error, Request, addresses};
-use crate::config::schema;
+use super::{Error, Request, addresses, included};
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
-use crate::zconfig::{self, Limits, World};
+use crate::sys::tree::Tree;
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -71,15 +70,17 @@ fn is_python(program: &Path) -> bool {
 
 /// Where the server of an instance will answer: as was asked for, unless the configuration is a person's, who may have
 /// written other addresses there. Fails with the reason why that cannot be told.
-pub fn addresses(request: &Request, plan: &Plan) -> Result<Vec<Address>, String> {
+pub fn addresses(tree: &Tree, request: &Request, plan: &Plan) -> Result<Vec<Address>, String> {
     let path = request.home.join("etc/zeo.conf");
     if !plan.keeps(&path) {
         return Ok(request.addresses.clone());
     }
-    let tree = zconfig::load(&schema::SERVER, &path, &[], &[], &World::process(), Limits::default());
-    let tree =
-        tree.map_err(|problems| problems.list().first().map_or_else(String::new, ToString::to_string))?;
-    let addresses: Option<Vec<_>> = existing::configured(&tree).into_iter().collect();
+    let (values, problems) =
+        included::survey(tree, &request.home).map_err(|error| error.to_string())?.unwrap_or_default();
+    if let Some(problem) = problems.list().first() {
+        return Err(problem.to_string());
+    }
+    let addresses: Option<Vec<_>> = existing::configured(&values).into_iter().collect();
     addresses
         .filter(|some| !some.is_empty())
         .ok_or_else(|| format!("{} has an address without a port", shown(path)))

@@ -51,7 +51,7 @@ pub use problem::{Location, Problem, Problems, did_you_mean};
 pub use reader::{load, survey, survey_text};
 pub use repr::{push_repr, repr};
 pub use schema::{Check, Component, Key, Keys, Member, Schema, SectionType, Slot, SlotName};
-pub use source::Source;
+pub use source::{Files, Source};
 pub use text::{is_space, split, strip};
 pub use tree::{Entry, Held, SectionRef, Tree};
 pub use value::Value;

@@ -13,7 +13,7 @@ use super::open_file::OpenFile;
 use super::problem::{Location, Problem, Problems, did_you_mean};
 use super::repr::repr;
 use super::schema::Schema;
-use super::source::Source;
+use super::source::{Files, Source};
 use super::substitute::{Fault, substitute};
 use super::text::{first_word, is_identifier};
 use super::tree::Tree;
@@ -48,22 +48,23 @@ pub fn survey(
     read(schema, name, None, overrides, exempt, world, limits)
 }
 
-/// The same for a file whose contents the caller has, without overrides.
+/// The same for a file whose contents the caller has, and a way of their own to what it includes, without overrides.
 #[must_use]
 pub fn survey_text(
     schema: &'static Schema,
     name: &Path,
     contents: Vec<u8>,
+    files: &dyn Files,
     world: &World,
     limits: Limits,
 ) -> (Tree, Problems) {
-    read(schema, name, Some(contents), &[], &[], world, limits)
+    read(schema, name, Some((contents, files)), &[], &[], world, limits)
 }
 
 fn read(
     schema: &'static Schema,
     name: &Path,
-    contents: Option<Vec<u8>>,
+    given: Option<(Vec<u8>, &dyn Files)>,
     overrides: &[String],
     exempt: &[&str],
     world: &World,
@@ -77,6 +78,7 @@ fn read(
     let mut reader = Reader {
         builder: Builder::new(schema, world, overrides, exempt, file.clone()),
         world,
+        files: given.as_ref().map(|(_, files)| *files),
         limits,
         left: limits,
         defined: HashMap::new(),
@@ -86,8 +88,8 @@ fn read(
     };
     // Overrides are looked at before the file is opened; bad ones are told alone.
     if !reader.builder.has_problems() {
-        match contents {
-            Some(contents) => reader.begin(source, contents),
+        match given {
+            Some((contents, _)) => reader.begin(source, contents),
             None => reader.enter(source, &file),
         }
         reader.run();
@@ -100,6 +102,8 @@ fn read(
 struct Reader<'w> {
     builder: Builder<'w>,
     world: &'w World,
+    /// How included files are read, if not by their names.
+    files: Option<&'w dyn Files>,
     limits: Limits,
     /// What is left of the limits.
     left: Limits,
@@ -138,7 +142,12 @@ impl Reader<'_> {
         if self.open.iter().any(|open| open.source.url() == source.url()) {
             return self.lost(Kind::Cycle { path: source.path().to_owned() }, from);
         }
-        let bytes = match source.read(u64::try_from(self.left.bytes).unwrap_or(u64::MAX)) {
+        let most = u64::try_from(self.left.bytes).unwrap_or(u64::MAX);
+        let read = match (self.files, from) {
+            (Some(files), Location::Line(includer, _)) => source.read_by(files, includer.path(), most),
+            _ => source.read(most),
+        };
+        let bytes = match read {
             Ok(Some(bytes)) => bytes,
             Ok(None) => {
                 let limit =

@@ -1,6 +1,7 @@
 //! Files: their URLs, how one leads to another, and their bytes (ZCONFIG.md sections 1 and 5.2).
 
 use std::ffi::OsString;
+use std::fmt;
 use std::fs::File;
 use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -12,6 +13,15 @@ use crate::sys::reason::reason;
 
 /// The room that is made in advance for a file that says it is so large, in bytes.
 const EXPECTED: u64 = 64 << 10;
+
+/// The way to the files that a file includes, where not every file may be read.
+pub trait Files: fmt::Debug {
+    /// The first `most` bytes of a file that another includes.
+    ///
+    /// # Errors
+    /// What the system says, and whatever else keeps it from being read.
+    fn read(&self, path: &Path, includer: &Path, most: u64) -> io::Result<Vec<u8>>;
+}
 
 /// A file as it was named and as it is found.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -61,16 +71,34 @@ impl Source {
 
     /// Its bytes; `None` when they are more than `most`.
     pub fn read(&self, most: u64) -> Result<Option<Vec<u8>>, Kind> {
-        let fault = |error: io::Error| Kind::Unreadable {
-            path: self.path.clone(),
-            errno: error.raw_os_error().unwrap_or_default(),
-            reason: reason(&error),
-        };
-        let file = File::open(&self.path).map_err(fault)?;
+        self.fitting(self.read_from_disk(most.saturating_add(1)), most)
+    }
+
+    /// The same of a file that another includes, by way of those who know what may be read.
+    pub(super) fn read_by(
+        &self,
+        files: &dyn Files,
+        includer: &Path,
+        most: u64,
+    ) -> Result<Option<Vec<u8>>, Kind> {
+        self.fitting(files.read(&self.path, includer, most.saturating_add(1)), most)
+    }
+
+    fn read_from_disk(&self, most: u64) -> io::Result<Vec<u8>> {
+        let file = File::open(&self.path)?;
         // What the system says of the size spares a small file the growing in steps; it may be wrong, or huge.
         let size = file.metadata().map_or(0, |found| found.len().min(most).min(EXPECTED));
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
-        file.take(most + 1).read_to_end(&mut bytes).map_err(fault)?;
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(bytes)
+    }
+
+    fn fitting(&self, read: io::Result<Vec<u8>>, most: u64) -> Result<Option<Vec<u8>>, Kind> {
+        let bytes = read.map_err(|error| Kind::Unreadable {
+            path: self.path.clone(),
+            errno: error.raw_os_error().unwrap_or_default(),
+            reason: reason(&error),
+        })?;
         let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= most);
         Ok(fits.then_some(bytes))
     }

@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 pub struct World {
     directory: PathBuf,
     variables: Option<HashMap<String, String>>,
+    trusting: bool,
 }
 
 impl World {
@@ -22,7 +23,25 @@ impl World {
     /// A directory against which relative paths are judged, and the only variables that are set.
     #[must_use]
     pub fn fixed(directory: PathBuf, variables: HashMap<String, String>) -> Self {
-        Self { directory, variables: Some(variables) }
+        Self { directory, variables: Some(variables), trusting: false }
+    }
+
+    /// The same, where everything that a value names is taken to be there and is not looked at.
+    #[must_use]
+    pub fn trusting(self) -> Self {
+        Self { trusting: true, ..self }
+    }
+
+    /// Whether what a value names is taken to be there.
+    #[must_use]
+    pub fn is_trusting(&self) -> bool {
+        self.trusting
+    }
+
+    /// Whether a directory is there.
+    #[must_use]
+    pub fn has_directory(&self, path: &Path) -> bool {
+        self.trusting || self.place(path).is_dir()
     }
 
     /// An environment variable; `None` when it is not set.

@@ -23,6 +23,7 @@ use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
 use crate::instance::{Error, Request, addresses, apply, start, variables};
 use crate::sys::reason::reason;
+use crate::sys::tree::Tree;
 use crate::sys::user::own_uid;
 
 use super::manual;
@@ -130,7 +131,7 @@ fn make(
     apply::run(plan, &tree, &mut |step| output.step(&step))?;
     output.line("All done.");
     if arguments.start {
-        start(&request, plan, output)?;
+        start(&tree, &request, plan, output)?;
     }
     Ok(Exit::Success)
 }
@@ -244,8 +245,8 @@ fn current_directory() -> Result<PathBuf, Error> {
     env::current_dir().map_err(|source| Error::System { verb: "find", path: PathBuf::from("."), source })
 }
 
-fn start(request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
-    match start::addresses(request, plan) {
+fn start(tree: &Tree, request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
+    match start::addresses(tree, request, plan) {
         Ok(addresses) => {
             start::run(request, &addresses)?;
             output.line(&format!("ZEO server is listening on {}", addresses::spoken(&addresses)));

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use super::storage::ZODB;
+use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
 use crate::zconfig::{
     BOOLEAN, BYTE_SIZE, Component, EXISTING_DIRPATH, FLOAT, INTEGER, Key, Keys, Member,
@@ -178,7 +179,7 @@ fn check_ssl(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
             "a file, a directory or DYNAMIC tells whom to accept",
         )),
         "DYNAMIC" => Ok(()),
-        directory if world.place(Path::new(directory)).is_dir() => Ok(()),
+        directory if world.has_directory(Path::new(directory)) => Ok(()),
         file => holds("authenticate", file, "CERTIFICATE-----", world),
     }
 }
@@ -187,8 +188,11 @@ fn holds(key: &str, path: &str, mark: &str, world: &World) -> Result<(), Wrong> 
     /// PEM files are small; a longer one is something else.
     const LONGEST: u64 = 16 << 20;
     use std::io::Read;
+    if world.is_trusting() {
+        return Ok(());
+    }
     let mut text = Vec::new();
-    let read = std::fs::File::open(world.place(Path::new(path)))
+    let read = open_to_read(&world.place(Path::new(path)))
         .and_then(|file| file.take(LONGEST).read_to_end(&mut text));
     let what = match read {
         Err(error) => format!("the {key} file '{path}' cannot be read: {}", reason(&error)),

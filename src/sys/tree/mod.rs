@@ -69,25 +69,37 @@ pub struct Seen {
     pub length: u64,
     /// Whether a link leads to it.
     pub is_link: bool,
+    place: Option<(Rc<OwnedFd>, OsString)>,
+}
+
+/// What was read of a file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Text {
+    /// Its bytes.
+    pub bytes: Vec<u8>,
     /// Whether nobody but root and we (with our own group) can write in it.
     pub is_closed: bool,
-    place: Option<(Rc<OwnedFd>, OsString)>,
 }
 
 impl Seen {
     fn of(what: What) -> Self {
-        Self { what, mode: 0, length: 0, is_link: what == What::DanglingLink, is_closed: false, place: None }
+        Self { what, mode: 0, length: 0, is_link: what == What::DanglingLink, place: None }
     }
 
-    /// The first `most` bytes. A FIFO that has taken the place meanwhile does not make the caller wait.
+    /// The first `most` bytes. What has taken the place of the file meanwhile does not make the caller wait.
     ///
     /// # Errors
     /// What the system says; `ELOOP` for a link that has taken the place, `ENOENT` where nothing was seen.
-    pub fn read(&self, most: u64) -> io::Result<Vec<u8>> {
+    pub fn read(&self, most: u64) -> io::Result<Text> {
         let (at, name) = self.place.as_ref().ok_or(Errno::ENOENT)?;
-        let mut contents = Vec::with_capacity(usize::try_from(self.length.min(most)).unwrap_or_default());
-        files::open_in(at, name)?.take(most).read_to_end(&mut contents)?;
-        Ok(contents)
+        let mut bytes = Vec::with_capacity(usize::try_from(self.length.min(most)).unwrap_or_default());
+        let file = files::open_in(at, name)?;
+        let stat = fstat(&file)?;
+        if kind(&stat) != libc::S_IFREG {
+            return Err(io::Error::other("it is not a regular file"));
+        }
+        file.take(most).read_to_end(&mut bytes)?;
+        Ok(Text { bytes, is_closed: is_closed(&stat) })
     }
 }
 
@@ -171,7 +183,6 @@ impl Tree {
             mode: stat.st_mode & 0o7777,
             length,
             is_link: walk.met_links(),
-            is_closed: is_closed(&stat),
             place: Some((at, name)),
         })
     }
