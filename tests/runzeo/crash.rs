@@ -20,7 +20,7 @@ const TOGETHER: u64 = 3;
 struct Known {
     acknowledged: u64,
     sent: u64,
-    serial: [u8; 8],
+    serial: u64,
 }
 
 fn oid(client: usize, number: u64) -> u64 {

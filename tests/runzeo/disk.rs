@@ -16,7 +16,7 @@ const LENGTHS: [usize; 2] = [400 << 10, 20 << 10];
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Last {
     number: usize,
-    serial: [u8; 8],
+    serial: u64,
 }
 
 fn data(number: usize) -> Vec<u8> {
@@ -57,7 +57,7 @@ fn full_disk_refuses_commits_of_all_clients_and_loses_none_that_was_acknowledged
     let disk = inside.join(sandbox.path("disk").strip_prefix("/").expect("absolute"));
     fs::write(disk.join("other"), vec![0; 8 << 20]).expect("room");
     let mut clients: Vec<_> =
-        (1..=CLIENTS).map(|oid| (oid, server.client(), Last { number: 0, serial: [0; 8] })).collect();
+        (1..=CLIENTS).map(|oid| (oid, server.client(), Last { number: 0, serial: 0 })).collect();
     for remedy in [true, false] {
         thread::scope(|scope| {
             for (oid, client, last) in &mut clients {

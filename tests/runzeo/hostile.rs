@@ -22,7 +22,7 @@ fn record_of_fifty_megabytes_comes_back_as_it_was() {
     let server = Server::start(&sandbox, sandbox.port());
     let large: Vec<u8> = (0..50_000_000_u32).map(|at| (at.wrapping_mul(2_654_435_761) >> 24) as u8).collect();
     let mut client = server.client();
-    let tid = client.commit(&[(1, [0; 8], &large)]).unwrap().unwrap();
+    let tid = client.commit(&[(1, 0, &large)]).unwrap().unwrap();
     assert!(client.load(1).unwrap().unwrap() == (large, tid));
     drop(client);
     server.stop();
@@ -34,7 +34,7 @@ fn thousand_clients_are_served_at_once() {
     let server = Server::start(&sandbox, sandbox.port());
     let count = if is_long() { 1000 } else { 200 };
     let mut clients: Vec<Client> = (0..count).map(|_| server.client()).collect();
-    let tid = clients[0].commit(&[(1, [0; 8], b"x")]).unwrap().unwrap();
+    let tid = clients[0].commit(&[(1, 0, b"x")]).unwrap().unwrap();
     for client in &mut clients {
         assert_eq!(client.load(1).unwrap().unwrap(), (b"x".to_vec(), tid));
     }
@@ -72,7 +72,7 @@ fn clients_that_do_not_keep_to_the_protocol_hold_back_nobody() {
             open.push(stream);
         }
     }
-    let tid = good.commit(&[(1, [0; 8], b"x")]).unwrap().unwrap();
+    let tid = good.commit(&[(1, 0, b"x")]).unwrap().unwrap();
     assert_eq!(good.load(1).unwrap().unwrap(), (b"x".to_vec(), tid));
     // All but the half handshake are closed.
     for (at, stream) in open.iter_mut().enumerate().filter(|(at, _)| at % hostile.len() != 0) {

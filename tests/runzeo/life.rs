@@ -34,7 +34,7 @@ fn signals_end_it_in_order_with_the_index_saved() {
         let port = sandbox.port();
         let server = Server::start(&sandbox, port);
         let mut client = server.client();
-        client.commit(&[(1, [0; 8], b"data")]).unwrap().unwrap();
+        client.commit(&[(1, 0, b"data")]).unwrap().unwrap();
         server.running.signal(signal);
         let outcome = server.running.wait(SOON);
         assert_eq!((outcome.status, outcome.stdout.as_str()), (status, ""));
@@ -54,7 +54,7 @@ fn server_that_is_told_to_end_while_it_opens_its_file_ends_at_once() {
     let sandbox = Sandbox::new();
     let port = sandbox.port();
     let first = Server::start(&sandbox, port);
-    first.client().commit(&[(1, [0; 8], b"data")]).unwrap().unwrap();
+    first.client().commit(&[(1, 0, b"data")]).unwrap().unwrap();
     first.stop();
     let data = fs::read(sandbox.path("Data.fs")).unwrap();
     let index = sandbox.path("Data.fs.index");

@@ -5,7 +5,7 @@ mod disk;
 mod hostile;
 mod life;
 mod usage;
-pub(crate) mod wire;
+mod wire;
 
 use std::net::TcpStream;
 

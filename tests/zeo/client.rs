@@ -1,52 +1,42 @@
-//! A client of the protocol that says exactly what it is told to: one blocking socket, both encodings.
+//! A client of the protocol that says exactly what it is told to, and expects the server to be there.
 
 use std::collections::VecDeque;
-use std::io::{Read, Write};
-use std::net::{Shutdown, TcpStream};
+use std::net::Shutdown;
+use std::ops::{Deref, DerefMut};
 
-use zeo_server::pickle::{Limits, Policy, Value, any_global, decode, encode};
-use zeo_server::zeo::msgpack;
+use zeo_server::pickle::Value;
 
-use crate::sandbox::SOON;
-
-/// How messages are encoded.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Encoding {
-    Pickle,
-    Msgpack,
-}
+pub(crate) use super::connection::{Connection, Encoding, MAX, Message, eight, number, store, text};
 
 pub(crate) const BOTH: [Encoding; 2] = [Encoding::Pickle, Encoding::Msgpack];
 
-const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
-
-/// A message of the server.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Message {
-    pub(crate) id: Value,
-    pub(crate) flag: Value,
-    pub(crate) name: String,
-    pub(crate) body: Value,
-}
-
-/// A connection to a server.
+/// A connection that the test relies on.
 pub(crate) struct Client {
-    pub(crate) stream: TcpStream,
-    pub(crate) encoding: Encoding,
-    received: Vec<u8>,
+    connection: Connection,
     /// Calls of the server that came while a reply was awaited.
     pub(crate) calls: VecDeque<Message>,
     last: i64,
 }
 
+impl Deref for Client {
+    type Target = Connection;
+
+    fn deref(&self) -> &Connection {
+        &self.connection
+    }
+}
+
+impl DerefMut for Client {
+    fn deref_mut(&mut self) -> &mut Connection {
+        &mut self.connection
+    }
+}
+
 impl Client {
     /// Connects, and reads the greeting; says nothing.
     pub(crate) fn silent(port: u16) -> Self {
-        let stream = TcpStream::connect(("127.0.0.1", port)).expect("the server listens");
-        stream.set_nodelay(true).expect("an option of TCP");
-        stream.set_read_timeout(Some(SOON)).expect("a timeout can be set");
-        let (received, calls) = (Vec::new(), VecDeque::new());
-        let mut client = Self { stream, encoding: Encoding::Pickle, received, calls, last: 0 };
+        let connection = Connection::open(port).expect("the server listens");
+        let mut client = Self { connection, calls: VecDeque::new(), last: 0 };
         assert_eq!(client.frame().as_deref(), Some(&b"Z5"[..]));
         client
     }
@@ -67,26 +57,13 @@ impl Client {
     }
 
     /// Sends bytes as a frame.
-    pub(crate) fn put(&mut self, frame: &[u8]) {
-        let length = u32::try_from(frame.len()).expect("a short frame").to_be_bytes();
-        self.stream.write_all(&[&length[..], frame].concat()).expect("the server reads");
+    pub(crate) fn put(&mut self, content: &[u8]) {
+        self.connection.put(content).expect("the server reads");
     }
 
-    /// Sends a message.
+    /// Sends a call.
     pub(crate) fn send(&mut self, id: Value, asynchronous: bool, name: &str, arguments: Vec<Value>) {
-        let message = Value::Tuple(vec![id, Value::Bool(asynchronous), text(name), Value::Tuple(arguments)]);
-        let frame = self.encoded(&message);
-        self.put(&frame);
-    }
-
-    /// The bytes of a value.
-    pub(crate) fn encoded(&self, value: &Value) -> Vec<u8> {
-        let mut out = Vec::new();
-        match self.encoding {
-            Encoding::Pickle => encode(value, &mut out).expect("it can be pickled"),
-            Encoding::Msgpack => msgpack::encode(value, &mut out).expect("it can be packed"),
-        }
-        out
+        self.connection.send(id, asynchronous, name, arguments).expect("the server reads");
     }
 
     /// Asks, without waiting for the answer: its id.
@@ -117,29 +94,13 @@ impl Client {
                 continue;
             }
             assert_eq!(message.id, *id);
-            return match (message.flag, message.body) {
-                (Value::Int(0), result) => Ok(result),
-                (_, Value::Tuple(raised)) => match <[Value; 2]>::try_from(raised) {
-                    Ok([Value::Text(name), arguments]) => Err((name, arguments)),
-                    other => panic!("{other:?} is no exception"),
-                },
-                other => panic!("{other:?} is no reply"),
-            };
+            return message.outcome();
         }
     }
 
     /// The next message; `None`: the server has closed the connection.
     pub(crate) fn message(&mut self) -> Option<Message> {
-        let frame = self.frame()?;
-        let value = match self.encoding {
-            Encoding::Pickle => decode(&frame, &ANY).expect("the server sends pickles"),
-            Encoding::Msgpack => msgpack::decode(&frame).expect("the server sends msgpack"),
-        };
-        let Value::Tuple(parts) = value else { panic!("{value:?} is no message") };
-        let [id, flag, Value::Text(name), body] = <[Value; 4]>::try_from(parts).expect("four parts") else {
-            panic!("a message without a name")
-        };
-        Some(Message { id, flag, name, body })
+        self.connection.message().expect("an answer comes")
     }
 
     /// The next call of the server.
@@ -151,23 +112,7 @@ impl Client {
 
     /// The next frame; `None`: the server has closed the connection.
     pub(crate) fn frame(&mut self) -> Option<Vec<u8>> {
-        let mut buffer = vec![0; 64 << 10];
-        loop {
-            if let Some((header, rest)) = self.received.split_first_chunk::<4>() {
-                let length = u32::from_be_bytes(*header) as usize;
-                if rest.len() >= length {
-                    let frame = rest[..length].to_vec();
-                    self.received.drain(..4 + length);
-                    return Some(frame);
-                }
-            }
-            match self.stream.read(&mut buffer) {
-                Ok(0) => return None,
-                Ok(count) => self.received.extend_from_slice(&buffer[..count]),
-                Err(error) if error.kind() == std::io::ErrorKind::ConnectionReset => return None,
-                Err(error) => panic!("no answer came: {error}"),
-            }
-        }
+        self.connection.frame().expect("an answer comes")
     }
 
     /// Asserts that the server closes the connection, and says nothing before.
@@ -183,16 +128,7 @@ impl Client {
 
     /// Begins a transaction and stores in it.
     pub(crate) fn begin(&mut self, id: i64, stores: &[(u64, u64, &[u8])]) {
-        let (none, empty) = (Value::None, Value::Bytes(Vec::new()));
-        let dict = Value::Dict(Vec::new());
-        self.tell("tpc_begin", vec![Value::Int(id), empty.clone(), empty, dict, none, text(" ")]);
-        let mut batch = Vec::new();
-        for (oid, serial, data) in stores {
-            let frame = self.encoded(&store(id, *oid, *serial, data));
-            batch.extend(u32::try_from(frame.len()).expect("a short frame").to_be_bytes());
-            batch.extend(frame);
-        }
-        self.stream.write_all(&batch).expect("the server reads");
+        self.connection.begin(id, stores).expect("the server reads");
     }
 
     /// One more store.
@@ -224,27 +160,4 @@ impl Client {
             _ => panic!("{loaded:?}"),
         }
     }
-}
-
-fn store(id: i64, oid: u64, serial: u64, data: &[u8]) -> Value {
-    let arguments = vec![eight(oid), eight(serial), Value::Bytes(data.to_vec()), Value::Int(id)];
-    Value::Tuple(vec![Value::Int(0), Value::Bool(true), text("storea"), Value::Tuple(arguments)])
-}
-
-/// Later than every transaction.
-pub(crate) const MAX: u64 = 0x7fff_ffff_ffff_ffff;
-
-pub(crate) fn text(text: &str) -> Value {
-    Value::Text(text.to_owned())
-}
-
-/// An oid or tid.
-pub(crate) fn eight(number: u64) -> Value {
-    Value::Bytes(number.to_be_bytes().to_vec())
-}
-
-/// What [`eight`] made.
-pub(crate) fn number(value: &Value) -> u64 {
-    let bytes = value.as_bytes().and_then(|bytes| bytes.try_into().ok());
-    u64::from_be_bytes(bytes.unwrap_or_else(|| panic!("{value:?} is no id")))
 }

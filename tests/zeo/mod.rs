@@ -1,8 +1,9 @@
 //! The storage server by its protocol, byte by byte: a server in this process, and clients that say exactly what the test
 //! wants said. Claims about the protocol, not about a storage, are made over memory.
 
-pub(crate) mod client;
+mod client;
 mod commits;
+pub(crate) mod connection;
 mod faults;
 mod faulty;
 mod hostile;
