@@ -194,7 +194,7 @@ fn settle(
     let done = match &file.verb {
         Verb::Same | Verb::Settled | Verb::Keep | Verb::SetMode(_) => true,
         Verb::Create => pending.map_or(Ok(true), |pending| publish(tree, pending, path))?,
-        Verb::Fill => replace(tree, path, &file.contents, found::is_blank)?,
+        Verb::Fill => replace(tree, path, &file.contents, |now| now.is_some_and(found::is_blank))?,
         Verb::Update | Verb::Overwrite => replace(tree, path, &file.contents, is(present))?,
         Verb::Merge(text) => replace(tree, path, text, is(present))?,
         Verb::Offer => offer(tree, file)?,
@@ -232,15 +232,15 @@ fn replace(
     tree: &Tree,
     path: &Path,
     contents: &str,
-    expected: impl Fn(&[u8]) -> bool,
+    expected: impl Fn(Option<&[u8]>) -> bool,
 ) -> Result<bool, Error> {
     let replaced = tree.replace(path, contents.as_bytes(), expected);
     replaced.map_err(|error| Error::system("write", path, error))
 }
 
 /// Whether a file holds what it held when the plan was drawn.
-fn is(present: Option<&[u8]>) -> impl Fn(&[u8]) -> bool {
-    move |now| present.is_none_or(|present| present == now)
+fn is(present: Option<&[u8]>) -> impl Fn(Option<&[u8]>) -> bool {
+    move |now| present.is_none_or(|present| now == Some(present))
 }
 
 fn offer(tree: &Tree, file: &PlannedFile) -> Result<bool, Error> {
@@ -250,7 +250,8 @@ fn offer(tree: &Tree, file: &PlannedFile) -> Result<bool, Error> {
     let mode = file.mode & file.found.mode;
     let pending = tree.prepare(&beside, file.contents.as_bytes(), mode).map_err(failed)?;
     pending.sync().map_err(failed)?;
-    Ok(publish(tree, pending, &beside)? || replace(tree, &beside, &file.contents, is_untouched)?)
+    Ok(publish(tree, pending, &beside)?
+        || replace(tree, &beside, &file.contents, |now| now.is_some_and(is_untouched))?)
 }
 
 /// Gives a file a second name.

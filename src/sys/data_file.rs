@@ -8,7 +8,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
 
-use super::files::{unforeseen, wants_names};
+use super::temporary::{unforeseen, wants_names};
 
 /// Has reads leave the time of the last access alone (`O_NOATIME` of open(2)): looking whether it must be set is a good part
 /// of a short read.

@@ -2,13 +2,13 @@
 //!
 //! A file is written without a name, or under a temporary one where the file system can do no better, brought to the disk,
 //! and only then given its name: a crash, a full disk or a lost power supply leaves the old state or the new one, and at
-//! worst a temporary file. Every name is used relative to one open directory, so that a directory renamed meanwhile cannot
-//! split the steps, and the last part of a path is never followed when it is a symbolic link.
+//! worst a temporary file, which goes away when the file is next written. Every name is used relative to one open
+//! directory, so that a directory renamed meanwhile cannot split the steps, and the last part of a path is never followed
+//! when it is a symbolic link.
 #![allow(unsafe_code)] // the system call has no wrapper
 
 use std::ffi::{OsStr, OsString};
-use std::fs::{File, OpenOptions};
-use std::hash::{BuildHasher, Hasher, RandomState};
+use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
 use std::os::fd::{AsRawFd as _, OwnedFd};
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
@@ -16,10 +16,15 @@ use std::path::Path;
 use std::rc::Rc;
 
 use nix::errno::Errno;
-use nix::fcntl::{AT_FDCWD, AtFlags, OFlag, open, openat, renameat};
+use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::libc;
 use nix::sys::stat::Mode;
-use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchown, fsync, linkat, unlinkat};
+use nix::unistd::{AccessFlags, Gid, Uid, access, fchown, fsync, linkat};
+
+use super::temporary::Temporary;
+
+/// Of longer files it is not asked what they hold.
+const LONGEST: u64 = 1 << 20;
 
 /// Creates a file with `contents` and the permission bits `mode` less the process's mask.
 ///
@@ -28,7 +33,7 @@ use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchown, fsync, l
 /// untouched. Otherwise what the system says.
 pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let (directory, name) = split(path)?;
-    let pending = Pending::write(Rc::clone(&directory), name, contents, mode)?;
+    let pending = Pending::write(&directory, name, contents, mode)?;
     pending.sync()?;
     pending.publish()?;
     sync(&directory)
@@ -36,45 +41,58 @@ pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
 
 /// Gives an existing regular file new contents; owner, group and permission bits stay.
 ///
-/// `expected` judges the present contents right before the change; if it says no, nothing is changed and the result is
-/// `false`. (What is written into the old file between that and the rename, some microseconds, is lost.)
+/// `expected` judges the present contents right before the change (`None`: they are longer than any that it could know, 1
+/// MiB); if it says no, nothing is changed and the result is `false`. (What is written into the old file between that and the rename, some microseconds, is lost.)
 ///
 /// # Errors
 /// What the system says; the file is then as it was.
-pub fn replace(path: &Path, contents: &[u8], expected: impl Fn(&[u8]) -> bool) -> io::Result<bool> {
+pub fn replace(path: &Path, contents: &[u8], expected: impl Fn(Option<&[u8]>) -> bool) -> io::Result<bool> {
     let (directory, name) = split(path)?;
-    Ok(replace_in(Rc::clone(&directory), name, contents, expected)? && sync(&directory).map(|()| true)?)
+    Ok(replace_in(&directory, name, contents, expected)? && sync(&directory).map(|()| true)?)
 }
 
 /// The same for a name in a directory, whose entries are then still to be brought to the disk.
 pub(super) fn replace_in(
-    directory: Rc<OwnedFd>,
+    directory: &Rc<OwnedFd>,
     name: &OsStr,
     contents: &[u8],
-    expected: impl Fn(&[u8]) -> bool,
+    expected: impl Fn(Option<&[u8]>) -> bool,
 ) -> io::Result<bool> {
-    let mut old = open_in(&directory, name)?;
+    let old = open_in(directory, name)?;
     let metadata = old.metadata()?;
     if !metadata.is_file() {
         return Ok(false);
     }
     // Nobody else may look into the new file before it has its owner and bits.
-    let mut temporary = Temporary::named(directory, name, 0o600)?;
-    let made = temporary.file.metadata()?;
-    if (made.uid(), made.gid()) != (metadata.uid(), metadata.gid()) {
-        let (owner, group) = (Uid::from_raw(metadata.uid()), Gid::from_raw(metadata.gid()));
-        retried(|| fchown(&temporary.file, Some(owner), Some(group)))?;
-    }
-    temporary.file.set_permissions(metadata.permissions())?;
-    temporary.file.write_all(contents)?;
-    temporary.file.sync_all()?;
+    let mut temporary = Temporary::new(directory, name, 0o600)?;
+    write_like(&temporary.file, contents, &metadata)?;
     let mut present = Vec::new();
-    old.read_to_end(&mut present)?;
-    if !expected(&present) {
+    old.take(LONGEST + 1).read_to_end(&mut present)?;
+    let is_known = u64::try_from(present.len()).is_ok_and(|length| length <= LONGEST);
+    if !expected(is_known.then_some(&present)) {
         return Ok(false);
+    }
+    match temporary.take_name(name) {
+        Err(error) if temporary.cannot_have_names(error) => {
+            temporary = Temporary::named(directory, name, 0o600)?;
+            write_like(&temporary.file, contents, &metadata)?;
+        }
+        taken => taken?,
     }
     temporary.rename(name)?;
     Ok(true)
+}
+
+/// Gives a new file its contents and the owner, group and permission bits of another, and brings it to the disk.
+fn write_like(mut file: &File, contents: &[u8], other: &Metadata) -> io::Result<()> {
+    let made = file.metadata()?;
+    if (made.uid(), made.gid()) != (other.uid(), other.gid()) {
+        let (owner, group) = (Uid::from_raw(other.uid()), Gid::from_raw(other.gid()));
+        retried(|| fchown(file, Some(owner), Some(group)))?;
+    }
+    file.set_permissions(other.permissions())?;
+    file.write_all(contents)?;
+    file.sync_all()
 }
 
 /// Gives a file a second name in its directory, and brings that to the disk; a symbolic link gets one itself.
@@ -190,18 +208,6 @@ fn begin_sync(file: &File) {
     unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
-/// The end of a name that nobody can foresee.
-pub(super) fn unforeseen() -> String {
-    // The standard library seeds this from the system's random source.
-    format!(".{:016x}.tmp", RandomState::new().build_hasher().finish())
-}
-
-/// Whether a file without a name (`O_TMPFILE`) was refused because the file system or the kernel knows none: each says so in
-/// its own way (open(2)).
-pub(super) fn wants_names(error: Errno) -> bool {
-    matches!(error, Errno::EOPNOTSUPP | Errno::EISDIR | Errno::EINVAL | Errno::ENOENT)
-}
-
 /// A file that is written but has not got its name.
 #[derive(Debug)]
 pub struct Pending<'a> {
@@ -213,15 +219,12 @@ pub struct Pending<'a> {
 
 impl<'a> Pending<'a> {
     pub(super) fn write(
-        directory: Rc<OwnedFd>,
+        directory: &Rc<OwnedFd>,
         name: &OsStr,
         contents: &'a [u8],
         mode: u32,
     ) -> io::Result<Self> {
-        let mut temporary = match Temporary::nameless(&directory, mode) {
-            Err(error) if wants_names(error) => Temporary::named(directory, name, mode)?,
-            new => new?,
-        };
+        let mut temporary = Temporary::new(directory, name, mode)?;
         temporary.file.write_all(contents)?;
         begin_sync(&temporary.file);
         Ok(Self { temporary, name: name.to_owned(), contents, mode })
@@ -238,79 +241,14 @@ impl<'a> Pending<'a> {
     /// Gives the file its name; a link, unlike a rename, never takes a name away from a file that appeared meanwhile.
     pub(super) fn publish(self) -> io::Result<()> {
         match self.temporary.link(&self.name) {
-            // The kernel wants a right for that, and there is no /proc.
-            Err(Errno::ENOENT) if self.temporary.name.is_none() => {
-                let directory = Rc::clone(&self.temporary.directory);
-                let mut temporary = Temporary::named(directory, &self.name, self.mode)?;
+            Err(error) if self.temporary.cannot_have_names(error) => {
+                let directory = self.temporary.directory();
+                let mut temporary = Temporary::named(&directory, &self.name, self.mode)?;
                 temporary.file.write_all(self.contents)?;
                 temporary.file.sync_all()?;
                 Ok(temporary.link(&self.name)?)
             }
             linked => Ok(linked?),
-        }
-    }
-}
-
-/// A file without a name, or under one that nobody can foresee and that goes away with the value.
-#[derive(Debug)]
-struct Temporary {
-    directory: Rc<OwnedFd>,
-    name: Option<OsString>,
-    file: File,
-}
-
-impl Temporary {
-    fn nameless(directory: &Rc<OwnedFd>, mode: u32) -> nix::Result<Self> {
-        let flags = OFlag::O_WRONLY | OFlag::O_TMPFILE | OFlag::O_CLOEXEC;
-        let file = retried(|| openat(directory, ".", flags, Mode::from_bits_truncate(mode)))?;
-        Ok(Self { directory: Rc::clone(directory), name: None, file: file.into() })
-    }
-
-    fn named(directory: Rc<OwnedFd>, target: &OsStr, mode: u32) -> io::Result<Self> {
-        let flags = OFlag::O_WRONLY | OFlag::O_CREAT | OFlag::O_EXCL | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
-        loop {
-            let mut name = OsString::from(".");
-            name.push(target);
-            name.push(unforeseen());
-            match openat(&directory, name.as_os_str(), flags, Mode::from_bits_truncate(mode)) {
-                Ok(file) => return Ok(Self { directory, name: Some(name), file: file.into() }),
-                Err(Errno::EEXIST | Errno::EINTR) => {}
-                Err(error) => return Err(error.into()),
-            }
-        }
-    }
-
-    fn link(&self, target: &OsStr) -> nix::Result<()> {
-        let directory = &*self.directory;
-        if let Some(name) = &self.name {
-            return retried(|| linkat(directory, name.as_os_str(), directory, target, AtFlags::empty()));
-        }
-        match retried(|| linkat(&self.file, "", directory, target, AtFlags::AT_EMPTY_PATH)) {
-            // Before Linux 6.10 that is root's alone.
-            Err(Errno::ENOENT) => {
-                let path = format!("/proc/self/fd/{}", self.file.as_raw_fd());
-                let flags = AtFlags::AT_SYMLINK_FOLLOW;
-                retried(|| linkat(AT_FDCWD, path.as_str(), directory, target, flags))
-            }
-            linked => linked,
-        }
-    }
-
-    fn rename(mut self, target: &OsStr) -> io::Result<()> {
-        if let Some(name) = &self.name {
-            let directory = &*self.directory;
-            retried(|| renameat(directory, name.as_os_str(), directory, target))?;
-            self.name = None;
-        }
-        Ok(())
-    }
-}
-
-impl Drop for Temporary {
-    fn drop(&mut self) {
-        if let Some(name) = &self.name {
-            // Whatever went wrong before is what the caller reports; a name left behind does no harm.
-            let _ = retried(|| unlinkat(&*self.directory, name.as_os_str(), UnlinkatFlags::NoRemoveDir));
         }
     }
 }
@@ -358,9 +296,9 @@ mod tests {
         let path = directory.path().join("f");
         fs::write(&path, "old").unwrap();
         fs::set_permissions(&path, PermissionsExt::from_mode(0o640)).unwrap();
-        assert!(!replace(&path, b"new", |present| present == b"other").unwrap());
+        assert!(!replace(&path, b"new", |present| present == Some(b"other")).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"old");
-        assert!(replace(&path, b"new", |present| present == b"old").unwrap());
+        assert!(replace(&path, b"new", |present| present == Some(b"old")).unwrap());
         assert_eq!(fs::read(&path).unwrap(), b"new");
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o7777, 0o640);
         assert_eq!(names(directory.path()), ["f"]);

@@ -29,6 +29,7 @@ pub mod socket;
 pub mod spawn;
 mod stack;
 pub mod tcp;
+mod temporary;
 pub mod terminal;
 pub mod thread;
 pub mod tree;

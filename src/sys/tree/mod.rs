@@ -236,7 +236,7 @@ impl Tree {
     /// What the system says.
     pub fn prepare<'a>(&self, path: &Path, contents: &'a [u8], mode: u32) -> io::Result<Pending<'a>> {
         let (at, name) = self.place(path)?;
-        Pending::write(at, &name, contents, mode)
+        Pending::write(&at, &name, contents, mode)
     }
 
     /// Gives a prepared file, which has to be on the disk, its name.
@@ -258,10 +258,10 @@ impl Tree {
         &self,
         path: &Path,
         contents: &[u8],
-        expected: impl Fn(&[u8]) -> bool,
+        expected: impl Fn(Option<&[u8]>) -> bool,
     ) -> io::Result<bool> {
         let (at, name) = self.place(path)?;
-        let replaced = files::replace_in(at, &name, contents, expected)?;
+        let replaced = files::replace_in(&at, &name, contents, expected)?;
         if replaced {
             self.mark(path);
         }

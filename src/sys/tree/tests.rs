@@ -64,7 +64,7 @@ fn directories_and_files_are_made_below_what_is_there() {
     assert!(!tree.look(&path).unwrap().read(9).unwrap().is_closed);
     tree.link(&path, &deep.join("other")).unwrap();
     assert!(tree.has(&deep.join("other")) && !tree.has(&deep.join("none")));
-    assert!(tree.replace(&path, b"new", |now| now == b"text").unwrap());
+    assert!(tree.replace(&path, b"new", |now| now == Some(b"text")).unwrap());
     assert_eq!(
         (fs::read(&path).unwrap(), fs::read(deep.join("other")).unwrap()),
         (b"new".into(), b"text".into())
