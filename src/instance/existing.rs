@@ -77,12 +77,16 @@ impl Existing {
         (server.parent() != zdctl.parent() && can_execute(&server).unwrap_or(true)).then_some(server)
     }
 
-    /// The home that the manager's configuration names, by where its socket is.
+    /// The home that the files name: where the script, or else the command of the server, has its configuration. (A socket
+    /// or data that somebody keeps elsewhere make no other home; a socket in `etc` does for what other templates made.) The
+    /// script is written last of the three, so that a move that was broken off is still known for one.
     #[must_use]
     pub fn home(&self) -> Option<Home> {
-        let socket = value(&self.manager, "socket-name")?;
-        let above = Path::new(&socket).parent()?.parent()?;
-        Home::new(above, Path::new("/")).ok()
+        let script = || configuration(self.command()?);
+        let program = || configuration(&value(&self.manager, "program")?);
+        let socket = || value(&self.manager, "socket-name");
+        let home = |file: Option<String>| above_etc(&file?);
+        home(script()).or_else(|| home(program())).or_else(|| home(socket()))
     }
 
     /// What this instance may have been made from: the request itself, and with it every combination of what its files
@@ -110,8 +114,26 @@ impl Existing {
 
     /// The controller in the script.
     fn zdctl(&self) -> Option<String> {
-        self.script.lines().find_map(|line| first_word(line.strip_prefix("exec ")?))
+        first_word(self.command()?)
     }
+
+    /// The command that the script comes to.
+    fn command(&self) -> Option<&str> {
+        self.script.lines().find_map(|line| line.strip_prefix("exec "))
+    }
+}
+
+/// The configuration file that a command is given.
+fn configuration(command: &str) -> Option<String> {
+    let words = split_words(OsStr::new(command)).ok()?;
+    let mut words = words.into_iter().skip_while(|word| word != "-C");
+    words.nth(1)?.into_string().ok()
+}
+
+/// The home in whose `etc` a file lies.
+fn above_etc(file: &str) -> Option<Home> {
+    let etc = Path::new(file).parent().filter(|etc| etc.is_absolute() && etc.ends_with("etc"))?;
+    Home::new(etc.parent()?, Path::new("/")).ok()
 }
 
 /// A path in the old home as the same in the new one; `None`: it is not in it.
@@ -201,6 +223,26 @@ mod tests {
         let text = "# zdrun /a\n<runner>\n  zdrunner x\n  zdrun  /b $$c \n  zdrun /d\n</runner>\n";
         assert_eq!(value(text, "zdrun").as_deref(), Some("/b $c"));
         assert_eq!(value(text, "program"), None);
+    }
+
+    #[test]
+    fn home_is_where_the_configuration_lies_and_not_what_else_is_named() {
+        let home = |script: &str, manager: &str| {
+            let at = Home::new(Path::new("/new"), Path::new("/")).unwrap();
+            let (manager, script) = (manager.to_owned(), script.to_owned());
+            let existing = Existing { at, addresses: Vec::new(), manager, script };
+            existing.home().map(|home| home.path().to_str().unwrap().to_owned())
+        };
+        let script = "#!/bin/sh\nexec '/opt/zd ctl' -C '/it'\\''s/etc/zeoctl.conf' \"$@\"\n";
+        let program = "program /opt/runzeo -C '/a b$$/etc/zeo.conf'\n";
+        let elsewhere = "socket-name /run/zeo/zeo.zdsock\n";
+        assert_eq!(home(script, elsewhere).as_deref(), Some("/it's"));
+        assert_eq!(home(script, program).as_deref(), Some("/it's"), "the script comes first");
+        assert_eq!(home("", &format!("{elsewhere}{program}")).as_deref(), Some("/a b$"));
+        assert_eq!(home("exec zdctl\n", "socket-name /old/etc/zeo.zdsock\n").as_deref(), Some("/old"));
+        assert_eq!(home("", elsewhere), None);
+        assert_eq!(home("exec zdctl -C\n", "program p -C /x/zeo.conf\n"), None);
+        assert_eq!(home("exec zdctl -C ./etc/zeoctl.conf\n", ""), None, "that is wherever it is run");
     }
 
     #[test]
