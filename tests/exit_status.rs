@@ -57,6 +57,12 @@ const ROWS: &[Row] = &[
         s.kill_manager();
         zdctl(s, SLEEP, "status")
     }),
+    ("zdctl", "`status`: no manager, but what the program of one that was killed left behind", |s| {
+        let family = "sh -c 'sleep 1000 & exec sleep 1001'";
+        up(s, family);
+        s.leave_behind();
+        zdctl(s, family, "status")
+    }),
     ("zdctl", "`status`: the socket cannot be reached", |s| unreachable(s, "status")),
     ("zdctl", "`status --json`: the program runs", |s| { up(s, SLEEP); zdctl(s, SLEEP, "status").arg("--json") }),
     ("zdctl", "`status --json`: no manager", |s| zdctl(s, SLEEP, "status").arg("--json")),

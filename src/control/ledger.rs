@@ -12,6 +12,9 @@
 //! A number alone is never trusted: it goes with the time at which the process was started and with the system's start.
 //! Nor is a copy of the file, such as that in a copied instance: its program is the original's. The mark is the file's own.
 //! A command line as the system shows it is not either: a script that executes the real server has that one's.
+//!
+//! The program and all that comes of it have [`LOCK`] in their environment, by which the next manager knows whom a program
+//! that has ended left behind.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
@@ -26,6 +29,15 @@ pub const PROGRAM_AT: u64 = LINE as u64;
 pub const BIRTH_AT: u64 = 2 * LINE as u64;
 /// Where the words' line begins.
 pub const WORDS_AT: u64 = 3 * LINE as u64;
+
+/// The environment variable that tells a program by which lock file its manager is known.
+pub const LOCK: &str = "ZDRUN_LOCK";
+
+/// The value of [`LOCK`]: the lock file's device and inode numbers, which stay the same under any other name.
+#[must_use]
+pub fn lock_value(device: u64, inode: u64) -> String {
+    format!("{device:x}:{inode:x}")
+}
 
 /// What a lock file says.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]

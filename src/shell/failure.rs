@@ -11,6 +11,7 @@ use crate::control::Request;
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
 use crate::sys::reason::reason;
+use crate::sys::remains::Numbers;
 
 use super::client::PATIENCE;
 
@@ -59,6 +60,21 @@ pub enum Failure {
         "the program runs without a manager; pid={0}; start has a new manager take it over, stop ends it"
     )]
     Unmanaged(u32),
+    /// Its manager was killed, it has ended, and others run that came from it.
+    #[error("what the program left behind runs without a manager; {0}; start and stop end it")]
+    LeftBehind(Numbers),
+    /// Perhaps that is so.
+    #[error(
+        "processes run that the program may have left behind; {}; end them, or remove '{}' if they have nothing to do \
+         with it",
+        .pids, .lock.display()
+    )]
+    PerhapsLeftBehind {
+        /// Their numbers.
+        pids: Numbers,
+        /// The file by which they are suspected.
+        lock: PathBuf,
+    },
     /// The manager went away while something was expected of it.
     #[error("daemon manager not running")]
     ManagerGone,

@@ -20,9 +20,7 @@ impl Session<'_> {
             self.say("To run the program in the foreground, please stop it first.")?;
             return Ok(Exit::Failure);
         }
-        if let Some(left) = self.unmanaged() {
-            return Err(Failure::Unmanaged(left.pid));
-        }
+        self.expect_nobody_unmanaged()?;
         let words: Vec<OsString> = self.settings.runner.program.iter().chain(extra).cloned().collect();
         let (program, arguments) =
             words.split_first().ok_or_else(|| Failure::NotStarted("no program specified".to_owned()))?;

@@ -5,7 +5,7 @@
 //! finds out what else there is to say. To wake it takes a tenth of the time of a `status` (docs/benchmarks.md).
 
 use std::ffi::OsString;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::unix::fs::MetadataExt as _;
 
@@ -37,10 +37,15 @@ impl Session<'_> {
     /// What the lock file says, if it is from this start of the system and no copy. One that may not be read is that of a
     /// manager whose socket does not answer us either, which is an error.
     pub(super) fn ledger(&self) -> Option<Ledger> {
+        self.ledger_and_file().map(|(ledger, _)| ledger)
+    }
+
+    /// The same, with what the system says about the file.
+    pub(super) fn ledger_and_file(&self) -> Option<(Ledger, Metadata)> {
         let file = File::open(lock_file(&self.settings.runner.socket_name)).ok()?;
-        let inode = file.metadata().ok()?.ino();
+        let about = file.metadata().ok()?;
         let mut text = String::with_capacity(ROOM);
         file.take(u64::MAX).read_to_string(&mut text).ok()?;
-        Ledger::parse(&text).of(&pidfd::boot(), inode)
+        Some((Ledger::parse(&text).of(&pidfd::boot(), about.ino())?, about))
     }
 }

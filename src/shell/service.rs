@@ -12,10 +12,13 @@ impl Session<'_> {
     /// manager is about to start again runs, in this sense.
     pub(super) fn try_restart(&mut self) -> Result<Exit, Failure> {
         let record = self.managed_record()?;
-        if record.is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
+        if record.as_ref().is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
             return self.restart();
         }
         self.say("daemon process not running")?;
+        if record.is_none() {
+            self.warn_of_unmanaged();
+        }
         Ok(Exit::Success)
     }
 

@@ -31,8 +31,11 @@ impl Session<'_> {
         if let Some(left) = self.unmanaged().filter(|_| record.is_none()) {
             return self.send_unmanaged(&left, number);
         }
-        let Some(pid) = record.and_then(|record| record.application) else {
+        let Some(pid) = record.as_ref().and_then(|record| record.application) else {
             self.say("daemon process not running")?;
+            if record.is_none() {
+                self.warn_of_unmanaged();
+            }
             return Ok(Exit::Failure);
         };
         self.say(format_args!("kill({pid}, {number})"))?;

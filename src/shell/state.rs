@@ -22,6 +22,8 @@ pub(super) enum State {
     NoManager,
     /// Nobody is there to ask, and the program that an earlier manager started runs.
     Unmanaged,
+    /// Nobody is there to ask, and that program has ended and others run that came from it.
+    LeftBehind,
 }
 
 impl State {

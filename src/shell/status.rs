@@ -28,9 +28,9 @@ impl Session<'_> {
         let record = status.as_ref().map(|status| &status.record);
         let seen = Seen::of(record);
         let (_, exit) = seen.describe();
-        let left = if record.is_none() { self.unmanaged().map(|left| left.pid) } else { None };
+        let left = if record.is_none() { self.expect_nobody_unmanaged().err() } else { None };
         if form == Form::Json {
-            let object = left.map_or_else(|| Object::of(record), Object::of_unmanaged);
+            let object = left.as_ref().map_or_else(|| Object::of(record), Object::of_unmanaged);
             return self.say(object.text()?).map(|()| if left.is_some() { Exit::Unknown } else { exit });
         }
         self.warn_of_other_program(record)?;
@@ -42,7 +42,7 @@ impl Session<'_> {
                 self.say(line)?;
             }
         }
-        left.map_or(Ok(exit), |pid| Err(unknown(Failure::Unmanaged(pid))))
+        left.map_or(Ok(exit), |left| Err(unknown(left)))
     }
 }
 
@@ -165,6 +165,7 @@ struct Object {
     start_error: Option<String>,
     note: Option<String>,
     program: Option<Vec<String>>,
+    left_behind: Option<Vec<i32>>,
 }
 
 impl Object {
@@ -192,12 +193,20 @@ impl Object {
             start_error: record.and_then(|record| record.start_error.clone()),
             note: record.and_then(|record| record.note.clone()),
             program: program.map(|words| words.iter().map(|w| w.to_string_lossy().into_owned()).collect()),
+            left_behind: None,
         }
     }
 
-    /// Of a program without a manager, of which no more is known.
-    fn of_unmanaged(pid: u32) -> Self {
-        Self { state: State::Unmanaged, pid: Some(pid), ..Self::of(None) }
+    /// Of what runs without a manager, of which no more is known.
+    fn of_unmanaged(left: &Failure) -> Self {
+        let nobody = Self::of(None);
+        match left {
+            Failure::Unmanaged(pid) => Self { state: State::Unmanaged, pid: Some(*pid), ..nobody },
+            Failure::LeftBehind(pids) | Failure::PerhapsLeftBehind { pids, .. } => {
+                Self { state: State::LeftBehind, left_behind: Some(pids.0.clone()), ..nobody }
+            }
+            _ => nobody,
+        }
     }
 
     fn text(&self) -> Result<String, Failure> {
@@ -253,7 +262,7 @@ mod tests {
             r#"{"state":"no-manager","should_be_up":false,"pid":null,"manager_pid":null,"version":null,"#;
         assert!(text.starts_with(expected), "{text}");
         let whole: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(whole.as_object().map(serde_json::Map::len), Some(19));
+        assert_eq!(whole.as_object().map(serde_json::Map::len), Some(20));
     }
 
     #[test]

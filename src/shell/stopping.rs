@@ -29,7 +29,8 @@ enum End {
 impl Session<'_> {
     pub(super) fn stop(&mut self) -> Result<Exit, Failure> {
         let Some(record) = self.managed_record()? else {
-            self.say("daemon manager not running")?;
+            let ended = self.end_left_behind()?;
+            self.say(if ended { "daemon process stopped" } else { "daemon manager not running" })?;
             return Ok(Exit::Success);
         };
         if is_over(&record) {
@@ -94,6 +95,9 @@ impl Session<'_> {
         self.say("daemon process stopped")?;
         let record = self.record()?;
         self.say_status(Seen::of(record.as_ref()))?;
+        if record.is_none() {
+            self.warn_of_unmanaged();
+        }
         Ok(Exit::Success)
     }
 

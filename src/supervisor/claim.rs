@@ -12,7 +12,7 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::ledger::{Ledger, Survivor, noted_manager};
+use super::ledger::{Ledger, Left, noted_manager};
 use super::{Error, parent_of};
 use crate::control::ledger::lock_file;
 use crate::control::{Request, StatusRecord};
@@ -30,13 +30,13 @@ pub struct Claim {
     socket: PathBuf,
     made: Identity,
     listener: UnixListener,
-    /// The program of an earlier manager, which runs on.
-    survivor: Option<Survivor>,
+    /// What an earlier manager left running.
+    left: Left,
     /// Held until after the socket's file is gone.
     lock: HeldLock,
 }
 
-/// The lock beside a socket. Dropped: its file is removed, unless a program runs on that is noted in it; then it is free.
+/// The lock beside a socket. Dropped: its file is removed, unless somebody runs on who is noted in it; then it is free.
 #[derive(Debug)]
 struct HeldLock {
     path: PathBuf,
@@ -44,34 +44,34 @@ struct HeldLock {
 }
 
 impl Claim {
-    /// Claims `socket`.
+    /// Claims `socket`. `ends_rest`: what a program leaves behind is to be ended too.
     ///
     /// # Errors
     /// Another manager has it; something else has its name; its directory is not there or not writable.
-    pub fn take(socket: &Path, log: &EventLog) -> Result<Self, Error> {
+    pub fn take(socket: &Path, ends_rest: bool, log: &EventLog) -> Result<Self, Error> {
         let failed = |source| Error::Socket { socket: socket.to_owned(), source };
         fs::metadata(parent_of(socket)).map_err(failed)?;
-        let (lock, survivor) = HeldLock::take(socket)?;
+        let (lock, left) = HeldLock::take(socket, ends_rest)?;
         remove_stale(socket, log)?;
         let (listener, made) = socket::listen(socket).map_err(failed)?;
-        Ok(Self { socket: socket.to_owned(), made, listener, survivor, lock })
+        Ok(Self { socket: socket.to_owned(), made, listener, left, lock })
     }
 
     /// Goes on with a claim that an earlier image of this process made.
     ///
     /// # Errors
     /// The lock is not ours.
-    pub fn resume(socket: &Path, lock: OwnedFd, listener: OwnedFd) -> Result<Self, Error> {
+    pub fn resume(socket: &Path, ends_rest: bool, lock: OwnedFd, listener: OwnedFd) -> Result<Self, Error> {
         let path = lock_file(socket);
         let failed = |source| Error::Open { what: "lock file", path: path.clone(), source };
-        let ledger = Ledger::resume(Lock::resume(lock).map_err(failed)?);
+        let ledger = Ledger::resume(Lock::resume(lock).map_err(failed)?, ends_rest);
         let made =
             socket::identity(socket).map_err(|source| Error::Socket { socket: socket.to_owned(), source })?;
         Ok(Self {
             socket: socket.to_owned(),
             made,
             listener: UnixListener::from(listener),
-            survivor: None,
+            left: Left::Nothing,
             lock: HeldLock { path, ledger },
         })
     }
@@ -86,9 +86,9 @@ impl Claim {
         &self.listener
     }
 
-    /// The program of an earlier manager, which runs on and is nobody's.
-    pub fn survivor(&self) -> Option<&Survivor> {
-        self.survivor.as_ref()
+    /// What an earlier manager left running, and is nobody's.
+    pub fn left(&self) -> &Left {
+        &self.left
     }
 
     /// Notes the words of the program that is about to be started.
@@ -111,24 +111,24 @@ impl Drop for Claim {
 }
 
 impl HeldLock {
-    /// Takes the lock. Gives the program, too, that an earlier manager left running.
-    fn take(socket: &Path) -> Result<(Self, Option<Survivor>), Error> {
+    /// Takes the lock. Tells, too, what an earlier manager left running.
+    fn take(socket: &Path, ends_rest: bool) -> Result<(Self, Left), Error> {
         let path = lock_file(socket);
         let failed = |source| Error::Open { what: "lock file", path: path.clone(), source };
         let Some(lock) = Lock::take(&path).map_err(failed)? else {
             return Err(Error::Taken { socket: socket.to_owned(), manager: noted_manager(&path) });
         };
         // From here on the file goes away again with an error.
-        let held = Self { path: path.clone(), ledger: Ledger::resume(lock) };
-        let survivor = held.ledger.take_over().map_err(failed)?;
-        Ok((held, survivor))
+        let held = Self { path: path.clone(), ledger: Ledger::resume(lock, ends_rest) };
+        let left = held.ledger.take_over().map_err(failed)?;
+        Ok((held, left))
     }
 }
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
         // Still ours: a newcomer gets the lock only once this process has let go of it, and looks at the name again.
-        if self.ledger.lock().has_name(&self.path) && self.ledger.survivor().is_none() {
+        if self.ledger.lock().has_name(&self.path) && !self.ledger.names_anybody() {
             let _ = fs::remove_file(&self.path);
         }
     }

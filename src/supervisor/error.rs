@@ -7,6 +7,7 @@ use thiserror::Error;
 
 use crate::exit::Exit;
 use crate::sys::reason::reason;
+use crate::sys::remains::Numbers;
 
 /// Why the manager or its program could not be started.
 #[derive(Debug, Error)]
@@ -112,6 +113,23 @@ pub enum Error {
         pid: i32,
         /// Why not.
         source: io::Error,
+    },
+    /// What the program of an earlier manager left behind runs, and does not end.
+    #[error(
+        "what the program of an earlier daemon manager left behind still runs and cannot be ended; {0}; end it first"
+    )]
+    LeftBehind(Numbers),
+    /// Perhaps that is so.
+    #[error(
+        "processes run that the program of an earlier daemon manager may have left behind; {}; \
+         end them, or remove '{}' if they have nothing to do with it",
+        .pids, .lock.display()
+    )]
+    Doubtful {
+        /// Their numbers.
+        pids: Numbers,
+        /// The file by which they are suspected.
+        lock: PathBuf,
     },
     /// There is no socket for the program's own word.
     #[error("cannot make a notification socket: {}", reason(.0))]

@@ -10,11 +10,12 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use crate::control::ledger::{self, BIRTH_AT, LINE, PROGRAM_AT, WORDS_AT};
+use crate::control::ledger::{self, BIRTH_AT, LINE, LOCK, PROGRAM_AT, WORDS_AT};
 use crate::control::repr::quote_list;
 use crate::sys::daemon::Lock;
 use crate::sys::pidfd;
 use crate::sys::process;
+use crate::sys::remains::{Found, Remains};
 use crate::sys::spawn::{NOTE_BYTES, Note};
 
 const _: () = assert!(LINE == NOTE_BYTES);
@@ -25,6 +26,19 @@ pub struct Ledger {
     lock: Lock,
     /// The words in the file are this manager's.
     words_noted: bool,
+    /// Whom a program leaves behind concerns its manager.
+    ends_rest: bool,
+}
+
+/// What a manager that is gone has left running.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Left {
+    /// Nothing, or nothing that concerns the next.
+    Nothing,
+    /// Its program.
+    Program(Survivor),
+    /// Not its program, which was this process, but others that came from it.
+    Others(i32, Remains),
 }
 
 /// The program of a manager that is gone, which lives.
@@ -32,39 +46,64 @@ pub struct Ledger {
 pub struct Survivor {
     /// Its process number.
     pub pid: i32,
+    /// When it was started.
+    pub birth: u64,
     /// The words with which it was started, where they are known.
     pub words: Option<Vec<OsString>>,
 }
 
 impl Ledger {
-    /// Goes on with a lock that this process holds.
-    pub fn resume(lock: Lock) -> Self {
-        Self { lock, words_noted: false }
+    /// Goes on with a lock that this process holds. `ends_rest`: what a program leaves behind is to be ended too.
+    pub fn resume(lock: Lock, ends_rest: bool) -> Self {
+        Self { lock, words_noted: false, ends_rest }
     }
 
-    /// Takes over the file from whoever held the lock last. Gives the program that still runs under nobody, if any.
+    /// Takes over the file from whoever held the lock last. Gives what runs under nobody; that stays noted.
     ///
     /// # Errors
     /// Those of reading the file and of writing to it.
-    pub fn take_over(&self) -> io::Result<Option<Survivor>> {
+    pub fn take_over(&self) -> io::Result<Left> {
         let inode = self.lock.file().metadata()?.ino();
         let boot = pidfd::boot();
-        let survivor = survivor(&self.read()?, &boot, inode);
+        let left = self.left(&self.read()?, &boot, inode);
         let (own, mark) = (process::own_pid(), ledger::mark(inode));
         self.write(0, &format!("manager {own} {boot} {mark:x}"))?;
         // After the number: for as long as it is another manager's birth, the two name nobody.
         let birth = pidfd::birth(own).map(|birth| birth.to_string()).unwrap_or_default();
         self.write(BIRTH_AT, &format!("manager-birth {birth}"))?;
-        if survivor.is_none() {
+        if left == Left::Nothing {
             self.forget_program()?;
         }
-        Ok(survivor)
+        Ok(left)
     }
 
-    /// The noted program, if it lives.
-    pub fn survivor(&self) -> Option<Survivor> {
-        let inode = self.lock.file().metadata().ok()?.ino();
-        self.read().ok().and_then(|text| survivor(&text, &pidfd::boot(), inode))
+    /// Whether what is noted runs.
+    pub fn names_anybody(&self) -> bool {
+        let inode = self.lock.file().metadata().map(|found| found.ino()).unwrap_or_default();
+        self.read().is_ok_and(|text| self.left(&text, &pidfd::boot(), inode) != Left::Nothing)
+    }
+
+    fn left(&self, text: &str, boot: &str, inode: u64) -> Left {
+        let Some(ledger) = ledger::Ledger::parse(text).of(boot, inode) else { return Left::Nothing };
+        let Some(noted) = ledger.program else { return Left::Nothing };
+        if pidfd::birth(noted.pid) == Some(noted.birth) {
+            return Left::Program(Survivor { pid: noted.pid, birth: noted.birth, words: ledger.words });
+        }
+        let mut remains = self.remains(noted.pid, noted.birth);
+        if !self.ends_rest || remains.look() == Found::default() {
+            return Left::Nothing;
+        }
+        Left::Others(noted.pid, remains)
+    }
+
+    /// Those whom the program with this number and birth leaves behind.
+    pub fn remains(&self, pid: i32, birth: u64) -> Remains {
+        Remains::of(pid, birth, self.variable().map(|value| format!("{LOCK}={value}")))
+    }
+
+    /// What tells programs by which lock file their manager is known.
+    pub fn variable(&self) -> Option<String> {
+        self.lock.file().metadata().ok().map(|found| ledger::lock_value(found.dev(), found.ino()))
     }
 
     /// Notes the words of the program that is about to be started. Where that fails, a later manager takes it for the
@@ -123,23 +162,15 @@ pub fn noted_manager(path: &Path) -> Option<u32> {
     ledger::Ledger::parse(&fs::read_to_string(path).ok()?).manager
 }
 
-/// The program of a manager that is gone, if it lives.
-fn survivor(text: &str, boot: &str, inode: u64) -> Option<Survivor> {
-    let ledger = ledger::Ledger::parse(text).of(boot, inode)?;
-    let noted = ledger.program?;
-    let lives = pidfd::birth(noted.pid) == Some(noted.birth);
-    lives.then_some(Survivor { pid: noted.pid, words: ledger.words })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::sys::spawn;
 
-    fn take(path: &Path) -> (Ledger, Option<Survivor>) {
-        let ledger = Ledger::resume(Lock::take(path).unwrap().unwrap());
-        let survivor = ledger.take_over().unwrap();
-        (ledger, survivor)
+    fn take(path: &Path) -> (Ledger, Left) {
+        let ledger = Ledger::resume(Lock::take(path).unwrap().unwrap(), true);
+        let left = ledger.take_over().unwrap();
+        (ledger, left)
     }
 
     fn start(ledger: &mut Ledger) -> i32 {
@@ -161,33 +192,40 @@ mod tests {
     fn program_that_runs_on_is_found_and_one_that_does_not_is_not() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("lock");
-        let (mut ledger, survivor) = take(&path);
-        assert_eq!(survivor, None);
+        let (mut ledger, left) = take(&path);
+        assert_eq!(left, Left::Nothing);
         assert_eq!(noted_manager(&path), Some(std::process::id()));
         let pid = start(&mut ledger);
+        assert!(ledger.names_anybody());
         drop(ledger);
-        let (ledger, survivor) = take(&path);
+        let (ledger, left) = take(&path);
+        let birth = pidfd::birth(pid).unwrap();
         let words = Some(vec!["sleep".into(), "1000".into()]);
-        assert_eq!(survivor, Some(Survivor { pid, words }));
+        assert_eq!(left, Left::Program(Survivor { pid, birth, words }));
         drop(ledger);
         let copy = place.path().join("copy");
         std::fs::copy(&path, &copy).unwrap();
-        assert_eq!(take(&copy).1, None, "the program is the original's");
+        assert_eq!(take(&copy).1, Left::Nothing, "the program is the original's");
         process::send_signal(process::Receiver::Process(pid), 9).unwrap();
         crate::sys::daemon::wait_for(pid);
-        assert_eq!(take(&path).1, None);
+        assert_eq!(take(&path).1, Left::Nothing);
+        assert!(!take(&path).0.names_anybody());
     }
 
     #[test]
     fn number_that_somebody_else_has_now_is_not_trusted() {
+        let place = tempfile::tempdir().unwrap();
+        let (ledger, _) = take(&place.path().join("lock"));
         let own = process::own_pid();
         let (boot, birth) = (pidfd::boot(), pidfd::birth(own).unwrap());
         let text = |pid, birth, boot: &str| format!("manager 1 {boot}\nprogram {pid} {birth}\n");
-        assert_eq!(survivor(&text(own, birth, &boot), &boot, 0), Some(Survivor { pid: own, words: None }));
-        assert_eq!(survivor(&text(own, birth + 1, &boot), &boot, 0), None);
-        assert_eq!(survivor(&text(own, birth, "another"), &boot, 0), None);
+        let left = |text: &str| ledger.left(text, &boot, 0);
+        let survivor = Survivor { pid: own, birth, words: None };
+        assert_eq!(left(&text(own, birth, &boot)), Left::Program(survivor));
+        assert_eq!(left(&text(own, birth + 1, &boot)), Left::Nothing);
+        assert_eq!(left(&text(own, birth, "another")), Left::Nothing);
         for odd in ["", "program 1 1\n", "manager x\nprogram\n", "manager 1 \nprogram 1 2\n"] {
-            assert_eq!(survivor(odd, &boot, 0), None);
+            assert_eq!(left(odd), Left::Nothing);
         }
     }
 }

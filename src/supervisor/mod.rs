@@ -90,7 +90,7 @@ fn go_on(settings: &Settings, origin: &Origin, resumed: Resumed, report: &mut Re
     }
     let log = open_log(settings).unwrap_or_else(|_| EventLog::stderr_warnings());
     let Resumed { lock, listener, parts } = resumed;
-    let claim = Claim::resume(&settings.runner.socket_name, lock, listener)?;
+    let claim = Claim::resume(&settings.runner.socket_name, settings.runner.stop_group, lock, listener)?;
     let command = Command::find(&settings.runner.program)?;
     let resumed = Some(parts);
     Manager::new(Parts { settings, command, signals, log, claim, report, origin, resumed })?.run()
@@ -191,7 +191,7 @@ fn managed(
     // Where the system cannot tell, orphans go to init and a stop does not wait for them.
     let _ = process::adopt_orphans();
     let log = open_log(settings)?;
-    let claim = Claim::take(&settings.runner.socket_name, &log)?;
+    let claim = Claim::take(&settings.runner.socket_name, settings.runner.stop_group, &log)?;
     let command = program.command;
     Manager::new(Parts { settings, command, signals, log, claim, report, origin, resumed: None })?.run()
 }

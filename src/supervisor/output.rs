@@ -77,13 +77,17 @@ impl Output {
         Self::with_pipe(path, File::from(read), input)
     }
 
-    /// Takes over the pipe into which `pid`, the program of an earlier manager, writes. Without one to be found, only
-    /// what later programs write is kept.
+    /// Takes over the pipe into which the program of an earlier manager writes, or what that left behind: one of these
+    /// processes. Without one to be found, only what later programs write is kept.
     ///
     /// # Errors
     /// As [`Output::open`].
-    pub fn adopt(path: Option<&Path>, pid: i32) -> Result<Self, Error> {
-        let Ok(Some(read)) = pipe::pipe_of(pid, 1) else { return Self::open(path) };
+    pub fn adopt(path: Option<&Path>, pids: &[i32]) -> Result<Self, Error> {
+        let mut standard = pids.iter().flat_map(|pid| [(*pid, 1), (*pid, 2)]);
+        let Some(read) = standard.find_map(|(pid, number)| pipe::shared_pipe_of(pid, number).ok().flatten())
+        else {
+            return Self::open(path);
+        };
         let input = pipe::both_ends(&read).map_err(no_pipe)?;
         Self::with_pipe(path, read, input)
     }

@@ -23,6 +23,7 @@ pub mod poll;
 pub mod private_dir;
 pub mod process;
 pub mod reason;
+pub mod remains;
 pub mod signal_names;
 pub mod signals;
 pub mod socket;

@@ -42,14 +42,22 @@ pub fn both_ends(pipe: impl AsFd) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).open(path)
 }
 
-/// The pipe that another process has as its descriptor `number`, opened for reading; `None` where that is no pipe.
+/// The pipe of which another process has both ends ([`both_ends`]) as its descriptor `number`, opened for reading; `None`
+/// where that is something else. A pipe with one end there has its other end, and its reader, elsewhere.
 ///
 /// # Errors
 /// Those of opening it: the process is gone, or somebody else's.
-pub fn pipe_of(pid: i32, number: i32) -> io::Result<Option<File>> {
+pub fn shared_pipe_of(pid: i32, number: i32) -> io::Result<Option<File>> {
     use std::os::unix::fs::OpenOptionsExt;
     let path = format!("/proc/{pid}/fd/{number}");
     if !std::fs::read_link(&path)?.to_string_lossy().starts_with("pipe:[") {
+        return Ok(None);
+    }
+    // In octal (proc_pid_fdinfo(5)).
+    let about = std::fs::read_to_string(format!("/proc/{pid}/fdinfo/{number}"))?;
+    let flags = about.lines().find_map(|line| line.strip_prefix("flags:"));
+    let flags = flags.and_then(|flags| i32::from_str_radix(flags.trim(), 8).ok()).unwrap_or_default();
+    if flags & nix::libc::O_ACCMODE != nix::libc::O_RDWR {
         return Ok(None);
     }
     OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map(Some)
@@ -143,9 +151,13 @@ mod tests {
         let mut both = both_ends(&write).unwrap();
         drop((read, write));
         both.write_all(b"nobody else").unwrap();
-        let again = pipe_of(std::process::id().cast_signed(), both.as_raw_fd()).unwrap();
+        let pipe_of =
+            |fd: &dyn AsRawFd| shared_pipe_of(std::process::id().cast_signed(), fd.as_raw_fd()).unwrap();
+        let again = pipe_of(&both);
         let mut text = [0; 11];
         again.expect("it is a pipe").read_exact(&mut text).unwrap();
         assert_eq!(&text, b"nobody else");
+        let (read, write) = pipe().unwrap();
+        assert!(pipe_of(&read).is_none() && pipe_of(&write).is_none(), "somebody else reads it");
     }
 }

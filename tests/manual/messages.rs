@@ -26,7 +26,7 @@ type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
 const OPEN: &[&str] = &[
     "PID", "N", "NAME", "HOME", "OTHER", "PATH", "FILE", "REASON", "WORD", "VALUE", "PROGRAM", "VERSION",
     "REQUEST", "REPLY", "USER", "LINE", "COLUMN", "SEARCH", "STATUS", "ROLE", "VERB", "MODE", "ADDRESS",
-    "WHAT", "OFFSET", "PORT", "HOST",
+    "WHAT", "OFFSET", "PORT", "HOST", "PIDS",
 ];
 
 const SLEEP: &str = "sleep 1000";
@@ -72,6 +72,15 @@ fn serve(s: &Sandbox, file: &str) -> Option<Outcome> {
 fn spent(s: &Sandbox) {
     zdctl(s, LASTS_ONCE, &["start"]).stdout("daemon process started, pid=[..]\n").run();
     eventually(SOON, || zdctl(s, LASTS_ONCE, &["status"]).output().status != 0);
+}
+
+/// A family in which nobody has the mark.
+const UNKNOWN_FAMILY: &str = "env -u ZDRUN_LOCK sh -c 'sleep 1000 & exec sleep 1001'";
+
+/// Those of a program without its manager, which has ended.
+fn leave_behind(s: &Sandbox, program: &str) {
+    zdctl(s, program, &["start"]).stdout("daemon process started, pid=[..]\n").run();
+    s.leave_behind();
 }
 
 const RECORD: &str = "status=running\napplication=4242\nargs=['sleep', '1000']\nmanager=4241\n";
@@ -199,6 +208,14 @@ const ROWS: &[Row] = &[
         s.kill_manager();
         one(s, &["status"])
     }),
+    ("zdctl", "what the program left behind runs without a manager; pids=PIDS; start and stop end it", |s| {
+        leave_behind(s, "sh -c 'sleep 1000 & exec sleep 1001'");
+        one(s, &["status"])
+    }),
+    ("zdctl", "processes run that the program may have left behind; pids=PIDS; end them, or remove PATH if they have nothing to do with it", |s| {
+        leave_behind(s, UNKNOWN_FAMILY);
+        one(s, &["status"])
+    }),
     ("zdctl", "SIGUSR2 not sent to process PID: it would end the program, which does not handle it", |s| then(s, &["logreopen"])),
     ("zdctl", "cannot run PROGRAM: REASON", |s| Some(zdctl(s, "no-such-program", &["fg"]).output())),
     ("zdctl", "username NAME not found", |s| Some(zdctl(s, SLEEP, &["-u", "no-such-user", "status"]).output())),
@@ -231,6 +248,10 @@ const ROWS: &[Row] = &[
     })),
     ("zdrun", "cannot open lock file PATH: REASON", |s| {
         fs::create_dir(s.path("sock.lock")).expect("a directory");
+        zdrun(s, &["sleep", "9"])
+    }),
+    ("zdrun", "processes run that the program of an earlier daemon manager may have left behind; pids=PIDS; end them, or remove PATH if they have nothing to do with it", |s| {
+        leave_behind(s, UNKNOWN_FAMILY);
         zdrun(s, &["sleep", "9"])
     }),
     ("zdrun", "the program ended before it was up: STATUS", |s| zdrun(s, &["-d", "false"])),

@@ -135,6 +135,14 @@ impl Sandbox {
         after("program")
     }
 
+    /// Kills that manager and then its program, and waits until nothing is left of the two.
+    #[track_caller]
+    pub(crate) fn leave_behind(&self) {
+        let program = self.kill_manager();
+        kill(Pid::from_raw(program.parse().expect("a number")), Signal::SIGKILL).expect("it lives");
+        wait::eventually(SOON, || !Path::new("/proc").join(&program).exists());
+    }
+
     /// Asserts that every process of this sandbox ends soon.
     #[track_caller]
     pub(crate) fn assert_no_process_left(&self) {

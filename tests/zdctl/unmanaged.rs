@@ -89,3 +89,60 @@ fn signals_reach_it_and_wait_waits_for_it() {
     assert_eq!(waited.stdout, "daemon process stopped\ndaemon manager not running\n");
     zdctl(&sandbox, SLEEP).arg("kill").stdout("daemon process not running\n").status(1).run();
 }
+
+/// A program that leaves a child behind which ends at once, or only by force, when it and its manager are killed; gives
+/// the child.
+fn left_behind(sandbox: &Sandbox, child: &str) -> String {
+    let script = format!("sh -c 'echo $$ >new; mv new child; {child}' & exec sleep 1000");
+    let script = sandbox.write("script", script);
+    zdctl(sandbox, &format!("sh {}", script.display()))
+        .arg("start")
+        .stdout("daemon process started, pid=[..]\n")
+        .run();
+    eventually(SOON, || sandbox.path("child").exists());
+    sandbox.leave_behind();
+    let child = sandbox.read("child").trim().to_owned();
+    std::fs::remove_file(sandbox.path("child")).expect("it is there");
+    child
+}
+
+#[test]
+fn what_a_program_left_behind_is_told_of_and_ended() {
+    let sandbox = Sandbox::new();
+    let child = left_behind(&sandbox, "exec sleep 1000");
+    let zdctl = || zdctl(&sandbox, SLEEP);
+    let none = "daemon manager not running\n";
+    let warning = format!(
+        "zdctl: what the program left behind runs without a manager; pids={child}; start and stop end it\n"
+    );
+    zdctl().arg("status").stdout(none).stderr(&warning).status(4).run();
+    let json = zdctl().args(["status", "--json"]).output();
+    assert!(
+        json.stdout.starts_with(r#"{"state":"left-behind","should_be_up":false,"pid":null,"#),
+        "{json:?}"
+    );
+    assert!(json.stdout.ends_with(&format!("\"left_behind\":[{child}]}}\n")), "{json:?}");
+    assert_eq!((json.status, &*json.stderr), (4, ""));
+    zdctl().arg("fg").stderr(&warning).status(1).run();
+    zdctl().arg("quit").stdout(none).stderr(&warning).run();
+    zdctl().arg("kill").stdout("daemon process not running\n").stderr(&warning).status(1).run();
+    zdctl().arg("try-restart").stdout("daemon process not running\n").stderr(&warning).run();
+    zdctl().arg("wait").stdout(format!("daemon process stopped\n{none}")).stderr(&warning).run();
+    assert!(lives(&child));
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    assert!(!lives(&child));
+    zdctl().arg("status").stdout(none).status(3).run();
+    zdctl().arg("stop").stdout(none).run();
+    let child = left_behind(&sandbox, "exec sleep 1000");
+    zdctl().arg("restart").stdout("daemon process started, pid=[..]\n").run();
+    assert!(!lives(&child));
+}
+
+#[test]
+fn what_a_program_left_behind_is_ended_by_force_if_need_be() {
+    let sandbox = Sandbox::new();
+    let child = left_behind(&sandbox, "trap : TERM; while :; do sleep 0.05; done");
+    zdctl(&sandbox, SLEEP).arg("stop").stdout("daemon process stopped\n").run();
+    assert!(!lives(&child));
+    sandbox.assert_no_process_left();
+}

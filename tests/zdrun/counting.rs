@@ -10,8 +10,10 @@ use super::*;
 use crate::sandbox::eventually;
 use crate::sandbox::run::Run;
 
-/// Writes its number and a count, line by line, for ever. Its signals are at their default action.
-const PROGRAM: &str = "#!/bin/sh\nn=0\nwhile :; do n=$((n+1)); echo \"$$ $n\"; sleep 0.01; done\n";
+/// Writes its number and a count, line by line, for ever. Its signals are at their default action. Beside it runs what
+/// `REST` in its environment says, if anything, which has its number among its words.
+const PROGRAM: &str = "#!/bin/sh\n[ -z \"$REST\" ] || sh -c \"$REST\" rest-of $$ 2>/dev/null &\nn=0\n\
+    while :; do n=$((n+1)); echo \"$$ $n\"; sleep 0.01; done\n";
 
 /// A configuration for it, and what has become of it.
 pub(super) struct Counting {
@@ -69,6 +71,13 @@ impl Counting {
     /// a program.
     pub(super) fn managers(&self) -> Vec<i32> {
         self.running(|line| line.starts_with(env!("CARGO_BIN_EXE_zdrun")))
+    }
+
+    /// The processes that some copy of the program leaves behind, by the words of their command line.
+    pub(super) fn rests(&self) -> Vec<String> {
+        let mut found = self.sandbox.leftovers();
+        found.retain(|line| line.contains(" rest-of "));
+        found
     }
 
     fn running(&self, is_meant: impl Fn(&str) -> bool) -> Vec<i32> {
@@ -141,6 +150,8 @@ impl Counting {
             assert_eq!(again.stdout, format!("program running; pid={pid}\n"), "{place}: {status:?}");
         }
         assert!(self.copies().len() < 2, "{place}: {:?}", self.sandbox.leftovers());
+        let others = self.rests().into_iter().filter(|line| !line.ends_with(&format!(" rest-of {pid}")));
+        assert_eq!(others.collect::<Vec<_>>(), Vec::<String>::new(), "{place}: left of an earlier program");
     }
 
     /// No process, socket, lock or temporary file.

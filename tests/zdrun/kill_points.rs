@@ -23,9 +23,11 @@ enum Stage {
     Respawn,
     /// The program has died; it is to be started again in a second.
     BackOff,
+    /// The program has died and has left somebody behind, who takes a moment to end when asked.
+    LeftBehind,
 }
 
-const STAGES: [Stage; 7] = [
+const STAGES: [Stage; 8] = [
     Stage::Start,
     Stage::Stop,
     Stage::Restart,
@@ -33,7 +35,11 @@ const STAGES: [Stage; 7] = [
     Stage::Respawn,
     Stage::Steady,
     Stage::BackOff,
+    Stage::LeftBehind,
 ];
+
+/// Who is left behind.
+const REST: &str = "trap 'sleep 0.1; exit 0' TERM; while :; do sleep 0.01; done";
 
 impl Stage {
     fn settings(self) -> &'static str {
@@ -46,7 +52,7 @@ impl Stage {
     /// How long it takes, about.
     fn length(self) -> Duration {
         match self {
-            Self::Start | Self::Replacement | Self::Respawn => Duration::from_millis(60),
+            Self::Start | Self::Replacement | Self::Respawn | Self::LeftBehind => Duration::from_millis(60),
             _ => Duration::from_millis(15),
         }
     }
@@ -57,7 +63,9 @@ impl Stage {
             let _running = counting.zdrun().spawn();
             return;
         }
-        counting.zdrun().run();
+        let rest = if matches!(self, Self::LeftBehind) { REST } else { "" };
+        counting.zdrun().env("REST", rest).run();
+        eventually(SOON, || rest.is_empty() || !counting.rests().is_empty());
         let manager = counting.manager();
         let ask = |request: &[u8]| {
             let mut stream = manager.connect();
@@ -67,7 +75,7 @@ impl Stage {
             Self::Stop => ask(b"stop\n"),
             Self::Restart => ask(b"restart\n"),
             Self::Replacement => ask(b"reexec\n"),
-            Self::Respawn | Self::BackOff => signal(manager.pid(), Signal::SIGKILL),
+            Self::Respawn | Self::BackOff | Self::LeftBehind => signal(manager.pid(), Signal::SIGKILL),
             Self::Start | Self::Steady => {}
         }
     }
@@ -76,7 +84,7 @@ impl Stage {
 #[test]
 fn manager_killed_at_any_time_is_followed_by_one_with_one_program() {
     let mut chance = Chance::new();
-    for round in 0..if is_long() { 140 } else { 21 } {
+    for round in 0..if is_long() { 160 } else { 24 } {
         let stage = STAGES[round % STAGES.len()];
         let delay = stage.length().mul_f64(chance.fraction());
         let place = format!("{stage:?} after {delay:?} (seed {})", chance.seed());

@@ -9,6 +9,7 @@ mod hostile_programs;
 mod init;
 mod injected;
 mod kill_points;
+mod left_behind;
 mod life;
 mod output;
 mod readiness;

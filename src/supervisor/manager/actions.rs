@@ -13,8 +13,10 @@ use super::super::state::{Action, Event};
 use super::Manager;
 use super::record::wall_clock;
 use crate::control::{READY_FD, Reply, with_last_words};
+use crate::eventlog::Level;
 use crate::sys::process::{self, Receiver};
 use crate::sys::reason::reason;
+use crate::sys::remains::{Numbers, Remains};
 use crate::sys::signals::number;
 use crate::sys::spawn::{self, Note};
 
@@ -25,7 +27,12 @@ impl Manager<'_> {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let now = self.now();
-            for action in self.state.step(event, now) {
+            let had_any = self.has_any();
+            let actions = self.state.step(event, now);
+            if had_any && !self.has_any() {
+                self.forget_program();
+            }
+            for action in actions {
                 next = self.carry_out(action).or(next);
             }
         }
@@ -59,6 +66,13 @@ impl Manager<'_> {
             Action::Reply(client, reply) => self.clients.reply(client, &reply),
             Action::Log(level, message) => self.say(level, &message),
             Action::Report(Ok(pid)) => self.report.started(pid),
+            Action::Refuse(_) => {
+                let left = self.remains.as_mut().map(Remains::look).unwrap_or_default();
+                let error = Error::LeftBehind(Numbers::of(&left.sure));
+                self.say(Level::ERROR, &error.to_string());
+                self.report.failed(&error);
+                self.failure = Some(error);
+            }
             Action::Report(Err(why)) => {
                 let logs = self.runner.logfile.iter().chain(&self.runner.transcript);
                 let error = Error::NotStarted(with_last_words(why, self.last_output.as_deref(), logs));
@@ -69,11 +83,27 @@ impl Manager<'_> {
         None
     }
 
+    /// Whether there is a program, or anybody whom it left behind and who is to be ended.
+    fn has_any(&self) -> bool {
+        self.state.pid().or(self.state.awaited_group()).is_some()
+    }
+
+    /// Nobody is left who is noted; but those who could not be ended stay noted for the next manager.
+    fn forget_program(&mut self) {
+        if self.remains.as_mut().is_some_and(|remains| !remains.look().sure.is_empty()) {
+            return;
+        }
+        if let Err(error) = self.claim.ledger().forget_program() {
+            self.say(Level::WARNING, &format!("cannot write lock file: {}", reason(&error)));
+        }
+    }
+
     fn spawn(&mut self) -> Event {
         if let Some(output) = &mut self.output {
             output.listen();
         }
         self.adopted_words = None;
+        self.remains = None;
         self.claim.note_words(&self.command.words);
         let note = Some(self.claim.ledger().note());
         let started = self.start(&self.command.file, &self.command.words, self.own_session, note);
@@ -84,6 +114,8 @@ impl Manager<'_> {
                 Event::Spawned(pid)
             }
             Err(error) => {
+                // The process has noted itself before it failed.
+                self.forget_program();
                 let reason = not_executed(&self.command.file, &error);
                 self.start_error = Some(reason.clone());
                 Event::SpawnFailed { reason, lasting: !spawn::is_shortage(&error) }

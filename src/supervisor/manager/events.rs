@@ -104,9 +104,6 @@ impl Manager<'_> {
         self.tell();
         self.last_output = self.output.as_ref().and_then(Output::last_words);
         self.note = None;
-        if let Err(error) = self.claim.ledger().forget_program() {
-            self.say(Level::WARNING, &format!("cannot write lock file: {}", reason(&error)));
-        }
         let leaves = self.state.pid().is_some_and(|group| self.has_left_others(group));
         self.happen(if leaves { Event::DiedLeaving(end) } else { Event::Died(end) });
     }

@@ -16,20 +16,22 @@ use super::Error;
 use super::announce::Announcer;
 use super::claim::Claim;
 use super::clients::{Clients, Wants};
-use super::ledger::Survivor;
+use super::ledger::{Left, Survivor};
 use super::output::{self, Output};
 use super::program::Command;
 use super::report::Report;
 use super::resume::{Origin, ResumedParts, Taken};
 use super::state::{Client, Event, Policy, State};
 use crate::config::{Runner, Settings};
+use crate::control::ledger::{LOCK, lock_file};
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
-use crate::sys::kin::Living;
+use crate::sys::kin;
 use crate::sys::notify::NotifySocket;
-use crate::sys::pidfd::Watched;
+use crate::sys::pidfd::{self, Watched};
 use crate::sys::poll::{self, Interest};
 use crate::sys::process;
+use crate::sys::remains::{Found, Numbers, Remains};
 use crate::sys::signals::Signals;
 
 use record::Shown;
@@ -84,8 +86,8 @@ pub struct Manager<'a> {
     notify: NotifySocket,
     /// The program, where it is not our child.
     adopted: Option<Watched>,
-    /// Who was below an adopted program when it was told to end.
-    adopted_rest: Vec<Living>,
+    /// Who comes from an earlier manager's program, as long as none of our own runs.
+    remains: Option<Remains>,
     /// The program leads a session of its own, so that a signal can be meant for it and its children alone.
     own_session: bool,
     /// The start test that runs.
@@ -146,7 +148,7 @@ impl<'a> Manager<'a> {
             None => Taken {
                 state: State::new(policy(runner)),
                 notify: NotifySocket::open().map_err(Error::Notify)?,
-                output: open_output(runner, claim.survivor().map(|survivor| survivor.pid))?,
+                output: open_output(runner, claim.left())?,
                 warning: None,
                 started: None,
                 replaced: 0,
@@ -158,6 +160,7 @@ impl<'a> Manager<'a> {
         }
         let mut environment = settings.environment.clone();
         environment.push(("NOTIFY_SOCKET".to_owned(), notify.address().to_owned()));
+        environment.extend(claim.ledger().variable().map(|value| (LOCK.to_owned(), value)));
         Ok(Self {
             runner,
             environment,
@@ -175,7 +178,7 @@ impl<'a> Manager<'a> {
             output,
             notify,
             adopted: None,
-            adopted_rest: Vec::new(),
+            remains: None,
             // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
             own_session: runner.daemon || !process::holds_terminal(io::stdin()),
             test: None,
@@ -234,20 +237,50 @@ impl<'a> Manager<'a> {
             }
         }
         self.say(Level::INFO, "daemon manager started");
-        match self.claim.survivor().cloned() {
-            Some(survivor) => self.adopt(survivor)?,
-            None => self.happen(Event::Begin),
+        match self.claim.left().clone() {
+            Left::Program(survivor) => self.adopt(survivor),
+            Left::Others(pid, remains) => self.begin_after(pid, remains),
+            Left::Nothing => {
+                self.happen(Event::Begin);
+                Ok(())
+            }
         }
-        Ok(())
     }
 
     /// Takes over a program that an earlier manager left running. It is not our child: its end is seen, not its status.
     fn adopt(&mut self, survivor: Survivor) -> Result<(), Error> {
-        let Survivor { pid, words } = survivor;
-        let watched = Watched::open(pid).map_err(|source| Error::Survivor { pid, source })?;
-        self.adopted = Some(watched);
+        let Survivor { pid, birth, words } = survivor;
+        let remains = self.claim.ledger().remains(pid, birth);
+        match Watched::open(pid) {
+            Err(source) if !kin::is_gone(&source) => return Err(Error::Survivor { pid, source }),
+            watched => self.adopted = watched.ok().filter(|_| pidfd::birth(pid) == Some(birth)),
+        }
+        if self.adopted.is_none() {
+            // It has ended since.
+            return self.begin_after(pid, remains);
+        }
+        self.remains = Some(remains);
         self.adopted_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
         self.happen(Event::Adopt(pid));
+        Ok(())
+    }
+
+    /// Begins when those are gone whom an earlier manager's program left behind.
+    fn begin_after(&mut self, pid: i32, mut remains: Remains) -> Result<(), Error> {
+        let concerned = self.runner.stop_group;
+        let Found { sure, doubtful } = if concerned { remains.look() } else { Found::default() };
+        if !doubtful.is_empty() {
+            return Err(Error::Doubtful {
+                pids: Numbers::of(&doubtful),
+                lock: lock_file(&self.runner.socket_name),
+            });
+        }
+        if sure.is_empty() {
+            self.happen(Event::Begin);
+        } else {
+            self.remains = Some(remains);
+            self.happen(Event::BeginAfter(pid));
+        }
         Ok(())
     }
 
@@ -278,7 +311,7 @@ impl<'a> Manager<'a> {
 
     /// How long nothing is due.
     fn limit(&self, now: Duration) -> Option<Duration> {
-        let looks = self.state.awaited_group().is_some() && self.adopted_words.is_some();
+        let looks = self.state.awaited_group().is_some() && self.remains.is_some();
         let look = looks.then(|| now.saturating_add(LOOK_AGAIN));
         let announcement = self.announcer.as_ref().and_then(Announcer::due);
         let dues = [
@@ -343,14 +376,15 @@ fn is_init() -> bool {
 }
 
 /// In daemon mode the output passes through us, even where it is not kept: a program that does not come up is quoted.
-fn open_output(runner: &Runner, survivor: Option<i32>) -> Result<Option<Output>, Error> {
+fn open_output(runner: &Runner, left: &Left) -> Result<Option<Output>, Error> {
     if !runner.daemon {
         return Ok(None);
     }
     let path = output::transcript(runner);
-    let output = match survivor {
-        Some(pid) => Output::adopt(path, pid)?,
-        None => Output::open(path)?,
+    let output = match left {
+        Left::Program(survivor) => Output::adopt(path, &[survivor.pid])?,
+        Left::Others(_, remains) => Output::adopt(path, &Numbers::of(&remains.clone().look().sure).0)?,
+        Left::Nothing => Output::open(path)?,
     };
     Ok(Some(output))
 }

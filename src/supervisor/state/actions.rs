@@ -58,6 +58,9 @@ pub enum Event {
     Begin,
     /// The manager is ready to work, and its program runs already, as this process.
     Adopt(i32),
+    /// The manager is ready to work, and others run that its program, which was this process and has ended under nobody,
+    /// left behind.
+    BeginAfter(i32),
     /// The program says that it is ready.
     Ready,
     /// The program, not yet ready, asks for so much time from now on.
@@ -128,6 +131,8 @@ pub enum Action {
     Log(Level, String),
     /// Tell whoever started the manager that the program is up, or why it is not.
     Report(Result<i32, String>),
+    /// Tell whoever started the manager that the program is not started, as what this one left behind does not end.
+    Refuse(i32),
     /// Start the start test; say [`Event::TestStarted`] or [`Event::TestNotStarted`].
     StartTest,
     /// End the start test, which is this process.

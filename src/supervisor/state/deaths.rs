@@ -33,6 +33,21 @@ impl State {
         vec![Action::Log(Level::INFO, format!("adopted process pid={pid}"))]
     }
 
+    /// The program of an earlier manager has ended under nobody, and who came from it is left: they are ended first. How
+    /// it ended is not known, so that this may be the end of one that is to be left alone; two servers would be worse.
+    pub(super) fn begin_after(&mut self, pid: i32, now: Duration) -> Vec<Action> {
+        let told = format!("pid {pid}: ended without a daemon manager; ending what it left behind");
+        let mut actions = vec![Action::Log(Level::WARNING, told)];
+        actions.extend(self.end_left_behind(pid, Then::Begin, now));
+        actions
+    }
+
+    fn end_left_behind(&mut self, group: i32, then: Then, now: Duration) -> [Action; 2] {
+        let kill_at = Some(now.saturating_add(LEFT_BEHIND));
+        self.phase = Phase::Stopping { group, leader: false, kill_at, kills: 0, then };
+        [Action::Terminate(group), Action::TerminateRest(group)]
+    }
+
     /// The start counts: the program lived long enough, or said that it is ready.
     pub(super) fn prove(&mut self) -> Vec<Action> {
         if let Phase::Up { proven, .. } = &mut self.phase {
@@ -122,9 +137,7 @@ impl State {
         let ran = now.saturating_sub(self.last_start.unwrap_or(now));
         if leaves {
             let then = if gives_up { Then::GiveUp } else { Then::Again { ran } };
-            let kill_at = Some(now.saturating_add(LEFT_BEHIND));
-            self.phase = Phase::Stopping { group: pid, leader: false, kill_at, kills: 0, then };
-            actions.extend([Action::Terminate(pid), Action::TerminateRest(pid)]);
+            actions.extend(self.end_left_behind(pid, then, now));
         } else if let Some(status) = status {
             self.phase = Phase::Ended(status);
         } else {
@@ -194,6 +207,7 @@ impl State {
             Then::Exit => self.end(self.final_status(0)),
             Then::Again { ran } => self.again(ran, now),
             Then::GiveUp => self.end(self.final_status(1)),
+            Then::Begin => self.spawn(Origin::First),
         }
     }
 }

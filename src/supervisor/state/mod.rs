@@ -62,6 +62,8 @@ enum Then {
     },
     /// The first start has failed.
     GiveUp,
+    /// The manager has done nothing yet, and begins.
+    Begin,
 }
 
 /// On whose behalf a spawn is tried; what a failure means depends on it.
@@ -181,6 +183,7 @@ impl State {
         match event {
             Event::Begin => self.spawn(Origin::First),
             Event::Adopt(pid) => self.adopt(pid, now),
+            Event::BeginAfter(pid) => self.begin_after(pid, now),
             Event::Ready => self.prove(),
             Event::NeedsTime(time) => self.wait_longer(time, now),
             Event::Start(client) => self.start(client),
@@ -267,7 +270,7 @@ impl State {
             Phase::Spawning(_)
             | Phase::Up { .. }
             | Phase::Waiting { .. }
-            | Phase::Stopping { then: Then::Spawn | Then::Again { .. }, .. } => Mood::Up,
+            | Phase::Stopping { then: Then::Spawn | Then::Again { .. } | Then::Begin, .. } => Mood::Up,
         }
     }
 
@@ -310,6 +313,10 @@ impl State {
             }
             Phase::Up { proven: Proven::Not { until: Some(until) }, .. } if *until <= now => {
                 actions.extend(self.prove());
+            }
+            Phase::Stopping { group, kills, then: Then::Begin, .. } if *kills >= MOST_KILLS => {
+                actions.push(Action::Refuse(*group));
+                actions.extend(self.end(1));
             }
             Phase::Stopping { group, leader, kills, .. } if !*leader && *kills >= MOST_KILLS => {
                 let message = format!("pid {group}: what it left behind does not end; going on without it");

@@ -30,6 +30,7 @@ impl State {
         match &mut self.phase {
             Phase::Down => self.spawn(Origin::Down(client)),
             Phase::Waiting { .. } => self.spawn(Origin::Waiting(client)),
+            Phase::Stopping { then: Then::Begin, .. } => vec![Action::Reply(client, Reply::RestartSent)],
             Phase::Stopping { then, .. } => {
                 // SIGTERM is out: the program will end, so a start now can only mean "and run it again".
                 *then = Then::Spawn;

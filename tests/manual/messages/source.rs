@@ -9,9 +9,11 @@ use crate::sandbox::matches;
 /// The texts after this mark in a source file, with what is put in left open.
 fn texts(path: &Path, mark: &str) -> Vec<String> {
     let source = fs::read_to_string(path).expect("source is text");
+    // A long one goes on in the next line.
+    let source: String = source.split("\\\n").map(str::trim_start).collect();
     let source = source.split("#[cfg(test)]").next().unwrap_or_default().to_owned();
     let text = |rest: &str| {
-        let text = rest.strip_prefix('"')?.split('"').next()?;
+        let text = rest.trim_start().strip_prefix('"')?.split('"').next()?;
         let mut parts = text.split('{');
         let first = parts.next().unwrap_or_default().to_owned();
         let open = |part: &str| format!("[..]{}", part.split_once('}').map_or("", |(_, rest)| rest));
@@ -36,6 +38,8 @@ fn every_message_of_zdctl_is_in_its_manual() {
     // The first is printed by another program, of the second nothing is.
     let silent = ["daemon manager could not start", "interrupted"];
     for text in all {
+        // A name is quoted in what is printed, and is not in the manual.
+        let text = text.replace("'[..]'", "[..]");
         let is_known =
             known.iter().any(|(_, message, _)| matches(&text, message) || matches(&pattern(message), &text));
         let says_nothing = text.replace("[..]", "").trim().is_empty() || silent.contains(&text.as_str());
@@ -56,12 +60,12 @@ fn every_message_of_a_manager_that_does_not_start_is_in_its_manual() {
         "cannot wait for events: [..]",
         "cannot take over from the earlier daemon manager: [..]",
         "the program of an earlier daemon manager still runs as process [..] and cannot be adopted: [..]; stop it first",
+        "what the program of an earlier daemon manager left behind still runs and cannot be ended; [..]; end it first",
         "program took too long to start",
         "the daemon manager ended before the program was started",
     ];
     let known: Vec<_> = documented().into_iter().filter(|(program, ..)| *program == "zdrun").collect();
     for text in &all {
-        // A name is quoted in what is printed, and is not in the manual.
         let bare = text.replace("'[..]'", "[..]");
         let is_known =
             known.iter().any(|(_, message, _)| matches(&bare, message) || matches(&pattern(message), &bare));

@@ -92,6 +92,10 @@ impl World {
                 self.answers += 1;
             }
             Action::Reply(..) => self.answers += 1,
+            Action::Refuse(group) => {
+                assert_eq!((self.leader, self.group.take()), (None, Some(group)));
+                assert!(self.state.ended().is_some(), "a refusal is the end");
+            }
             // SIGKILL did not help: what is left behind is nobody's any more.
             Action::Log(Level::WARNING, ref told) if told.ends_with("going on without it") => {
                 self.group = None;
@@ -161,7 +165,7 @@ proptest! {
     fn random_histories_keep_the_promises(
         history in proptest::collection::vec(moves(), 1..200),
         limit in 0..20u64,
-        (forever, hang_around, start_test, notify) in any::<(bool, bool, bool, bool)>(),
+        (forever, hang_around, start_test, notify, left) in any::<(bool, bool, bool, bool, bool)>(),
         (stop_timeout, grace) in (0..20u64, 0..3u64),
     ) {
         let policy = Policy {
@@ -173,8 +177,9 @@ proptest! {
         };
         let state = State::new(policy);
         let (now, next_pid) = (Duration::ZERO, 100);
-        let mut world = World { state, now, next_pid, leader: None, group: None, test: None, answers: 0, asked: 0 };
-        world.happen(Event::Begin, true);
+        let group = left.then_some(99);
+        let mut world = World { state, now, next_pid, leader: None, group, test: None, answers: 0, asked: 0 };
+        world.happen(group.map_or(Event::Begin, Event::BeginAfter), true);
         for a_move in history {
             world.make(a_move);
             prop_assert_eq!(world.answers, world.asked, "each request is answered once, at once");

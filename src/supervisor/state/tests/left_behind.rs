@@ -67,3 +67,38 @@ fn what_is_left_at_an_end_that_ends_the_manager_is_left_alone() {
     assert_eq!(actions, [log(Level::INFO, "pid 100: exit status 0; exiting now")]);
     assert_eq!(state.ended(), Some(0));
 }
+
+#[test]
+fn what_an_earlier_program_left_behind_is_ended_before_the_first_start() {
+    let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
+    let told = log(Level::WARNING, "pid 90: ended without a daemon manager; ending what it left behind");
+    let actions = state.step(Event::BeginAfter(90), seconds(0));
+    assert_eq!(actions, [told, Action::Terminate(90), Action::TerminateRest(90)]);
+    assert_eq!((state.pid(), state.awaited_group(), state.mood()), (None, Some(90), Mood::Up));
+    // It starts anyway.
+    assert_eq!(state.step(Event::Start(1), seconds(1)), [Action::Reply(1, Reply::RestartSent)]);
+    assert_eq!(state.step(Event::Due, seconds(5))[1], Action::Kill(90));
+    assert_eq!(state.step(Event::GroupGone, seconds(6)), [Action::Spawn]);
+    state.step(Event::Spawned(100), seconds(6));
+    // It is the manager's first start: a failure is told, and the end.
+    let actions = state.step(Event::Died(Ended::Exited(3)), seconds(6));
+    let why = "the program ended before it was up: exit status 3";
+    assert!(actions.contains(&Action::Report(Err(why.to_owned()))), "{actions:?}");
+    assert_eq!(state.ended(), Some(1));
+}
+
+#[test]
+fn what_an_earlier_program_left_behind_and_cannot_be_ended_keeps_the_next_from_starting() {
+    // (a client's request, whether it then ends without a refusal, as nothing is to be started)
+    for (request, is_stop) in [(None, false), (Some(Event::Start(1)), false), (Some(Event::Stop(1)), true)] {
+        let mut state = State::new(policy());
+        state.step(Event::BeginAfter(90), seconds(0));
+        state.step(request.unwrap_or(Event::Ready), seconds(1));
+        let mut actions = Vec::new();
+        while let Some(due) = state.deadline() {
+            actions = state.step(Event::Due, due);
+        }
+        assert!(actions.contains(&Action::Refuse(90)) != is_stop, "{actions:?}");
+        assert_eq!(state.ended(), Some(u8::from(!is_stop)));
+    }
+}

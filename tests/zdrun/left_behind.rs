@@ -1,0 +1,231 @@
+//! Those whom a program left behind when it ended, and whom no manager could see to: it was killed at that, or before.
+
+use std::fmt::Write as _;
+
+use nix::sys::signal::Signal;
+
+use super::*;
+use crate::sandbox::eventually;
+
+/// A child that ends at the second SIGTERM and notes the first.
+const STUBBORN: &str = "trap 'trap \"exit 0\" TERM; : >asked' TERM; while :; do sleep 0.02; done";
+/// One that ends at the first.
+const MEEK: &str = "exec sleep 1000";
+
+/// A program that puts itself into `program` and, for each of these ways to run it, a child into `child1` and so on. Once
+/// they are there it works, as a sleep.
+fn program(sandbox: &Sandbox, child: &str, ways: &[&str]) -> Vec<String> {
+    sandbox.write("rest", child);
+    let mut script = "echo $$ >program\n".to_owned();
+    for (way, number) in ways.iter().zip(1..) {
+        let child = format!("echo $$ >new{number}; mv new{number} child{number}; . ./rest");
+        let _ = writeln!(script, "{way} sh -c '{child}' &");
+    }
+    for number in 1..=ways.len() {
+        let _ = writeln!(script, "until [ -e child{number} ]; do sleep 0.01; done");
+    }
+    ["sh", "-c", &format!("{script}: >ready\nexec sleep 1000")].map(str::to_owned).to_vec()
+}
+
+/// In its session; in another group of that; in a session of its own.
+const WAYS: &[&str] = &["", "set -m;", "setsid"];
+
+fn start<'a>(sandbox: &'a Sandbox, runner: &str, words: &[String]) -> Manager<'a> {
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let root = sandbox.root().display();
+    Manager::start_with(sandbox, &format!("start-grace 0\ndirectory {root}\n{runner}"), &[], &words)
+}
+
+fn kill_manager(manager: &Manager<'_>) {
+    let pid = manager.manager_pid();
+    signal(pid, Signal::SIGKILL);
+    eventually(SOON, || !is_alive(pid));
+}
+
+/// The program with its children, ready.
+fn family(sandbox: &Sandbox, ways: &[&str]) -> (i32, Vec<i32>) {
+    eventually(SOON, || sandbox.path("ready").exists());
+    let children = (1..=ways.len()).map(|number| pid_in(&sandbox.path(format!("child{number}")))).collect();
+    (pid_in(&sandbox.path("program")), children)
+}
+
+/// A start whose program is a plain sleep.
+fn start_again(sandbox: &Sandbox) -> Manager<'_> {
+    start(sandbox, "", &["sleep", "1000"].map(str::to_owned))
+}
+
+#[test]
+fn what_a_killed_manager_was_ending_is_ended_before_the_next_start() {
+    let sandbox = Sandbox::new();
+    let first = start(&sandbox, "", &program(&sandbox, STUBBORN, WAYS));
+    let (pid, children) = family(&sandbox, WAYS);
+    signal(pid, Signal::SIGKILL);
+    eventually(SOON, || sandbox.path("asked").exists());
+    assert_eq!(first.pid(), 0);
+    kill_manager(&first);
+    assert!(children.iter().any(|child| is_alive(*child)));
+    let second = start_again(&sandbox);
+    let left: Vec<_> = children.iter().filter(|child| is_alive(**child)).collect();
+    assert_eq!(left, Vec::<&i32>::new(), "they end before it starts");
+    assert_ne!(second.pid(), 0);
+    second.ask("stop");
+    second.gone();
+}
+
+#[test]
+fn what_a_killed_manager_was_ending_at_a_stop_is_ended_by_the_next() {
+    let sandbox = Sandbox::new();
+    let first = start(&sandbox, "", &program(&sandbox, STUBBORN, &[""]));
+    let (pid, children) = family(&sandbox, &[""]);
+    assert_eq!(first.ask("stop"), "Sent SIGTERM\n");
+    eventually(SOON, || !is_alive(pid) && sandbox.path("asked").exists());
+    kill_manager(&first);
+    assert!(is_alive(children[0]));
+    let second = start_again(&sandbox);
+    assert!(!is_alive(children[0]));
+    second.ask("stop");
+    second.gone();
+}
+
+#[test]
+fn what_a_program_left_behind_while_it_had_no_manager_is_ended() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display().to_string();
+    let words = program(&sandbox, MEEK, WAYS);
+    let first = start(&sandbox, &format!("transcript {root}/out"), &words);
+    let (pid, children) = family(&sandbox, WAYS);
+    kill_manager(&first);
+    signal(pid, Signal::SIGKILL);
+    eventually(SOON, || !is_alive(pid));
+    let second = start_again(&sandbox);
+    assert!(!children.iter().any(|child| is_alive(*child)));
+    second.ask("stop");
+    second.gone();
+}
+
+#[test]
+fn stop_and_end_of_an_adopted_program_reach_all_that_came_from_it() {
+    for ends_itself in [false, true] {
+        let sandbox = Sandbox::new();
+        let first = start(&sandbox, "", &program(&sandbox, MEEK, WAYS));
+        let (pid, children) = family(&sandbox, WAYS);
+        kill_manager(&first);
+        let second = start_again(&sandbox);
+        assert_eq!(second.pid(), pid, "it is adopted");
+        assert!(children.iter().all(|child| is_alive(*child)), "and nobody is hurt");
+        if ends_itself {
+            signal(pid, Signal::SIGKILL);
+            second.next_pid(pid);
+            assert!(!children.iter().any(|child| is_alive(*child)), "they end before the next start");
+        }
+        second.ask("stop");
+        second.gone();
+        assert!(!children.iter().any(|child| is_alive(*child)));
+    }
+}
+
+#[test]
+fn what_is_left_behind_is_left_alone_where_only_the_process_is_meant() {
+    let sandbox = Sandbox::new();
+    let first = start(&sandbox, "stop-group false", &program(&sandbox, MEEK, &[""]));
+    let (pid, children) = family(&sandbox, &[""]);
+    kill_manager(&first);
+    signal(pid, Signal::SIGKILL);
+    eventually(SOON, || !is_alive(pid));
+    let second = start(&sandbox, "stop-group false", &["sleep", "1000"].map(str::to_owned));
+    assert!(is_alive(children[0]) && second.pid() != 0);
+    second.ask("stop");
+    eventually(SOON, || !second.socket.exists());
+    assert!(is_alive(children[0]) && !second.lock_file().exists());
+}
+
+#[test]
+fn stop_while_an_earlier_program_s_rest_is_ended_is_a_stop() {
+    let sandbox = Sandbox::new();
+    let first = start(&sandbox, "", &program(&sandbox, STUBBORN, &[""]));
+    let (pid, children) = family(&sandbox, &[""]);
+    kill_manager(&first);
+    signal(pid, Signal::SIGKILL);
+    eventually(SOON, || !is_alive(pid));
+    let socket = sandbox.path("sock");
+    let starting = sandbox.zdrun().arg("-d").arg("-s").arg(&socket).args(SLEEP).spawn();
+    // It notes the first SIGTERM and ends at the stop's.
+    eventually(SOON, || sandbox.path("asked").exists());
+    let second = Manager { sandbox: &sandbox, socket };
+    assert_eq!(second.ask("start"), "Sent SIGTERM; will restart later\n");
+    assert_eq!(second.ask("stop"), "Sent SIGTERM\n");
+    let told = starting.wait(SOON);
+    assert_eq!(
+        (told.status, &*told.stderr),
+        (1, "zdrun: the daemon manager ended before the program was started\n")
+    );
+    second.gone();
+    assert!(!is_alive(children[0]));
+}
+
+/// A lock file as a manager of this start of the system leaves it, whose program had this number and birth.
+fn note(sandbox: &Sandbox, pid: i32, birth: u64) {
+    let boot = fs::read_to_string("/proc/sys/kernel/random/boot_id").expect("Linux");
+    let lines = [format!("manager 1 {}", boot.trim()), format!("program {pid} {birth}")];
+    sandbox.write("sock.lock", lines.map(|line| format!("{line:<63}\n")).concat());
+}
+
+fn birth(pid: i32) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).expect("it lives");
+    stat.rsplit(')').next().and_then(|rest| rest.split_whitespace().nth(19)?.parse().ok()).expect("a number")
+}
+
+#[test]
+fn session_that_may_be_the_program_s_keeps_the_next_from_starting() {
+    let sandbox = Sandbox::new();
+    // It does not bear the mark.
+    let script = "sleep 1000 & echo $! >new; mv new child; echo $$ >program; exec sleep 1000";
+    let running = sandbox.command("setsid").args(["sh", "-c", script]).spawn();
+    let (leader, child) = (pid_in(&sandbox.path("program")), pid_in(&sandbox.path("child")));
+    let born = birth(leader);
+    let start = || sandbox.zdrun().args(["-d", "-s", "sock"]).args(SLEEP);
+    // The number is another's now.
+    note(&sandbox, leader, born - 1);
+    start().run();
+    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+    assert!(is_alive(leader) && is_alive(child));
+    manager.ask("stop");
+    eventually(SOON, || !sandbox.path("sock.lock").exists());
+    assert!(is_alive(leader) && is_alive(child));
+    signal(leader, Signal::SIGKILL);
+    running.wait(SOON);
+    // As long as there is its zombie the session is known.
+    eventually(SOON, || !Path::new(&format!("/proc/{leader}")).exists());
+    note(&sandbox, leader, born);
+    let lock = sandbox.path("sock.lock");
+    let refusal = format!(
+        "zdrun: processes run that the program of an earlier daemon manager may have left behind; pids={child}; \
+         end them, or remove '{}' if they have nothing to do with it\n",
+        lock.display()
+    );
+    for _ in 0..2 {
+        start().status(1).stderr(&refusal).run();
+    }
+    assert!(is_alive(child) && lock.exists() && !sandbox.path("sock").exists());
+    fs::remove_file(&lock).expect("it is there");
+    start().run();
+    assert!(is_alive(child));
+}
+
+#[test]
+fn program_whose_first_thread_has_ended_is_adopted() {
+    let sandbox = Sandbox::new();
+    let script = "import ctypes, os, threading, time\n\
+        threading.Thread(target=lambda: time.sleep(1000)).start()\nctypes.CDLL(None).pthread_exit(None)";
+    let words = ["python3", "-c", script].map(str::to_owned);
+    let first = start(&sandbox, "", &words);
+    let pid = first.pid();
+    let stat = || fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    eventually(SOON, || stat().contains(") Z "));
+    kill_manager(&first);
+    let second = start(&sandbox, "", &words);
+    assert_eq!(second.pid(), pid);
+    second.ask("stop");
+    second.gone();
+    eventually(SOON, || stat().is_empty());
+}
