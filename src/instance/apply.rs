@@ -34,6 +34,10 @@ pub enum Step<'a> {
     BackedUp(&'a Path, PathBuf),
     /// A file that differs was written anew.
     Overwrote(&'a Path),
+    /// A file that is named after another home was removed.
+    Removed(&'a Path),
+    /// A file that is named after another home was left alone.
+    Left(&'a Path),
 }
 
 /// Files that are written before the first of them gets its name: each is open until then. Several at a time because the
@@ -64,7 +68,7 @@ fn make(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), 
         }
         outcome?;
     }
-    if let (Some(account), Some(first)) = (&plan.receiver, plan.files.first()) {
+    if let (Some(account), Some(first)) = (&plan.receiver, plan.first()) {
         handover::verify(account, &first.path, &plan.written)?;
     }
     Ok(())
@@ -143,6 +147,8 @@ fn told(file: &PlannedFile) -> Option<Step<'_>> {
         Verb::Merge(_) => Some(Step::Merged(path)),
         Verb::Offer => Some(Step::Offered(path, beside(path))),
         Verb::Overwrite => Some(Step::Overwrote(path)),
+        Verb::Remove => Some(Step::Removed(path)),
+        Verb::Leave => Some(Step::Left(path)),
     }
 }
 
@@ -192,7 +198,8 @@ fn settle(
     let path = file.path.as_path();
     let present = file.found.contents.as_deref();
     let done = match &file.verb {
-        Verb::Same | Verb::Settled | Verb::Keep | Verb::SetMode(_) => true,
+        Verb::Same | Verb::Settled | Verb::Keep | Verb::Leave | Verb::SetMode(_) => true,
+        Verb::Remove => remove(tree, path, present.unwrap_or_default())?,
         Verb::Create => pending.map_or(Ok(true), |pending| publish(tree, pending, path))?,
         Verb::Fill => replace(tree, path, &file.contents, |now| now.is_some_and(found::is_blank))?,
         Verb::Update | Verb::Overwrite => replace(tree, path, &file.contents, is(present))?,
@@ -238,6 +245,12 @@ fn replace(
     replaced.map_err(|error| Error::system("write", path, error))
 }
 
+/// `false`: the file no longer holds what it held when the plan was drawn.
+fn remove(tree: &Tree, path: &Path, present: &[u8]) -> Result<bool, Error> {
+    let removed = tree.remove(path, present);
+    removed.map_err(|error| Error::system("remove", path, error))
+}
+
 /// Whether a file holds what it held when the plan was drawn.
 fn is(present: Option<&[u8]>) -> impl Fn(Option<&[u8]>) -> bool {
     move |now| present.is_none_or(|present| now == Some(present))
@@ -275,6 +288,9 @@ fn free_name(tree: &Tree, path: &Path) -> PathBuf {
 /// well; else somebody is at work there, and it is left to them.
 fn settle_again(tree: &Tree, file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
     let path = file.path.as_path();
+    if file.verb == Verb::Remove {
+        return Err(changing("remove", path));
+    }
     let now = found::look(tree, path, &file.contents, plan::is_executable(file.mode))?;
     match now.state {
         State::Same => Ok(()),

@@ -34,7 +34,8 @@ pub fn unified(file: &PlannedFile, coloured: bool) -> Option<String> {
         let _ = if coloured { writeln!(out, "{colour}{text}{PLAIN}") } else { writeln!(out, "{text}") };
     };
     line(BOLD, &format!("--- {old}"));
-    line(BOLD, &format!("+++ {path}"));
+    let new = if matches!(file.verb, Verb::Remove | Verb::Leave) { "/dev/null" } else { path.as_str() };
+    line(BOLD, &format!("+++ {new}"));
     for hunk in diff.unified_diff().context_radius(3).iter_hunks() {
         line(CYAN, &hunk.header().to_string());
         for change in hunk.iter_changes() {

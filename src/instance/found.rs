@@ -75,6 +75,20 @@ pub fn look(tree: &Tree, path: &Path, contents: &str, executable: bool) -> Resul
     Ok(Found { state, contents: Some(present), mode, is_link })
 }
 
+/// Looks at `path`, where no file belongs any more. What is no regular file, or no link to one, counts as nothing: it is no
+/// file that was left there.
+///
+/// # Errors
+/// As [`look`].
+pub fn look_at_stray(tree: &Tree, path: &Path) -> Result<Found, Error> {
+    match look(tree, path, "", false) {
+        Err(Error::InTheWay { .. }) => {
+            Ok(Found { state: State::Missing, contents: None, mode: 0, is_link: false })
+        }
+        found => found,
+    }
+}
+
 /// What the contents of a file are beside those it should have.
 fn compare(present: &[u8], wanted: &[u8]) -> State {
     if is_blank(present) {

@@ -27,7 +27,7 @@ pub struct Plan {
     pub receiver: Option<Account>,
     /// Those directories.
     pub written: Vec<PathBuf>,
-    /// All files of the instance.
+    /// All files of the instance, and before them those that it has under the name of another home.
     pub files: Vec<PlannedFile>,
 }
 
@@ -37,6 +37,12 @@ impl Plan {
     pub fn keeps(&self, path: &Path) -> bool {
         let persons = |verb: &Verb| matches!(verb, Verb::Keep | Verb::Settled | Verb::Merge(_) | Verb::Offer);
         self.files.iter().any(|file| persons(&file.verb) && file.path == path)
+    }
+
+    /// The first of the files that the instance is to have.
+    #[must_use]
+    pub fn first(&self) -> Option<&PlannedFile> {
+        self.files.iter().find(|file| !matches!(file.verb, Verb::Remove | Verb::Leave))
     }
 
     /// Whether anything on the disk would change.
@@ -51,7 +57,7 @@ impl Plan {
 pub struct PlannedFile {
     /// Where it lies.
     pub path: PathBuf,
-    /// What it should hold.
+    /// What it should hold; nothing where it should not be.
     pub contents: String,
     /// The permission bits that it should ask for when it is made.
     pub mode: u32,
@@ -79,12 +85,15 @@ pub fn draw(
         contents: record.clone(),
         mode: 0o666,
     }));
-    if let Some(name) = policy.only.iter().find(|name| files.iter().all(|file| file.name != **name)) {
+    let mut strays = strays(existing, request, templates, &files);
+    let mut known = files.iter().map(|file| &file.name).chain(&strays);
+    if let Some(name) = policy.only.iter().find(|name| known.all(|known| known != *name)) {
         let known: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         return Err(Error::NoFile { name: name.clone(), known: known.join(", ") });
     }
     if !policy.only.is_empty() {
         files.retain(|file| policy.only.contains(&file.name));
+        strays.retain(|name| policy.only.contains(name));
     }
     let (receiver, written) = (handover::receiver(request)?, handover::written(request));
     for directory in &written {
@@ -129,11 +138,27 @@ pub fn draw(
         }
         Ok(PlannedFile { path, contents, mode, found, verb })
     };
-    let files = files.into_iter().map(&mut planned).collect::<Result<_, Error>>()?;
+    let strays = strays.iter().filter_map(|name| stray(tree, request.home.join(name), policy).transpose());
+    // While the other files still tell which home they are named after.
+    let files = strays.chain(files.into_iter().map(&mut planned)).collect::<Result<_, Error>>()?;
     if let Some(fault) = origins.fault {
         return Err(fault);
     }
     Ok(Plan { directories, private: blobs(request), receiver, written, files })
+}
+
+/// The files that the instance has under the name of the home that it was copied or moved from, and no more under its own.
+fn strays(existing: &Existing, request: &Request, templates: &Templates, files: &[Rendered]) -> Vec<String> {
+    let Some(home) = existing.home().filter(|old| *old != request.home) else { return Vec::new() };
+    let mut names = templates.names(&Request { home, ..request.clone() });
+    names.retain(|name| files.iter().all(|file| file.name != *name));
+    names
+}
+
+fn stray(tree: &Tree, path: PathBuf, policy: &Policy) -> Result<Option<PlannedFile>, Error> {
+    let found = found::look_at_stray(tree, &path)?;
+    let verb = policy::decide_stray(&found, policy);
+    Ok(verb.map(|verb| PlannedFile { path, contents: String::new(), mode: 0, found, verb }))
 }
 
 /// The directories that an instance has, parents first; with [`Policy::only`], those of the files alone.

@@ -59,6 +59,10 @@ pub enum Verb {
     Backup,
     /// Write it anew.
     Overwrite,
+    /// It is named after another home, and nobody edited it: remove it.
+    Remove,
+    /// It is named after another home: leave it.
+    Leave,
 }
 
 impl Verb {
@@ -77,13 +81,15 @@ impl Verb {
             Self::Offer => "new",
             Self::Backup => "backup",
             Self::Overwrite => "overwrite",
+            Self::Remove => "remove",
+            Self::Leave => "leave",
         }
     }
 
     /// Whether anything on the disk changes by it.
     #[must_use]
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Same | Self::Keep | Self::Settled)
+        !matches!(self, Self::Same | Self::Keep | Self::Settled | Self::Leave)
     }
 }
 
@@ -129,6 +135,16 @@ pub fn decide(
         return Err(Error::InTheWay { verb: "overwrite", path: path.to_owned(), why });
     }
     Ok(verb)
+}
+
+/// Decides for a file that the instance had under the name of another home, and has no more; `None`: it is not there.
+#[must_use]
+pub fn decide_stray(found: &Found, policy: &Policy) -> Option<Verb> {
+    match found.state {
+        State::Missing => None,
+        State::Unedited if policy.update => Some(Verb::Remove),
+        _ => Some(Verb::Leave),
+    }
 }
 
 /// Whether FILE.new has to be written; one that a person edited is theirs as well.

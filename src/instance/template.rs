@@ -135,6 +135,13 @@ impl Templates {
         self.manifest.of(&request.with).map(render).collect()
     }
 
+    /// The paths of an instance's files below the home, as far as they can be told.
+    #[must_use]
+    pub fn names(&self, request: &Request) -> Vec<String> {
+        let Ok(context) = variables::context(request, &self.variables) else { return Vec::new() };
+        self.manifest.of(&request.with).filter_map(|entry| self.path(&entry.path, &context).ok()).collect()
+    }
+
     /// The text of one file, by its path below the home; `None` where it is not made, or not for such an instance.
     #[must_use]
     pub fn file(&self, request: &Request, path: &str) -> Option<String> {

@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::libc;
 use nix::sys::stat::Mode;
-use nix::unistd::{AccessFlags, Gid, Uid, access, fchown, fsync, linkat};
+use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchown, fsync, linkat, unlinkat};
 
 use super::temporary::Temporary;
 
@@ -104,19 +104,32 @@ pub(super) fn link_in(directory: &OwnedFd, name: &OsStr, other: &OsStr) -> io::R
 /// Sets the permission bits of a regular file that is no symbolic link and has these contents, and brings them to the disk;
 /// `false`: it has others.
 pub(super) fn set_mode_in(directory: &OwnedFd, name: &OsStr, contents: &[u8], mode: u32) -> io::Result<bool> {
-    let file = open_in(directory, name)?;
-    let length = u64::try_from(contents.len()).unwrap_or(u64::MAX);
-    let mut present = Vec::with_capacity(contents.len());
-    if !file.metadata()?.is_file() {
-        return Ok(false);
-    }
-    (&file).take(length.saturating_add(1)).read_to_end(&mut present)?;
-    if present != contents {
-        return Ok(false);
-    }
+    let Some(file) = holding(directory, name, contents)? else { return Ok(false) };
     file.set_permissions(PermissionsExt::from_mode(mode))?;
     file.sync_all()?;
     Ok(true)
+}
+
+/// Removes a regular file that is no symbolic link and has these contents; `false`: it has others. The directory is then still
+/// to be brought to the disk.
+pub(super) fn remove_in(directory: &OwnedFd, name: &OsStr, contents: &[u8]) -> io::Result<bool> {
+    if holding(directory, name, contents)?.is_none() {
+        return Ok(false);
+    }
+    retried(|| unlinkat(directory, name, UnlinkatFlags::NoRemoveDir))?;
+    Ok(true)
+}
+
+/// Opens a regular file, if it has these contents.
+fn holding(directory: &OwnedFd, name: &OsStr, contents: &[u8]) -> io::Result<Option<File>> {
+    let file = open_in(directory, name)?;
+    if !file.metadata()?.is_file() {
+        return Ok(None);
+    }
+    let length = u64::try_from(contents.len()).unwrap_or(u64::MAX);
+    let mut present = Vec::with_capacity(contents.len());
+    (&file).take(length.saturating_add(1)).read_to_end(&mut present)?;
+    Ok((present == contents).then_some(file))
 }
 
 /// Opens a file of a directory for reading: `ELOOP` for a symbolic link; a FIFO does not make the caller wait.

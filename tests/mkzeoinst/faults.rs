@@ -53,11 +53,12 @@ struct Case {
     prepare: fn(&Sandbox),
 }
 
-const CASES: [Case; 4] = [
+const CASES: [Case; 5] = [
     Case { name: "create", options: &[], prepare: |_| {} },
     Case { name: "fill", options: &[], prepare: empty_files },
     Case { name: "update", options: &["--update", "--umask", "022"], prepare: older_instance },
     Case { name: "backup", options: &["--on-conflict", "backup"], prepare: edited_files },
+    Case { name: "move", options: &["--update"], prepare: moved_instance },
 ];
 
 fn empty_files(sandbox: &Sandbox) {
@@ -81,6 +82,15 @@ fn edited_files(sandbox: &Sandbox) {
         set_mode(&sandbox.path("zeo").join(name), 0o600);
     }
 }
+
+/// One that had another name, after which one of its files is named.
+fn moved_instance(sandbox: &Sandbox) {
+    assert_eq!(mkzeoinst(sandbox).args(["--with", "logrotate", "old", "19999"]).output().status, 0);
+    fs::rename(sandbox.path("old"), sandbox.path("zeo")).unwrap();
+}
+
+/// What that one loses.
+const STRAY: &str = "/zeo/etc/logrotate/zeo-old";
 
 fn set_mode(path: &Path, mode: u32) {
     fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
@@ -199,13 +209,14 @@ impl Case {
             self.name != "backup" || now.iter().any(same)
         };
         assert!(before.iter().all(kept), "{place}: an edited file is lost");
-        assert!(before.keys().all(|name| now.contains_key(name)), "{place}: a file is gone");
+        assert!(before.keys().all(|name| name == STRAY || now.contains_key(name)), "{place}: a file is gone");
         let again = mkzeoinst(sandbox).args(self.words()).output();
         assert_eq!((again.status, again.stderr.as_str()), (0, ""), "{place}");
         let now = files(sandbox);
         for (name, file) in whole {
             assert_eq!(now.get(name), Some(file), "{place}: {name}");
         }
+        assert!(!now.contains_key(STRAY), "{place}: {STRAY} stays");
         assert_eq!(temporaries(sandbox), 0, "{place}: a temporary file stays");
     }
 }

@@ -23,6 +23,8 @@ const STATES: &[(&str, &str)] = &[
     ("mergeable", "mkzeoinst zeo 19998 --umask 027; rm zeo/etc/mkzeoinst.toml; sed -i 's/level info/level debug/' zeo/etc/zeo.conf"),
     ("conflict", "mkzeoinst zeo 19998; sed -i 's/address 19998/address 19997/' zeo/etc/zeo.conf; sed -i '/Made by/d' zeo/bin/zeoctl
                   echo ours >zeo/etc/zeo.conf.new; echo : >>zeo/bin/zeoctl; chmod 600 zeo/bin/zeoctl; echo old >zeo/bin/zeoctl.~1~"),
+    ("moved", "mkzeoinst --with systemd,logrotate,openrc old 19999; mv old zeo
+               echo '# mine' >>zeo/etc/logrotate/zeo-old; rm zeo/etc/openrc/zeo-old; mkdir zeo/etc/openrc/zeo-old"),
 ];
 
 const CONFLICTS: &[&[&str]] = &[
@@ -156,10 +158,12 @@ fn dry_runs_and_real_runs_have_the_same_verbs_and_statuses() {
         "create",
         "fill",
         "keep",
+        "leave",
         "merge",
         "mode",
         "new",
         "overwrite",
+        "remove",
         "same",
         "settled",
         "update",

@@ -42,6 +42,11 @@ impl Output {
                 return;
             }
             Step::Overwrote(path) => (path, format!("Overwrote file {}", plain(path))),
+            Step::Removed(path) => (path, format!("Removed file {}", plain(path))),
+            Step::Left(path) => {
+                let why = "which is named after another home";
+                (path, format!("Warning: not removing file {}, {why}", shown(path)))
+            }
         };
         self.done.insert((*path).to_owned());
         self.line(&line);

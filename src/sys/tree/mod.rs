@@ -268,6 +268,19 @@ impl Tree {
         Ok(replaced)
     }
 
+    /// Takes the name of a regular file that has these contents away. `false`: it has others, and is left alone.
+    ///
+    /// # Errors
+    /// What the system says; `ELOOP` for a symbolic link.
+    pub fn remove(&self, path: &Path, contents: &[u8]) -> io::Result<bool> {
+        let (at, name) = self.place(path)?;
+        let removed = files::remove_in(&at, &name, contents)?;
+        if removed {
+            self.mark(path);
+        }
+        Ok(removed)
+    }
+
     /// Gives a file a second name beside it, and brings that to the disk; a symbolic link gets one itself.
     ///
     /// # Errors

@@ -15,6 +15,12 @@ fn edited(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
     make(s, words)
 }
 
+/// A home that had another name, after which one of its files is named.
+fn moved(s: &Sandbox) {
+    make(s, &["--with", "systemd", "old"]);
+    fs::rename(s.path("old"), s.path("zeo")).expect("it can be moved");
+}
+
 pub(super) fn make(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
     Some(s.mkzeoinst().args(["--server", "/bin/sleep"]).args(words).output())
 }
@@ -53,6 +59,8 @@ pub(super) const ROWS: &[Row] = &[
     ("mkzeoinst", "Merged file PATH", |s| edited(s, &["--update", "--set", "level=error", "zeo"])),
     ("mkzeoinst", "Overwrote file PATH", |s| edited(s, &["--on-conflict", "overwrite", "zeo"])),
     ("mkzeoinst", "Kept file PATH as PATH", |s| edited(s, &["--on-conflict", "backup", "zeo"])),
+    ("mkzeoinst", "Removed file PATH", |s| { moved(s); make(s, &["--update", "zeo"]) }),
+    ("mkzeoinst", "Warning: not removing file PATH, which is named after another home", |s| { moved(s); make(s, &["zeo"]) }),
     ("mkzeoinst", "existing file PATH differs; nothing was done", |s| edited(s, &["--on-conflict", "fail", "zeo"])),
     ("mkzeoinst", "Nothing was done: this was a dry run.", |s| make(s, &["--dry-run", "zeo"])),
     ("mkzeoinst", "template NAME:LINE:COLUMN: REASON", |s| {
