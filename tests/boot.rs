@@ -6,8 +6,8 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::peers::skip;
-use crate::sandbox::Sandbox;
 use crate::sandbox::run::Run;
+use crate::sandbox::{Sandbox, forks};
 
 /// An instance whose server just stays, and its script at `etc/init.d/zeo` below the sandbox.
 fn booted() -> Sandbox {
@@ -17,7 +17,8 @@ fn booted() -> Sandbox {
     let port = sandbox.port().to_string();
     sandbox.mkzeoinst().arg("--server").arg(server).args(["site", &port]).output();
     fs::create_dir_all(sandbox.path("etc/init.d")).expect("directories can be made");
-    fs::copy(sandbox.path("site/bin/zeoctl"), sandbox.path("etc/init.d/zeo")).expect("it is there");
+    let copy = || fs::copy(sandbox.path("site/bin/zeoctl"), sandbox.path("etc/init.d/zeo"));
+    forks::apart(copy).expect("it is there");
     sandbox
 }
 

@@ -12,6 +12,8 @@ use zeo_server::eventlog::{
     EventLog, FormatError, Handler, Layout, Level, LogFile, Rotation, Settings, Style, Target,
 };
 
+use crate::sandbox::forks;
+
 /// Judges each line `STYLE ARBITRARY HEX`: `ok`, or the exception's type and text, as a load would meet them.
 const JUDGE: &str = "
 import sys
@@ -92,14 +94,9 @@ fn style_name(style: Style) -> &'static str {
 
 /// What Python prints, a line for each layout.
 fn ask(python: &Path, script: &str, arguments: &[&str], layouts: &[Layout]) -> Vec<String> {
-    let mut child = Command::new(python)
-        .arg("-c")
-        .arg(script)
-        .args(arguments)
-        .stdin(Stdio::piped())
-        .stdout(Stdio::piped())
-        .spawn()
-        .expect("the peer runs");
+    let mut command = Command::new(python);
+    command.arg("-c").arg(script).args(arguments).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut child = forks::start(|| command.spawn()).expect("the peer runs");
     let mut input = child.stdin.take().expect("a pipe");
     let mut lines = String::new();
     for layout in layouts {

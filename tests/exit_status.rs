@@ -13,10 +13,11 @@ use crate::sandbox::{SOON, Sandbox, eventually};
 type Row = (&'static str, &'static str, fn(&Sandbox) -> Run);
 
 const SLEEP: &str = "sleep 1000";
-/// Comes up once, and then never again.
-const BREAKABLE: &str = "sh -c 'test -e broken && exit 3; exec sleep 1000'";
-/// Comes up once, ends, and then never comes up again.
-const LASTS_ONCE: &str = "sh -c 'test -e once && exit 3; : >once; sleep 1.2; exit 3'";
+/// Comes up as long as there is no file `broken`.
+const BREAKABLE: &str = "program sh -c 'test -e broken && exit 3; exec sleep 1000'\nstart-grace 0\n\
+    start-test-program test ! -e broken";
+/// Ends when there is a file `end`.
+const ENDS: &str = "sh -c 'until test -e end; do sleep 0.02; done'";
 /// Notes SIGUSR2.
 const NOTER: &str = "sh -c 'trap : USR2; : >ready; while :; do sleep 0.02; done'";
 
@@ -25,7 +26,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "`start`: the program is up", |s| zdctl(s, SLEEP, "start")),
     ("zdctl", "`start`: it is up already", |s| { up(s, SLEEP); zdctl(s, SLEEP, "start") }),
     ("zdctl", "`start`: it cannot be executed", |s| zdctl(s, "no-such-program", "start")),
-    ("zdctl", "`start`: it ends within the start grace", |s| zdctl(s, "false", "start")),
+    ("zdctl", "`start`: it ends within the start grace", |s| configured(s, "program false\nstart-grace 60", "start")),
     ("zdctl", "`start`: it is not ready within start-timeout", |s| {
         configured(s, "program sleep 1000\nnotify true\nstart-timeout 1", "start")
     }),
@@ -33,9 +34,9 @@ const ROWS: &[Row] = &[
     ("zdctl", "`restart`: another program is up", |s| { up(s, SLEEP); zdctl(s, SLEEP, "restart") }),
     ("zdctl", "`restart`: nothing ran, the program is up", |s| zdctl(s, SLEEP, "restart")),
     ("zdctl", "`restart`: the new program ends within the start grace", |s| {
-        up(s, BREAKABLE);
+        configured(s, BREAKABLE, "start").stdout("daemon process started, pid=[..]\n").run();
         s.write("broken", "");
-        zdctl(s, BREAKABLE, "restart")
+        configured(s, BREAKABLE, "restart")
     }),
     ("zdctl", "`try-restart`: another program is up", |s| { up(s, SLEEP); zdctl(s, SLEEP, "try-restart") }),
     ("zdctl", "`try-restart`: nothing runs", |s| zdctl(s, SLEEP, "try-restart")),
@@ -43,14 +44,15 @@ const ROWS: &[Row] = &[
     ("zdctl", "`reload`: no manager", |s| zdctl(s, SLEEP, "reload")),
     ("zdctl", "`stop`: the program has ended", |s| { up(s, SLEEP); zdctl(s, SLEEP, "stop") }),
     ("zdctl", "`stop`: nothing runs", |s| zdctl(s, SLEEP, "stop")),
-    ("zdctl", "`wait`: the program has ended", |s| { up(s, "sleep 1.2"); zdctl(s, "sleep 1.2", "wait") }),
+    ("zdctl", "`wait`: the program has ended", |s| { up(s, ENDS); s.write("end", ""); zdctl(s, ENDS, "wait") }),
     ("zdctl", "`wait`: nothing runs", |s| zdctl(s, SLEEP, "wait")),
     ("zdctl", "`status`: the program runs", |s| { up(s, SLEEP); zdctl(s, SLEEP, "status") }),
     ("zdctl", "`status`: no manager", |s| zdctl(s, SLEEP, "status")),
     ("zdctl", "`status`: a manager without a program", |s| {
-        up(s, LASTS_ONCE);
-        eventually(SOON, || zdctl(s, LASTS_ONCE, "status").output().status != 0);
-        zdctl(s, LASTS_ONCE, "status")
+        let idle = |action| configured(s, "program sleep 1000\nhang-around true", action);
+        idle("start").stdout("daemon process started, pid=[..]\n").run();
+        idle("stop").stdout("daemon process stopped\n").run();
+        idle("status")
     }),
     ("zdctl", "`status`: no manager, but the program of one that was killed", |s| {
         up(s, SLEEP);
@@ -104,7 +106,10 @@ const ROWS: &[Row] = &[
     ("zdctl", "a configuration that cannot be read", |s| s.zdctl().args(["-C", "no-such-file", "status"])),
     ("zdctl", "the shell, left by its end of input", |s| s.zdctl().args(["-p", SLEEP]).stdin("bogus\n")),
     ("zdrun", "daemon mode: the program is up", |s| zdrun(s, &["-d", "sleep", "1000"])),
-    ("zdrun", "daemon mode: the program ends within the start grace", |s| zdrun(s, &["-d", "false"])),
+    ("zdrun", "daemon mode: the program ends within the start grace", |s| {
+        s.write("conf", "<runner>\nstart-grace 60\n</runner>\n");
+        zdrun(s, &["-C", "conf", "-d", "false"])
+    }),
     ("zdrun", "the program was stopped", |s| zdrun(s, &["sh", "-c", "sleep 0.2; kill $PPID; sleep 1000"])),
     ("zdrun", "the program ended with a status of exit-codes", |s| zdrun(s, &["-x", "3", "sh", "-c", "exit 3"])),
     ("zdrun", "the program keeps ending", |s| zdrun(s, &["-b", "2", "false"])),

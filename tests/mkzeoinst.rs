@@ -21,8 +21,8 @@ use zeo_server::config::{Flags, Runner, resolve};
 use zeo_server::eventlog::Target;
 
 use crate::golden;
-use crate::sandbox::Sandbox;
 use crate::sandbox::run::Run;
+use crate::sandbox::{Sandbox, forks};
 
 /// Names that some shell, or some other reader of the generated files, might take for something else.
 pub(crate) const NAMES: &[&str] = &[
@@ -76,9 +76,8 @@ fn first_run(home: &Path) -> String {
 
 /// Whether a tool that a claim needs is there; if not, the claim is reported as skipped, and fails with CI=true.
 pub(crate) fn have(tool: &str, arguments: &[&str]) -> bool {
-    let mut command = Command::new(tool);
-    command.args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
-    let works = command.status().is_ok_and(|status| status.success());
+    let outcome = forks::output(Command::new(tool).args(arguments).stdout(Stdio::null()));
+    let works = outcome.is_ok_and(|outcome| outcome.status.success());
     if !works {
         assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{tool} is needed with CI=true");
         // Not `eprintln`, which the test runner keeps to itself when the test passes.
@@ -152,7 +151,7 @@ fn full_output_is_reported_but_the_instance_is_made() {
     install(&sandbox, "");
     let mut command = Command::new(sandbox.path("bin/mkzeoinst"));
     command.current_dir(sandbox.root()).args(["zeo", "19999"]);
-    let output = command.stdout(File::create("/dev/full").unwrap()).output().unwrap();
+    let output = forks::output(command.stdout(File::create("/dev/full").unwrap())).unwrap();
     let stderr = "mkzeoinst: cannot write to standard output: No space left on device\n";
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(1), stderr.as_bytes()));
     mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout("All done.\n").run();
@@ -165,7 +164,8 @@ fn reader_that_went_away_is_no_failure() {
     let (reader, writer) = io::pipe().unwrap();
     drop(reader);
     let mut command = Command::new(sandbox.path("bin/mkzeoinst"));
-    let output = command.current_dir(sandbox.root()).args(["zeo", "19999"]).stdout(writer).output().unwrap();
+    let command = command.current_dir(sandbox.root()).args(["zeo", "19999"]).stdout(writer);
+    let output = forks::output(command).unwrap();
     assert_eq!((output.status.code(), output.stderr.as_slice()), (Some(0), b"".as_slice()));
     mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout("All done.\n").run();
 }

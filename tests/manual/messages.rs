@@ -16,7 +16,7 @@ use zeo_server::control::Reply;
 
 use super::{manual, rows, uncoded};
 use crate::sandbox::run::{Outcome, Run};
-use crate::sandbox::{SOON, Sandbox, can_trace, eventually, matches};
+use crate::sandbox::{SOON, Sandbox, can_trace, eventually, forks, matches};
 use instance::make;
 
 /// A program, a message as its manual has it, and how to get it; nothing, where the machine cannot.
@@ -30,8 +30,6 @@ const OPEN: &[&str] = &[
 ];
 
 const SLEEP: &str = "sleep 1000";
-/// Comes up once, ends, and then never comes up again.
-const LASTS_ONCE: &str = "sh -c 'test -e once && exit 3; : >once; sleep 1.2; exit 3'";
 
 fn zdctl(s: &Sandbox, program: &str, words: &[&str]) -> Run {
     s.zdctl().args(["-d", "-s", "sock", "-p", program]).args(words)
@@ -68,10 +66,12 @@ fn serve(s: &Sandbox, file: &str) -> Option<Outcome> {
     Some(s.runzeo().args(["-a", "./sock", "-f", file]).output())
 }
 
-/// A manager whose program has ended for good.
-fn spent(s: &Sandbox) {
-    zdctl(s, LASTS_ONCE, &["start"]).stdout("daemon process started, pid=[..]\n").run();
-    eventually(SOON, || zdctl(s, LASTS_ONCE, &["status"]).output().status != 0);
+/// A command to a manager whose program has ended for good.
+fn idle(s: &Sandbox, words: &[&str]) -> Run {
+    let command = |words| configured(s, "hang-around true", words);
+    command(&["start"]).stdout("daemon process started, pid=[..]\n").run();
+    command(&["stop"]).stdout("daemon process stopped\n").run();
+    command(words)
 }
 
 /// A family in which nobody has the mark.
@@ -97,6 +97,7 @@ fn fake(s: &Sandbox, answers: Vec<String>, ends: bool) {
             let _ = BufReader::new(&stream).read_line(&mut String::new());
             let _ = stream.write_all(answer.as_bytes());
         }
+        forks::apart(|| drop(listener));
     });
 }
 
@@ -132,11 +133,11 @@ const ROWS: &[Row] = &[
     ("zdctl", "daemon process stopped", |s| then(s, &["stop"])),
     ("zdctl", "program running; pid=PID", |s| then(s, &["status"])),
     ("zdctl", "daemon manager not running", |s| one(s, &["status"])),
-    ("zdctl", "daemon manager running; daemon process not running", |s| { spent(s); Some(zdctl(s, LASTS_ONCE, &["status"]).output()) }),
+    ("zdctl", "daemon manager running; daemon process not running", |s| Some(idle(s, &["status"]).output())),
     ("zdctl", "daemon process not running", |s| one(s, &["kill"])),
     ("zdctl", "daemon process and daemon manager still running", |s| { up(s); typed(s, "quit\n") }),
-    ("zdctl", "daemon process not running; stopping daemon manager", |s| { spent(s); Some(zdctl(s, LASTS_ONCE, &[]).stdin("quit\n").output()) }),
-    ("zdctl", "daemon manager stopped", |s| { spent(s); Some(zdctl(s, LASTS_ONCE, &[]).stdin("quit\n").output()) }),
+    ("zdctl", "daemon process not running; stopping daemon manager", |s| Some(idle(s, &[]).stdin("quit\n").output())),
+    ("zdctl", "daemon manager stopped", |s| Some(idle(s, &[]).stdin("quit\n").output())),
     ("zdctl", "daemon manager has reloaded its configuration", |s| then(s, &["reload"])),
     ("zdctl", "daemon manager replaced; version=VERSION", |s| then(s, &["reexec"])),
     ("zdctl", "Configuration reloaded from FILE", |s| Some(configured(s, "", &[]).stdin("reload\n").output())),
@@ -170,7 +171,10 @@ const ROWS: &[Row] = &[
     ("zdctl", "status argument must be absent, -l or --json", |s| one(s, &["status", "-x"])),
     ("zdctl", "logtail arguments must be [-n LINES] [FILE]", |s| one(s, &["logtail", "-n"])),
     ("zdctl", "reload takes options only in the shell", |s| one(s, &["reload", "-f"])),
-    ("zdctl", "program not started: REASON", |s| Some(zdctl(s, "false", &["start"]).output())),
+    ("zdctl", "program not started: REASON", |s| {
+        s.write("conf", "<runner>\nprogram false\nsocket-name sock\nstart-grace 60\n</runner>\n");
+        Some(s.zdctl().args(["-C", "conf", "start"]).output())
+    }),
     ("zdctl", "Program took too long to start", |s| Some(configured(s, "notify true\nstart-timeout 1", &["start"]).output())),
     ("zdctl", "daemon process still running after N seconds; pid=PID", |s| {
         // An empty line ends a record that is watched.

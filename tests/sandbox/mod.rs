@@ -6,6 +6,7 @@
 //! the test says otherwise ([`Run`]). It knows nothing of what the programs do.
 
 pub(crate) mod chance;
+pub(crate) mod forks;
 mod pattern;
 mod port;
 mod process;
@@ -71,7 +72,7 @@ impl Sandbox {
     pub(crate) fn write(&self, relative: impl AsRef<Path>, contents: impl AsRef<[u8]>) -> PathBuf {
         let path = self.path(relative);
         fs::create_dir_all(path.parent().expect("a file has a parent")).expect("directories can be made");
-        fs::write(&path, contents).expect("the file can be written");
+        forks::apart(|| fs::write(&path, contents)).expect("the file can be written");
         path
     }
 

@@ -2,9 +2,12 @@
 
 use std::fs;
 use std::hash::{BuildHasher, RandomState};
-use std::net::{Ipv4Addr, TcpListener};
+use std::net::Ipv4Addr;
+use std::os::fd::AsRawFd;
 use std::os::linux::net::SocketAddrExt;
 use std::os::unix::net::{SocketAddr, UnixListener};
+
+use nix::sys::socket::{AddressFamily, SockFlag, SockType, SockaddrIn, bind, setsockopt, socket, sockopt};
 
 /// The first port that is handed out; services that people run by hand tend to be below.
 const FIRST: u16 = 20_000;
@@ -33,14 +36,21 @@ impl Port {
     fn take(number: u16) -> Option<Self> {
         let name = SocketAddr::from_abstract_name(format!("zeo-server-test-port-{number}")).expect("short");
         let reservation = UnixListener::bind_addr(&name).ok()?;
-        // Any address, so that a server of 0.0.0.0 is seen too.
-        TcpListener::bind((Ipv4Addr::UNSPECIFIED, number)).ok()?;
-        Some(Self { number, _reservation: reservation })
+        is_free(number).then_some(Self { number, _reservation: reservation })
     }
 
     pub(super) fn number(&self) -> u16 {
         self.number
     }
+}
+
+/// Whether nobody listens on a port, at any address. Nobody does by the question either, as servers may bind what another
+/// socket only is bound to: one that was closed here can be open still in a program that another test is just starting.
+fn is_free(number: u16) -> bool {
+    let made = socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).expect("a socket");
+    setsockopt(&made, sockopt::ReuseAddr, &true).expect("an option of sockets");
+    bind(made.as_raw_fd(), &SockaddrIn::from(std::net::SocketAddrV4::new(Ipv4Addr::UNSPECIFIED, number)))
+        .is_ok()
 }
 
 /// The lower end of `ip_local_port_range` (ip(7)); 32768 where it cannot be read.

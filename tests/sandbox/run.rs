@@ -14,7 +14,7 @@ use similar::TextDiff;
 use tempfile::NamedTempFile;
 
 use super::terminal::Terminal;
-use super::{SOON, matches, process, wait};
+use super::{SOON, forks, matches, process, wait};
 
 /// A command to be run, and what is expected of it: status 0 and nothing printed, unless said otherwise.
 ///
@@ -23,7 +23,6 @@ use super::{SOON, matches, process, wait};
 pub(crate) struct Run {
     command: Command,
     stdin: Vec<u8>,
-    timeout: Duration,
     status: i32,
     stdout: String,
     stderr: String,
@@ -41,7 +40,7 @@ impl Run {
             .env("TZ", "UTC")
             .env(process::MARK, mark);
         let (stdout, stderr) = (String::new(), String::new());
-        Self { command, stdin: Vec::new(), timeout: SOON, status: 0, stdout, stderr }
+        Self { command, stdin: Vec::new(), status: 0, stdout, stderr }
     }
 
     /// One more argument.
@@ -71,12 +70,6 @@ impl Run {
     /// What the command finds on its standard input, which is otherwise empty.
     pub(crate) fn stdin(mut self, text: impl AsRef<[u8]>) -> Self {
         self.stdin = text.as_ref().to_vec();
-        self
-    }
-
-    /// How long it may take, otherwise [`SOON`]; then it is killed and the test fails.
-    pub(crate) fn timeout(mut self, timeout: Duration) -> Self {
-        self.timeout = timeout;
         self
     }
 
@@ -116,11 +109,10 @@ impl Run {
         outcome
     }
 
-    /// Runs it to its end and asserts nothing: what was said of status and output is not looked at.
+    /// Runs it to its end, which must come [`SOON`], and asserts nothing: what was said of status and output is not looked at.
     #[track_caller]
     pub(crate) fn output(self) -> Outcome {
-        let timeout = self.timeout;
-        self.spawn().wait(timeout)
+        self.spawn().wait(SOON)
     }
 
     /// Starts it and leaves it running.
@@ -132,10 +124,7 @@ impl Run {
         self.command.stdin(open(&stdin)).stdout(open(&stdout)).stderr(open(&stderr));
         let words = std::iter::once(self.command.get_program()).chain(self.command.get_args());
         let command_line = words.map(OsStr::to_string_lossy).collect::<Vec<_>>().join(" ");
-        let child = self
-            .command
-            .process_group(0)
-            .spawn()
+        let child = forks::start(|| self.command.process_group(0).spawn())
             .unwrap_or_else(|e| panic!("cannot start {command_line}: {e}"));
         Running { child, command_line, stdout, stderr }
     }

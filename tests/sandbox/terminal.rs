@@ -19,7 +19,7 @@ use nix::unistd::Pid;
 use vt100::Parser;
 
 use super::run::Outcome;
-use super::{SOON, matches, wait};
+use super::{SOON, forks, matches, wait};
 
 /// A command at work on a terminal.
 pub(crate) struct Terminal {
@@ -61,7 +61,8 @@ impl Terminal {
         leader.env_clear().envs(environment);
         leader.current_dir(command.get_current_dir().expect("the sandbox has one"));
         let end = || Stdio::from(slave.try_clone().expect("a descriptor can be had"));
-        let child = leader.stdin(end()).stdout(end()).stderr(end()).spawn().expect("setsid is there");
+        leader.stdin(end()).stdout(end()).stderr(end());
+        let child = forks::start(|| leader.spawn()).expect("setsid is there");
         drop(leader);
         let keyboard = File::from(std::os::fd::OwnedFd::from(master));
         let screen = keyboard.try_clone().expect("a descriptor can be had");
@@ -84,7 +85,14 @@ impl Terminal {
         self.keys(&format!("{line}\r"));
     }
 
-    /// Waits until the line editor has given the terminal back: only then is ^C an interrupt.
+    /// How many sockets the command has open.
+    pub(crate) fn sockets(&self) -> usize {
+        let open = std::fs::read_dir(format!("/proc/{}/fd", self.child.id())).expect("it lives").flatten();
+        let targets = open.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        targets.filter(|target| target.to_string_lossy().starts_with("socket:")).count()
+    }
+
+    /// Waits until the line editor has given the terminal back: only then is ^C an interrupt, and Enter the end of a line.
     pub(crate) fn is_given_back(&self) {
         use nix::sys::termios::{LocalFlags, tcgetattr};
         let given_back = || {

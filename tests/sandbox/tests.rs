@@ -65,11 +65,10 @@ fn command_gets_its_input_arguments_directory_and_a_bare_environment() {
 #[test]
 fn command_out_of_time_is_killed_and_what_it_printed_is_shown() {
     let sandbox = Sandbox::new();
-    let message = message_of_panic(|| {
-        let run = sandbox.command("sh").args(["-c", "echo begun; echo trouble >&2; sleep 1000"]);
-        run.timeout(Duration::from_millis(300)).run();
-    });
-    assert!(message.contains("has not ended after 300ms"), "{message}");
+    let running = sandbox.command("sh").args(["-c", "echo begun; echo trouble >&2; sleep 1000"]).spawn();
+    eventually(SOON, || running.stdout() == "begun\n" && running.stderr() == "trouble\n");
+    let message = message_of_panic(|| drop(running.wait(Duration::from_millis(30))));
+    assert!(message.contains("has not ended after 30ms"), "{message}");
     assert!(message.contains("begun") && message.contains("trouble"), "{message}");
     sandbox.assert_no_process_left();
 }

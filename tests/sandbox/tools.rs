@@ -1,8 +1,9 @@
 //! Programs that some tests need and a machine may lack.
 
 use std::panic::Location;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
+use super::forks;
 use crate::peers::skip;
 
 /// Whether strace(1) can make system calls fail here; if not, the test is reported as skipped.
@@ -22,8 +23,8 @@ pub(crate) fn can_fake_time() -> bool {
 
 #[track_caller]
 fn works(program: &str, arguments: &[&str]) -> bool {
-    let quiet = Command::new(program).args(arguments).stdout(Stdio::null()).stderr(Stdio::null()).status();
-    let works = quiet.is_ok_and(|status| status.success());
+    let outcome = forks::output(Command::new(program).args(arguments));
+    let works = outcome.is_ok_and(|outcome| outcome.status.success());
     if !works {
         skip(Location::caller(), &format!("{program} does not work here"));
     }

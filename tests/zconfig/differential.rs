@@ -14,6 +14,7 @@ use zeo_server::zconfig::{Limits, Problems, World, load};
 
 use super::generate::{Step, Writer};
 use super::verdict::{disagreement, read, schema_named, variables};
+use crate::sandbox::forks;
 
 /// So many files are compared in one run.
 const FILES: u32 = 2500;
@@ -28,16 +29,10 @@ pub(super) struct Oracle {
 impl Oracle {
     pub(super) fn start(python: &Path, directory: &Path, variables: &HashMap<String, String>) -> Self {
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/zconfig/oracle.py");
-        let mut child = Command::new(python)
-            .arg(script)
-            .current_dir(directory)
-            .env_clear()
-            .envs(variables)
-            .env("PYTHONUTF8", "1")
-            .stdin(Stdio::piped())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
+        let mut command = Command::new(python);
+        command.arg(script).current_dir(directory).env_clear().envs(variables).env("PYTHONUTF8", "1");
+        command.stdin(Stdio::piped()).stdout(Stdio::piped());
+        let mut child = forks::start(|| command.spawn()).unwrap();
         let questions = child.stdin.take().unwrap();
         let answers = BufReader::new(child.stdout.take().unwrap());
         Self { child, questions, answers }
