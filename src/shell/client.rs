@@ -5,6 +5,7 @@
 
 use std::io::{self, Read as _, Write as _};
 use std::net::Shutdown;
+use std::os::fd::AsFd as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
@@ -18,9 +19,14 @@ use super::failure::Failure;
 /// How long a manager may take for one answer; it answers at once unless it, or the machine, is in trouble.
 pub(super) const PATIENCE: Duration = Duration::from_secs(8);
 
-/// How long a request is repeated that came at a bad moment, and how often.
+/// How long a request is repeated that came at a bad moment, how often, and how many times at least: on a busy machine
+/// the time may be over with the first.
 pub(super) const RETRIES: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_millis(50);
+const LEAST_TRIES: u32 = 8;
+
+/// How much is read of a reply at once, at most: beyond a usual record, the room for it is to be made only once.
+const MOST_AT_ONCE: usize = 64 * 1024;
 
 /// A manager's socket.
 pub(super) struct Client {
@@ -112,14 +118,16 @@ impl Client {
 
     fn ask_bytes(&self, request: Request) -> Result<Option<Vec<u8>>, Failure> {
         let end = Instant::now() + RETRIES;
+        let mut tries = 0;
         loop {
+            tries += 1;
             let Attempt { answer, outcome } = self.attempt(request)?;
             let again = match outcome {
                 Outcome::Final => false,
                 Outcome::Missed => true,
                 Outcome::Unanswered => may_be_made_twice(request),
             };
-            if !again || Instant::now() >= end {
+            if !again || tries >= LEAST_TRIES && Instant::now() >= end {
                 return Ok(answer);
             }
             pause(RETRY_AFTER);
@@ -173,7 +181,16 @@ impl Client {
         let _ = stream.shutdown(Shutdown::Write);
         let mut reply = Vec::new();
         while reply.len() <= MAX_REPLY {
-            stream.set_read_timeout(Some(remaining(deadline)?))?;
+            let left = remaining(deadline)?;
+            stream.set_read_timeout(Some(left))?;
+            if let Some(interrupt) = &self.interrupt
+                && !interrupt.readable(Some(stream.as_fd()), left)?
+            {
+                if interrupt.take() {
+                    return Err(io::ErrorKind::Interrupted.into());
+                }
+                continue;
+            }
             match read_more(&mut stream, &mut reply) {
                 Ok(0) => break,
                 Ok(_) => {}
@@ -211,7 +228,7 @@ impl Client {
 /// stack that has not grown so far yet: each page of that is a fault in the short life of a `status`.
 fn read_more(stream: &mut UnixStream, reply: &mut Vec<u8>) -> io::Result<usize> {
     let before = reply.len();
-    reply.resize(before + before.max(1024), 0);
+    reply.resize(before + before.clamp(1024, MOST_AT_ONCE), 0);
     let read = reply.get_mut(before..).map_or(Ok(0), |room| stream.read(room));
     reply.truncate(before + read.as_ref().map_or(0, |length| *length));
     read

@@ -161,7 +161,11 @@ fn read_line(input: &mut File, session: &Session<'_>) -> Result<Line, Failure> {
     let failed = |source| Failure::System { what: "cannot read commands", source };
     let mut line = Vec::new();
     loop {
-        if !readable(&*input, Duration::MAX).map_err(failed)? {
+        let ready = match &session.interrupt {
+            Some(interrupt) => interrupt.readable(Some(input.as_fd()), Duration::MAX),
+            None => readable(&*input, Duration::MAX),
+        };
+        if !ready.map_err(failed)? {
             if session.interrupt.as_ref().is_some_and(Interrupt::take) {
                 // From a pipe there is nobody who would go on.
                 return if input.is_terminal() { Ok(Line::Interrupted) } else { Err(Failure::Interrupted) };

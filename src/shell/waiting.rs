@@ -69,10 +69,11 @@ impl Session<'_> {
     /// # Errors
     /// [`Failure::Interrupted`] where ^C is caught and came.
     pub(super) fn rest(&self, time: Duration, event: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
-        match event {
-            // Should it fail, the next look says why.
-            Some(event) => drop(readable(event, time)),
-            None => pause(time),
+        // Should it fail, the next look says why.
+        match (&self.interrupt, event) {
+            (Some(interrupt), event) => drop(interrupt.readable(event, time)),
+            (None, Some(event)) => drop(readable(event, time)),
+            (None, None) => pause(time),
         }
         if self.interrupt.as_ref().is_some_and(Interrupt::take) { Err(Failure::Interrupted) } else { Ok(()) }
     }

@@ -1,36 +1,58 @@
 //! ^C as a value instead of an end, and a wait that it cuts short.
 
-use std::io;
-use std::os::fd::AsFd;
+use std::io::{self, Read as _};
+use std::os::fd::{AsFd, BorrowedFd};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGQUIT};
+use signal_hook::low_level::pipe;
 
 use super::poll::{self, Interest};
 
 /// From its making on, SIGINT and SIGQUIT no longer end this process, and SIGINT is remembered. Programs that it starts
 /// are not concerned: exec(2) gives a signal that has a handler its default action.
 #[derive(Debug, Clone)]
-pub struct Interrupt(Arc<AtomicBool>);
+pub struct Interrupt {
+    seen: Arc<AtomicBool>,
+    /// Readable when SIGINT came. One that comes in the instant before a wait would otherwise not end that.
+    bell: Arc<UnixStream>,
+}
 
 impl Interrupt {
     /// Takes over the two signals, for as long as this process lives.
     ///
     /// # Errors
-    /// None is expected.
+    /// Where the system is out of descriptors.
     pub fn catch() -> io::Result<Self> {
         let seen = Arc::new(AtomicBool::new(false));
+        let (bell, rope) = UnixStream::pair()?;
+        bell.set_nonblocking(true)?;
         signal_hook::flag::register(SIGINT, Arc::clone(&seen))?;
+        pipe::register(SIGINT, rope)?;
         signal_hook::flag::register(SIGQUIT, Arc::default())?;
-        Ok(Self(seen))
+        Ok(Self { seen, bell: Arc::new(bell) })
     }
 
     /// Whether SIGINT came since the last call.
     #[must_use]
     pub fn take(&self) -> bool {
-        self.0.swap(false, Ordering::Relaxed)
+        // In this order one that comes in between is seen, now or by the next wait.
+        while (&*self.bell).read(&mut [0; 64]).is_ok_and(|length| length > 0) {}
+        self.seen.swap(false, Ordering::Relaxed)
+    }
+
+    /// As [`readable`]; SIGINT since the last [`Interrupt::take`] ends the wait too. Without a descriptor nothing else does.
+    ///
+    /// # Errors
+    /// None is expected.
+    pub fn readable(&self, descriptor: Option<BorrowedFd<'_>>, duration: Duration) -> io::Result<bool> {
+        let watched: Vec<_> =
+            descriptor.into_iter().chain([self.bell.as_fd()]).map(|fd| (fd, Interest::Read)).collect();
+        let ready = poll::wait(&watched, Some(duration))?;
+        Ok(descriptor.is_some() && ready.first() == Some(&true))
     }
 }
 
@@ -60,6 +82,22 @@ mod tests {
         let begun = Instant::now();
         pause(Duration::from_millis(20));
         assert!(begun.elapsed() >= Duration::from_millis(20));
+    }
+
+    #[test]
+    fn interrupt_before_a_wait_ends_it() {
+        let interrupt = Interrupt::catch().unwrap();
+        let (reader, mut writer) = io::pipe().unwrap();
+        let long = Duration::from_secs(3600);
+        for other in [None, Some(reader.as_fd())] {
+            signal_hook::low_level::raise(SIGINT).unwrap();
+            assert!(!interrupt.readable(other, long).unwrap());
+            assert!(interrupt.take());
+            assert!(!interrupt.take());
+            assert!(!interrupt.readable(other, Duration::ZERO).unwrap());
+        }
+        writer.write_all(b"x").unwrap();
+        assert!(interrupt.readable(Some(reader.as_fd()), long).unwrap());
     }
 
     #[test]
