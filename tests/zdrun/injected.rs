@@ -51,6 +51,20 @@ fn failure_that_keeps_a_manager_from_starting_is_told_and_leaves_nothing() {
 }
 
 #[test]
+fn failed_start_is_told_when_nothing_of_it_is_in_the_way_of_the_next() {
+    if !can_trace() {
+        return;
+    }
+    let counting = Counting::new("start-grace 60");
+    let slowly = "inject=?unlink,?unlinkat:delay_enter=200000";
+    let run = counting.sandbox.command("strace").args(["-f", "-qq", "-o", "trace", "-e", slowly]);
+    let script = "\"$@\"; echo $?; for file in sock sock.lock; do test ! -e $file || echo $file; done";
+    let run = run.args(["sh", "-c", script, "sh", env!("CARGO_BIN_EXE_zdrun"), "-C", "conf", "false"]);
+    run.stdout("1\n").stderr("zdrun: the program ended before it was up: exit status 1\n[..]\n").run();
+    counting.check_nothing_left("a failed start");
+}
+
+#[test]
 fn file_system_without_hard_links_will_do() {
     if !can_trace() {
         return;

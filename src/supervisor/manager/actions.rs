@@ -65,18 +65,23 @@ impl Manager<'_> {
             }
             Action::Reply(client, reply) => self.clients.reply(client, &reply),
             Action::Log(level, message) => self.say(level, &message),
-            Action::Report(Ok(pid)) => self.report.started(pid),
+            Action::Report(Ok(pid)) => {
+                self.failure = None;
+                self.report.started(pid);
+            }
             Action::Refuse(_) => {
                 let left = self.remains.as_mut().map(Remains::look).unwrap_or_default();
                 let error = Error::LeftBehind(Numbers::of(&left.sure));
                 self.say(Level::ERROR, &error.to_string());
-                self.report.failed(&error);
                 self.failure = Some(error);
             }
             Action::Report(Err(why)) => {
                 let logs = self.runner.logfile.iter().chain(&self.runner.transcript);
                 let error = Error::NotStarted(with_last_words(why, self.last_output.as_deref(), logs));
-                self.report.failed(&error);
+                // A manager that ends tells it last.
+                if self.runner.forever {
+                    self.report.failed(&error);
+                }
                 self.failure = Some(error);
             }
         }

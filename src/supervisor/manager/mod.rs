@@ -289,6 +289,11 @@ impl<'a> Manager<'a> {
             output.drain();
         }
         self.tell();
+        // Whoever is told may try again at once, and should not meet us.
+        drop(self.claim);
+        if let Some(error) = &self.failure {
+            self.report.failed(error);
+        }
         match self.failure {
             // A log that is on stderr for want of another has said it already.
             Some(error) if self.log_elsewhere => Err(error),
