@@ -72,6 +72,9 @@ Available commands:
   reexec -- let the program file of the daemon manager take over";
 
 impl Reply {
+    /// The reason why the program is not started where the manager is about to end: the next manager may start it.
+    pub const EXITING: &str = "the daemon manager is exiting";
+
     /// The reason in an answer that says that the program was not started, or the manager not replaced; `None`: it says
     /// something else.
     #[must_use]

@@ -20,6 +20,10 @@ impl Session<'_> {
             self.say("To run the program in the foreground, please stop it first.")?;
             return Ok(Exit::Failure);
         }
+        // Here it is all the same whether a manager has come since.
+        if let Some(left) = self.noted_program() {
+            return Err(Failure::Unmanaged(left.pid));
+        }
         self.expect_nobody_unmanaged()?;
         let words: Vec<OsString> = self.settings.runner.program.iter().chain(extra).cloned().collect();
         let (program, arguments) =

@@ -28,7 +28,9 @@ impl Session<'_> {
     /// Has the manager send a signal: it knows whether the process is still the program.
     fn send(&mut self, number: i32) -> Result<Exit, Failure> {
         let record = self.record()?;
-        if let Some(left) = self.unmanaged().filter(|_| record.is_none()) {
+        if record.is_none()
+            && let Some(left) = self.unmanaged()
+        {
             return self.send_unmanaged(&left, number);
         }
         let Some(pid) = record.as_ref().and_then(|record| record.application) else {

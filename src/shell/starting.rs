@@ -28,9 +28,10 @@ impl Session<'_> {
                 },
                 // Somebody has just stopped it; to a peer that is still at it, start would mean nothing.
                 Some((Some(pid), Mood::Down | Mood::Exiting)) => self.await_end_of(pid)?,
-                // In a back-off, or kept by hang-around, or about to end: then it is gone when asked.
+                // In a back-off, or kept by hang-around, or about to end: then it is gone when asked, or another has come
+                // whose program is no concern of this request.
                 Some((None, _)) => {
-                    if self.ask_for_program(Request::Start)?.is_some() {
+                    if self.ask_for_program(Request::Start)?.is_some_and(|answer| will_run(&answer)) {
                         return self.started();
                     }
                 }
@@ -87,7 +88,7 @@ impl Session<'_> {
         };
         let why_not = answer.as_deref().and_then(Reply::reason_why_not);
         match why_not.map(str::to_owned) {
-            Some(_) if self.record()?.is_none() => Ok(None),
+            Some(why) if why == Reply::EXITING || self.record()?.is_none() => Ok(None),
             Some(why) => Err(Failure::NotStarted(why)),
             None => Ok(answer),
         }

@@ -45,8 +45,15 @@ impl Unmanaged {
 }
 
 impl Session<'_> {
-    /// The program that an earlier manager has left running; to be asked for only where no manager answers.
+    /// The program that an earlier manager has left running; to be asked for only where no manager has answered. A manager
+    /// that has come since has noted its program; it answers by then.
     pub(super) fn unmanaged(&self) -> Option<Unmanaged> {
+        let left = self.noted_program()?;
+        (!matches!(self.client().status(), Ok(Some(_)))).then_some(left)
+    }
+
+    /// The program that is noted, as long as it lives, whoever has started it.
+    pub(super) fn noted_program(&self) -> Option<Unmanaged> {
         let noted = self.ledger()?.program?;
         let process = Watched::same(noted.pid, noted.birth)?;
         Some(Unmanaged { pid: noted.pid.unsigned_abs(), process })
@@ -56,7 +63,10 @@ impl Session<'_> {
     /// over first.
     pub(super) fn managed_record(&mut self) -> Result<Option<StatusRecord>, Failure> {
         let record = self.record()?;
-        let Some(left) = self.unmanaged().filter(|_| record.is_none()) else { return Ok(record) };
+        if record.is_some() {
+            return Ok(record);
+        }
+        let Some(left) = self.unmanaged() else { return Ok(None) };
         if let Err(failure) = self.launch(&[]) {
             self.host.report(&Failure::Unmanaged(left.pid));
             return Err(failure);
@@ -115,6 +125,10 @@ impl Session<'_> {
     fn remains(&self) -> Option<Remains> {
         let (ledger, file) = self.ledger_and_file()?;
         let noted = ledger.program.filter(|_| self.settings.runner.stop_group)?;
+        // A manager that has come since may have noted one that runs.
+        if Watched::same(noted.pid, noted.birth).is_some() {
+            return None;
+        }
         let value = lock_value(file.dev(), file.ino());
         Some(Remains::of(noted.pid, noted.birth, Some(format!("{LOCK}={value}"))))
     }

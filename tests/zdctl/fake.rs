@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
 use super::*;
+use crate::sandbox::forks;
 
 /// Serves the socket `sock` in a thread of its own: to each connection in turn one of these, to all further ones the last.
 /// The thread ends with the test process.
@@ -36,7 +37,7 @@ const RECORD: &str = "status=running\napplication=4242\nargs=['sleep', '1000']\n
 #[test]
 fn stale_socket_is_no_manager() {
     let sandbox = Sandbox::new();
-    drop(UnixListener::bind(sandbox.path("sock")).expect("the socket can be made"));
+    forks::apart(|| drop(UnixListener::bind(sandbox.path("sock")).expect("the socket can be made")));
     zdctl(&sandbox, SLEEP).arg("status").stdout("daemon manager not running\n").status(3).run();
     sandbox.write("sock2", "");
     let file = || sandbox.zdctl().args(["-s", "sock2", "-p", SLEEP]);
@@ -156,6 +157,30 @@ fn manager_that_vanishes_while_it_is_waited_for_is_told() {
     });
     zdctl(&sandbox, SLEEP).arg("start").stderr("zdctl: daemon manager not running\n").status(1).run();
     thread.join().expect("it has answered");
+}
+
+#[test]
+fn start_of_what_a_newer_manager_runs_is_none_of_its_own() {
+    let sandbox = Sandbox::new();
+    let asked = Arc::new(Mutex::new(0));
+    let (nothing, exiting) =
+        ("application=0\nmood=-1\n", "Application not started: the daemon manager is exiting\n");
+    // One that ends, as long as it is asked for the program; the next has started it by the time that it is asked.
+    serve_requests(&sandbox, move |request, mut stream| {
+        let mut asked = asked.lock().expect("nobody panicked");
+        *asked += usize::from(request == "start");
+        let _ = stream.write_all(
+            match (request, *asked) {
+                ("start", 1) => exiting,
+                ("start", _) => "Application already started\n",
+                ("status", 0 | 1) => nothing,
+                ("status", _) => "application=4242\nready=1\nargs=['sleep', '1000']\n",
+                _ => "",
+            }
+            .as_bytes(),
+        );
+    });
+    zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process already running; pid=4242\n").run();
 }
 
 /// Serves the socket `sock` in a thread of its own, each request in a thread of its own.

@@ -1,6 +1,7 @@
 //! A program whose manager was killed.
 
 use super::*;
+use crate::sandbox::can_trace;
 
 /// Starts a program and kills its manager; gives the program's number.
 fn orphan(sandbox: &Sandbox) -> String {
@@ -39,6 +40,21 @@ fn status_tells_of_it_and_its_line_stays_as_it_was() {
     assert!(lives(&pid));
     zdctl().arg("start").stdout(format!("daemon process started, pid={pid}\n")).run();
     zdctl().arg("status").stdout(format!("program running; pid={pid}\n")).run();
+}
+
+#[test]
+fn program_of_a_manager_that_has_come_since_is_not_taken_for_it() {
+    if !can_trace() {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run();
+    // As if it had not been there yet.
+    let absent = ["-qq", "-o", "trace", "-e", "inject=connect:error=ENOENT:when=1"];
+    let status = sandbox.command("strace").args(absent).arg(env!("CARGO_BIN_EXE_zdctl"));
+    let status = status.args(["-d", "-s", "sock", "-p", SLEEP, "status", "--json"]).status(3);
+    status.stdout("{\"state\":\"no-manager\",[..]\n").run();
+    assert!(sandbox.read("trace").contains("(INJECTED)"));
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl State {
 pub(super) fn refuse_at_end(event: &Event) -> Vec<Action> {
     match event {
         Event::Start(client) | Event::Restart(client) => {
-            vec![Action::Reply(*client, Reply::NotStarted("the daemon manager is exiting".to_owned()))]
+            vec![Action::Reply(*client, Reply::NotStarted(Reply::EXITING.to_owned()))]
         }
         Event::Stop(client) => vec![Action::Reply(*client, Reply::AlreadyStopped)],
         Event::Exit(client) => vec![Action::Reply(*client, Reply::ExitingNow)],
