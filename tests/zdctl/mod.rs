@@ -42,8 +42,9 @@ fn configured(sandbox: &Sandbox, runner: &str) -> Run {
 /// A program that runs until it is signalled.
 const SLEEP: &str = "sleep 1000";
 
-/// A program that comes up, ends, and then never comes up again.
-const LASTS_ONCE: &str = "sh -c 'test -e once && exit 3; : >once; sleep 1.3; exit 3'";
+/// A program that comes up, ends when there is a file `end`, and then never comes up again.
+const LASTS_ONCE: &str =
+    "sh -c 'test -e once && exit 3; : >once; until test -e end; do sleep 0.02; done; exit 3'";
 
 /// A program that ends by SIGTERM and notes SIGUSR2 in the file `usr2`; `ready` is there when it does.
 const NOTER: &str =

@@ -90,9 +90,11 @@ fn back_off_can_be_seen_and_ended() {
     let sandbox = Sandbox::new();
     let zdctl = || zdctl(&sandbox, LASTS_ONCE);
     zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    sandbox.write("end", "");
     let down = "daemon manager running; daemon process not running\n";
-    eventually(SOON, || zdctl().arg("status").output().stdout == down);
-    zdctl().arg("status").stdout(down).status(3).run();
+    let seen =
+        eventually_some(SOON, || Some(zdctl().arg("status").output()).filter(|seen| seen.stdout == down));
+    assert_eq!((seen.status, seen.stderr.as_str()), (3, ""));
     let refusal = "To run the program in the foreground, please stop it first.\n";
     zdctl().arg("fg").stdout(refusal).status(1).run();
     zdctl().arg("stop").stdout("daemon process stopped\n").run();

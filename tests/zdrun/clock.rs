@@ -39,7 +39,7 @@ fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
     sandbox.write("offset", "+0\n");
     // What it leaves behind does not ignore SIGTERM.
     let script = "trap '' TERM; echo $$ > ready; while :; do (trap - TERM; exec sleep 1000); done";
-    let conf = conf(&sandbox, "start-grace 0\n stop-timeout 5\n backoff-limit 100");
+    let conf = conf(&sandbox, "start-grace 0\n stop-timeout 5\n backoff-limit 100\n hang-around true");
     let socket = sandbox.path("sock");
     let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock", "sh", "-c", script]);
     let run = run.env("LD_PRELOAD", preload).env("FAKETIME_TIMESTAMP_FILE", sandbox.path("offset"));
@@ -47,15 +47,15 @@ fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
     let manager = Manager { sandbox: &sandbox, socket };
     let mut program = pid_in(&sandbox.path("ready"));
     for (crash, offset) in [(1, YEAR), (2, -YEAR)] {
+        let begun = Instant::now();
         signal(program, Signal::SIGKILL);
         eventually(SOON, || manager.status()["backoff"] == crash.to_string());
-        let begun = Instant::now();
         step(&manager, offset);
         program = manager.next_pid(program);
         // By then it has started, and ignores SIGTERM.
         eventually(SOON, || pid_in(&sandbox.path("ready")) == program);
-        let (took, due) = (begun.elapsed(), Duration::from_secs(crash));
-        assert!(took + Duration::from_millis(500) > due && took < due + Duration::from_secs(10), "{took:?}");
+        let took = begun.elapsed();
+        assert!(took > Duration::from_secs(crash), "{took:?}");
     }
     signal(program, Signal::SIGKILL);
     let last = manager.next_pid(program);
@@ -64,12 +64,10 @@ fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
     let begun = Instant::now();
     assert_eq!(manager.ask("stop"), "Sent SIGTERM\n");
     step(&manager, 10 * YEAR);
-    assert!(
-        manager.pid() != 0 || begun.elapsed() > Duration::from_secs(2),
-        "it is not killed before its time"
-    );
     step(&manager, -YEAR);
-    manager.gone();
+    eventually(SOON, || manager.pid() == 0);
     let took = begun.elapsed();
-    assert!(took > Duration::from_millis(4900) && took < Duration::from_secs(25), "{took:?}");
+    assert!(took > Duration::from_secs(5), "it is killed before its time: {took:?}");
+    manager.ask("exit");
+    manager.gone();
 }

@@ -130,8 +130,8 @@ fn exit_status_of_the_starter_tells_whether_the_program_runs() {
             sandbox.zdrun().args(mode).args(["-s", "sock", program]).status(status).stderr(complaint).run();
         }
     }
-    assert!(!sandbox.path("sock").exists() && !sandbox.path("sock.lock").exists());
     sandbox.assert_no_process_left();
+    assert!(!sandbox.path("sock").exists() && !sandbox.path("sock.lock").exists());
 }
 
 #[test]

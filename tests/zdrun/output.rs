@@ -52,6 +52,7 @@ fn event_log_that_cannot_be_opened_stops_the_start() {
         format!("zdrun: cannot open log file '{}/log': Is a directory\n", sandbox.root().display());
     let run = sandbox.zdrun().args(["-d", "-C", &conf, "-s", "sock"]).args(SLEEP);
     run.status(1).stderr(complaint).run();
+    sandbox.assert_no_process_left();
     assert!(!sandbox.path("sock").exists());
 }
 

@@ -15,7 +15,7 @@ fn notifying(what: &str, then: &str) -> String {
 fn program_that_ends_within_the_grace_is_a_failed_start_with_its_last_words() {
     let sandbox = Sandbox::new();
     let root = sandbox.root().display().to_string();
-    let runner = format!("transcript {root}/out\nlogfile {root}/server.log");
+    let runner = format!("start-grace 60\ntranscript {root}/out\nlogfile {root}/server.log");
     let conf = conf(&sandbox, &runner);
     let run = sandbox.zdrun().arg("-C").arg(conf).args(["-d", "-s", "sock"]);
     let complaint = format!(
