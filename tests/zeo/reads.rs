@@ -1,7 +1,7 @@
 //! What is read.
 
 use zeo_server::pickle::Value;
-use zeo_server::zeo::Settings;
+use zeo_server::zeo::{Limits, Settings};
 
 use super::client::{BOTH, Client, Encoding, MAX, eight, number, text};
 use super::server::{Over, Server};
@@ -206,4 +206,25 @@ fn young_cache_is_brought_up_to_date_beyond_the_queue() {
     let all = Value::List((2..=5).map(eight).collect());
     assert_eq!(since(tids[0]), Value::Tuple(vec![eight(tids[4]), all]));
     assert_eq!(since(1), Value::None);
+}
+
+/// ZEO's client gives up both kinds of iterators by one call.
+#[test]
+fn iterators_that_are_given_up_make_room_for_others() {
+    let limits = Limits { iterators: 3, ..Limits::default() };
+    let server = Server::start(Settings { limits, ..Settings::default() });
+    let mut client = Client::new(server.port, Encoding::Pickle);
+    let tid = client.commit(1, &[(1, 0, b"a")]);
+    let walk = client.call("iterator_start", vec![Value::None, Value::None]).unwrap();
+    client.call("iterator_next", vec![walk.clone()]).unwrap();
+    let start = |client: &mut Client| client.call("iterator_record_start", vec![walk.clone(), eight(tid)]);
+    for _ in 0..3 {
+        let records = [start(&mut client).unwrap(), start(&mut client).unwrap()];
+        assert_eq!(start(&mut client).unwrap_err().0, "builtins.Exception");
+        client.tell("iterator_gc", vec![Value::List(records.to_vec())]);
+        for records in records {
+            let gone = client.call("iterator_record_next", vec![records]).unwrap_err();
+            assert_eq!(gone.0, "builtins.KeyError");
+        }
+    }
 }

@@ -51,6 +51,7 @@ impl Iterators {
             Call::IteratorGc(numbers) => {
                 for number in numbers {
                     self.transactions.remove(&number);
+                    self.records.remove(&number);
                 }
                 Ok(Value::None)
             }
