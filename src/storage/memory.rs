@@ -103,7 +103,9 @@ impl Visible {
 
     /// Carries out the steps: what becomes of each object, or the conflicts.
     fn judge(&self, transaction: &Transaction) -> Result<Judgement, Error> {
-        let (mut records, mut conflicts) = (Vec::<(Oid, Data)>::new(), Vec::<Conflict>::new());
+        let mut records = Vec::<(Oid, Data)>::new();
+        // With the number of their step, whose order they are told in.
+        let mut conflicts = HashMap::<Oid, (usize, Conflict)>::new();
         let mut places = HashMap::new();
         let mut put = |oid: Oid, data: Data| {
             let place = *places.entry(oid).or_insert(records.len());
@@ -112,17 +114,17 @@ impl Visible {
                 None => records.push((oid, data)),
             }
         };
-        for operation in transaction.operations() {
+        for (step, operation) in transaction.operations().enumerate() {
             match operation? {
-                Operation::Store { oid, serial, data } => {
-                    conflicts.retain(|conflict| conflict.oid != oid);
-                    match self.current(oid) {
-                        Some((committed, _)) if serial != Some(committed) => {
-                            conflicts.push(Conflict { oid, committed, given: serial, data });
-                        }
-                        _ => put(oid, Some(data.into())),
+                Operation::Store { oid, serial, data } => match self.current(oid) {
+                    Some((committed, _)) if serial != Some(committed) => {
+                        conflicts.insert(oid, (step, Conflict { oid, committed, given: serial, data }));
                     }
-                }
+                    _ => {
+                        conflicts.remove(&oid);
+                        put(oid, Some(data.into()));
+                    }
+                },
                 Operation::CheckCurrent { oid, serial } => {
                     let (committed, _) = self.current(oid).ok_or(Error::NoSuchObject(oid))?;
                     if serial != Some(committed) {
@@ -146,7 +148,12 @@ impl Visible {
                 Operation::Undo { .. } => return Err(Error::Undo("this storage has no undo".to_owned())),
             }
         }
-        Ok(if conflicts.is_empty() { Ok(records) } else { Err(conflicts) })
+        if conflicts.is_empty() {
+            return Ok(Ok(records));
+        }
+        let mut conflicts: Vec<_> = conflicts.into_values().collect();
+        conflicts.sort_by_key(|(step, _)| *step);
+        Ok(Err(conflicts.into_iter().map(|(_, conflict)| conflict).collect()))
     }
 }
 
