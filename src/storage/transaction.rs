@@ -130,13 +130,21 @@ impl Transaction {
     pub fn push(&mut self, operation: Operation) {
         match self.step(operation) {
             Ok(step) => self.steps.push(step),
-            Err(error) => {
-                // Nothing can come of it any more: what it has taken is given back at once.
-                self.steps = Vec::new();
-                self.spool = Spool::default();
-                self.failure.get_or_insert(error);
-            }
+            Err(error) => self.give_up(error),
         }
+    }
+
+    /// Nothing can come of it any more: what it has taken is given back at once, and why is told when its steps are looked at.
+    pub fn give_up(&mut self, why: Error) {
+        self.steps = Vec::new();
+        self.spool = Spool::default();
+        self.failure.get_or_insert(why);
+    }
+
+    /// How many steps it has.
+    #[must_use]
+    pub fn length(&self) -> usize {
+        self.steps.len()
     }
 
     fn step(&mut self, operation: Operation) -> Result<Step, Error> {

@@ -83,14 +83,17 @@ impl<V, B, T> Default for Queue<V, B, T> {
 }
 
 impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
-    /// How a voter stands.
+    /// How a voter stands. What it has given up it no longer has, though the lock is not yet free.
     pub fn standing(&self, voter: &V) -> Standing {
         match &self.holder {
-            Some(Holder { voter: holder, stage, .. }) if holder == voter => match stage {
-                Stage::Voting { .. } => Standing::Voting,
-                Stage::Voted { .. } | Stage::Leaving => Standing::Voted,
-                Stage::Reserved(_) => Standing::Absent,
-            },
+            Some(Holder { voter: holder, stage: Stage::Voting { abandoned: false }, .. })
+                if holder == voter =>
+            {
+                Standing::Voting
+            }
+            Some(Holder { voter: holder, stage: Stage::Voted { .. }, .. }) if holder == voter => {
+                Standing::Voted
+            }
             _ if self.line.iter().any(|(waiting, _)| waiting == voter) => Standing::Waiting,
             _ => Standing::Absent,
         }
@@ -272,6 +275,22 @@ mod tests {
         assert_eq!(queue.leave(&'c'), Left::Vote(8));
         assert_eq!(queue.leave(&'c'), Left::Nothing);
         assert_eq!(queue.release(UNIX_EPOCH), None);
+    }
+
+    #[test]
+    fn who_has_left_may_ask_again_before_the_lock_is_free() {
+        let (mut queue, now) = (Line::default(), Instant::now());
+        ask(&mut queue, 'a');
+        assert_eq!(queue.leave(&'a'), Left::Voting);
+        assert_eq!((ask(&mut queue, 'a'), queue.standing(&'a')), (Turn::Waits(1), Standing::Waiting));
+        assert_eq!(queue.voted(1, now), Some(1));
+        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        let reservation = queue.reserve().unwrap();
+        assert!(queue.lapse(reservation));
+        assert_eq!(ask(&mut queue, 'a'), Turn::Waits(1));
+        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        assert_eq!((queue.voted(2, now), queue.leave(&'a')), (None, Left::Vote(2)));
+        assert_eq!(ask(&mut queue, 'a'), Turn::Waits(1));
     }
 
     #[test]

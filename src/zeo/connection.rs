@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
+use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::frame::Frames;
@@ -21,6 +22,10 @@ use super::wire::{Reader, Writer};
 /// Bytes of replies after which a batch ends: what others have for the client is put aside no longer than it takes to
 /// make them.
 const BATCH: usize = 256 << 10;
+/// Time after which a batch ends, where the disk is slow: the replies so far leave, and other clients have their turn.
+const TURN: Duration = Duration::from_millis(5);
+/// Messages between two looks at the clock.
+const ROW: usize = 8;
 /// How long the last words to a client may take.
 const FAREWELL: Duration = Duration::from_secs(5);
 
@@ -101,14 +106,12 @@ async fn work_off(
 ) -> Option<End> {
     loop {
         peer.outbox.begin();
-        let ended = batch(frames, session, limits, replies);
-        let more = replies.len() >= BATCH;
+        let more = batch(frames, session, limits, replies);
         peer.outbox.end(replies);
-        if let Err(end) = ended {
-            return Some(end);
-        }
-        if !more {
-            return None;
+        match more {
+            Err(end) => return Some(end),
+            Ok(false) => return None,
+            Ok(true) => {}
         }
         while let Standing::Open(unsent) = peer.outbox.flush()
             && unsent > limits.unsent
@@ -121,22 +124,32 @@ async fn work_off(
         if peer.outbox.standing() == Standing::Closed {
             return None;
         }
-        tokio::task::consume_budget().await;
+        yield_now().await;
     }
 }
 
+/// Works off messages as long as a batch may be; whether there may be more.
 fn batch(
     frames: &mut Frames,
     session: &mut Session,
     limits: &Limits,
     replies: &mut Vec<u8>,
-) -> Result<(), End> {
-    while replies.len() < BATCH {
-        let limit = if session.registered() { limits.message } else { limits.first_message };
-        let Some(place) = frames.next(limit).map_err(|announced| End::TooLong(announced.0))? else { break };
-        session.receive(frames.bytes(place), replies)?;
+) -> Result<bool, End> {
+    let begin = Instant::now();
+    loop {
+        for _ in 0..ROW {
+            let limit = if session.registered() { limits.message } else { limits.first_message };
+            let next = frames.next(limit).map_err(|announced| End::TooLong(announced.0))?;
+            let Some(place) = next else { return Ok(false) };
+            session.receive(frames.bytes(place), replies)?;
+            if replies.len() >= BATCH {
+                return Ok(true);
+            }
+        }
+        if begin.elapsed() >= TURN {
+            return Ok(true);
+        }
     }
-    Ok(())
 }
 
 /// Waits for what the connection can do next.

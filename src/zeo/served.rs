@@ -1,7 +1,7 @@
 //! A storage with its clients: who is told of its transactions, and what is remembered of them.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, Weak};
 use std::time::{Duration, SystemTime};
 
 use tokio::runtime::Handle;
@@ -19,10 +19,13 @@ use super::votes::{Ballot, Voted};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::pickle::Value;
-use crate::storage::{self, Audience, Oid, Published, Storage, Tid};
+use crate::storage::{self, Audience, Errand, Oid, Published, Storage, Tid};
 
 /// Under this name the log has what happens to storages and clients.
 pub const LOGGER: &str = "ZEO.StorageServer";
+
+/// A time-out that is never: what is longer cannot be added to a moment.
+const CENTURY: Duration = Duration::from_secs(100 * 365 * 86_400);
 
 /// A storage that is served.
 pub struct Served {
@@ -42,6 +45,8 @@ pub struct Served {
     /// Whose commits are answered, but the answer not sent.
     answered: Mutex<Vec<Arc<Peer>>>,
     relief: OnceLock<Option<Relief>>,
+    /// What a task of the network is about to do for the storage, until it begins or is gone.
+    pub(super) errand: Mutex<Weak<Mutex<Option<Errand>>>>,
 }
 
 /// Who is told.
@@ -76,11 +81,12 @@ impl Served {
             stats: Stats::new(SystemTime::now()),
             log,
             queue: Mutex::new(Queue::default()),
-            timeout: settings.transaction_timeout,
+            timeout: settings.transaction_timeout.map(|timeout| timeout.min(CENTURY)),
             age: settings.invalidation_age,
             announcements: Announcements::new(members),
             answered: Mutex::default(),
             relief: OnceLock::new(),
+            errand: Mutex::default(),
             name,
             storage,
         });
@@ -260,7 +266,7 @@ impl Served {
 const FEW: usize = 16;
 
 /// A storage and what serves it know each other; only one may keep the other alive.
-struct Ear(std::sync::Weak<Served>);
+struct Ear(Weak<Served>);
 
 impl Audience for Ear {
     fn publish(&self, transaction: &Published<'_>, make_visible: &mut dyn FnMut()) {

@@ -75,6 +75,9 @@ pub struct Limits {
     pub registration: Duration,
     /// Iterators that a client may have open.
     pub iterators: usize,
+    /// Steps of a transaction. Their data are on the disk, but each takes about 50 bytes of memory, and as many again when it
+    /// is voted on.
+    pub steps: usize,
 }
 
 impl Default for Limits {
@@ -86,6 +89,7 @@ impl Default for Limits {
             unsent_invalidations: 16 << 20,
             registration: Duration::from_secs(60),
             iterators: 1000,
+            steps: 10_000_000,
         }
     }
 }

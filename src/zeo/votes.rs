@@ -58,6 +58,8 @@ pub struct Voted {
 /// After so many votes with conflicts in one transaction its client keeps the lock while it resolves them. Clients give up
 /// after nine, wrongly with a `tpc_finish` (ZEO 6.2): where many change the same objects, one would starve otherwise.
 const PATIENCE: u32 = 2;
+/// So many votes are what clients try. Beyond, who meets conflicts could keep the lock for ever by voting on.
+const TRIES: u32 = 9;
 /// How long it keeps it: the resolution takes it a few messages.
 const RESOLUTION: Duration = Duration::from_secs(2);
 
@@ -80,7 +82,7 @@ impl Served {
         let already =
             |how: &str| Exception::transaction(vec![Value::Text(format!("Already voting ({how})"))]);
         match turn {
-            Turn::Now(ballot) => self.carry_out(Some(ballot)),
+            Turn::Now(ballot) => self.carry_out(ballot),
             Turn::Waits(waiting) => {
                 let level = if waiting > VERY_LONG {
                     Level::CRITICAL
@@ -108,13 +110,24 @@ impl Served {
         if !self.is_alone() || self.relief(&runtime).is_none() {
             return;
         }
+        let errand = Arc::new(Mutex::new(Some(errand)));
+        *lock(&self.errand) = Arc::downgrade(&errand);
         let served = self.clone();
         drop(runtime.clone().spawn(async move {
-            if let Some(relief) = served.relief(&runtime) {
+            let errand = lock(&errand).take();
+            if let Some((errand, relief)) = errand.zip(served.relief(&runtime)) {
                 let run = || relief.during(|| errand.run());
                 served.or_end(format_args!("bringing transactions to the disk"), run);
             }
         }));
+    }
+
+    /// An errand that has not begun is the storage's own thread's: the task that has it may come next on this very thread,
+    /// and a vote may wait for it.
+    fn hand_over(&self) {
+        if let Some(errand) = lock(&self.errand).upgrade() {
+            drop(lock(&errand).take());
+        }
     }
 
     /// How a client stands with the commit lock.
@@ -152,7 +165,7 @@ impl Served {
             // While there are others to vote, their votes are what this thread is for.
             next @ Some(_) => {
                 drop(errand);
-                self.carry_out(next);
+                self.carry_out_for_others(next);
             }
             None => errand.into_iter().for_each(|errand| self.run(errand)),
         }
@@ -191,17 +204,33 @@ impl Served {
 
     /// The lock is free: the next one's vote, and the next, until one holds it.
     fn pass_on(self: &Arc<Self>) {
-        self.carry_out(self.release());
+        self.carry_out_for_others(self.release());
     }
 
-    fn carry_out(self: &Arc<Self>, ballot: Option<Ballot>) {
+    /// A vote, and those in line, until one holds the lock.
+    fn carry_out(self: &Arc<Self>, ballot: Ballot) {
+        let next = self.or_end(format_args!("carrying out a vote"), || self.carry_out_one(ballot));
+        self.carry_out_for_others(next);
+    }
+
+    /// The votes of clients who wait for nobody's task but this: one that may take long gets a task of its own, so that the
+    /// client whose task this is has its own replies meanwhile.
+    fn carry_out_for_others(self: &Arc<Self>, ballot: Option<Ballot>) {
         let mut next = ballot;
         while let Some(ballot) = next {
+            if !is_small(&ballot.transaction)
+                && let Ok(runtime) = Handle::try_current()
+            {
+                let served = self.clone();
+                drop(runtime.spawn(async move { served.carry_out(ballot) }));
+                return;
+            }
             next = self.or_end(format_args!("carrying out a vote"), || self.carry_out_one(ballot));
         }
     }
 
     fn carry_out_one(self: &Arc<Self>, mut ballot: Ballot) -> Option<Ballot> {
+        self.hand_over();
         let small = is_small(&ballot.transaction);
         let mut vote = || catch_unwind(AssertUnwindSafe(|| self.storage.vote(&mut ballot.transaction)));
         let outcome = if small { vote() } else { blocking(vote) };
@@ -244,7 +273,7 @@ impl Served {
                         *stage = Stage::Collecting(Box::new(transaction));
                     }
                 }
-                if before < PATIENCE || !self.reserve() {
+                if !(PATIENCE..TRIES).contains(&before) || !self.reserve() {
                     next = self.release();
                 }
                 encoding.reply(&message, conflicts_value(conflicts), &mut reply);
@@ -304,8 +333,13 @@ fn is_small(transaction: &Transaction) -> bool {
         Step::Store { data, .. } | Step::Restore { data: Some(data), .. } => data.length(),
         _ => 0,
     };
+    // Earlier revisions are looked for on the disk, when all before are there.
+    let looks_back =
+        |step: &Step| matches!(step, Step::Restore { previous: Some(_), .. } | Step::Undo { .. });
     let Ok(steps) = transaction.steps() else { return true };
-    steps.len() <= SMALL_STEPS && steps.iter().map(length).sum::<usize>() <= SMALL_BYTES
+    steps.len() <= SMALL_STEPS
+        && steps.iter().map(length).sum::<usize>() <= SMALL_BYTES
+        && !steps.iter().any(looks_back)
 }
 
 /// Conflicts, for the client to resolve (ZEO-PROTOCOL section 11).

@@ -6,7 +6,7 @@ use std::ops::{Deref, DerefMut};
 
 use zeo_server::pickle::Value;
 
-pub(crate) use super::connection::{Connection, Encoding, MAX, Message, eight, number, store, text};
+pub(crate) use super::connection::{Connection, Encoding, MAX, Message, call, eight, number, store, text};
 
 pub(crate) const BOTH: [Encoding; 2] = [Encoding::Pickle, Encoding::Msgpack];
 

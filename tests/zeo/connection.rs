@@ -66,11 +66,15 @@ impl Connection {
         let empty = Value::Bytes(Vec::new());
         let dict = Value::Dict(Vec::new());
         let begin = vec![Value::Int(id), empty.clone(), empty, dict, Value::None, text(" ")];
-        let mut batch = frame(&self.encoded(&call(Value::Int(0), true, "tpc_begin", begin)));
-        for (oid, serial, data) in stores {
-            batch.extend(frame(&self.encoded(&store(id, *oid, *serial, data))));
-        }
-        self.stream.write_all(&batch)
+        let mut calls = vec![call(Value::Int(0), true, "tpc_begin", begin)];
+        calls.extend(stores.iter().map(|(oid, serial, data)| store(id, *oid, *serial, data)));
+        self.send_at_once(&calls)
+    }
+
+    /// Sends calls with one write.
+    pub(crate) fn send_at_once(&mut self, calls: &[Value]) -> io::Result<()> {
+        let frames: Vec<u8> = calls.iter().flat_map(|call| frame(&self.encoded(call))).collect();
+        self.stream.write_all(&frames)
     }
 
     /// The bytes of a value.
@@ -138,7 +142,8 @@ fn frame(content: &[u8]) -> Vec<u8> {
     [&length.to_be_bytes(), content].concat()
 }
 
-fn call(id: Value, asynchronous: bool, name: &str, arguments: Vec<Value>) -> Value {
+/// A call, as a value.
+pub(crate) fn call(id: Value, asynchronous: bool, name: &str, arguments: Vec<Value>) -> Value {
     Value::Tuple(vec![id, Value::Bool(asynchronous), text(name), Value::Tuple(arguments)])
 }
 

@@ -4,17 +4,23 @@ use std::env;
 use std::process::{Command, Stdio};
 
 use zeo_server::pickle::Value;
+use zeo_server::storage::{Oid, Step};
 use zeo_server::zeo::Settings;
 
 use super::client::{Client, Encoding, MAX, eight};
-use super::faulty::{Fault, Faulty, ILL};
+use super::probed::{About, Probed};
 use super::server::Server;
 use crate::sandbox::{SOON, eventually};
 
 const ONE: Value = Value::Int(1);
 
-fn server(fault: Fault) -> Server {
-    Server::with(tempfile::tempdir().expect("a temporary directory"), Faulty::new(fault), Settings::default())
+/// The object that cannot be loaded or stored.
+const ILL: Oid = Oid(0xbad);
+
+/// A server over a storage with a fault.
+fn server(is_fault: fn(About<'_>) -> bool) -> Server {
+    let storage = Probed::new(move |about| assert!(!is_fault(about), "injected"));
+    Server::with(tempfile::tempdir().expect("a temporary directory"), storage, Settings::default())
 }
 
 fn status(client: &mut Client, key: &str) -> Option<i64> {
@@ -24,7 +30,7 @@ fn status(client: &mut Client, key: &str) -> Option<i64> {
 /// The call fails in a fault when the client holds the lock, in line, or has nothing.
 #[test]
 fn fault_in_one_clients_call_ends_that_client_and_what_it_has() {
-    let server = server(Fault::Load);
+    let server = server(|about| matches!(about, About::Load(ILL) | About::History(ILL)));
     let mut watcher = Client::new(server.port, Encoding::Pickle);
     let calls = [("loadBefore", vec![eight(ILL.0), eight(MAX)]), ("history", vec![eight(ILL.0), ONE])];
     for (faults, (method, arguments)) in (1..).zip(calls) {
@@ -62,7 +68,12 @@ fn fault_in_one_clients_call_ends_that_client_and_what_it_has() {
 
 #[test]
 fn fault_in_a_vote_is_an_error_reply_and_frees_the_lock() {
-    let server = server(Fault::Vote);
+    let server = server(|about| match about {
+        About::Vote(transaction) => {
+            transaction.steps().unwrap().iter().any(|step| matches!(step, Step::Store { oid: ILL, .. }))
+        }
+        _ => false,
+    });
     let mut client = Client::new(server.port, Encoding::Pickle);
     client.begin(1, &[(ILL.0, 0, b"x")]);
     let (name, _) = client.call("vote", vec![ONE]).unwrap_err();
@@ -80,7 +91,7 @@ fn fault_in_a_vote_is_an_error_reply_and_frees_the_lock() {
 const PART: &str = "ZEO_TEST_LOCK_FAULT";
 
 fn play(part: &str) {
-    let server = server(if part == "finish" { Fault::Finish } else { Fault::Abort });
+    let server = server(|about| matches!(about, About::Finish | About::Abort));
     let mut client = Client::new(server.port, Encoding::Pickle);
     client.begin(1, &[(1, 0, b"x")]);
     client.call("vote", vec![ONE]).unwrap();

@@ -4,12 +4,13 @@
 mod client;
 mod commits;
 pub(crate) mod connection;
+mod fairness;
 mod faults;
-mod faulty;
 mod hostile;
 mod life;
 mod many;
 mod orders;
+mod probed;
 mod reads;
 mod server;
 mod storm;

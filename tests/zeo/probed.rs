@@ -1,44 +1,36 @@
-//! A storage with faults: it panics where a test has it.
+//! A storage that does something else first, wherever a test wants it: panics, or waits.
 
 use std::sync::Arc;
 
 use zeo_server::storage::{
-    Audience, Current, Errand, Error, Finished, HistoryEntry, MemoryStorage, Meta, Oid, Revision, Step,
-    Storage, Ticket, Tid, Traits, Transaction, TransactionIterator, Vote,
+    Audience, Current, Errand, Error, Finished, HistoryEntry, MemoryStorage, Meta, Oid, Revision, Storage,
+    Ticket, Tid, Traits, Transaction, TransactionIterator, Vote,
 };
 
-/// The object that it is about.
-pub(crate) const ILL: Oid = Oid(0xbad);
-
-/// Where it panics.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Fault {
-    /// In reads of [`ILL`].
-    Load,
-    /// In votes on transactions that store [`ILL`].
-    Vote,
-    /// In each abort.
-    Abort,
-    /// In each finish.
+/// What is about to be done.
+pub(crate) enum About<'a> {
+    Load(Oid),
+    History(Oid),
+    Vote(&'a Transaction),
     Finish,
+    Abort,
 }
 
-pub(crate) struct Faulty {
+type Probe = dyn Fn(About<'_>) + Send + Sync;
+
+/// A storage in memory, and what comes before each call of it.
+pub(crate) struct Probed {
     whole: MemoryStorage,
-    fault: Fault,
+    probe: Box<Probe>,
 }
 
-impl Faulty {
-    pub(crate) fn new(fault: Fault) -> Arc<Self> {
-        Arc::new(Self { whole: MemoryStorage::new("faulty"), fault })
-    }
-
-    fn fail(&self, fault: Fault) {
-        assert!(self.fault != fault, "injected: {fault:?}");
+impl Probed {
+    pub(crate) fn new(probe: impl Fn(About<'_>) + Send + Sync + 'static) -> Arc<Self> {
+        Arc::new(Self { whole: MemoryStorage::new("probed"), probe: Box::new(probe) })
     }
 }
 
-impl Storage for Faulty {
+impl Storage for Probed {
     fn traits(&self) -> Traits {
         self.whole.traits()
     }
@@ -60,9 +52,7 @@ impl Storage for Faulty {
     }
 
     fn load_before(&self, oid: Oid, before: Tid, data: &mut Vec<u8>) -> Result<Option<Revision>, Error> {
-        if oid == ILL {
-            self.fail(Fault::Load);
-        }
+        (self.probe)(About::Load(oid));
         self.whole.load_before(oid, before, data)
     }
 
@@ -75,9 +65,7 @@ impl Storage for Faulty {
     }
 
     fn history(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
-        if oid == ILL {
-            self.fail(Fault::Load);
-        }
+        (self.probe)(About::History(oid));
         self.whole.history(oid, size)
     }
 
@@ -102,20 +90,17 @@ impl Storage for Faulty {
     }
 
     fn vote(&self, transaction: &mut Transaction) -> Result<Vote, Error> {
-        let is_ill = |step: &Step| matches!(step, Step::Store { oid: ILL, .. });
-        if transaction.steps()?.iter().any(is_ill) {
-            self.fail(Fault::Vote);
-        }
+        (self.probe)(About::Vote(transaction));
         self.whole.vote(transaction)
     }
 
     fn finish(&self, ticket: Ticket, finished: Finished) -> Option<Errand> {
-        self.fail(Fault::Finish);
+        (self.probe)(About::Finish);
         self.whole.finish(ticket, finished)
     }
 
     fn abort(&self, ticket: Ticket) {
-        self.fail(Fault::Abort);
+        (self.probe)(About::Abort);
         self.whole.abort(ticket);
     }
 

@@ -48,8 +48,17 @@ impl Server {
         Self::with(place, storage, settings)
     }
 
-    /// That storage.
+    /// That storage, called `1`.
     pub(crate) fn with(place: TempDir, storage: Arc<dyn Storage>, settings: Settings) -> Self {
+        Self::with_all(place, vec![("1".to_owned(), storage)], settings)
+    }
+
+    /// Those storages.
+    pub(crate) fn with_all(
+        place: TempDir,
+        storages: Vec<(String, Arc<dyn Storage>)>,
+        settings: Settings,
+    ) -> Self {
         let log = Arc::new(log(&place.path().join("log")));
         let mut listener =
             Listener::bind(&Address::Tcp { host: "127.0.0.1".into(), port: 0 }).expect("a free port");
@@ -57,7 +66,7 @@ impl Server {
         let Address::Tcp { port, .. } = listener.address().clone() else { panic!("not TCP") };
         let stop = Stop::new();
         let stopped = stop.clone();
-        let serve = move || run(vec![listener], vec![("1".to_owned(), storage)], settings, &log, &stopped);
+        let serve = move || run(vec![listener], storages, settings, &log, &stopped);
         let thread = Some(std::thread::spawn(serve));
         Self { port, stop, thread, place }
     }

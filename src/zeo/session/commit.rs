@@ -12,7 +12,7 @@ use super::super::sync::{Mutex, lock};
 use super::super::votes::{Ballot, Slot, Stage};
 use super::{Answer, Client, Request};
 use crate::pickle::Value;
-use crate::storage::{Meta, Operation};
+use crate::storage::{Error, Meta, Operation};
 
 /// Longest user, description and extension in bytes (FILESTORAGE section 2).
 const LONGEST: usize = 0xffff;
@@ -86,6 +86,11 @@ impl Client {
         };
         if matches!(step, Step::Store { .. } | Step::Restore { .. } | Step::Delete { .. }) {
             count(&self.served.stats.stores);
+        }
+        let most = self.most_steps;
+        if transaction.length() >= most {
+            let why = format!("a transaction may have {most} stores and checks at most");
+            transaction.give_up(Error::Transaction(why));
         }
         transaction.push(match step {
             Step::Store { oid, serial, data } => Operation::Store { oid, serial, data },

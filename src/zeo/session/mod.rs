@@ -126,6 +126,7 @@ struct Client {
     served: Arc<Served>,
     read_only: bool,
     open: Option<Open>,
+    most_steps: usize,
     iterators: Iterators,
 }
 
@@ -265,6 +266,7 @@ impl Session {
             served: served.clone(),
             read_only: read_only || served.read_only,
             open: None,
+            most_steps: self.shared.settings.limits.steps,
             iterators: Iterators::new(self.shared.settings.limits.iterators),
         };
         self.stage = Stage::Client(Box::new(client));
