@@ -80,12 +80,12 @@ impl Core {
     /// See [`Storage::history`](crate::storage::Storage::history).
     pub(super) fn history(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
         let (snapshot, mut at) = self.locate(oid)?;
-        let mut entries = Vec::new();
+        let (mut entries, mut taken) = (Vec::new(), 0);
         while at != 0 && entries.len() < size {
             let header = snapshot.record(at, Some(oid))?.header;
             let transaction = snapshot.transaction(header.transaction)?;
             let meta = snapshot.meta(header.transaction, &transaction)?;
-            entries.push(HistoryEntry { tid: header.tid, meta, size: header.length });
+            HistoryEntry { tid: header.tid, meta, size: header.length }.add_to(&mut entries, &mut taken)?;
             at = header.previous;
         }
         Ok(entries)

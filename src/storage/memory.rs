@@ -219,7 +219,11 @@ impl Storage for MemoryStorage {
             let size = data.as_ref().map_or(0, |data| data.len() as u64);
             Some(HistoryEntry { tid: *tid, meta: visible.transactions[at].meta.clone(), size })
         };
-        Ok(revisions.iter().rev().take(size).filter_map(entry).collect())
+        let (mut entries, mut taken) = (Vec::new(), 0);
+        for entry in revisions.iter().rev().take(size).filter_map(entry) {
+            entry.add_to(&mut entries, &mut taken)?;
+        }
+        Ok(entries)
     }
 
     fn new_oids(&self, count: u32) -> Result<Oid, Error> {

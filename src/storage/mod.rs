@@ -111,6 +111,28 @@ pub struct HistoryEntry {
     pub size: u64,
 }
 
+/// Bytes that the entries of a history may take together.
+pub const HISTORY: usize = 64 << 20;
+
+impl HistoryEntry {
+    /// Puts it behind the others.
+    ///
+    /// # Errors
+    /// [`Error::Transaction`]: they would take more than [`HISTORY`] bytes; `taken` is what they take.
+    pub fn add_to(self, entries: &mut Vec<Self>, taken: &mut usize) -> Result<(), Error> {
+        let Meta { user, description, extension, .. } = &self.meta;
+        *taken += size_of::<Self>() + user.len() + description.len() + extension.len();
+        if *taken > HISTORY {
+            let most = entries.len();
+            return Err(Error::Transaction(format!(
+                "the history is too long to be told; ask for {most} revisions"
+            )));
+        }
+        entries.push(self);
+        Ok(())
+    }
+}
+
 /// A data record of a transaction, as an iteration shows it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Record {
@@ -198,7 +220,7 @@ pub trait Storage: Send + Sync {
     /// The last `size` revisions of an object, newest first.
     ///
     /// # Errors
-    /// [`Error::NoSuchObject`]: it is unknown.
+    /// [`Error::NoSuchObject`]: it is unknown. [`Error::Transaction`]: they have more to say than [`HISTORY`] bytes.
     fn history(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error>;
 
     /// `count` ids that no object has and that are given to nobody else, as the first of a row.

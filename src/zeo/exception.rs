@@ -47,8 +47,15 @@ impl Exception {
             Value::Dict(pairs) => pairs.first().and_then(|(_, value)| texts(value)),
             _ => None,
         };
-        said.map_or_else(|| self.name.to_owned(), |said| format!("{}: {said}", self.name))
+        said.map_or_else(|| self.name.to_owned(), |said| in_a_line(&format!("{}: {said}", self.name)))
     }
+}
+
+/// As part of a line of the log, whatever a client has put into it: without what would make it several lines, or a very long
+/// one, or something else on a terminal.
+pub fn in_a_line(text: &str) -> String {
+    const LONGEST: usize = 500;
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
 }
 
 /// A serial as clients know it: a revision that is none is that of a new object.

@@ -14,6 +14,7 @@ use tokio::time::{sleep, sleep_until, timeout};
 
 use super::connection::serve;
 use super::door::{Arrival, Door};
+use super::exception::in_a_line;
 use super::listen::{Listener, Socket};
 use super::order::Sink;
 use super::peer::Peer;
@@ -196,7 +197,8 @@ impl Server {
                 peer.outbox.close();
                 End::Fault
             });
-            server.log.log(end.level(), LOGGER, format_args!("({peer}) disconnected: {end}"));
+            let why = in_a_line(&end.to_string());
+            server.log.log(end.level(), LOGGER, format_args!("({peer}) disconnected: {why}"));
         });
     }
 

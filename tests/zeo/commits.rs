@@ -1,13 +1,11 @@
 //! Two-phase commits of several clients, and what becomes of the lock.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use zeo_server::pickle::Value;
-use zeo_server::storage::{MemoryStorage, Storage};
 use zeo_server::zeo::{Limits, Settings};
 
-use super::client::{BOTH, Client, Encoding, MAX, call, eight, number, store, text};
+use super::client::{BOTH, Client, Encoding, eight, number, text};
 use super::server::{Over, Server};
 use crate::sandbox::{SOON, eventually};
 
@@ -309,46 +307,6 @@ fn transaction_without_steps_is_one_and_explicit_ids_are_taken() {
     assert_eq!(watcher.load(4), (b"copy".to_vec(), given));
 }
 
-/// The second one looks at what the first has yet to bring to the disk.
-#[test]
-fn transactions_of_one_breath_do_not_wait_for_each_other_for_ever() {
-    for encoding in BOTH {
-        let server = Server::over(Over::File, Settings::default());
-        let mut client = Client::new(server.port, encoding);
-        let first = client.commit(1, &[(1, 0, b"a"), (2, 0, b"b")]);
-        let (mut calls, mut asked) = (Vec::new(), Vec::new());
-        for n in 2..8 {
-            let id = || Value::Int(n);
-            let begin = vec![id(), bytes(b""), bytes(b""), Value::Dict(vec![]), Value::None, text(" ")];
-            calls.push(call(Value::Int(0), true, "tpc_begin", begin));
-            if n % 2 == 0 {
-                let copy = vec![eight(1), eight(0), Value::None, eight(first), id()];
-                calls.push(call(Value::Int(0), true, "restorea", copy));
-            } else {
-                calls.push(store(n, 2 + n.unsigned_abs(), 0, b"c"));
-            }
-            for method in ["vote", "tpc_finish"] {
-                asked.push(text(&format!("{method} {n}")));
-                calls.push(call(text(&format!("{method} {n}")), false, method, vec![id()]));
-            }
-        }
-        client.send_at_once(&calls).unwrap();
-        // A vote may be answered before the finish ahead of it.
-        while !asked.is_empty() {
-            let reply = client.message().expect("an answer, not an end");
-            if reply.name == ".reply" {
-                asked.retain(|id| *id != reply.id);
-                reply.outcome().unwrap();
-            }
-        }
-        assert_eq!(client.load(1).0, b"a");
-    }
-}
-
-fn bytes(bytes: &[u8]) -> Value {
-    Value::Bytes(bytes.to_vec())
-}
-
 #[test]
 fn transaction_of_too_many_steps_is_refused_at_its_vote() {
     let limits = Limits { steps: 3, ..Limits::default() };
@@ -390,37 +348,5 @@ fn transaction_is_finished_once() {
     let status = client.call("server_status", vec![]).unwrap();
     for (key, value) in [("commits", 2), ("aborts", 0), ("active_txns", 0)] {
         assert_eq!(status.get(key), Some(&Value::Int(value)), "{key}");
-    }
-}
-
-#[test]
-fn storages_of_a_server_know_nothing_of_each_other() {
-    let two: [(String, Arc<dyn Storage>); 2] =
-        ["1", "2"].map(|name| (name.to_owned(), Arc::new(MemoryStorage::new(name)) as Arc<dyn Storage>));
-    let place = tempfile::tempdir().unwrap();
-    let server = Server::with_all(place, two.into(), Settings::default());
-    let mut one = Client::new(server.port, Encoding::Pickle);
-    let mut two = [(); 2].map(|()| {
-        let mut client = Client::anonymous(server.port, Encoding::Pickle);
-        client.call("register", vec![text("2"), Value::Bool(false)]).unwrap();
-        client
-    });
-    one.begin(1, &[(1, 0, b"of one")]);
-    one.call("vote", vec![ONE]).unwrap();
-    // The lock of the one is not that of the other.
-    let tid = two[0].commit(1, &[(1, 0, b"of two")]);
-    assert_eq!(number(&two[1].told().body.items().unwrap()[0]), tid);
-    assert_eq!(
-        one.call("loadBefore", vec![eight(1), eight(MAX)]).unwrap_err().0,
-        "ZODB.POSException.POSKeyError"
-    );
-    one.call("tpc_finish", vec![ONE]).unwrap();
-    assert_eq!((one.load(1).0, two[1].load(1).0), (b"of one".to_vec(), b"of two".to_vec()));
-    let told = one.calls.iter().chain(&two[1].calls).find(|call| call.name == "invalidateTransaction");
-    assert_eq!(told, None);
-    for (client, connections) in [(&mut one, 1), (&mut two[0], 2)] {
-        let status = client.call("server_status", vec![]).unwrap();
-        assert_eq!(status.get("connections"), Some(&Value::Int(connections)));
-        assert_eq!(status.get("commits"), Some(&ONE));
     }
 }

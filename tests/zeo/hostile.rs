@@ -7,7 +7,7 @@ use nix::sys::socket::{setsockopt, sockopt};
 use zeo_server::pickle::Value;
 use zeo_server::zeo::{Limits, Settings};
 
-use super::client::{BOTH, Client, Encoding, MAX, eight, text};
+use super::client::{BOTH, Client, Encoding, MAX, eight, number, text};
 use super::server::{Over, Server};
 use crate::sandbox::{SOON, poll};
 
@@ -136,4 +136,57 @@ fn client_that_does_not_read_its_replies_is_not_read() {
     let loads = status.get("loads").and_then(Value::as_int).unwrap();
     // A megabyte each: what fits the sockets, and a few.
     assert!(loads < 100, "{loads} replies are in memory");
+}
+
+/// Half a thousand revisions, each with all that a transaction can say of itself: what they say is not held in memory at once.
+#[test]
+fn history_of_any_length_takes_bounded_memory() {
+    for over in [Over::Memory, Over::File] {
+        let server = Server::over(over, Settings::default());
+        let mut client = Client::new(server.port, Encoding::Msgpack);
+        let (id, all) = (Value::Int(1), Value::Bytes(vec![b'u'; 0xffff]));
+        let mut serial = 0;
+        for _ in 0..600 {
+            let begin =
+                vec![id.clone(), all.clone(), all.clone(), Value::Dict(vec![]), Value::None, text(" ")];
+            client.tell("tpc_begin", begin);
+            client.store(1, 1, serial, b"x");
+            client.call("vote", vec![id.clone()]).unwrap();
+            serial = number(&client.call("tpc_finish", vec![id.clone()]).unwrap());
+        }
+        let mut history = |size| client.call("history", vec![eight(1), Value::Int(size)]);
+        let (name, why) = history(i64::MAX).unwrap_err();
+        assert_eq!(name, "ZODB.POSException.StorageTransactionError");
+        let Some([Value::Text(why)]) = why.items() else { panic!("{why:?}") };
+        let most = why.strip_prefix("the history is too long to be told; ask for ").unwrap();
+        let most: i64 = most.strip_suffix(" revisions").unwrap().parse().unwrap();
+        assert!((500..600).contains(&most), "{why}");
+        assert_eq!(history(most).unwrap().items().unwrap().len(), usize::try_from(most).unwrap());
+    }
+}
+
+#[test]
+fn what_a_client_says_is_one_short_line_of_the_log() {
+    let server = Server::start(Settings::default());
+    let forged = "1\nCRITICAL ZEO.StorageServer all is lost\r\x1b[2J".repeat(1000);
+    let mut client = Client::new(server.port, Encoding::Msgpack);
+    let empty = Value::Bytes(vec![]);
+    for id in [text(&forged), text("2")] {
+        let dict = Value::Dict(vec![]);
+        client.tell("tpc_begin", vec![id, empty.clone(), empty.clone(), dict, Value::None, text(" ")]);
+    }
+    client.assert_closed();
+    let mut client = Client::new(server.port, Encoding::Pickle);
+    let class = [b"\x80\x03c", "os\r\x1b[2J".repeat(5000).as_bytes(), b"\nsystem\n."].concat();
+    client.put(&class);
+    client.assert_closed();
+    server.assert_logs(
+        "tpc_begin: ZODB.POSException.StorageTransactionError: 1 CRITICAL ZEO.StorageServer all is",
+    );
+    server.assert_logs("disconnected: undecodable message: os  [2Jos");
+    for line in server.log().lines() {
+        let level = line.split(' ').next().unwrap_or_default();
+        assert!(["DEBUG", "INFO", "ERROR"].contains(&level), "{line}");
+        assert!(line.len() < 1000 && !line.contains('\x1b'), "{line}");
+    }
 }
