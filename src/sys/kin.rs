@@ -91,7 +91,13 @@ pub fn told(path: &str) -> io::Result<String> {
 /// Those of `all` that descend from `ancestor`.
 #[must_use]
 pub fn below(ancestor: i32, all: &[Living]) -> Vec<Living> {
-    let mut above = HashSet::from([ancestor]);
+    below_any([ancestor], all)
+}
+
+/// Those of `all` that descend from any of these, and are none of them.
+#[must_use]
+pub fn below_any(ancestors: impl IntoIterator<Item = i32>, all: &[Living]) -> Vec<Living> {
+    let mut above: HashSet<i32> = ancestors.into_iter().collect();
     let mut found: Vec<Living> = Vec::new();
     loop {
         let known = found.len();

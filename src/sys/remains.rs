@@ -86,11 +86,8 @@ impl Remains {
             Session::Unknown => (Vec::new(), members),
         };
         sure.extend(session);
-        for process in sure.clone() {
-            sure.extend(kin::below(process.pid, &all));
-        }
+        sure.extend(kin::below_any(Numbers::of(&sure).0, &all));
         sure.sort_unstable_by_key(|process| process.pid);
-        sure.dedup();
         sure.retain(|process| !asking.contains(&process.pid));
         // What is not ours to signal is somebody else's.
         let signalled = |pid| process::send_signal(Receiver::Process(pid), 0).is_ok();

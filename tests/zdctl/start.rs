@@ -93,6 +93,28 @@ fn start_waits_for_the_test_program() {
 }
 
 #[test]
+fn test_program_that_hangs_or_floods_holds_up_the_start_and_nothing_else() {
+    for test in ["sleep 1000", "yes", "sh -c 'exec yes 1>&2'"] {
+        let sandbox = Sandbox::new();
+        let with_test = || {
+            let runner = format!(
+                "program {SLEEP}\n start-timeout 2\n start-test-program {test}\n transcript /dev/null"
+            );
+            configured(&sandbox, &runner)
+        };
+        let took_too_long = "zdctl: Program took too long to start\n";
+        with_test().arg("start").stderr(took_too_long).status(1).run();
+        let json = with_test().args(["status", "--json"]).output().stdout;
+        assert!(
+            json.starts_with("{\"state\":\"starting\"") && json.contains("\"testing\":true"),
+            "{test}: {json}"
+        );
+        with_test().arg("stop").stdout("daemon process stopped\n").run();
+        sandbox.assert_no_process_left();
+    }
+}
+
+#[test]
 fn manager_that_hangs_around_starts_again() {
     let sandbox = Sandbox::new();
     let zdctl = || configured(&sandbox, &format!("{BREAKABLE}  hang-around true"));

@@ -213,6 +213,34 @@ fn session_that_may_be_the_program_s_keeps_the_next_from_starting() {
 }
 
 #[test]
+fn thousand_children_of_a_program_that_dies_are_ended_by_any_manager() {
+    let script = "import os, time\nfor n in range(1000):\n if os.fork() == 0: time.sleep(1000)\n\
+        open('ready', 'w')\ntime.sleep(1000)";
+    let words = ["python3", "-c", script].map(str::to_owned);
+    for without_manager in [false, true] {
+        let sandbox = Sandbox::new();
+        let first = start(&sandbox, "backoff-limit 0", &words);
+        eventually(SOON, || sandbox.path("ready").exists());
+        let program = first.pid();
+        if without_manager {
+            kill_manager(&first);
+        }
+        signal(program, Signal::SIGKILL);
+        let manager = if without_manager { start_again(&sandbox) } else { first };
+        manager.next_pid(program);
+        if without_manager {
+            let left = sandbox.leftovers();
+            assert!(
+                !left.iter().any(|process| process.contains("python3")),
+                "they end before it starts: {left:?}"
+            );
+        }
+        manager.ask("stop");
+        manager.gone();
+    }
+}
+
+#[test]
 fn program_whose_first_thread_has_ended_is_adopted() {
     let sandbox = Sandbox::new();
     let script = "import ctypes, os, threading, time\n\

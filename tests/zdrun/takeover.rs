@@ -103,6 +103,25 @@ fn output_in_a_gap_between_managers_is_kept() {
 }
 
 #[test]
+fn pipe_that_an_adopted_program_made_for_itself_is_left_to_it() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display();
+    let runner = format!("start-grace 0\ndirectory {root}\ntranscript {root}/out");
+    let script = "exec > >(while read -r line; do echo \"$line\" >>own; done); echo $$ >new; mv new ready\n\
+        until [ -e go ]; do sleep 0.02; done; for n in $(seq 100); do echo $n; done; echo said >&2; exec sleep 1000";
+    let words = ["bash", "-c", script];
+    let first = Manager::start_with(&sandbox, &runner, &[], &words);
+    pid_in(&sandbox.path("ready"));
+    kill_manager(&first);
+    let _second = Manager::start_with(&sandbox, &runner, &[], &words);
+    sandbox.write("go", "");
+    let all: String = (1..=100).map(|number| format!("{number}\n")).collect();
+    let own = || fs::read_to_string(sandbox.path("own")).unwrap_or_default();
+    // What it writes elsewhere comes the usual way.
+    eventually(SOON, || own() == all && sandbox.read("out") == "said\n");
+}
+
+#[test]
 fn program_that_died_with_its_manager_is_not_adopted() {
     let sandbox = Sandbox::new();
     let first = Manager::start(&sandbox, &[], SLEEP);
