@@ -77,6 +77,12 @@ impl Ledger {
         Ok(left)
     }
 
+    /// The program that is noted, and its words.
+    pub fn noted(&self) -> Option<(ledger::Noted, Option<Vec<OsString>>)> {
+        let ledger = ledger::Ledger::parse(&self.read().ok()?);
+        Some((ledger.program?, ledger.words))
+    }
+
     /// Whether what is noted runs.
     pub fn names_anybody(&self) -> bool {
         let inode = self.lock.file().metadata().map(|found| found.ino()).unwrap_or_default();

@@ -70,6 +70,8 @@ pub struct Taken {
     pub output: Option<Output>,
     /// What is wrong with it, for the log.
     pub warning: Option<String>,
+    /// The program is not our child.
+    pub adopted: bool,
     /// When the program was started, by the wall clock.
     pub started: Option<f64>,
     /// How many images there were before.
@@ -136,6 +138,8 @@ pub struct Legacy {
     pub output: Option<[i32; 2]>,
     /// What the state machine knew.
     pub snapshot: Snapshot,
+    /// The program is not our child.
+    pub adopted: bool,
     /// When the program was started, by the wall clock.
     pub started: Option<f64>,
     /// How many images there were before.
@@ -158,6 +162,7 @@ impl Legacy {
         words.extend(self.started.map(|started| format!("started={started:?}")));
         words.extend(program.map(|program| format!("program={program}")));
         words.extend(proven.then(|| "proven=1".to_owned()));
+        words.extend(self.adopted.then(|| "adopted=1".to_owned()));
         for (key, time) in [("waits", waits), ("ran", ran), ("backoff", Some(backoff))] {
             words.extend(time.map(|time| format!("{key}={}", time.as_nanos())));
         }
@@ -179,6 +184,7 @@ impl Legacy {
                 backoff: nanoseconds("backoff")?,
                 restarts: words.get("restarts")?.parse().ok()?,
             },
+            adopted: words.get("adopted") == Some(&"1"),
             started: words.get("started").and_then(|seconds| seconds.parse().ok()),
             replaced: words.get("replaced")?.parse().ok()?,
         })
@@ -199,6 +205,7 @@ impl Resumed {
                 notify: take(notify)?,
                 output: legacy.output.map(|[pipe, input]| Ok((take(pipe)?, take(input)?))).transpose()?,
                 snapshot: legacy.snapshot,
+                adopted: legacy.adopted,
                 started: legacy.started,
                 replaced: legacy.replaced,
             },
@@ -212,6 +219,7 @@ pub struct ResumedParts {
     notify: OwnedFd,
     output: Option<(OwnedFd, OwnedFd)>,
     snapshot: Snapshot,
+    adopted: bool,
     started: Option<f64>,
     replaced: u64,
 }
@@ -222,7 +230,7 @@ impl ResumedParts {
     /// # Errors
     /// One of them is not what it was.
     pub fn take_over(self, runner: &Runner, policy: Policy) -> Result<Taken, Error> {
-        let ResumedParts { notify, output, snapshot, started, replaced } = self;
+        let ResumedParts { notify, output, snapshot, adopted, started, replaced } = self;
         let ran = snapshot.ran.unwrap_or_default();
         let origin = Instant::now().checked_sub(ran).ok_or_else(|| unclear("a time before all times"))?;
         let path = output::transcript(runner);
@@ -233,6 +241,7 @@ impl ResumedParts {
             notify: NotifySocket::from_open(notify).map_err(Error::Notify)?,
             output,
             warning: warning.flatten(),
+            adopted,
             started,
             replaced: replaced + 1,
             origin,
@@ -262,11 +271,13 @@ mod tests {
             descriptors: [3, 4, 5],
             output: Some([6, 7]),
             snapshot,
+            adopted: true,
             started: Some(1_795_335_900.25),
             replaced: 2,
         };
         assert_eq!(Legacy::parse(&legacy.encode()), Some(legacy.clone()));
         legacy.output = None;
+        legacy.adopted = false;
         legacy.started = None;
         legacy.snapshot =
             Snapshot { program: None, proven: false, waits: Some(Duration::ZERO), ran: None, ..snapshot };

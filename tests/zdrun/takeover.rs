@@ -115,7 +115,7 @@ fn pipe_that_an_adopted_program_made_for_itself_is_left_to_it() {
     kill_manager(&first);
     let _second = Manager::start_with(&sandbox, &runner, &[], &words);
     sandbox.write("go", "");
-    let all: String = (1..=100).map(|number| format!("{number}\n")).collect();
+    let all: String = (1..=100).map(|number: u32| number.to_string() + "\n").collect();
     let own = || fs::read_to_string(sandbox.path("own")).unwrap_or_default();
     // What it writes elsewhere comes the usual way.
     eventually(SOON, || own() == all && sandbox.read("out") == "said\n");
@@ -156,6 +156,38 @@ fn next_binary_goes_on_with_program_socket_and_output() {
     let lines: Vec<u64> = sandbox.read("out").lines().filter_map(|line| line.parse().ok()).collect();
     let first_run = lines.iter().zip(1..).take_while(|(line, expected)| *line == expected).count();
     assert!(first_run > 100 && lines.len() == first_run, "no line is lost: {first_run} of {}", lines.len());
+}
+
+#[test]
+fn adopted_program_goes_on_under_the_next_binary_too() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display();
+    let runner = format!("start-grace 0\ntranscript {root}/out\ndirectory {root}\nbackoff-limit 0");
+    let script = "sleep 1000 & echo $! >new; mv new child; until [ -e go ]; do sleep 0.02; done\n\
+        echo said; exec sleep 1000";
+    let words = ["sh", "-c", script];
+    let first = Manager::start_with(&sandbox, &runner, &[], &words);
+    let (program, child) = (first.pid(), pid_in(&sandbox.path("child")));
+    kill_manager(&first);
+    let second = Manager::start_with(&sandbox, &runner, &[], SLEEP);
+    for replaced in ["1", "2"] {
+        assert_eq!(second.ask("reexec"), "Replacing the daemon manager\n");
+        eventually(SOON, || second.status()["replaced"] == replaced);
+        let status = second.status();
+        assert_eq!((second.pid(), &*status["ready"]), (program, "1"));
+        assert!(status["args"].starts_with("['sh', '-c', "), "{}", status["args"]);
+    }
+    sandbox.write("go", "");
+    eventually(SOON, || sandbox.read("out") == "said\n");
+    signal(program, Signal::SIGKILL);
+    let next = second.next_pid(program);
+    assert!(!is_alive(child));
+    assert_eq!(second.status()["args"], "['sleep', '1000']");
+    assert_eq!(second.ask("reexec"), "Replacing the daemon manager\n");
+    eventually(SOON, || second.status()["replaced"] == "3");
+    assert_eq!(second.pid(), next);
+    second.ask("stop");
+    second.gone();
 }
 
 #[test]

@@ -95,7 +95,7 @@ impl Manager<'_> {
         }
     }
 
-    fn program_ended(&mut self, end: Ended) {
+    pub(super) fn program_ended(&mut self, end: Ended) {
         // What it said last may still be on its way.
         self.take_notes();
         if self.state.up().is_none() {

@@ -3,6 +3,7 @@
 
 mod actions;
 mod events;
+mod inherited;
 mod record;
 mod replace;
 mod rest;
@@ -16,22 +17,21 @@ use super::Error;
 use super::announce::Announcer;
 use super::claim::Claim;
 use super::clients::{Clients, Wants};
-use super::ledger::{Left, Survivor};
+use super::ledger::Left;
 use super::output::{self, Output};
 use super::program::Command;
 use super::report::Report;
 use super::resume::{Origin, ResumedParts, Taken};
 use super::state::{Client, Event, Policy, State};
 use crate::config::{Runner, Settings};
-use crate::control::ledger::{LOCK, lock_file};
+use crate::control::ledger::LOCK;
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
-use crate::sys::kin;
 use crate::sys::notify::NotifySocket;
-use crate::sys::pidfd::{self, Watched};
+use crate::sys::pidfd::Watched;
 use crate::sys::poll::{self, Interest};
 use crate::sys::process;
-use crate::sys::remains::{Found, Numbers, Remains};
+use crate::sys::remains::{Numbers, Remains};
 use crate::sys::signals::Signals;
 
 use record::Shown;
@@ -86,6 +86,8 @@ pub struct Manager<'a> {
     notify: NotifySocket,
     /// The program, where it is not our child.
     adopted: Option<Watched>,
+    /// That was so for this process's earlier image.
+    adopted_before: bool,
     /// Who comes from an earlier manager's program, as long as none of our own runs.
     remains: Option<Remains>,
     /// The program leads a session of its own, so that a signal can be meant for it and its children alone.
@@ -143,18 +145,20 @@ impl<'a> Manager<'a> {
         let Parts { settings, command, signals, log, claim, report, origin: origin_of_process, resumed } =
             parts;
         let runner = &settings.runner;
-        let Taken { state, notify, output, warning, started, replaced, origin } = match resumed {
-            Some(resumed) => resumed.take_over(runner, policy(runner))?,
-            None => Taken {
-                state: State::new(policy(runner)),
-                notify: NotifySocket::open().map_err(Error::Notify)?,
-                output: open_output(runner, claim.left())?,
-                warning: None,
-                started: None,
-                replaced: 0,
-                origin: Instant::now(),
-            },
-        };
+        let Taken { state, notify, output, warning, adopted: adopted_before, started, replaced, origin } =
+            match resumed {
+                Some(resumed) => resumed.take_over(runner, policy(runner))?,
+                None => Taken {
+                    state: State::new(policy(runner)),
+                    notify: NotifySocket::open().map_err(Error::Notify)?,
+                    output: open_output(runner, claim.left())?,
+                    warning: None,
+                    adopted: false,
+                    started: None,
+                    replaced: 0,
+                    origin: Instant::now(),
+                },
+            };
         if let Some(warning) = warning {
             log.warning(LOGGER, format_args!("{warning}"));
         }
@@ -178,6 +182,7 @@ impl<'a> Manager<'a> {
             output,
             notify,
             adopted: None,
+            adopted_before,
             remains: None,
             // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
             own_session: runner.daemon || !process::holds_terminal(io::stdin()),
@@ -228,7 +233,7 @@ impl<'a> Manager<'a> {
             self.say(Level::INFO, "daemon manager replaced");
             // What ended in between has left its signal, or not.
             self.reap();
-            return Ok(());
+            return if self.adopted_before { self.adopt_again() } else { Ok(()) };
         }
         if self.runner.daemon {
             self.say(Level::INFO, "daemonizing the process");
@@ -237,51 +242,7 @@ impl<'a> Manager<'a> {
             }
         }
         self.say(Level::INFO, "daemon manager started");
-        match self.claim.left().clone() {
-            Left::Program(survivor) => self.adopt(survivor),
-            Left::Others(pid, remains) => self.begin_after(pid, remains),
-            Left::Nothing => {
-                self.happen(Event::Begin);
-                Ok(())
-            }
-        }
-    }
-
-    /// Takes over a program that an earlier manager left running. It is not our child: its end is seen, not its status.
-    fn adopt(&mut self, survivor: Survivor) -> Result<(), Error> {
-        let Survivor { pid, birth, words } = survivor;
-        let remains = self.claim.ledger().remains(pid, birth);
-        match Watched::open(pid) {
-            Err(source) if !kin::is_gone(&source) => return Err(Error::Survivor { pid, source }),
-            watched => self.adopted = watched.ok().filter(|_| pidfd::birth(pid) == Some(birth)),
-        }
-        if self.adopted.is_none() {
-            // It has ended since.
-            return self.begin_after(pid, remains);
-        }
-        self.remains = Some(remains);
-        self.adopted_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
-        self.happen(Event::Adopt(pid));
-        Ok(())
-    }
-
-    /// Begins when those are gone whom an earlier manager's program left behind.
-    fn begin_after(&mut self, pid: i32, mut remains: Remains) -> Result<(), Error> {
-        let concerned = self.runner.stop_group;
-        let Found { sure, doubtful } = if concerned { remains.look() } else { Found::default() };
-        if !doubtful.is_empty() {
-            return Err(Error::Doubtful {
-                pids: Numbers::of(&doubtful),
-                lock: lock_file(&self.runner.socket_name),
-            });
-        }
-        if sure.is_empty() {
-            self.happen(Event::Begin);
-        } else {
-            self.remains = Some(remains);
-            self.happen(Event::BeginAfter(pid));
-        }
-        Ok(())
+        self.begin_with(self.claim.left().clone())
     }
 
     fn end(mut self, status: u8) -> Result<Exit, Error> {

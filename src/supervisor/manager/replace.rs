@@ -25,10 +25,6 @@ impl Manager<'_> {
             let why = "the program is being started, tested or stopped; try again when that is over";
             return self.refuse_replacement(client, why.to_owned());
         };
-        if self.adopted.is_some() {
-            let why = "the program was adopted; restart it first";
-            return self.refuse_replacement(client, why.to_owned());
-        }
         if let Err(why) = self.trial() {
             return self.refuse_replacement(client, why);
         }
@@ -43,6 +39,7 @@ impl Manager<'_> {
                 descriptors: [lock, listener, notify],
                 output: if let [pipe, input] = *rest { Some([pipe, input]) } else { None },
                 snapshot,
+                adopted: self.adopted.is_some(),
                 started: self.started,
                 replaced: self.replaced,
             },
