@@ -51,7 +51,9 @@ fn copy_of_a_running_instance_becomes_one_that_runs_beside_it() {
     update().stdout(format!("{updated}All done.\n")).stderr(warning).run();
     new.zeoctl("status").status(3).stdout("daemon manager not running\n").run();
     new.zeoctl("stop").stdout("daemon manager not running\n").run();
-    let failed = new.zeoctl("start").output();
+    // However long it takes to find that out, it is not up then.
+    let script = sandbox.command(new.home.join("bin/zeoctl"));
+    let failed = script.args(["-X", "runner/start-grace=60", "start"]).output();
     assert!(failed.status == 1 && failed.stderr.contains("another process listens there"), "{failed:?}");
     old.zeoctl("status").stdout(format!("program running; pid={pid}\n")).run();
 

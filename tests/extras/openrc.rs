@@ -98,6 +98,9 @@ fn start_that_fails_is_a_failure_with_its_reason() {
     let sandbox = Sandbox::new();
     let instance = Instance::make(&sandbox, "zeo", "openrc");
     sandbox.write("zeo/end", "3");
+    // However long it takes to end, it is not up then.
+    let conf = sandbox.read("zeo/etc/zeoctl.conf").replacen("<runner>\n", "<runner>\n  start-grace 60\n", 1);
+    sandbox.write("zeo/etc/zeoctl.conf", conf);
     let outcome = run(&instance, &["start"]);
     assert!(outcome.stdout.ends_with("start: 1\n"), "{outcome:?}");
     assert!(outcome.stdout.contains("the program ended before it was up: exit status 3"), "{outcome:?}");

@@ -1,6 +1,7 @@
 //! The service directory for runit, under runsv.
 
 use super::*;
+use crate::sandbox::matches;
 
 /// Has an instance supervised, until the end of the sandbox.
 fn supervise(instance: &Instance<'_>) {
@@ -28,9 +29,8 @@ fn runsv_starts_restarts_and_stops_an_instance() {
     supervise(&instance);
     sv(&instance, "start").stdout("ok: run: [..]/my zeo's/etc/runit: (pid [..]) [..]s\n").run();
     let (server, zdrun) = instance.up_anew(0, 0);
-    sv(&instance, "status")
-        .stdout(format!("run: [..]: (pid {zdrun}) [..]s; run: log: (pid [..]) [..]s\n"))
-        .run();
+    let both = format!("run: [..]: (pid {zdrun}) [..]s; run: log: (pid [..]) [..]s\n");
+    eventually(SOON, || matches(&both, &sv(&instance, "status").output().stdout));
 
     instance.crash_kill_stop_and_start(server, zdrun);
 

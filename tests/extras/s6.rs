@@ -38,7 +38,7 @@ fn s6_starts_restarts_and_stops_an_instance() {
 
     instance.crash_kill_stop_and_start(server, zdrun);
     // The zdrun that came after said so too.
-    svstat(&instance, "up,ready").stdout("true true\n").run();
+    eventually(SOON, || svstat(&instance, "up,ready").output().stdout == "true true\n");
 
     s6(&instance, "s6-svc", &["-wD", "-T", "50000", "-d"]).run();
     svstat(&instance, "up,wantedup").stdout("false false\n").run();

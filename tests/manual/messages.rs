@@ -258,7 +258,10 @@ const ROWS: &[Row] = &[
         leave_behind(s, UNKNOWN_FAMILY);
         zdrun(s, &["sleep", "9"])
     }),
-    ("zdrun", "the program ended before it was up: STATUS", |s| zdrun(s, &["-d", "false"])),
+    ("zdrun", "the program ended before it was up: STATUS", |s| {
+        s.write("grace", "<runner>\nstart-grace 60\n</runner>\n");
+        zdrun(s, &["-C", "grace", "-d", "false"])
+    }),
     ("zdrun", "restarting too frequently; quit", |s| {
         s.write("grace", "<runner>\nstart-grace 0\n</runner>\n");
         zdrun(s, &["-C", "grace", "-b", "2", "false"])

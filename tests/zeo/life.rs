@@ -132,7 +132,8 @@ fn server_that_stops_closes_everything() {
     for client in &mut clients {
         client.assert_closed();
     }
-    assert!(!server.accepts());
+    // A program that another test is just starting may hold the listener for a moment.
+    eventually(SOON, || !server.accepts());
     assert!(server.log().contains("INFO ZEO.StorageServer StorageServer created RW with storages: 1:RW:m\n"));
     assert!(
         server
