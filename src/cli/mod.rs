@@ -6,7 +6,7 @@ use std::fmt::Display;
 use std::io::{self, Write};
 use std::os::unix::ffi::OsStrExt as _;
 
-use crate::config::{self, Flags};
+use crate::config::{self, Flags, OtherHome};
 use crate::exit::Exit;
 use crate::shell;
 
@@ -27,8 +27,19 @@ fn complain(program: &str, exit: Exit, error: &impl Display) -> Exit {
     exit
 }
 
+/// Tells of a configuration that a copy of a home has kept from the original.
+fn warn_of_other_home(program: &str, other: Option<OtherHome>) {
+    if let Some(other) = other {
+        complain(program, Exit::Success, &format!("warning: {other}"));
+    }
+}
+
 /// Checks the configuration and what it names, and says so.
 fn check(program: &str, flags: &Flags) -> Exit {
+    // What cannot be resolved is about to be told.
+    if let Ok(settings) = config::resolve(flags) {
+        warn_of_other_home(program, config::other_home(&settings));
+    }
     match config::check(flags) {
         Ok(()) => print(shell::GOOD),
         Err(faults) => list_faults(program, &faults),

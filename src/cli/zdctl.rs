@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
 
-use crate::config::{self, Flags, OtherHome, Settings};
+use crate::config::{self, Flags, Settings};
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
 use crate::shell::{self, Failure, Host, Session, Unchanged};
@@ -13,7 +13,7 @@ use crate::sys::reason::reason;
 use crate::sys::user;
 
 use super::options::{self, Outcome, Typed};
-use super::{check, complain, list_faults, print};
+use super::{check, complain, list_faults, print, warn_of_other_home};
 
 const NAME: &str = "zdctl";
 
@@ -30,8 +30,6 @@ fn run(arguments: Vec<OsString>) -> Exit {
         Err(exit) => return exit,
     };
     if shell::is_check(&typed.action) && !typed.flags.interactive {
-        // What cannot be resolved is about to be told.
-        config::resolve(&typed.flags).iter().for_each(warn_of_other_home);
         return check(NAME, &typed.flags);
     }
     let settings = match settings(&typed) {
@@ -41,7 +39,7 @@ fn run(arguments: Vec<OsString>) -> Exit {
     if typed.schema_given {
         complain(NAME, Exit::Success, &"option -S is ignored: the schema is built in");
     }
-    warn_of_other_home(&settings);
+    warn_of_other_home(NAME, config::other_home(&settings));
     let shell_wanted = typed.flags.interactive || typed.action.is_empty();
     if typed.action.is_empty() && !typed.flags.interactive && !settings.runner.default_to_interactive {
         return usage("either -i or an action argument is required");
@@ -77,15 +75,6 @@ fn settings(typed: &Typed) -> Result<Settings, Exit> {
         check_user(name)?;
     }
     Ok(settings)
-}
-
-/// Tells of a configuration that a copy of a home has kept from the original.
-fn warn_of_other_home(settings: &Settings) {
-    let Some(OtherHome { file, own, named }) = config::other_home(settings) else { return };
-    let (file, own, named) = (file.display(), own.display(), named.display());
-    let warning = format!("warning: {file} lies in {own}, but is about the instance in {named}");
-    let advice = format!("to make it {own}'s own, run mkzeoinst --update {own}");
-    complain(NAME, Exit::Success, &format!("{warning}; {advice}"));
 }
 
 /// Only root can become another user; the manager does so, later.

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
 use super::options::{self, ManagerTyped, Outcome};
-use super::{check, complain, print};
+use super::{check, complain, print, warn_of_other_home};
 use crate::config;
 use crate::control::READY_FD;
 use crate::exit::Exit;
@@ -36,8 +36,14 @@ fn run(arguments: &[OsString]) -> Exit {
         Ok(settings) => settings,
         Err(errors) => return complain(NAME, Exit::Usage, &errors),
     };
-    let ended =
-        Beginning::of_this_process().and_then(|beginning| supervisor::run(&settings, starter(), beginning));
+    let starter = starter();
+    let ended = Beginning::of_this_process().and_then(|beginning| {
+        // Whoever started us, or was here before us, has told it.
+        if starter.is_none() && matches!(beginning, Beginning::Fresh) {
+            warn_of_other_home(NAME, config::other_home(&settings));
+        }
+        supervisor::run(&settings, starter, beginning)
+    });
     ended.unwrap_or_else(|error| complain(NAME, error.exit(), &error))
 }
 

@@ -3,11 +3,14 @@
 //! The files of an instance name absolute paths, so a copy of a home goes on meaning the original: who starts the copy
 //! starts, stops and rotates the other one.
 
+use std::ffi::OsStr;
+use std::fmt;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
 
-use super::Settings;
+use super::{Settings, server};
+use crate::eventlog::Target;
 
 /// Two homes where a person may think of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -20,28 +23,90 @@ pub struct OtherHome {
     pub named: PathBuf,
 }
 
-/// The home that a file `HOME/etc/NAME` names, if it is another one than `HOME`: its `directory` is not `HOME`, and has an
-/// `etc/NAME` of its own. `None` also where that cannot be seen.
+impl fmt::Display for OtherHome {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (file, own, named) = (self.file.display(), self.own.display(), self.named.display());
+        write!(f, "{file} lies in {own}, but is about the instance in {named}; ")?;
+        write!(f, "to make it {own}'s own, run mkzeoinst --update {own}")
+    }
+}
+
+/// The home that a file `HOME/etc/NAME` for `zdctl` and `zdrun` names, if it is another one than `HOME`: its `directory` is
+/// not `HOME`, and has an `etc/NAME` of its own. `None` also where that cannot be seen.
 #[must_use]
 pub fn other_home(settings: &Settings) -> Option<OtherHome> {
-    let file = settings.config_file.as_deref()?;
-    let named = settings.runner.directory.as_deref()?;
-    let within = file.parent()?;
-    let name = file.file_name()?;
-    let etc = if within.as_os_str().is_empty() { Path::new(".") } else { within };
-    // By what they are, not by their names: a home may be reached in many ways.
-    if same(&etc.join(".."), named)? {
+    let (file, named) = (settings.config_file.as_deref()?, settings.runner.directory.as_deref()?);
+    let place = Place::of(file)?;
+    // In nearly every case that tells, and costs nothing.
+    if place.home_by_name() == Some(named) || place.is_home(named)? {
         return None;
     }
-    let theirs = named.join("etc").join(name);
-    if same(file, &theirs)? {
+    place.has_namesake(named).then(|| place.other(named)).flatten()
+}
+
+/// The home that a file `HOME/etc/NAME` for the server names, if it is another one than `HOME`: files of the server lie below
+/// it and none below `HOME`, and it has an `etc/NAME` of its own. `None` also where that cannot be seen.
+#[must_use]
+pub fn other_server_home(file: &Path, settings: &server::Settings) -> Option<OtherHome> {
+    let place = Place::of(file)?;
+    let data = settings.storages.iter().filter_map(|storage| match &storage.place {
+        server::Place::File(file) => Some(file.path.as_path()),
+        server::Place::Memory(_) => None,
+    });
+    let logs = settings.event_log.handlers.iter().filter_map(|handler| match &handler.target {
+        Target::File(file) => Some(file.path.as_path()),
+        _ => None,
+    });
+    let files: Vec<&Path> = data.chain(logs).collect();
+    let own = place.home_by_name();
+    if own.is_some_and(|own| files.iter().any(|file| file.starts_with(own))) {
         return None;
     }
-    let own = fs::canonicalize(etc).ok()?;
-    if own.file_name()? != "etc" {
+    let above = || files.iter().flat_map(|file| file.ancestors().skip(1));
+    if above().any(|directory| place.is_home(directory) == Some(true)) {
         return None;
     }
-    Some(OtherHome { file: file.to_owned(), own: own.parent()?.to_owned(), named: named.to_owned() })
+    // A file /etc/NAME makes no home of the root directory.
+    let homes = above().filter(|directory| directory.parent().is_some());
+    place.other(homes.into_iter().find(|home| place.has_namesake(home))?)
+}
+
+/// A file that may be one of a home.
+struct Place<'a> {
+    file: &'a Path,
+    name: &'a OsStr,
+    etc: &'a Path,
+}
+
+impl<'a> Place<'a> {
+    fn of(file: &'a Path) -> Option<Self> {
+        let within = file.parent()?;
+        let etc = if within.as_os_str().is_empty() { Path::new(".") } else { within };
+        Some(Self { file, name: file.file_name()?, etc })
+    }
+
+    /// The home as far as names go.
+    fn home_by_name(&self) -> Option<&'a Path> {
+        self.etc.parent().filter(|_| self.etc.ends_with("etc"))
+    }
+
+    /// Whether a directory is the home. By what they are, not by their names: a home may be reached in many ways.
+    fn is_home(&self, directory: &Path) -> Option<bool> {
+        same(&self.etc.join(".."), directory)
+    }
+
+    /// Whether a directory has another file in the same place.
+    fn has_namesake(&self, directory: &Path) -> bool {
+        same(self.file, &directory.join("etc").join(self.name)) == Some(false)
+    }
+
+    fn other(&self, named: &Path) -> Option<OtherHome> {
+        let own = fs::canonicalize(self.etc).ok()?;
+        if own.file_name()? != "etc" {
+            return None;
+        }
+        Some(OtherHome { file: self.file.to_owned(), own: own.parent()?.to_owned(), named: named.to_owned() })
+    }
 }
 
 /// Whether both are the same file or directory; `None`: one is not there.
@@ -94,6 +159,40 @@ mod tests {
     fn directory_that_is_no_home_is_nobodys() {
         assert_eq!(seen("one", "bare"), None);
         assert_eq!(seen("one", ""), None);
+    }
+
+    /// What `etc/zeo.conf` of `own` means for the server, with the data in one place and the log in another.
+    fn served(own: &str, data: &str, log: &str) -> Option<(PathBuf, PathBuf)> {
+        let place = tempfile::tempdir().unwrap();
+        let top = fs::canonicalize(place.path()).unwrap();
+        for directory in ["one/etc", "one/var", "two/etc", "two/var", "bare/var"] {
+            fs::create_dir_all(top.join(directory)).unwrap();
+        }
+        std::os::unix::fs::symlink("one", top.join("link")).unwrap();
+        let (data, log) = (top.join(data).display().to_string(), top.join(log).display().to_string());
+        let text = format!(
+            "<zeo>\naddress 1\n</zeo>\n<filestorage>\npath {data}\n</filestorage>\n<eventlog>\n<logfile>\npath {log}\n\
+             </logfile>\n</eventlog>\n"
+        );
+        for home in ["one", "two"] {
+            fs::write(top.join(home).join("etc/zeo.conf"), &text).unwrap();
+        }
+        let file = top.join(own).join("etc/zeo.conf");
+        let settings =
+            server::resolve(&server::Flags { configure: Some(file.clone()), ..server::Flags::default() });
+        let relative = |path: PathBuf| path.strip_prefix(&top).unwrap().to_owned();
+        other_server_home(&file, &settings.unwrap()).map(|other| (relative(other.own), relative(other.named)))
+    }
+
+    #[test]
+    fn server_of_a_copied_home_has_the_data_of_the_original() {
+        let copied = |named: &str| Some(("two".into(), named.into()));
+        assert_eq!(served("two", "one/var/Data.fs", "one/log"), copied("one"));
+        assert_eq!(served("two", "bare/var/Data.fs", "link/log"), copied("link"));
+        assert_eq!(served("one", "one/var/Data.fs", "one/log"), None);
+        assert_eq!(served("one", "link/var/Data.fs", "bare/log"), None, "its own by another name");
+        assert_eq!(served("two", "one/var/Data.fs", "two/log"), None, "a home of two minds is nobody's copy");
+        assert_eq!(served("two", "bare/var/Data.fs", "bare/log"), None);
     }
 
     #[test]

@@ -27,7 +27,7 @@ mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, Wrong};
 pub use check::{check, check_in};
-pub use home::{OtherHome, other_home};
+pub use home::{OtherHome, other_home, other_server_home};
 pub use places::Places;
 pub use resolve::{resolve, resolve_in, resolve_with_places};
 pub use runner::{EditingMode, Flags, Runner, Settings};

@@ -146,10 +146,54 @@ fn every_action_on_a_copy_warns_that_it_concerns_the_original() {
             (by_file, format!("zdctl: {}", warning("new/etc/zeoctl.conf"))),
         ] {
             assert_eq!(outcome.stderr.lines().next(), Some(first.as_str()), "{action}: {outcome:?}");
+            assert_eq!(outcome.stderr.matches("warning: ").count(), 1, "{action}: {outcome:?}");
         }
         let original = sandbox.command(theirs.join("bin/zeoctl")).args(words).output();
         assert!(!original.stderr.contains("warning"), "{action}: {original:?}");
     }
+    sandbox.assert_no_process_left();
+}
+
+/// The programs below, by the configuration of a copy.
+#[test]
+fn manager_and_server_of_a_copy_say_so_once() {
+    let sandbox = Sandbox::new();
+    let port = sandbox.port().to_string();
+    sandbox.mkzeoinst().args(["--server", "/bin/true", "old", &port]).stdout("...\nAll done.\n").run();
+    sandbox.command("cp").args(["-a", "old", "new"]).run();
+    let (own, theirs) = (sandbox.path("new"), sandbox.path("old"));
+    let what = |file: &str| {
+        let (own, theirs) = (own.display(), theirs.display());
+        format!(
+            "{file} lies in {own}, but is about the instance in {theirs}; to make it {own}'s own, run mkzeoinst --update {own}"
+        )
+    };
+    let manager = |words: &[&str]| sandbox.zdrun().args(["-C", "new/etc/zeoctl.conf"]).args(words);
+    let warning = format!("zdrun: warning: {}\n", what("new/etc/zeoctl.conf"));
+    manager(&["--check"]).stdout("configuration OK\n").stderr(&warning).run();
+    for words in [&["--no-daemon"][..], &["-d", "true"], &["--", "true"]] {
+        let outcome = manager(words).output();
+        assert!(outcome.stderr.starts_with(&warning), "{outcome:?}");
+        assert_eq!(outcome.stderr.matches("warning").count(), 1, "{outcome:?}");
+        let original = sandbox.zdrun().args(["-C", "old/etc/zeoctl.conf"]).args(words).output();
+        assert_eq!(original.status, outcome.status, "{original:?}");
+        assert!(!original.stderr.contains("warning"), "{original:?}");
+    }
+
+    let server = |file: &str, word: &str| sandbox.runzeo().args(["-C", file, word]);
+    let warning = format!("runzeo: warning: {}\n", what("new/etc/zeo.conf"));
+    server("new/etc/zeo.conf", "--test").stdout("testing exit immediately\n").stderr(&warning).run();
+    server("new/etc/zeo.conf", "--check").stdout("configuration OK\n").stderr(&warning).run();
+    let logged = sandbox.read("old/log/zeo.log");
+    assert!(logged.contains(&format!(" WARNING ZEO.runzeo {}\n", what("new/etc/zeo.conf"))), "{logged}");
+    server("old/etc/zeo.conf", "--test").stdout("testing exit immediately\n").run();
+    // Its log is the standard error.
+    let text = sandbox.read("new/etc/zeo.conf");
+    sandbox.write("new/etc/zeo.conf", text.split("<eventlog>").next().unwrap());
+    let outcome = server("new/etc/zeo.conf", "--test").output();
+    assert_eq!(outcome.status, 0, "{outcome:?}");
+    assert_eq!(outcome.stderr.matches(&what("new/etc/zeo.conf")).count(), 1, "{outcome:?}");
+    assert!(!outcome.stderr.contains("runzeo: warning"), "{outcome:?}");
     sandbox.assert_no_process_left();
 }
 

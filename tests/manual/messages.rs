@@ -125,6 +125,13 @@ fn zdrun(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
     Some(s.zdrun().args(["-s", "sock"]).args(words).output())
 }
 
+const OTHER_HOME: &str = "warning: FILE lies in HOME, but is about the instance in OTHER; to make it HOME's own, run mkzeoinst --update HOME";
+
+fn copied(s: &Sandbox) {
+    make(s, &["zeo"]);
+    s.command("cp").args(["-a", "zeo", "copy"]).run();
+}
+
 #[rustfmt::skip] // one row, one line
 const ROWS: &[Row] = &[
     ("zdctl", "daemon process started, pid=PID", |s| one(s, &["start"])),
@@ -162,11 +169,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "WARNING! zdrun is managing a different program!", |s| { up(s); Some(zdctl(s, "sleep 9", &["status"]).output()) }),
     ("zdctl", "our program   = PROGRAM", |s| { up(s); Some(zdctl(s, "sleep 9", &["status"]).output()) }),
     ("zdctl", "daemon's args = PROGRAM", |s| { up(s); Some(zdctl(s, "sleep 9", &["status"]).output()) }),
-    ("zdctl", "warning: FILE lies in HOME, but is about the instance in OTHER; to make it HOME's own, run mkzeoinst --update HOME", |s| {
-        make(s, &["zeo"]);
-        s.command("cp").args(["-a", "zeo", "copy"]).run();
-        Some(s.zdctl().args(["-C", "copy/etc/zeoctl.conf", "status"]).output())
-    }),
+    ("zdctl", OTHER_HOME, |s| { copied(s); Some(s.zdctl().args(["-C", "copy/etc/zeoctl.conf", "status"]).output()) }),
     ("zdctl", "unknown action WORD; for a list, use zdctl help", |s| one(s, &["bogus"])),
     ("zdctl", "status argument must be absent, -l or --json", |s| one(s, &["status", "-x"])),
     ("zdctl", "logtail arguments must be [-n LINES] [FILE]", |s| one(s, &["logtail", "-n"])),
@@ -233,6 +236,7 @@ const ROWS: &[Row] = &[
     }),
     ("zdctl", "cannot read commands: REASON", |s| shell(s, "</")),
     ("zdctl", "cannot write output: REASON", |s| shell(s, "status >/dev/full")),
+    ("zdrun", OTHER_HOME, |s| { copied(s); Some(s.zdrun().args(["-C", "copy/etc/zeoctl.conf", "--check"]).output()) }),
     ("zdrun", "no program specified (use positional arguments)", |s| zdrun(s, &[])),
     ("zdrun", "can't stat program PATH: REASON", |s| zdrun(s, &["/no/such/program"])),
     ("zdrun", "can't find program PROGRAM on PATH SEARCH", |s| zdrun(s, &["no-such-program"])),
@@ -266,6 +270,7 @@ const ROWS: &[Row] = &[
         s.write("grace", "<runner>\nstart-grace 0\n</runner>\n");
         zdrun(s, &["-C", "grace", "-b", "2", "false"])
     }),
+    ("runzeo", OTHER_HOME, |s| { copied(s); Some(s.runzeo().args(["-C", "copy/etc/zeo.conf", "--check"]).output()) }),
     ("runzeo", "no server address specified; use -a or -C", |s| Some(s.runzeo().output())),
     ("runzeo", "no storages specified; use -f or -C", |s| Some(s.runzeo().output())),
     ("runzeo", "WHAT is not served yet", |s| {

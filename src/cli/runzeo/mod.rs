@@ -15,8 +15,8 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use super::options::{self, Outcome};
-use super::{complain, list_faults, print};
-use crate::config::server;
+use super::{complain, list_faults, print, warn_of_other_home};
+use crate::config::{self, server};
 use crate::exit::Exit;
 
 const NAME: &str = "runzeo";
@@ -42,8 +42,12 @@ fn run(arguments: &[OsString]) -> Exit {
         Ok(settings) => settings,
         Err(faults) => return list_faults(NAME, &faults),
     };
+    let file = typed.flags.configure.as_deref();
+    let other_home = file.and_then(|file| config::other_server_home(file, &settings));
     if typed.check {
+        warn_of_other_home(NAME, other_home);
         return check::check(&settings);
     }
-    serve::serve(&settings, typed.test).unwrap_or_else(|error| complain(NAME, Exit::Failure, &error))
+    serve::serve(&settings, other_home, typed.test)
+        .unwrap_or_else(|error| complain(NAME, Exit::Failure, &error))
 }

@@ -5,11 +5,12 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::LOGGER;
 use super::error::Error;
 use super::pid_file::PidFile;
 use super::work::Work;
-use crate::cli::print;
+use super::{LOGGER, NAME};
+use crate::cli::{print, warn_of_other_home};
+use crate::config::OtherHome;
 use crate::config::server::{Address, DataFile, Family, Place, Settings};
 use crate::eventlog::EventLog;
 use crate::exit::Exit;
@@ -33,10 +34,17 @@ enum Event {
 }
 
 /// Runs the server until it is told to end. With `test` it ends as soon as it could serve.
-pub(super) fn serve(settings: &Settings, test: bool) -> Result<Exit, Error> {
+pub(super) fn serve(settings: &Settings, other_home: Option<OtherHome>, test: bool) -> Result<Exit, Error> {
     let system = |verb| move |source| Error::System { verb, source };
     let signals = Signals::block_for_server().map_err(system("wait for signals"))?;
     let log = Arc::new(EventLog::open(&settings.event_log)?);
+    if let Some(other) = &other_home {
+        log.warning(LOGGER, format_args!("{other}"));
+    }
+    if settings.logs_elsewhere {
+        // Which may well be the log of the other one.
+        warn_of_other_home(NAME, other_home);
+    }
     let server = Server { settings, signals, log: &log, notifier: notifier(&log) };
     let ended = server.run(test);
     if let Err(error) = &ended
