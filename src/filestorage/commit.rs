@@ -26,7 +26,7 @@ use std::time::SystemTime;
 
 use super::disk::Disk;
 use super::format::{LARGEST_POSITION, STATUS_AT, Status};
-use super::snapshot::Snapshot;
+use super::snapshot::{Snapshot, failed};
 use super::under_way::{Commit, Pending, Phase, Voted};
 use super::vote::{self, Now, Place, Plan, Planned, Present};
 use super::write::{self, Failure, Placed, Written};
@@ -127,11 +127,11 @@ impl Core {
             }
             Err(Failure::Spool(error)) => {
                 self.truncate(disk, placed.start);
-                Err(self.log_failure(error))
+                Err(error)
             }
             Err(Failure::Disk(error)) => {
                 self.truncate(disk, placed.start);
-                Err(self.log_failure(snapshot.failed("write", error)))
+                Err(snapshot.failed("write", error))
             }
         }
     }
@@ -150,8 +150,7 @@ impl Core {
             let needed = placed.full_length();
             disk.reserve(placed.start, needed).map(|can| (can, needed))
         });
-        let reserved = reserved.map_err(|error| super::snapshot::failed("write", &self.path, error));
-        let (can, length) = reserved.map_err(|error| self.log_failure(error))?;
+        let (can, length) = reserved.map_err(|error| failed("write", &self.path, error))?;
         if can {
             self.reserved.store(placed.start + length, Ordering::Release);
         }
@@ -211,8 +210,7 @@ impl Core {
             let disk = self.published().disk.clone();
             if let Err(error) = disk.write(&[status.0], placed.start + STATUS_AT) {
                 self.truncate(disk.as_ref(), placed.start);
-                let error = super::snapshot::failed("write", &self.path, error);
-                return Err((self.log_failure(error), finished));
+                return Err((failed("write", &self.path, error), finished));
             }
         }
         Ok(commit.enqueue(Pending { placed, records, bytes, finished }))
@@ -258,11 +256,6 @@ impl Core {
                 format_args!("cannot truncate {path} at byte {end}: {error}; it is read-only from now on");
             self.log.critical(LOGGER, message);
         }
-    }
-
-    fn log_failure(&self, error: Error) -> Error {
-        self.log.error(LOGGER, format_args!("{error}; the transaction is aborted"));
-        error
     }
 
     /// Gives up all that is finished but not durable, and what builds on it: the batch could not be written, or not be
