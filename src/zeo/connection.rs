@@ -116,6 +116,9 @@ async fn work_off(
         while let Standing::Open(unsent) = peer.outbox.flush()
             && unsent > limits.unsent
         {
+            if peer.stopping() {
+                return Some(End::Stopped);
+            }
             tokio::select! {
                 () = writer.writable() => {}
                 () = writer.woken() => {}

@@ -103,10 +103,11 @@ fn client_that_does_not_read_its_invalidations_is_dropped() {
     });
 }
 
-/// Its replies wait, so no more of its calls are read: what it sends soon fills the socket.
+/// Its replies wait, so no more of its calls are read: what it sends soon fills the socket. Nor does the end of the server
+/// wait for it.
 #[test]
 fn client_that_does_not_read_its_replies_is_not_read() {
-    let server = Server::start(Settings::default());
+    let mut server = Server::start(Settings::default());
     let mut client = Client::new(server.port, Encoding::Pickle);
     client.commit(1, &[(1, 0, &vec![1; 1 << 20])]);
     let call = Value::Tuple(vec![
@@ -138,6 +139,10 @@ fn client_that_does_not_read_its_replies_is_not_read() {
     let loads = status.get("loads").and_then(Value::as_int).unwrap();
     // A megabyte each: what fits the sockets, and a few.
     assert!(loads < 100, "{loads} replies are in memory");
+    server.end();
+    let address = client.stream.local_addr().unwrap();
+    let (told, log) = (format!("({address}) disconnected: the server stops"), server.log());
+    assert!(log.contains(&told) && !log.contains("did not end"), "{log}");
 }
 
 /// Half a thousand revisions, each with all that a transaction can say of itself: what they say is not held in memory at once.
