@@ -15,7 +15,8 @@ use super::quote::shown;
 use super::{Error, Request, addresses, included};
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
-use crate::sys::tree::Tree;
+use crate::sys::tree::{Tree, exposed};
+use crate::sys::user::own_uid;
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
 const PATIENCE: Duration = Duration::from_secs(60);
@@ -90,9 +91,10 @@ pub fn addresses(tree: &Tree, request: &Request, plan: &Plan) -> Result<Vec<Addr
 /// they are not known, waits for nothing.
 ///
 /// # Errors
-/// [`Error::NoStart`] if another process listens there; else [`Error::NotStarted`] says what was seen and where the
+/// [`Error::NoStart`] if another process listens there, or for root if another user could write what is run; else [`Error::NotStarted`] says what was seen and where the
 /// logs are.
 pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
+    check_whose(&request.home)?;
     let instance = Zeoctl(request.home.join("bin/zeoctl"));
     let not_started = |why| Error::NotStarted {
         why,
@@ -110,6 +112,28 @@ pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
     let greeted =
         |()| addresses.iter().try_for_each(|address| await_greeting(&instance, address, &request.home));
     instance.start().and_then(greeted).map_err(not_started)
+}
+
+/// For root: whether nobody else decides what is run, which the script says, and the files that it leads to. Others than root
+/// start what they can start anyway.
+fn check_whose(home: &Home) -> Result<(), Error> {
+    if own_uid() != 0 {
+        return Ok(());
+    }
+    for path in ["bin/zeoctl", "etc/zeoctl.conf", "etc/zeo.conf"].map(|name| home.join(name)) {
+        match exposed(&path) {
+            Ok(None) => {}
+            Ok(Some(place)) => {
+                let why =
+                    format!("another user can change {}, and root would run what is there", shown(&place));
+                return Err(Error::NoStart(why));
+            }
+            // What is missing cannot be run.
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(Error::system("look at", &path, error)),
+        }
+    }
+    Ok(())
 }
 
 fn await_greeting(instance: &Zeoctl, address: &Address, home: &Home) -> Result<(), String> {

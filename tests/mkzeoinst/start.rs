@@ -2,6 +2,7 @@
 
 use std::io::Write;
 use std::net::{TcpListener, TcpStream};
+use std::os::unix::fs::chown;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
@@ -153,5 +154,35 @@ fn address_that_cannot_be_told_is_not_waited_for() {
         let why = why.replace("[HOME]", home.to_str().unwrap());
         let stderr = format!("mkzeoinst: warning: not waiting for the server: {why}\n");
         mkzeoinst(&sandbox).args(["--start", "zeo", "19999"]).stdout(stdout).stderr(stderr).run();
+    }
+}
+
+#[test]
+fn root_starts_nothing_that_another_user_can_change() {
+    if !nix::unistd::geteuid().is_root() {
+        return;
+    }
+    for name in ["", "bin", "bin/zeoctl", "etc", "etc/zeoctl.conf", "etc/zeo.conf"] {
+        let sandbox = Sandbox::new();
+        install(&sandbox, WILLING);
+        let home = sandbox.path("zeo");
+        let port = sandbox.port().to_string();
+        mkzeoinst(&sandbox).args(["zeo", &port]).stdout(first_run(&home)).run();
+        let theirs = home.join(name);
+        let theirs = if name.is_empty() { home.clone() } else { theirs };
+        // Nobody's, who could let others write in it too.
+        chown(&theirs, Some(65534), None).unwrap();
+        let why = format!("another user can change '{}', and root would run what is there", theirs.display());
+        let stderr = format!("mkzeoinst: not starting the instance: {why}\n");
+        let start = || mkzeoinst(&sandbox).args(["--start", "zeo", &port]).output();
+        let outcome = start();
+        assert_eq!((outcome.status, outcome.stdout.as_str(), outcome.stderr), (1, "All done.\n", stderr));
+        assert!(!sandbox.path("started").exists(), "{name}");
+        // Root's again: a manager is asked for.
+        chown(&theirs, Some(0), None).unwrap();
+        let _server = Server::at(&format!("0.0.0.0:{port}"));
+        let outcome = start();
+        assert_eq!(outcome.status, 0, "{name}: {outcome:?}");
+        assert!(sandbox.path("started").exists(), "{name}");
     }
 }

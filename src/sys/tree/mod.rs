@@ -9,6 +9,7 @@
 //! rule. Any other link is an error, [`Untrusted`].
 
 mod walk;
+mod way;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -30,6 +31,7 @@ use super::user::own_uid;
 use walk::{Walk, is_closed, kind, look_in, open_below, open_directory};
 
 pub use walk::Untrusted;
+pub use way::exposed;
 
 /// Directories that are kept open at a time, the roots apart: far fewer than a process may have.
 const MOST_OPEN: usize = 64;

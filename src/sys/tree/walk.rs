@@ -17,7 +17,7 @@ use super::super::files::retried;
 use super::super::user::own_uid;
 
 /// As many links as the system follows on one way (`path_resolution(7)`).
-const MOST_LINKS: u32 = 40;
+pub(super) const MOST_LINKS: u32 = 40;
 
 /// A symbolic link that is not followed: the source of the error that says so.
 #[derive(Debug)]
@@ -128,12 +128,12 @@ pub(super) fn kind(stat: &FileStat) -> libc::mode_t {
     stat.st_mode & libc::S_IFMT
 }
 
-fn is_ours(uid: u32) -> bool {
+pub(super) fn is_ours(uid: u32) -> bool {
     uid == 0 || uid == own_uid()
 }
 
 /// Whether nobody but root and we can put a link of ours into the directory.
-fn is_shut(directory: &FileStat) -> bool {
+pub(super) fn is_shut(directory: &FileStat) -> bool {
     is_closed(directory) || is_ours(directory.st_uid) && directory.st_mode & libc::S_ISVTX != 0
 }
 
