@@ -147,6 +147,7 @@ mod tests {
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
     use std::thread;
+    use std::time::Instant;
 
     use super::*;
 
@@ -156,6 +157,13 @@ mod tests {
 
     fn available(address: &Address) -> Result<(), Trouble> {
         availability(address, &home())
+    }
+
+    /// What another test is just starting may hold a listener open for a moment.
+    fn becomes_available(address: &Address) -> bool {
+        let begun = Instant::now();
+        let mut looks = std::iter::repeat_with(|| available(address).is_ok());
+        looks.any(|free| free || begun.elapsed() > Duration::from_secs(60)) && available(address).is_ok()
     }
 
     fn at(port: u16) -> Address {
@@ -198,7 +206,7 @@ mod tests {
         assert_eq!(available(&any), Err(Trouble::InUse(format!("port {port}"))));
         assert_eq!(available(&at(port)), Err(Trouble::InUse(format!("127.0.0.1:{port}"))));
         drop(listener);
-        assert_eq!(available(&at(port)), Ok(()));
+        assert!(becomes_available(&at(port)));
     }
 
     #[test]
@@ -211,7 +219,7 @@ mod tests {
         fs::write(place.path().join("f"), "").unwrap();
         assert_eq!(available(&at("s")), Err(Trouble::InUse(at("s").spoken())));
         drop(listener);
-        assert_eq!(available(&at("s")), Ok(()));
+        assert!(becomes_available(&at("s")));
         assert_eq!(available(&at("new")), Ok(()));
         assert_eq!(available(&Address::Unix("var/s".to_owned())), Ok(()));
         assert_eq!(available(&at("f")), unknown("f", "it is not a socket"));

@@ -171,6 +171,11 @@ mod tests {
             while !environment().is_empty() {
                 std::thread::yield_now();
             }
+            // The last may be about to become what it is, and has no mark in that instant.
+            let words = || fs::read(format!("/proc/{}/cmdline", children[2])).unwrap();
+            while !words().starts_with(b"sleep") {
+                std::thread::yield_now();
+            }
             let born = birth(leader.id().cast_signed()).unwrap();
             Self { leader, born, children }
         }

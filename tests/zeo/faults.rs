@@ -10,7 +10,7 @@ use zeo_server::zeo::Settings;
 use super::client::{Client, Encoding, MAX, eight};
 use super::probed::{About, Probed};
 use super::server::Server;
-use crate::sandbox::{SOON, eventually};
+use crate::sandbox::{SOON, eventually, forks};
 
 const ONE: Value = Value::Int(1);
 
@@ -116,8 +116,8 @@ fn fault_with_the_commit_lock_ends_the_process_with_a_line() {
         let place = tempfile::tempdir().unwrap();
         let mut child = Command::new(env::current_exe().unwrap());
         child.args(["--exact", "zeo::faults::fault_with_the_commit_lock_ends_the_process_with_a_line"]);
-        child.args(["--nocapture"]).env(PART, part).env("TMPDIR", place.path()).stdin(Stdio::null());
-        let output = child.output().unwrap();
+        child.args(["--nocapture"]).env(PART, part).env("TMPDIR", place.path()).stdout(Stdio::null());
+        let output = forks::output(&mut child).unwrap();
         let told = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(1), "{told}");
         assert!(told.contains("injected"), "{told}");
