@@ -94,7 +94,7 @@ fn every_program_has_a_manual_with_every_section() {
     let bin = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/bin");
     let mut built: Vec<String> = fs::read_dir(bin)
         .expect("the programs are there")
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().trim_end_matches(".rs").to_owned())
+        .filter_map(|entry| Some(entry.unwrap().file_name().to_str()?.strip_suffix(".rs")?.to_owned()))
         .collect();
     built.sort();
     let mut told: Vec<_> = PROGRAMS.iter().map(|program| program.name).collect();
