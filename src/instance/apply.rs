@@ -247,8 +247,11 @@ fn replace(
 
 /// `false`: the file no longer holds what it held when the plan was drawn.
 fn remove(tree: &Tree, path: &Path, present: &[u8]) -> Result<bool, Error> {
-    let removed = tree.remove(path, present);
-    removed.map_err(|error| Error::system("remove", path, error))
+    match tree.remove(path, present) {
+        // Another run was quicker.
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
+        removed => removed.map_err(|error| Error::system("remove", path, error)),
+    }
 }
 
 /// Whether a file holds what it held when the plan was drawn.

@@ -65,10 +65,14 @@ impl Home {
     /// The last part of the path, in characters that a name in an init script may have; `zeo` for the root directory.
     #[must_use]
     pub fn name(&self) -> String {
-        let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-');
         let base = self.path().file_name().map_or_else(|| "zeo".into(), |name| name.to_string_lossy());
-        base.chars().map(|c| if allowed(c) { c } else { '_' }).collect()
+        base.chars().map(|c| if is_plain(c) { c } else { '_' }).collect()
     }
+}
+
+/// Whether a name in an init script may have this character: there is no quoting in the comments that it stands in.
+pub(super) fn is_plain(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-')
 }
 
 /// A path as text for the generated files.

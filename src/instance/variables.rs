@@ -210,6 +210,10 @@ pub fn context(request: &Request, declared: &[Variable]) -> Result<Context, Erro
         let name = variable.name.as_ref();
         let set = request.set.get(name).filter(|_| variable.is_settable()).cloned();
         let value = match (set, &variable.default) {
+            (Some(value), Name) if value.is_empty() || !value.chars().all(home::is_plain) => {
+                let why = format!("{} is not made of letters, digits, '.', '_' and '-' alone", shown(&value));
+                return Err(Error::Variable { name: name.to_owned(), why });
+            }
             (Some(value), _) => value,
             (None, Fallback::Text(text)) => text.clone().into_owned(),
             (None, Below(path)) => home::text("home", &request.home.join(path))?,
