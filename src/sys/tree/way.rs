@@ -1,14 +1,16 @@
 //! Whether others can exchange what a path leads to.
+#![allow(unsafe_code)] // access control lists have no wrapper
 
 use std::collections::VecDeque;
-use std::ffi::OsString;
+use std::ffi::{CString, OsString};
 use std::io;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
 use nix::errno::Errno;
 use nix::fcntl::{open, readlinkat};
 use nix::libc;
-use nix::sys::stat::{Mode, fstat};
+use nix::sys::stat::{FileStat, Mode, fstat};
 
 use super::walk::{MOST_LINKS, is_closed, is_ours, is_shut, kind, look_in, open_below, open_directory};
 
@@ -27,7 +29,8 @@ pub fn exposed(path: &Path) -> io::Result<Option<PathBuf>> {
     let mut links = 0;
     loop {
         // Each is open before it is judged, and nobody can exchange what lies in one that has passed.
-        if !is_shut(&fstat(&at)?) {
+        let stat = fstat(&at)?;
+        if !is_shut(&stat) || has_list(&stat, &shown)? {
             return Ok(Some(shown));
         }
         let Some(name) = left.pop_front() else { return Ok(None) };
@@ -51,8 +54,29 @@ pub fn exposed(path: &Path) -> io::Result<Option<PathBuf>> {
                 parts(&target).into_iter().rev().for_each(|part| left.push_front(part));
             }
             _ if !left.is_empty() => return Err(Errno::ENOTDIR.into()),
-            _ => return Ok((!is_closed(&stat)).then(|| shown.join(name))),
+            _ => {
+                let file = shown.join(name);
+                return Ok((!is_closed(&stat) || has_list(&stat, &file)?).then_some(file));
+            }
         }
+    }
+}
+
+/// Whether an access control list (acl(5)) may let others than the group write: the bits of the group, which may be ours, then
+/// stand for all that the list has.
+fn has_list(stat: &FileStat, path: &Path) -> io::Result<bool> {
+    if stat.st_mode & libc::S_IWGRP == 0 {
+        return Ok(false);
+    }
+    let path = CString::new(path.as_os_str().as_bytes())?;
+    let name = c"system.posix_acl_access";
+    // SAFETY: both strings end in zero; with no room given only the length is told.
+    let length = unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) };
+    match Errno::result(length) {
+        Ok(length) => Ok(length > 0),
+        // There is none, or the file system knows none.
+        Err(Errno::ENODATA | Errno::EOPNOTSUPP) => Ok(false),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -68,6 +92,51 @@ mod tests {
 
     fn set_mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
+    }
+
+    /// Lets a user write, as setfacl(1) does; false: the file system knows no lists.
+    fn let_write(path: &Path, user: u32) -> bool {
+        // Version 2, then tag, rights and number of each entry (linux/posix_acl_xattr.h).
+        let mut list = 2u32.to_le_bytes().to_vec();
+        for (tag, rights, number) in [
+            (0x01u16, 7u16, u32::MAX), // owner
+            (0x02, 7, user),
+            (0x04, 5, u32::MAX), // group
+            (0x10, 7, u32::MAX), // mask
+            (0x20, 5, u32::MAX), // others
+        ] {
+            list.extend(tag.to_le_bytes());
+            list.extend(rights.to_le_bytes());
+            list.extend(number.to_le_bytes());
+        }
+        let path = CString::new(path.as_os_str().as_bytes()).unwrap();
+        let name = c"system.posix_acl_access";
+        // SAFETY: strings that end in zero, and a list of this length.
+        let set =
+            unsafe { libc::setxattr(path.as_ptr(), name.as_ptr(), list.as_ptr().cast(), list.len(), 0) };
+        match Errno::result(set) {
+            Err(Errno::EOPNOTSUPP) => false,
+            set => set.map(|_| true).unwrap(),
+        }
+    }
+
+    #[test]
+    fn access_control_list_lets_others_in() {
+        let place = tempfile::tempdir().unwrap();
+        let top = place.path().canonicalize().unwrap();
+        let file = top.join("f");
+        fs::write(&file, "").unwrap();
+        set_mode(&file, 0o664);
+        assert_eq!(exposed(&file).unwrap(), None, "our own group may");
+        for what in [&file, &top] {
+            let before = fs::metadata(what).unwrap().permissions().mode();
+            if !let_write(what, 65534) {
+                return;
+            }
+            assert_eq!(exposed(&file).unwrap().as_ref(), Some(what));
+            set_mode(what, before & 0o757);
+            assert_eq!(exposed(&file).unwrap(), None, "the mask takes the right away");
+        }
     }
 
     #[test]
