@@ -172,17 +172,19 @@ impl Served {
         true
     }
 
-    /// A client gives up its place in line, its vote or nothing.
-    pub fn leave(self: &Arc<Self>, peer: &Arc<Peer>) {
+    /// A client gives up its place in line, its vote or nothing. Gives what it waited with, which nobody will answer.
+    pub fn leave(self: &Arc<Self>, peer: &Arc<Peer>) -> Option<Ballot> {
         let left = lock(&self.queue).leave(peer);
         match left {
+            Left::Place(ballot) => return Some(ballot),
             Left::Vote(voted) => {
                 self.take_back(voted);
                 self.pass_on();
             }
             Left::Reservation => self.pass_on(),
-            Left::Nothing | Left::Place(_) | Left::Voting => {}
+            Left::Nothing | Left::Voting => {}
         }
+        None
     }
 
     /// Ends the connection of a client that has had the commit lock for too long. Gives when to look again.

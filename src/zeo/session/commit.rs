@@ -33,8 +33,12 @@ impl Client {
             Call::Vote(id) => self.vote(&id, request),
             Call::Finish(id) => self.finish(&id, request),
             Call::Abort(id) => {
-                if self.open.as_ref().is_some_and(|open| open.id == id) {
-                    self.abandon(request.peer);
+                if self.open.as_ref().is_some_and(|open| open.id == id)
+                    && let Some(ballot) = self.abandon(request.peer)
+                {
+                    let why = Exception::transaction(vec![Value::Text("aborted while waiting".to_owned())]);
+                    let encoding = request.peer.encoding();
+                    encoding.error(&ballot.message, why.name, why.arguments, request.replies);
                 }
                 Ok(Answer::Result(Value::None))
             }
@@ -141,12 +145,12 @@ impl Client {
         Ok(Answer::Elsewhere)
     }
 
-    /// Gives up the transaction, if there is one, wherever it is.
-    pub(super) fn abandon(&mut self, peer: &Arc<Peer>) {
-        let Some(open) = self.open.take() else { return };
+    /// Gives up the transaction, if there is one, wherever it is; what waited in line has no other answer any more.
+    pub(super) fn abandon(&mut self, peer: &Arc<Peer>) -> Option<Ballot> {
+        let open = self.open.take()?;
         self.served.forsake(&open.slot);
-        self.served.leave(peer);
         count(&self.served.stats.aborts);
+        self.served.leave(peer)
     }
 }
 

@@ -16,7 +16,7 @@ use crate::zeo::sync::{Mutex, lock};
 
 /// Keeps what is sent.
 #[derive(Default)]
-struct Kept(Mutex<Vec<u8>>);
+pub(super) struct Kept(pub(super) Mutex<Vec<u8>>);
 
 impl Sink for Arc<Kept> {
     fn write(&self, bytes: &[u8]) -> io::Result<usize> {

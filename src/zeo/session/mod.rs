@@ -277,7 +277,8 @@ impl Session {
     pub fn end(&mut self) {
         if let Stage::Client(mut client) = std::mem::replace(&mut self.stage, Stage::Anonymous) {
             client.served.part(&self.peer);
-            client.abandon(&self.peer);
+            // That the connection ends is answer enough.
+            drop(client.abandon(&self.peer));
         }
     }
 }

@@ -1,5 +1,7 @@
 //! Anything may be said, and something comes of it; the right things are answered.
 
+mod crowd;
+
 use std::sync::Arc;
 
 use proptest::prelude::*;
