@@ -4,6 +4,7 @@
 mod client;
 mod commits;
 pub(crate) mod connection;
+mod crowd;
 mod fairness;
 mod faults;
 mod hostile;
