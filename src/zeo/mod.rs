@@ -9,8 +9,8 @@
 //! Promises: a client's cache is never wrong ([`order`] says how); a commit is answered when it is durable; no client, slow,
 //! dead or hostile, holds back another or takes more than its bounded share of memory; whatever becomes of a client, the
 //! commit lock becomes free. A fault of this program ends the one client that it concerns, or the server with a line that
-//! says so; none leaves a server that looks well and is not. No read waits for a commit's fsync; the one client of a server that has no other waits for its
-//! own, for about two milliseconds at most.
+//! says so; none leaves a server that looks well and is not. No read waits for a commit's fsync; the one client of a server
+//! that has no other waits for its own, for about two milliseconds at most.
 //!
 //! It must not know of files, of the configuration, or of what is in a record.
 
