@@ -267,13 +267,13 @@ impl<'a> Pending<'a> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
     use super::*;
 
-    fn names(directory: &Path) -> Vec<String> {
+    pub(in super::super) fn names(directory: &Path) -> Vec<String> {
         let entries = fs::read_dir(directory).unwrap();
         let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
         names.sort();

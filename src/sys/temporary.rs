@@ -182,14 +182,8 @@ mod tests {
     use std::path::Path;
 
     use super::super::files::replace;
+    use super::super::files::tests::names;
     use super::*;
-
-    fn names(directory: &Path) -> Vec<String> {
-        let entries = fs::read_dir(directory).unwrap();
-        let mut names: Vec<_> = entries.map(|e| e.unwrap().file_name().into_string().unwrap()).collect();
-        names.sort();
-        names
-    }
 
     fn open(directory: &Path) -> Rc<OwnedFd> {
         Rc::new(File::open(directory).unwrap().into())

@@ -113,6 +113,14 @@ fn copy_of_an_instance_whose_manager_was_killed_leaves_its_server_alone() {
     old.assert_gone();
 }
 
+/// What is said of a file of `new`, a copy of `old`.
+fn about_the_original(sandbox: &Sandbox, file: &str) -> String {
+    let [own, theirs] = ["new", "old"].map(|home| sandbox.path(home).display().to_string());
+    format!(
+        "{file} lies in {own}, but is about the instance in {theirs}; to make it {own}'s own, run mkzeoinst --update {own}"
+    )
+}
+
 /// Every action, by the configuration of a copy and by its script.
 #[test]
 fn every_action_on_a_copy_warns_that_it_concerns_the_original() {
@@ -122,13 +130,7 @@ fn every_action_on_a_copy_warns_that_it_concerns_the_original() {
     sandbox.mkzeoinst().args(["--server", "/bin/true", "old", &port]).stdout("...\nAll done.\n").run();
     sandbox.command("cp").args(["-a", "old", "new"]).run();
     let (own, theirs) = (sandbox.path("new"), sandbox.path("old"));
-    let warning = |file: &str| {
-        let (own, theirs) = (own.display(), theirs.display());
-        format!(
-            "warning: {file} lies in {own}, but is about the instance in {theirs}; to make it {own}'s own, run \
-             mkzeoinst --update {own}"
-        )
-    };
+    let warning = |file: &str| format!("warning: {}", about_the_original(&sandbox, file));
     let actions: Vec<_> = shell::actions().map(|action| action.name).collect();
     assert!(actions.len() > 15 && actions.contains(&"stop") && actions.contains(&"check"), "{actions:?}");
     for action in actions.iter().copied().chain([""]) {
@@ -161,13 +163,7 @@ fn manager_and_server_of_a_copy_say_so_once() {
     let port = sandbox.port().to_string();
     sandbox.mkzeoinst().args(["--server", "/bin/true", "old", &port]).stdout("...\nAll done.\n").run();
     sandbox.command("cp").args(["-a", "old", "new"]).run();
-    let (own, theirs) = (sandbox.path("new"), sandbox.path("old"));
-    let what = |file: &str| {
-        let (own, theirs) = (own.display(), theirs.display());
-        format!(
-            "{file} lies in {own}, but is about the instance in {theirs}; to make it {own}'s own, run mkzeoinst --update {own}"
-        )
-    };
+    let what = |file: &str| about_the_original(&sandbox, file);
     let manager = |words: &[&str]| sandbox.zdrun().args(["-C", "new/etc/zeoctl.conf"]).args(words);
     let warning = format!("zdrun: warning: {}\n", what("new/etc/zeoctl.conf"));
     manager(&["--check"]).stdout("configuration OK\n").stderr(&warning).run();
