@@ -24,6 +24,7 @@ pub mod private_dir;
 pub mod process;
 pub mod reason;
 pub mod remains;
+pub mod replace;
 pub mod signal_names;
 pub mod signals;
 pub mod socket;

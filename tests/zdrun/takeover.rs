@@ -1,9 +1,12 @@
 //! What outlives a manager: the program that a killed one left, and the manager that its next binary goes on with.
 
+use std::time::{Duration, Instant};
+
 use nix::sys::signal::Signal;
 
 use super::*;
-use crate::sandbox::eventually;
+use crate::sandbox::chance::Chance;
+use crate::sandbox::{eventually, is_long};
 
 /// Kills the manager and waits until it is gone.
 fn kill_manager(manager: &Manager<'_>) {
@@ -156,6 +159,30 @@ fn next_binary_goes_on_with_program_socket_and_output() {
     let lines: Vec<u64> = sandbox.read("out").lines().filter_map(|line| line.parse().ok()).collect();
     let first_run = lines.iter().zip(1..).take_while(|(line, expected)| *line == expected).count();
     assert!(first_run > 100 && lines.len() == first_run, "no line is lost: {first_run} of {}", lines.len());
+}
+
+#[test]
+fn signal_that_comes_during_a_replacement_is_not_lost() {
+    let mut chance = Chance::new();
+    for round in 0..if is_long() { 200 } else { 20 } {
+        let delay = Duration::from_millis(25).mul_f64(chance.fraction());
+        let place = format!("round {round}, after {delay:?} (seed {})", chance.seed());
+        let sandbox = Sandbox::new();
+        let manager = Manager::start(&sandbox, &[], SLEEP);
+        let (own, program) = (manager.manager_pid(), manager.pid());
+        let mut asking = manager.connect();
+        asking.write_all(b"reexec\n").expect("it is taken");
+        let begun = Instant::now();
+        eventually(SOON, || begun.elapsed() >= delay);
+        // These end nothing.
+        for harmless in [Signal::SIGHUP, Signal::SIGUSR1, Signal::SIGUSR2, Signal::SIGALRM] {
+            signal(own, harmless);
+        }
+        signal(own, if round % 2 == 0 { Signal::SIGTERM } else { Signal::SIGINT });
+        eventually(SOON, || !is_alive(own));
+        assert!(!is_alive(program), "{place}: the program is stopped first");
+        manager.gone();
+    }
 }
 
 #[test]

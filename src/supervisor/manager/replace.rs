@@ -1,7 +1,6 @@
 //! The binary on the disk takes over (`reexec`): an upgrade of the manager without a stop of the program.
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::os::unix::process::CommandExt;
 use std::process::Stdio;
 use std::time::Duration;
 
@@ -14,6 +13,7 @@ use crate::sys::inherit;
 use crate::sys::pidfd::Watched;
 use crate::sys::poll::{self, Interest};
 use crate::sys::reason::reason;
+use crate::sys::replace;
 
 /// How long the new binary may take to say that it would work.
 const TRIAL: Duration = Duration::from_secs(5);
@@ -49,9 +49,9 @@ impl Manager<'_> {
             // One that cannot be left open is missed by the next image, which then fails and is found out below.
             let _ = inherit::leave_open(descriptor);
         }
-        let mut command = self.origin_of_process.command(&legacy.encode());
+        let command = self.origin_of_process.command(&legacy.encode());
         self.clients.reply(client, &Reply::Replacing);
-        let error = command.exec();
+        let error = replace::become_program(&command);
         for descriptor in &kept {
             let _ = inherit::close_on_exec(descriptor);
         }
