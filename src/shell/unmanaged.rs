@@ -4,16 +4,18 @@
 //! Where no manager answers, the lock file beside the socket tells of it. Whatever is said of "not running" looks there
 //! first: a program that runs unseen would be the worst of all.
 
+use std::fs;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 use std::time::Duration;
 
 use crate::control::StatusRecord;
-use crate::control::ledger::{LOCK, lock_file, lock_value};
+use crate::control::ledger::{LOCK, Ledger, Noted, lock_file, lock_value};
+use crate::sys::daemon::Lock;
 use crate::sys::interrupt::readable;
 use crate::sys::kin::Living;
-use crate::sys::pidfd::Watched;
+use crate::sys::pidfd::{self, Watched};
 use crate::sys::remains::{Found, Numbers, Remains};
 use crate::sys::signals::number;
 
@@ -89,8 +91,12 @@ impl Session<'_> {
         if let Some(left) = self.unmanaged() {
             return Err(Failure::Unmanaged(left.pid));
         }
-        let Some(mut remains) = self.remains() else { return Ok(()) };
+        let Some((before, mut remains)) = self.remains() else { return Ok(()) };
         let Found { sure, doubtful } = remains.look();
+        if self.ledger() != Some(before) {
+            // A manager has come meanwhile, and what was found may be its program.
+            return Ok(());
+        }
         if !sure.is_empty() {
             return Err(Failure::LeftBehind(Numbers::of(&sure)));
         }
@@ -98,39 +104,57 @@ impl Session<'_> {
     }
 
     /// Ends what a program without a manager left behind when it ended; false: there is nothing. A manager would do it by
-    /// itself, and then start the program.
+    /// itself, and then start the program. None comes meanwhile: the lock is held.
     pub(super) fn end_left_behind(&mut self) -> Result<bool, Failure> {
-        let Some(mut remains) = self.remains() else { return Ok(false) };
+        if self.remains().is_none() {
+            return Ok(false);
+        }
+        let path = lock_file(&self.settings.runner.socket_name);
+        let failed = |source| Failure::System { what: "cannot take the daemon manager's lock", source };
+        let Some(lock) = Lock::take(&path).map_err(failed)? else { return Ok(false) };
+        let ended = match self.remains() {
+            Some((_, mut remains)) => self.end_those(&mut remains)?,
+            None => false,
+        };
+        if lock.has_name(&path) {
+            // It names nobody any more; one that stays does no harm.
+            let _ = fs::remove_file(&path);
+        }
+        Ok(ended)
+    }
+
+    fn end_those(&mut self, remains: &mut Remains) -> Result<bool, Failure> {
         let Found { sure, doubtful } = remains.look();
         expect_no_doubt(&doubtful, &self.settings.runner.socket_name)?;
         if sure.is_empty() {
             return Ok(false);
         }
-        let gone = |remains: &mut Remains| remains.look().sure.is_empty().then_some(());
+        let gone = |left: &mut Remains| left.look().sure.is_empty().then_some(());
         Remains::signal(&sure, number::TERM);
         Remains::signal(&sure, number::CONT);
-        let mut ended = None;
         for limit in [ENDS, KILLED] {
-            if ended.is_none() {
-                ended =
-                    self.wait_on(Some(limit), &mut remains, |_| (None, POLL), |_, left| Ok(gone(left)))?;
-                Remains::signal(&remains.look().sure, number::KILL);
+            if self.wait_on(Some(limit), remains, |_| (None, POLL), |_, left| Ok(gone(left)))?.is_some() {
+                return Ok(true);
             }
+            Remains::signal(&remains.look().sure, number::KILL);
         }
-        ended.map(|()| true).ok_or_else(|| Failure::LeftBehind(Numbers::of(&remains.look().sure)))
+        Err(Failure::LeftBehind(Numbers::of(&remains.look().sure)))
     }
 
-    /// The family of a noted program that does not run; `None` where none is noted, or where a stop is meant for the
-    /// program alone.
-    fn remains(&self) -> Option<Remains> {
-        let (ledger, file) = self.ledger_and_file()?;
-        let noted = ledger.program.filter(|_| self.settings.runner.stop_group)?;
-        // A manager that has come since may have noted one that runs.
-        if Watched::same(noted.pid, noted.birth).is_some() {
+    /// What the lock file says, and the family of the program that it names, or of one that could not note itself. `None`:
+    /// there was none; or the program lives, or a manager, which then sees to it; or a stop is meant for the program alone.
+    fn remains(&self) -> Option<(Ledger, Remains)> {
+        let (ledger, file) = self.ledger_and_file().filter(|_| self.settings.runner.stop_group)?;
+        let lives = |noted: Option<Noted>| noted.is_some_and(|it| pidfd::birth(it.pid) == Some(it.birth));
+        if lives(ledger.program) || lives(ledger.manager_process()) {
             return None;
         }
-        let value = lock_value(file.dev(), file.ino());
-        Some(Remains::of(noted.pid, noted.birth, Some(format!("{LOCK}={value}"))))
+        let mark = Some(format!("{LOCK}={}", lock_value(file.dev(), file.ino())));
+        let remains = match ledger.program {
+            Some(noted) => Remains::of(noted.pid, noted.birth, mark),
+            None => Remains::of_unknown(ledger.manager_birth?, mark),
+        };
+        Some((ledger, remains))
     }
 }
 

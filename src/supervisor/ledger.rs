@@ -10,7 +10,7 @@ use std::io::{self, Read, Seek};
 use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::Path;
 
-use crate::control::ledger::{self, BIRTH_AT, LINE, LOCK, PROGRAM_AT, WORDS_AT};
+use crate::control::ledger::{self, BIRTH_AT, LINE, LOCK, Noted, PROGRAM_AT, WORDS_AT};
 use crate::control::repr::quote_list;
 use crate::sys::daemon::Lock;
 use crate::sys::pidfd;
@@ -37,7 +37,8 @@ pub enum Left {
     Nothing,
     /// Its program.
     Program(Survivor),
-    /// Not its program, which was this process, but others that came from it.
+    /// Not its program, which was this process, but others that came from it; or, where that is not known, from the manager
+    /// itself, which this number is then.
     Others(i32, Remains),
 }
 
@@ -66,10 +67,9 @@ impl Ledger {
         let inode = self.lock.file().metadata()?.ino();
         let boot = pidfd::boot();
         let left = self.left(&self.read()?, &boot, inode);
-        let (own, mark) = (process::own_pid(), ledger::mark(inode));
-        self.write(0, &format!("manager {own} {boot} {mark:x}"))?;
+        self.write_manager(&boot, inode)?;
         // After the number: for as long as it is another manager's birth, the two name nobody.
-        let birth = pidfd::birth(own).map(|birth| birth.to_string()).unwrap_or_default();
+        let birth = pidfd::birth(process::own_pid()).map(|birth| birth.to_string()).unwrap_or_default();
         self.write(BIRTH_AT, &format!("manager-birth {birth}"))?;
         if left == Left::Nothing {
             self.forget_program()?;
@@ -78,7 +78,7 @@ impl Ledger {
     }
 
     /// The program that is noted, and its words.
-    pub fn noted(&self) -> Option<(ledger::Noted, Option<Vec<OsString>>)> {
+    pub fn noted(&self) -> Option<(Noted, Option<Vec<OsString>>)> {
         let ledger = ledger::Ledger::parse(&self.read().ok()?);
         Some((ledger.program?, ledger.words))
     }
@@ -86,25 +86,34 @@ impl Ledger {
     /// Whether what is noted runs.
     pub fn names_anybody(&self) -> bool {
         let inode = self.lock.file().metadata().map(|found| found.ino()).unwrap_or_default();
-        self.read().is_ok_and(|text| self.left(&text, &pidfd::boot(), inode) != Left::Nothing)
+        self.noted().is_some()
+            && self.read().is_ok_and(|text| self.left(&text, &pidfd::boot(), inode) != Left::Nothing)
     }
 
     fn left(&self, text: &str, boot: &str, inode: u64) -> Left {
         let Some(ledger) = ledger::Ledger::parse(text).of(boot, inode) else { return Left::Nothing };
-        let Some(noted) = ledger.program else { return Left::Nothing };
-        if pidfd::birth(noted.pid) == Some(noted.birth) {
-            return Left::Program(Survivor { pid: noted.pid, birth: noted.birth, words: ledger.words });
-        }
-        let mut remains = self.remains(noted.pid, noted.birth);
+        let (pid, mut remains) = match (ledger.program, ledger.manager_process()) {
+            (Some(Noted { pid, birth }), _) if pidfd::birth(pid) == Some(birth) => {
+                return Left::Program(Survivor { pid, birth, words: ledger.words });
+            }
+            (Some(program), _) => (program.pid, self.remains(program)),
+            // There was none, or its process could not note itself (a full disk).
+            (None, Some(manager)) => (manager.pid, Remains::of_unknown(manager.birth, self.mark())),
+            (None, None) => return Left::Nothing,
+        };
         if !self.ends_rest || remains.look() == Found::default() {
             return Left::Nothing;
         }
-        Left::Others(noted.pid, remains)
+        Left::Others(pid, remains)
     }
 
-    /// Those whom the program with this number and birth leaves behind.
-    pub fn remains(&self, pid: i32, birth: u64) -> Remains {
-        Remains::of(pid, birth, self.variable().map(|value| format!("{LOCK}={value}")))
+    /// Those whom this program leaves behind.
+    pub fn remains(&self, program: Noted) -> Remains {
+        Remains::of(program.pid, program.birth, self.mark())
+    }
+
+    fn mark(&self) -> Option<String> {
+        self.variable().map(|value| format!("{LOCK}={value}"))
     }
 
     /// What tells programs by which lock file their manager is known.
@@ -144,6 +153,11 @@ impl Ledger {
     /// The lock.
     pub fn lock(&self) -> &Lock {
         &self.lock
+    }
+
+    fn write_manager(&self, boot: &str, inode: u64) -> io::Result<()> {
+        let (own, mark) = (process::own_pid(), ledger::mark(inode));
+        self.write(0, &format!("manager {own} {boot} {mark:x}"))
     }
 
     fn read(&self) -> io::Result<String> {

@@ -14,6 +14,9 @@ use super::kin::{self, Living};
 use super::pidfd::{Watched, birth};
 use super::process::{self, Receiver};
 
+/// A number that no process and no session has.
+const NOBODY: i32 = -1;
+
 /// A process that was the leader of a session, and those who descend from it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Remains {
@@ -58,6 +61,12 @@ impl Remains {
     #[must_use]
     pub fn of(leader: i32, born: u64, mark: Option<String>) -> Self {
         Self { leader, born, mark: mark.unwrap_or_default(), known: Vec::new() }
+    }
+
+    /// Those who were born since then, whoever their ancestor was, and have `mark` in their environment.
+    #[must_use]
+    pub fn of_unknown(born: u64, mark: Option<String>) -> Self {
+        Self::of(NOBODY, born, mark)
     }
 
     /// The process, which lives still, is about to end; whoever is below it now is known from now on.
@@ -225,6 +234,18 @@ mod tests {
             std::thread::yield_now();
         }
         assert_eq!(look(&mut remains).0, [family.children[0], family.children[2]]);
+    }
+
+    #[test]
+    fn descendants_of_somebody_unknown_are_known_by_the_mark_alone() {
+        let family = Family::new("own 2");
+        let mark = || Some(format!("{NAME}=own 2"));
+        let mut found = look(&mut Remains::of_unknown(family.born, mark()));
+        assert!(found.0.contains(&family.pid()));
+        found.0.retain(|pid| *pid != family.pid());
+        assert_eq!(found, (family.children.clone(), vec![]), "and by their parent");
+        assert_eq!(Remains::of_unknown(u64::MAX, mark()).look(), Found::default());
+        assert_eq!(Remains::of_unknown(0, None).look(), Found::default());
     }
 
     #[test]

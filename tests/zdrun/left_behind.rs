@@ -213,6 +213,23 @@ fn session_that_may_be_the_program_s_keeps_the_next_from_starting() {
 }
 
 #[test]
+fn program_that_could_not_note_itself_is_ended_before_the_next_start() {
+    let sandbox = Sandbox::new();
+    let first = start(&sandbox, "", &program(&sandbox, MEEK, WAYS));
+    let (pid, children) = family(&sandbox, WAYS);
+    // As on a full disk.
+    let lock = fs::OpenOptions::new().write(true).open(first.lock_file()).expect("a lock file");
+    std::os::unix::fs::FileExt::write_all_at(&lock, &[b' '; 63], 64).expect("it is no shorter");
+    kill_manager(&first);
+    let told = sandbox.zdctl().args(["-s", "sock", "-p", "sleep 1000", "status"]).output();
+    assert_eq!((told.status, &*told.stdout), (4, "daemon manager not running\n"), "{told:?}");
+    let second = start_again(&sandbox);
+    assert!(!is_alive(pid) && !children.iter().any(|child| is_alive(*child)));
+    second.ask("stop");
+    second.gone();
+}
+
+#[test]
 fn thousand_children_of_a_program_that_dies_are_ended_by_any_manager() {
     let script = "import os, time\nfor n in range(1000):\n if os.fork() == 0: time.sleep(1000)\n\
         open('ready', 'w')\ntime.sleep(1000)";

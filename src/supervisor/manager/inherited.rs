@@ -4,7 +4,7 @@ use super::super::Error;
 use super::super::ledger::{Left, Survivor};
 use super::super::state::Event;
 use super::Manager;
-use crate::control::ledger::lock_file;
+use crate::control::ledger::{Noted, lock_file};
 use crate::sys::kin;
 use crate::sys::pidfd::{self, Watched};
 use crate::sys::process::Ended;
@@ -25,7 +25,7 @@ impl Manager<'_> {
     /// Takes over a program that an earlier manager left running. It is not our child: its end is seen, not its status.
     fn adopt(&mut self, survivor: Survivor) -> Result<(), Error> {
         let Survivor { pid, birth, words } = survivor;
-        let remains = self.claim.ledger().remains(pid, birth);
+        let remains = self.claim.ledger().remains(Noted { pid, birth });
         match Watched::open(pid) {
             Err(source) if !kin::is_gone(&source) => return Err(Error::Survivor { pid, source }),
             watched => self.adopted = watched.ok().filter(|_| pidfd::birth(pid) == Some(birth)),
@@ -67,7 +67,7 @@ impl Manager<'_> {
         if self.state.pid() != Some(noted.pid) {
             return Err(unknown());
         }
-        self.remains = Some(ledger.remains(noted.pid, noted.birth));
+        self.remains = Some(ledger.remains(noted));
         self.adopted = Watched::same(noted.pid, noted.birth);
         self.adopted_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
         if self.adopted.is_none() {

@@ -36,7 +36,7 @@ impl State {
     /// The program of an earlier manager has ended under nobody, and who came from it is left: they are ended first. How
     /// it ended is not known, so that this may be the end of one that is to be left alone; two servers would be worse.
     pub(super) fn begin_after(&mut self, pid: i32, now: Duration) -> Vec<Action> {
-        let told = format!("pid {pid}: ended without a daemon manager; ending what it left behind");
+        let told = format!("pid {pid}: gone; ending what it left behind");
         let mut actions = vec![Action::Log(Level::WARNING, told)];
         actions.extend(self.end_left_behind(pid, Then::Begin, now));
         actions

@@ -71,7 +71,7 @@ fn what_is_left_at_an_end_that_ends_the_manager_is_left_alone() {
 #[test]
 fn what_an_earlier_program_left_behind_is_ended_before_the_first_start() {
     let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
-    let told = log(Level::WARNING, "pid 90: ended without a daemon manager; ending what it left behind");
+    let told = log(Level::WARNING, "pid 90: gone; ending what it left behind");
     let actions = state.step(Event::BeginAfter(90), seconds(0));
     assert_eq!(actions, [told, Action::Terminate(90), Action::TerminateRest(90)]);
     assert_eq!((state.pid(), state.awaited_group(), state.mood()), (None, Some(90), Mood::Up));
