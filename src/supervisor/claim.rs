@@ -18,6 +18,7 @@ use crate::control::ledger::lock_file;
 use crate::control::{Request, StatusRecord};
 use crate::eventlog::EventLog;
 use crate::sys::daemon::Lock;
+use crate::sys::file_watch::FileWatch;
 use crate::sys::socket::{self, Identity};
 use crate::sys::unix_stream;
 
@@ -34,6 +35,8 @@ pub struct Claim {
     left: Left,
     /// Held until after the socket's file is gone.
     lock: HeldLock,
+    /// Tells when one of the two files may have lost its name.
+    watch: Option<FileWatch>,
 }
 
 /// The lock beside a socket. Dropped: its file is removed, unless somebody runs on who is noted in it; then it is free.
@@ -54,7 +57,7 @@ impl Claim {
         let (lock, left) = HeldLock::take(socket, ends_rest)?;
         remove_stale(socket, log)?;
         let (listener, made) = socket::listen(socket).map_err(failed)?;
-        Ok(Self { socket: socket.to_owned(), made, listener, left, lock })
+        Ok(Self { socket: socket.to_owned(), made, listener, left, watch: None, lock })
     }
 
     /// Goes on with a claim that an earlier image of this process made.
@@ -72,6 +75,7 @@ impl Claim {
             made,
             listener: UnixListener::from(listener),
             left: Left::Nothing,
+            watch: None,
             lock: HeldLock { path, ledger },
         })
     }
@@ -79,6 +83,46 @@ impl Claim {
     /// The descriptors of the lock and of the listening socket.
     pub fn descriptors(&self) -> [BorrowedFd<'_>; 2] {
         [self.lock.ledger.lock().file().as_fd(), self.listener.as_fd()]
+    }
+
+    /// Has the system tell of a removal of the files. Where it cannot, nobody hears of one.
+    pub fn watch(&mut self) {
+        self.watch = FileWatch::of(&[&self.socket, &self.lock.path]).ok();
+    }
+
+    /// What to wait on for the removal of a file.
+    pub fn removal(&self) -> Option<BorrowedFd<'_>> {
+        self.watch.as_ref().map(AsFd::as_fd)
+    }
+
+    /// Whether both files still have their names, after something was told of them.
+    pub fn is_whole(&mut self) -> bool {
+        if !self.watch.as_ref().is_some_and(FileWatch::take) {
+            self.watch = None;
+        }
+        self.has_socket() && self.lock.is_named()
+    }
+
+    fn has_socket(&self) -> bool {
+        socket::identity(&self.socket).is_ok_and(|found| found == self.made)
+    }
+
+    /// Makes those files again that have been removed.
+    ///
+    /// # Errors
+    /// As [`Claim::take`]: another manager has come meanwhile; the directory has gone too.
+    pub fn mend(&mut self, log: &EventLog) -> Result<(), Error> {
+        let failed = |source| Error::Socket { socket: self.socket.clone(), source };
+        if !self.lock.is_named() {
+            let lock = HeldLock::lock(&self.socket, &self.lock.path)?;
+            self.lock.ledger.move_to(lock).map_err(failed)?;
+        }
+        if !self.has_socket() {
+            remove_stale(&self.socket, log)?;
+            (self.listener, self.made) = socket::listen(&self.socket).map_err(failed)?;
+        }
+        self.watch();
+        Ok(())
     }
 
     /// The listening socket; accepting from it never blocks.
@@ -104,9 +148,11 @@ impl Claim {
 
 impl Drop for Claim {
     fn drop(&mut self) {
-        if socket::identity(&self.socket).is_ok_and(|found| found == self.made) {
+        if self.has_socket() {
             let _ = fs::remove_file(&self.socket);
         }
+        // Closed with the process: the kernel takes up to 25 ms for it, and those who watch the manager wait for its end.
+        std::mem::forget(self.watch.take());
     }
 }
 
@@ -115,20 +161,28 @@ impl HeldLock {
     fn take(socket: &Path, ends_rest: bool) -> Result<(Self, Left), Error> {
         let path = lock_file(socket);
         let failed = |source| Error::Open { what: "lock file", path: path.clone(), source };
-        let Some(lock) = Lock::take(&path).map_err(failed)? else {
-            return Err(Error::Taken { socket: socket.to_owned(), manager: noted_manager(&path) });
-        };
+        let lock = Self::lock(socket, &path)?;
         // From here on the file goes away again with an error.
         let held = Self { path: path.clone(), ledger: Ledger::resume(lock, ends_rest) };
         let left = held.ledger.take_over().map_err(failed)?;
         Ok((held, left))
+    }
+
+    fn lock(socket: &Path, path: &Path) -> Result<Lock, Error> {
+        let failed = |source| Error::Open { what: "lock file", path: path.to_owned(), source };
+        let taken = || Error::Taken { socket: socket.to_owned(), manager: noted_manager(path) };
+        Lock::take(path).map_err(failed)?.ok_or_else(taken)
+    }
+
+    fn is_named(&self) -> bool {
+        self.ledger.lock().has_name(&self.path)
     }
 }
 
 impl Drop for HeldLock {
     fn drop(&mut self) {
         // Still ours: a newcomer gets the lock only once this process has let go of it, and looks at the name again.
-        if self.ledger.lock().has_name(&self.path) && !self.ledger.names_anybody() {
+        if self.is_named() && !self.ledger.names_anybody() {
             let _ = fs::remove_file(&self.path);
         }
     }

@@ -77,6 +77,22 @@ impl Ledger {
         Ok(left)
     }
 
+    /// Writes into another file, which this process has locked, what is in this one, and goes on with that.
+    ///
+    /// # Errors
+    /// Those of reading the one and of writing to the other.
+    pub fn move_to(&mut self, lock: Lock) -> io::Result<()> {
+        let text = self.read()?;
+        let inode = lock.file().metadata()?.ino();
+        let moved = Self { lock, ..*self };
+        moved.write_manager(&pidfd::boot(), inode)?;
+        let rest = text.as_bytes().get(LINE..).unwrap_or_default();
+        moved.lock.file().write_all_at(rest, PROGRAM_AT)?;
+        moved.lock.file().set_len(PROGRAM_AT + rest.len() as u64)?;
+        *self = moved;
+        Ok(())
+    }
+
     /// The program that is noted, and its words.
     pub fn noted(&self) -> Option<(Noted, Option<Vec<OsString>>)> {
         let ledger = ledger::Ledger::parse(&self.read().ok()?);

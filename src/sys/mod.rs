@@ -8,6 +8,7 @@ pub mod daemon;
 pub mod data_file;
 pub mod descriptors;
 pub mod entry;
+pub mod file_watch;
 pub mod files;
 pub mod inherit;
 pub mod interrupt;

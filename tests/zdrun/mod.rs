@@ -13,6 +13,7 @@ mod left_behind;
 mod life;
 mod output;
 mod readiness;
+mod removal;
 mod socket;
 mod storms;
 mod takeover;

@@ -32,6 +32,9 @@ impl Manager<'_> {
         if ready.output {
             self.move_output();
         }
+        if ready.removal {
+            self.files_touched();
+        }
         for client in ready.clients {
             if let Some(request) = self.clients.progress(client) {
                 self.serve(client, request);

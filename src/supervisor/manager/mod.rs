@@ -4,6 +4,7 @@
 mod actions;
 mod events;
 mod inherited;
+mod mending;
 mod record;
 mod replace;
 mod rest;
@@ -112,6 +113,10 @@ pub struct Manager<'a> {
     origin_of_process: &'a Origin,
     /// Accepting rests until then.
     deaf_until: Option<Duration>,
+    /// The socket or its lock file was removed: then they are made again.
+    mends_at: Option<Duration>,
+    /// Why that did not work, as it was said.
+    told_of_removal: Option<String>,
     /// When what has happened last was long enough ago to call it quiet; absent: it was then.
     quiet_from: Option<Duration>,
     /// Why the manager gave up.
@@ -129,13 +134,14 @@ struct Ready {
     output: bool,
     notify: bool,
     adopted: bool,
+    removal: bool,
     clients: Vec<Client>,
 }
 
 impl Ready {
     fn is_quiet(&self) -> bool {
-        let Self { signals, callers, output, notify, adopted, ref clients } = *self;
-        !(signals || callers || output || notify || adopted) && clients.is_empty()
+        let Self { signals, callers, output, notify, adopted, removal, ref clients } = *self;
+        !(signals || callers || output || notify || adopted || removal) && clients.is_empty()
     }
 }
 
@@ -196,6 +202,8 @@ impl<'a> Manager<'a> {
             origin,
             origin_of_process,
             deaf_until: None,
+            mends_at: None,
+            told_of_removal: None,
             quiet_from: Some(Duration::ZERO),
             failure: None,
         })
@@ -208,6 +216,7 @@ impl<'a> Manager<'a> {
     /// for events any more.
     pub fn run(mut self) -> Result<Exit, Error> {
         self.begin()?;
+        self.claim.watch();
         self.announce();
         loop {
             if let Some(status) = self.state.ended() {
@@ -224,6 +233,7 @@ impl<'a> Manager<'a> {
                 self.happen(Event::Due);
             }
             self.watch_group();
+            self.mend(now);
             self.tell();
         }
     }
@@ -287,6 +297,7 @@ impl<'a> Manager<'a> {
             self.quiet_from,
             look,
             announcement,
+            self.mends_at,
         ];
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
     }
@@ -300,6 +311,7 @@ impl<'a> Manager<'a> {
             self.output.as_ref().map(Output::output),
             Some(self.notify.as_fd()),
             self.adopted.as_ref().map(AsFd::as_fd),
+            self.claim.removal(),
         ];
         let mut watched: Vec<_> = always.iter().flatten().map(|fd| (*fd, Interest::Read)).collect();
         let mut clients = Vec::new();
@@ -314,11 +326,11 @@ impl<'a> Manager<'a> {
         let limit = self.limit(now);
         let wait = if at_rest { poll::rest } else { poll::wait };
         let mut ready = wait(&watched, limit)?.into_iter();
-        let [signals, callers, output, notify, adopted] =
+        let [signals, callers, output, notify, adopted, removal] =
             always.map(|watched| watched.is_some() && ready.next() == Some(true));
         let clients = clients.into_iter().zip(ready).filter(|(_, ready)| *ready);
         let clients = clients.map(|(client, _)| client).collect();
-        Ok(Ready { signals, callers, output, notify, adopted, clients })
+        Ok(Ready { signals, callers, output, notify, adopted, removal, clients })
     }
 }
 
