@@ -20,6 +20,7 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::repr::{self, Escapes};
+use crate::sys::remains::Remains;
 
 /// The size of all lines but the last, in bytes.
 pub const LINE: usize = 64;
@@ -37,6 +38,12 @@ pub const LOCK: &str = "ZDRUN_LOCK";
 #[must_use]
 pub fn lock_value(device: u64, inode: u64) -> String {
     format!("{device:x}:{inode:x}")
+}
+
+/// [`LOCK`] with its value, as it stands in an environment.
+#[must_use]
+pub fn lock_mark(device: u64, inode: u64) -> String {
+    format!("{LOCK}={}", lock_value(device, inode))
 }
 
 /// What a lock file says.
@@ -107,6 +114,18 @@ impl Ledger {
     pub fn manager_process(&self) -> Option<Noted> {
         let pid = i32::try_from(self.manager?).ok()?;
         Some(Noted { pid, birth: self.manager_birth? })
+    }
+
+    /// The family of the program, which has ended, and its number; or, where there was none, or its process could not note
+    /// itself (a full disk), whoever came from the manager, which this number is then. `mark`: that of the programs
+    /// ([`lock_mark`]).
+    #[must_use]
+    pub fn remains(&self, mark: Option<String>) -> Option<(i32, Remains)> {
+        if let Some(Noted { pid, birth }) = self.program {
+            return Some((pid, Remains::of(pid, birth, mark)));
+        }
+        let Noted { pid, birth } = self.manager_process()?;
+        Some((pid, Remains::of_unknown(birth, mark)))
     }
 }
 

@@ -11,7 +11,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use crate::control::StatusRecord;
-use crate::control::ledger::{LOCK, Ledger, Noted, lock_file, lock_value};
+use crate::control::ledger::{Ledger, Noted, lock_file, lock_mark};
 use crate::sys::daemon::Lock;
 use crate::sys::interrupt::readable;
 use crate::sys::kin::Living;
@@ -149,11 +149,7 @@ impl Session<'_> {
         if lives(ledger.program) || lives(ledger.manager_process()) {
             return None;
         }
-        let mark = Some(format!("{LOCK}={}", lock_value(file.dev(), file.ino())));
-        let remains = match ledger.program {
-            Some(noted) => Remains::of(noted.pid, noted.birth, mark),
-            None => Remains::of_unknown(ledger.manager_birth?, mark),
-        };
+        let (_, remains) = ledger.remains(Some(lock_mark(file.dev(), file.ino())))?;
         Some((ledger, remains))
     }
 }

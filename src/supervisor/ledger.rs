@@ -102,21 +102,21 @@ impl Ledger {
     /// Whether what is noted runs.
     pub fn names_anybody(&self) -> bool {
         let inode = self.lock.file().metadata().map(|found| found.ino()).unwrap_or_default();
-        self.noted().is_some()
-            && self.read().is_ok_and(|text| self.left(&text, &pidfd::boot(), inode) != Left::Nothing)
+        // Without a program there is nobody, and nobody to look for.
+        self.read().is_ok_and(|text| {
+            ledger::Ledger::parse(&text).program.is_some()
+                && self.left(&text, &pidfd::boot(), inode) != Left::Nothing
+        })
     }
 
     fn left(&self, text: &str, boot: &str, inode: u64) -> Left {
         let Some(ledger) = ledger::Ledger::parse(text).of(boot, inode) else { return Left::Nothing };
-        let (pid, mut remains) = match (ledger.program, ledger.manager_process()) {
-            (Some(Noted { pid, birth }), _) if pidfd::birth(pid) == Some(birth) => {
-                return Left::Program(Survivor { pid, birth, words: ledger.words });
-            }
-            (Some(program), _) => (program.pid, self.remains(program)),
-            // There was none, or its process could not note itself (a full disk).
-            (None, Some(manager)) => (manager.pid, Remains::of_unknown(manager.birth, self.mark())),
-            (None, None) => return Left::Nothing,
-        };
+        if let Some(Noted { pid, birth }) = ledger.program
+            && pidfd::birth(pid) == Some(birth)
+        {
+            return Left::Program(Survivor { pid, birth, words: ledger.words });
+        }
+        let Some((pid, mut remains)) = ledger.remains(self.mark()) else { return Left::Nothing };
         if !self.ends_rest || remains.look() == Found::default() {
             return Left::Nothing;
         }
@@ -129,12 +129,13 @@ impl Ledger {
     }
 
     fn mark(&self) -> Option<String> {
-        self.variable().map(|value| format!("{LOCK}={value}"))
+        self.lock.file().metadata().ok().map(|found| ledger::lock_mark(found.dev(), found.ino()))
     }
 
-    /// What tells programs by which lock file their manager is known.
-    pub fn variable(&self) -> Option<String> {
-        self.lock.file().metadata().ok().map(|found| ledger::lock_value(found.dev(), found.ino()))
+    /// The variable that tells programs by which lock file their manager is known.
+    pub fn variable(&self) -> Option<(String, String)> {
+        let found = self.lock.file().metadata().ok()?;
+        Some((LOCK.to_owned(), ledger::lock_value(found.dev(), found.ino())))
     }
 
     /// Notes the words of the program that is about to be started. Where that fails, a later manager takes it for the

@@ -36,8 +36,7 @@ impl Manager<'_> {
             Ok(()) => {
                 self.mends_at = None;
                 self.environment.retain(|(name, _)| name != LOCK);
-                let value = self.claim.ledger().variable();
-                self.environment.extend(value.map(|value| (LOCK.to_owned(), value)));
+                self.environment.extend(self.claim.ledger().variable());
                 let socket = self.runner.socket_name.display();
                 self.say(Level::WARNING, &format!("listening again at socket '{socket}'"));
             }

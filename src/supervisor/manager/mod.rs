@@ -25,7 +25,6 @@ use super::report::Report;
 use super::resume::{Origin, ResumedParts, Taken};
 use super::state::{Client, Event, Policy, State};
 use crate::config::{Runner, Settings};
-use crate::control::ledger::LOCK;
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
 use crate::sys::notify::NotifySocket;
@@ -170,7 +169,7 @@ impl<'a> Manager<'a> {
         }
         let mut environment = settings.environment.clone();
         environment.push(("NOTIFY_SOCKET".to_owned(), notify.address().to_owned()));
-        environment.extend(claim.ledger().variable().map(|value| (LOCK.to_owned(), value)));
+        environment.extend(claim.ledger().variable());
         Ok(Self {
             runner,
             environment,
