@@ -14,7 +14,7 @@ use rustyline::history::MemHistory;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor};
 
 use crate::config::{EditingMode, Runner};
-use crate::sys::interrupt::{Interrupt, readable};
+use crate::sys::interrupt::Interrupt;
 
 use super::completion::Completion;
 use super::{Failure, Session, history, inputrc};
@@ -161,11 +161,7 @@ fn read_line(input: &mut File, session: &Session<'_>) -> Result<Line, Failure> {
     let failed = |source| Failure::System { what: "cannot read commands", source };
     let mut line = Vec::new();
     loop {
-        let ready = match &session.interrupt {
-            Some(interrupt) => interrupt.readable(Some(input.as_fd()), Duration::MAX),
-            None => readable(&*input, Duration::MAX),
-        };
-        if !ready.map_err(failed)? {
+        if !session.readable(Some(input.as_fd()), Duration::MAX).map_err(failed)? {
             if session.interrupt.as_ref().is_some_and(Interrupt::take) {
                 // From a pipe there is nobody who would go on.
                 return if input.is_terminal() { Ok(Line::Interrupted) } else { Err(Failure::Interrupted) };

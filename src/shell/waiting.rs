@@ -1,5 +1,6 @@
 //! Waiting for the manager to do what it was asked: the one place where time passes.
 
+use std::io;
 use std::os::fd::BorrowedFd;
 use std::time::{Duration, Instant};
 
@@ -70,12 +71,23 @@ impl Session<'_> {
     /// [`Failure::Interrupted`] where ^C is caught and came.
     pub(super) fn rest(&self, time: Duration, event: Option<BorrowedFd<'_>>) -> Result<(), Failure> {
         // Should it fail, the next look says why.
-        match (&self.interrupt, event) {
-            (Some(interrupt), event) => drop(interrupt.readable(event, time)),
-            (None, Some(event)) => drop(readable(event, time)),
-            (None, None) => pause(time),
-        }
+        let _ = self.readable(event, time);
         if self.interrupt.as_ref().is_some_and(Interrupt::take) { Err(Failure::Interrupted) } else { Ok(()) }
+    }
+
+    /// Waits until `event` can be read: true; or for so long, or for ^C where that is caught: false.
+    ///
+    /// # Errors
+    /// None is expected.
+    pub(super) fn readable(&self, event: Option<BorrowedFd<'_>>, time: Duration) -> io::Result<bool> {
+        match (&self.interrupt, event) {
+            (Some(interrupt), event) => interrupt.readable(event, time),
+            (None, Some(event)) => readable(event, time),
+            (None, None) => {
+                pause(time);
+                Ok(false)
+            }
+        }
     }
 
     /// From here on ^C ends a wait, and not this process.

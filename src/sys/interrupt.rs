@@ -4,7 +4,6 @@ use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGQUIT};
@@ -16,8 +15,7 @@ use super::poll::{self, Interest};
 /// are not concerned: exec(2) gives a signal that has a handler its default action.
 #[derive(Debug, Clone)]
 pub struct Interrupt {
-    seen: Arc<AtomicBool>,
-    /// Readable when SIGINT came. One that comes in the instant before a wait would otherwise not end that.
+    /// Readable when SIGINT came: so one that comes in the instant before a wait ends that too.
     bell: Arc<UnixStream>,
 }
 
@@ -27,21 +25,21 @@ impl Interrupt {
     /// # Errors
     /// Where the system is out of descriptors.
     pub fn catch() -> io::Result<Self> {
-        let seen = Arc::new(AtomicBool::new(false));
         let (bell, rope) = UnixStream::pair()?;
         bell.set_nonblocking(true)?;
-        signal_hook::flag::register(SIGINT, Arc::clone(&seen))?;
         pipe::register(SIGINT, rope)?;
         signal_hook::flag::register(SIGQUIT, Arc::default())?;
-        Ok(Self { seen, bell: Arc::new(bell) })
+        Ok(Self { bell: Arc::new(bell) })
     }
 
     /// Whether SIGINT came since the last call.
     #[must_use]
     pub fn take(&self) -> bool {
-        // In this order one that comes in between is seen, now or by the next wait.
-        while (&*self.bell).read(&mut [0; 64]).is_ok_and(|length| length > 0) {}
-        self.seen.swap(false, Ordering::Relaxed)
+        let mut came = false;
+        while (&*self.bell).read(&mut [0; 64]).is_ok_and(|length| length > 0) {
+            came = true;
+        }
+        came
     }
 
     /// As [`readable`]; SIGINT since the last [`Interrupt::take`] ends the wait too. Without a descriptor nothing else does.
