@@ -91,8 +91,8 @@ pub fn addresses(tree: &Tree, request: &Request, plan: &Plan) -> Result<Vec<Addr
 /// they are not known, waits for nothing.
 ///
 /// # Errors
-/// [`Error::NoStart`] if another process listens there, or for root if another user could write what is run; else [`Error::NotStarted`] says what was seen and where the
-/// logs are.
+/// [`Error::NoStart`] if another process listens there, or for root if another user could write what is run; else
+/// [`Error::NotStarted`] says what was seen and where the logs are.
 pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
     check_whose(&request.home)?;
     let instance = Zeoctl(request.home.join("bin/zeoctl"));

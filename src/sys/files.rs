@@ -42,7 +42,8 @@ pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
 /// Gives an existing regular file new contents; owner, group and permission bits stay.
 ///
 /// `expected` judges the present contents right before the change (`None`: they are longer than any that it could know, 1
-/// MiB); if it says no, nothing is changed and the result is `false`. (What is written into the old file between that and the rename, some microseconds, is lost.)
+/// MiB); if it says no, nothing is changed and the result is `false`. (What is written into the old file between that and
+/// the rename, some microseconds, is lost.)
 ///
 /// # Errors
 /// What the system says; the file is then as it was.

@@ -121,14 +121,19 @@ fn about_the_original(sandbox: &Sandbox, file: &str) -> String {
     )
 }
 
+/// An instance `old`, whose server ends at once, and its copy `new`.
+fn make_and_copy(sandbox: &Sandbox) {
+    let port = sandbox.port().to_string();
+    sandbox.mkzeoinst().args(["--server", "/bin/true", "old", &port]).stdout("...\nAll done.\n").run();
+    sandbox.command("cp").args(["-a", "old", "new"]).run();
+}
+
 /// Every action, by the configuration of a copy and by its script.
 #[test]
 fn every_action_on_a_copy_warns_that_it_concerns_the_original() {
     let sandbox = Sandbox::new();
     // What is started ends at once, and so does what is run in the foreground.
-    let port = sandbox.port().to_string();
-    sandbox.mkzeoinst().args(["--server", "/bin/true", "old", &port]).stdout("...\nAll done.\n").run();
-    sandbox.command("cp").args(["-a", "old", "new"]).run();
+    make_and_copy(&sandbox);
     let (own, theirs) = (sandbox.path("new"), sandbox.path("old"));
     let warning = |file: &str| format!("warning: {}", about_the_original(&sandbox, file));
     let actions: Vec<_> = shell::actions().map(|action| action.name).collect();
@@ -160,9 +165,7 @@ fn every_action_on_a_copy_warns_that_it_concerns_the_original() {
 #[test]
 fn manager_and_server_of_a_copy_say_so_once() {
     let sandbox = Sandbox::new();
-    let port = sandbox.port().to_string();
-    sandbox.mkzeoinst().args(["--server", "/bin/true", "old", &port]).stdout("...\nAll done.\n").run();
-    sandbox.command("cp").args(["-a", "old", "new"]).run();
+    make_and_copy(&sandbox);
     let what = |file: &str| about_the_original(&sandbox, file);
     let manager = |words: &[&str]| sandbox.zdrun().args(["-C", "new/etc/zeoctl.conf"]).args(words);
     let warning = format!("zdrun: warning: {}\n", what("new/etc/zeoctl.conf"));
