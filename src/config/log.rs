@@ -8,7 +8,7 @@ use super::shared::{seconds_of, size_of};
 use crate::eventlog::{
     Handler, Layout, Level, LogFile, Rotation, Settings, Style, Syslog, SyslogAddress, Target,
 };
-use crate::zconfig::{Family, Kind, Problem, SectionRef, Value};
+use crate::zconfig::{Address, Kind, Problem, SectionRef, Value};
 
 /// What a program has that must be heard where no log is configured: INFO and above on stderr, each record behind a
 /// rule, as the founding document shows it.
@@ -83,12 +83,10 @@ fn syslog_address(handler: SectionRef<'_>) -> SyslogAddress {
     /// Where syslog daemons listen (RFC 5426).
     const PORT: u16 = 514;
     match handler.value("address") {
-        Some(Value::Address(address)) if address.family == Family::Unix => {
-            SyslogAddress::Unix(PathBuf::from(&address.host))
-        }
-        Some(Value::Address(address)) => {
-            let host = if address.host.is_empty() { "localhost" } else { &address.host };
-            SyslogAddress::Udp { host: host.to_owned(), port: address.port.unwrap_or(PORT) }
+        Some(Value::Address(Address::Unix(path))) => SyslogAddress::Unix(path.clone()),
+        Some(Value::Address(Address::Inet { host, port })) => {
+            let host = if host.is_empty() { "localhost" } else { host };
+            SyslogAddress::Udp { host: host.to_owned(), port: port.unwrap_or(PORT) }
         }
         _ => SyslogAddress::Udp { host: "localhost".to_owned(), port: PORT },
     }

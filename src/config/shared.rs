@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::runner::EditingMode;
 use super::words::split_words;
 use crate::zconfig::{
-    self, Address, Datatype, Family, Value, World, Wrong, directory_part, expand, is_directory, path_value,
+    self, Address, Datatype, Value, World, Wrong, directory_part, expand, is_directory, path_value,
 };
 
 /// A command line: words, with the quoting of a shell.
@@ -133,9 +133,11 @@ pub(super) fn size_of(value: &Value) -> Result<u64, Wrong> {
 /// An address of a value. ZConfig takes a number that is no port for the name of a host.
 pub(super) fn listen_address_of(value: &Value) -> Result<Address, Wrong> {
     let Value::Address(address) = value else { return Err(Wrong::new("no address", "is no address", "")) };
-    let digits = !address.host.is_empty() && address.host.bytes().all(|byte| byte.is_ascii_digit());
-    if address.family == Family::Inet && address.port.is_none() && digits {
-        let what = format!("'{}' is no port", address.host);
+    if let Address::Inet { host, port: None } = address
+        && !host.is_empty()
+        && host.bytes().all(|byte| byte.is_ascii_digit())
+    {
+        let what = format!("'{host}' is no port");
         return Err(Wrong::new(what.clone(), what, "0 to 65535 are"));
     }
     Ok(address.clone())

@@ -9,7 +9,7 @@ use super::Error;
 use super::home::Home;
 use super::quote::shown;
 use crate::sys::unix_stream::LONGEST;
-use crate::zconfig::{self, Family, is_space};
+use crate::zconfig::{self, is_space};
 
 /// The port where none is named: the founding document's.
 pub const DEFAULT_PORT: u16 = 9999;
@@ -101,14 +101,16 @@ impl Address {
 
     /// What a configuration file says; `None` where the port is left to the system.
     pub(super) fn configured(address: &zconfig::Address) -> Option<Self> {
-        let name = address.host.clone();
-        let host = match address.family {
-            _ if name.is_empty() => Host::Any,
-            Family::Unix => return Some(Self::Unix(name)),
-            Family::Inet6 => Host::V6(name),
-            Family::Inet | Family::Unsaid => Host::Name(name),
+        let (name, port) = match address {
+            zconfig::Address::Unix(path) => return Some(Self::Unix(path.to_str()?.to_owned())),
+            zconfig::Address::Inet { host, port } => (host.clone(), (*port)?),
         };
-        Some(Self::Tcp { host, port: address.port? })
+        let host = match name.as_str() {
+            "" => Host::Any,
+            v6 if v6.contains(':') => Host::V6(name),
+            _ => Host::Name(name),
+        };
+        Some(Self::Tcp { host, port })
     }
 
     /// The port, if it is one of those that only root can listen on.

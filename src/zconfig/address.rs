@@ -1,32 +1,38 @@
 //! Datatypes of network addresses.
 
+use std::fmt;
+use std::path::PathBuf;
+
 use super::datatype::Wrong;
 use super::number::port_number;
 use super::repr::repr;
 use super::text::split;
 
-/// Where to listen or to connect.
+/// Where to listen or to connect. The display is the form that a configuration file takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Address {
-    /// The kind of socket.
-    pub family: Family,
-    /// Host name or number, lower case; empty: any; for [`Family::Unix`] the path.
-    pub host: String,
-    /// The port; absent when not written.
-    pub port: Option<u16>,
+pub enum Address {
+    /// A port of the network.
+    Inet {
+        /// A host name in lower case, or an address of IPv4 or IPv6 without brackets; empty: all of this machine's.
+        host: String,
+        /// Absent when not given.
+        port: Option<u16>,
+    },
+    /// A socket in the file system, as written.
+    Unix(PathBuf),
 }
 
-/// The kind of a socket.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Family {
-    /// A local socket.
-    Unix,
-    /// IPv4, or a host name.
-    Inet,
-    /// IPv6.
-    Inet6,
-    /// Not said: the datatype has hosts and ports only.
-    Unsaid,
+impl fmt::Display for Address {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Inet { host, port: None } if host.is_empty() => f.write_str(":"),
+            Self::Inet { host, port: None } => f.write_str(host),
+            Self::Inet { host, port: Some(port) } if host.is_empty() => write!(f, "{port}"),
+            Self::Inet { host, port: Some(port) } if host.contains(':') => write!(f, "[{host}]:{port}"),
+            Self::Inet { host, port: Some(port) } => write!(f, "{host}:{port}"),
+            Self::Unix(path) => write!(f, "{}", path.display()),
+        }
+    }
 }
 
 /// Reads where to listen; no host is any.
@@ -46,12 +52,7 @@ pub(super) fn inet(text: &str) -> Result<Address, Wrong> {
 
 /// Reads the path of a local socket (it has a slash), or host and port.
 fn socket_address(text: &str, default_host: &str) -> Result<Address, Wrong> {
-    if text.contains('/') {
-        return Ok(Address { family: Family::Unix, host: text.to_owned(), port: None });
-    }
-    let mut address = inet_address(text, default_host)?;
-    address.family = if address.host.contains(':') { Family::Inet6 } else { Family::Inet };
-    Ok(address)
+    if text.contains('/') { Ok(Address::Unix(text.into())) } else { inet_address(text, default_host) }
 }
 
 /// Reads host and port: `PORT`, `HOST`, `HOST:PORT`, `[IPV6]:PORT`, or a bare IPv6 address.
@@ -65,7 +66,7 @@ fn inet_address(text: &str, default_host: &str) -> Result<Address, Wrong> {
         },
     };
     let host = if host.is_empty() { default_host.to_owned() } else { host };
-    Ok(Address { family: Family::Unsaid, host, port })
+    Ok(Address::Inet { host, port })
 }
 
 fn with_colon(text: &str, host: &str, port: &str) -> Result<(String, Option<u16>), Wrong> {
@@ -96,23 +97,26 @@ mod tests {
 
     #[test]
     fn addresses_have_the_forms_of_the_peers() {
-        use Family::{Inet, Inet6, Unix};
-        for (text, family, host, port) in [
-            ("8100", Inet, "", Some(8100)),
-            (":80", Inet, "", Some(80)),
-            ("host:", Inet, "host", None),
-            (":", Inet, "", None),
-            ("MyHost:80", Inet, "myhost", Some(80)),
-            ("[::1]:80", Inet6, "::1", Some(80)),
-            ("::1", Inet6, "::1", None),
-            ("[::1]", Inet6, "[::1]", None),
-            ("[]:80", Inet, "", Some(80)),
-            ("a/b:80", Unix, "a/b:80", None),
-            ("65536", Inet, "65536", None),
+        for (text, host, port, shown) in [
+            ("8100", "", Some(8100), "8100"),
+            (":80", "", Some(80), "80"),
+            ("host:", "host", None, "host"),
+            (":", "", None, ":"),
+            ("MyHost:80", "myhost", Some(80), "myhost:80"),
+            ("[::1]:80", "::1", Some(80), "[::1]:80"),
+            ("::1", "::1", None, "::1"),
+            ("[::1]", "[::1]", None, "[::1]"),
+            ("[]:80", "", Some(80), "80"),
+            ("65536", "65536", None, "65536"),
         ] {
-            assert_eq!(listen(text), Ok(Address { family, host: host.into(), port }), "{text}");
+            let address = Address::Inet { host: host.into(), port };
+            assert_eq!(listen(text).as_ref(), Ok(&address), "{text}");
+            assert_eq!(address.to_string(), shown);
+            assert_eq!(listen(shown), Ok(address), "{shown}");
         }
-        assert_eq!(connection(":80").map(|a| a.host), Ok("127.0.0.1".into()));
+        let local = listen("a/b:80").unwrap();
+        assert_eq!((local.to_string().as_str(), &local), ("a/b:80", &Address::Unix("a/b:80".into())));
+        assert_eq!(connection(":80").unwrap().to_string(), "127.0.0.1:80");
         assert_eq!(listen("a b").unwrap_err().message(), "not a valid host name: 'a b'");
         assert_eq!(listen("a:b").unwrap_err().message(), "invalid literal for int() with base 10: 'b'");
     }

@@ -36,7 +36,7 @@ mod tree;
 mod value;
 mod world;
 
-pub use address::{Address, Family};
+pub use address::Address;
 pub use builder::Builder;
 pub use datatype::{
     BOOLEAN, BYTE_SIZE, DOTTED_NAME, Datatype, EXISTING_DIRPATH, EXISTING_PATH, FLOAT, INET_ADDRESS, INTEGER,

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json, json};
 use zeo_server::config::schema;
 use zeo_server::zconfig::{
-    Address, Family, Held, Limits, Location, Problems, Schema, SectionRef, Source, Tree, Value, World, load,
+    Address, Held, Limits, Location, Member, Problems, Schema, SectionRef, Source, Tree, Value, World, load,
 };
 
 /// The schema that the corpus calls so.
@@ -90,7 +90,14 @@ fn members(section: SectionRef<'_>) -> Map<String, Json> {
         let name = member.name();
         let json = match held {
             Held::Absent => Json::Null,
-            Held::One(entry) => value(&entry.value),
+            Held::One(entry) => {
+                let mut json = value(&entry.value);
+                // ZConfig has no family for a mail server.
+                if matches!(member, Member::Key(key) if key.datatype.name == "inet-address") {
+                    json[0] = Json::Null;
+                }
+                json
+            }
             Held::Many(entries) => entries.iter().map(|entry| value(&entry.value)).collect(),
             Held::Map(entries) => {
                 entries.iter().map(|(key, entry)| (key.clone(), value(&entry.value))).collect()
@@ -98,7 +105,7 @@ fn members(section: SectionRef<'_>) -> Map<String, Json> {
             Held::Sections(_) => {
                 let mut sections = section.sections(name).map(whole);
                 match member {
-                    zeo_server::zconfig::Member::Slot(slot) if slot.many => sections.collect(),
+                    Member::Slot(slot) if slot.many => sections.collect(),
                     _ => sections.next().unwrap_or(Json::Null),
                 }
             }
@@ -126,14 +133,9 @@ fn value(value: &Value) -> Json {
         Value::Text(text) => json!(text),
         Value::Words(words) => json!(words),
         Value::List(items) => items.iter().map(self::value).collect(),
-        Value::Address(Address { family, host, port }) => {
-            let family = match family {
-                Family::Unix => json!("AF_UNIX"),
-                Family::Inet => json!("AF_INET"),
-                Family::Inet6 => json!("AF_INET6"),
-                Family::Unsaid => Json::Null,
-            };
-            json!([family, host, port])
+        Value::Address(Address::Unix(path)) => json!(["AF_UNIX", path, Json::Null]),
+        Value::Address(Address::Inet { host, port }) => {
+            json!([if host.contains(':') { "AF_INET6" } else { "AF_INET" }, host, port])
         }
         Value::Url { host, path } => json!([host, path]),
     }

@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{LOGGER, NAME};
 use crate::cli::{print, warn_of_other_home};
 use crate::config::OtherHome;
-use crate::config::server::{Address, DataFile, Family, Place, Settings};
+use crate::config::server::{Address, DataFile, Place, Settings};
 use crate::eventlog::EventLog;
 use crate::exit::Exit;
 use crate::filestorage::{FileStorage, Options};
@@ -210,9 +210,9 @@ fn options(file: &DataFile) -> Options {
 
 /// An address as the network takes it: without a port any will do.
 fn listen(address: &Address) -> zeo::Address {
-    match address.family {
-        Family::Unix => zeo::Address::Unix(address.host.clone().into()),
-        _ => zeo::Address::Tcp { host: address.host.clone(), port: address.port.unwrap_or(0) },
+    match address {
+        Address::Unix(path) => zeo::Address::Unix(path.clone()),
+        Address::Inet { host, port } => zeo::Address::Tcp { host: host.clone(), port: port.unwrap_or(0) },
     }
 }
 

@@ -13,7 +13,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::eventlog;
-pub use crate::zconfig::{Address, Family};
+pub use crate::zconfig::Address;
 
 /// What was typed on the command line of `runzeo`; `None` and empty mean "not typed".
 #[derive(Debug, Clone, Default, PartialEq)]

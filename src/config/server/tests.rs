@@ -23,8 +23,7 @@ fn faults(text: &str) -> Vec<String> {
 }
 
 fn tcp(host: &str, port: u16) -> Address {
-    let family = if host.contains(':') { Family::Inet6 } else { Family::Inet };
-    Address { family, host: host.to_owned(), port: Some(port) }
+    Address::Inet { host: host.to_owned(), port: Some(port) }
 }
 
 fn storage(name: &str, path: &str) -> Storage {
@@ -109,7 +108,7 @@ const FULL: &str = "\
 ";
 
 fn assert_full(settings: &Settings) {
-    let local = Address { family: Family::Unix, host: "var/zeo.sock".to_owned(), port: None };
+    let local = Address::Unix("var/zeo.sock".into());
     assert_eq!(settings.addresses, [tcp("127.0.0.1", 9999), tcp("::1", 9998), local]);
     assert!(settings.read_only && settings.logs_elsewhere);
     assert_eq!(settings.invalidation_queue_size, 5);
