@@ -1,9 +1,7 @@
 //! Questions to the network: is an address free, and does a ZEO server answer on it.
 
-use std::fs;
 use std::io::{self, Read};
 use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
-use std::os::unix::fs::FileTypeExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -11,7 +9,7 @@ use super::address::{Address, Host};
 use super::home::Home;
 use crate::sys::reason::reason;
 use crate::sys::tcp::try_address;
-use crate::sys::unix_stream::connect;
+use crate::sys::unix_stream::{self, Occupant, connect};
 
 /// Bytes of a greeting beyond which it is none; today's has two.
 const LONGEST_GREETING: usize = 16;
@@ -59,21 +57,15 @@ pub(super) fn availability(address: &Address, home: &Home) -> Result<(), Trouble
 /// Whether a Unix socket could be had: nobody answers there, and nothing else has the name.
 fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<(), Trouble> {
     let unknown = |why: String| Err(Trouble::Unknown { address: address.spoken(), why });
-    match fs::symlink_metadata(path) {
-        Ok(found) if !found.file_type().is_socket() => return unknown("it is not a socket".to_owned()),
-        Ok(_) => {}
+    match unix_stream::probe(path, ATTEMPT) {
+        Ok(Occupant::Stale) => Ok(()),
         // The directories of the instance may have yet to be made.
-        Err(_) if path.starts_with(home.path()) => return Ok(()),
-        Err(error) if error.kind() == io::ErrorKind::NotFound && path.parent().is_some_and(Path::is_dir) => {
-            return Ok(());
+        Ok(Occupant::Free) if path.starts_with(home.path()) || path.parent().is_some_and(Path::is_dir) => {
+            Ok(())
         }
-        Err(error) => return unknown(reason(&error)),
-    }
-    match connect(path, ATTEMPT) {
-        Ok(_) => Err(Trouble::InUse(address.spoken())),
-        // A queue that is full is that of a living server.
-        Err(error) if error.kind() == io::ErrorKind::TimedOut => Err(Trouble::InUse(address.spoken())),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(()),
+        Ok(Occupant::Free) => unknown("its directory does not exist".to_owned()),
+        Ok(Occupant::Alive(_)) => Err(Trouble::InUse(address.spoken())),
+        Ok(Occupant::NotSocket) => unknown("it is not a socket".to_owned()),
         Err(error) => unknown(reason(&error)),
     }
 }
@@ -143,6 +135,7 @@ fn addresses(host: &Host, port: u16, any: [&str; 2]) -> io::Result<Vec<SocketAdd
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
     use std::io::Write;
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
@@ -223,7 +216,7 @@ mod tests {
         assert_eq!(available(&at("new")), Ok(()));
         assert_eq!(available(&Address::Unix("var/s".to_owned())), Ok(()));
         assert_eq!(available(&at("f")), unknown("f", "it is not a socket"));
-        assert_eq!(available(&at("no/s")), unknown("no/s", "No such file or directory"));
+        assert_eq!(available(&at("no/s")), unknown("no/s", "its directory does not exist"));
     }
 
     #[test]

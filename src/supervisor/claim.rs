@@ -4,10 +4,9 @@
 //! left from a manager that was killed. A manager that knows no lock (zdaemon's) is found by asking the socket.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -20,7 +19,7 @@ use crate::eventlog::EventLog;
 use crate::sys::daemon::Lock;
 use crate::sys::file_watch::FileWatch;
 use crate::sys::socket::{self, Identity};
-use crate::sys::unix_stream;
+use crate::sys::unix_stream::{self, Occupant};
 
 /// How long a manager that holds the socket without a lock has to answer; a silent one counts as alive.
 const PROBE: Duration = Duration::from_secs(5);
@@ -191,23 +190,16 @@ impl Drop for HeldLock {
 /// Removes what a killed manager left; refuses to touch anything alive or anything that is no socket.
 fn remove_stale(socket: &Path, log: &EventLog) -> Result<(), Error> {
     let failed = |source| Error::Socket { socket: socket.to_owned(), source };
-    match fs::symlink_metadata(socket) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(failed(error)),
-        Ok(found) if !found.file_type().is_socket() => {
-            return Err(Error::NotASocket { socket: socket.to_owned() });
-        }
-        Ok(_) => {}
-    }
-    match unix_stream::connect(socket, PROBE) {
-        Ok(stream) => Err(Error::Taken { socket: socket.to_owned(), manager: ask_pid(stream) }),
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
+    match unix_stream::probe(socket, PROBE).map_err(failed)? {
+        Occupant::Free => Ok(()),
+        Occupant::Stale => {
             log.warning("zdrun", format_args!("unlinking stale socket {}", socket.display()));
             fs::remove_file(socket).map_err(failed)
         }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
-        // It accepts nothing, but somebody has it open.
-        Err(_) => Err(Error::Taken { socket: socket.to_owned(), manager: None }),
+        Occupant::Alive(stream) => {
+            Err(Error::Taken { socket: socket.to_owned(), manager: stream.and_then(ask_pid) })
+        }
+        Occupant::NotSocket => Err(Error::NotASocket { socket: socket.to_owned() }),
     }
 }
 

@@ -4,6 +4,7 @@ use std::io;
 use std::net::{SocketAddr, TcpListener};
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
+use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, Backlog, SockFlag, SockType, SockaddrIn, SockaddrIn6, SockaddrStorage, bind, getsockname,
     listen as listen_at, setsockopt, socket, sockopt,
@@ -26,6 +27,13 @@ const UNACKNOWLEDGED: u32 = 120_000;
 /// [`io::ErrorKind::AddrInUse`] if a process is listening there; otherwise what the system says.
 pub fn try_address(address: SocketAddr) -> io::Result<()> {
     bound(address, SockFlag::SOCK_CLOEXEC).map(drop)
+}
+
+/// Whether an address could not be taken because the machine has no such address, or no such kind of address.
+#[must_use]
+pub fn is_unavailable(error: &io::Error) -> bool {
+    let number = error.raw_os_error().map(Errno::from_raw);
+    matches!(number, Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT))
 }
 
 /// An address that is taken, though nobody can connect yet.

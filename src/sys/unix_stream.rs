@@ -1,7 +1,9 @@
 //! Connecting to a Unix stream socket: never longer than asked, and at any path.
 
+use std::fs;
 use std::io;
 use std::os::fd::AsRawFd as _;
+use std::os::unix::fs::FileTypeExt as _;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -48,6 +50,40 @@ pub fn connect_unless(path: &Path, timeout: Duration, give_up: impl Fn() -> bool
         }
     })?;
     Ok(UnixStream::from(made))
+}
+
+/// What is found at a path at which a process wants to listen.
+#[derive(Debug)]
+pub enum Occupant {
+    /// There is no file.
+    Free,
+    /// A socket on which no process listens: one that was killed has left it.
+    Stale,
+    /// A socket on which a process listens, and a connection to it; none where its queue stayed full.
+    Alive(Option<UnixStream>),
+    /// A file of another kind.
+    NotSocket,
+}
+
+/// Finds out whether a process listens at `path`, for `timeout` at most.
+///
+/// # Errors
+/// Those of lstat(2) and connect(2) that do not answer the question, such as `EACCES`.
+pub fn probe(path: &Path, timeout: Duration) -> io::Result<Occupant> {
+    let connected = match fs::symlink_metadata(path) {
+        Ok(found) if !found.file_type().is_socket() => return Ok(Occupant::NotSocket),
+        Ok(_) => connect(path, timeout),
+        Err(error) => Err(error),
+    };
+    match connected {
+        Ok(stream) => Ok(Occupant::Alive(Some(stream))),
+        Err(error) => match error.kind() {
+            io::ErrorKind::NotFound => Ok(Occupant::Free),
+            io::ErrorKind::ConnectionRefused => Ok(Occupant::Stale),
+            io::ErrorKind::TimedOut => Ok(Occupant::Alive(None)),
+            _ => Err(error),
+        },
+    }
 }
 
 /// Calls `work` with a name for `path` that fits a socket address: where the path is too long, one through a descriptor
@@ -102,11 +138,18 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("sock");
         assert_eq!(connect(&path, LONG).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert!(matches!(probe(&path, LONG), Ok(Occupant::Free)));
         // It never listened: what another test is just starting may hold it open for a moment.
         let stale = socket(AddressFamily::Unix, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
         nix::sys::socket::bind(stale.as_raw_fd(), &UnixAddr::new(&path).unwrap()).unwrap();
         drop(stale);
         assert_eq!(connect(&path, LONG).unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(matches!(probe(&path, LONG), Ok(Occupant::Stale)));
+        fs::remove_file(&path).unwrap();
+        let _listener = UnixListener::bind(&path).unwrap();
+        assert!(matches!(probe(&path, LONG), Ok(Occupant::Alive(Some(_)))));
+        assert!(matches!(probe(place.path(), LONG), Ok(Occupant::NotSocket)));
+        assert!(probe(&path.join("below"), LONG).is_err());
     }
 
     #[test]
@@ -120,6 +163,7 @@ mod tests {
         let waiting: Vec<_> = (0..8).map(|_| connect(&path, Duration::from_millis(20))).collect();
         let failure = waiting.iter().find_map(|r| r.as_ref().err()).expect("the queue is full at last");
         assert_eq!(failure.kind(), io::ErrorKind::TimedOut);
+        assert!(matches!(probe(&path, Duration::from_millis(20)), Ok(Occupant::Alive(None))));
         assert!(begun.elapsed() < LONG);
     }
 }

@@ -4,13 +4,17 @@
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
-use std::os::unix::fs::FileTypeExt;
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::{Address, Error};
 use crate::sys::socket::{Identity, identity};
 use crate::sys::tcp::{self, Bound};
+use crate::sys::unix_stream::{self, Occupant};
+
+/// How long a server that has the socket may take to accept a connection.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// An address that is taken.
 #[derive(Debug)]
@@ -60,7 +64,7 @@ impl Listener {
         match address {
             Address::Tcp { host, port } => tcp_listener(address, host, *port),
             Address::Unix(path) => {
-                free(address, path)?;
+                is_stale(address, path)?;
                 let taken = vec![Taken::Unix(path.clone())];
                 Ok(Self { address: address.clone(), taken, sockets: Vec::new() })
             }
@@ -116,7 +120,7 @@ fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Er
                 taken.push(Taken::Tcp(bound));
             }
             // A name has two addresses where the machine has one kind.
-            Err(error) if is_absent(&error) => missing = Some(error),
+            Err(error) if tcp::is_unavailable(&error) => missing = Some(error),
             Err(error) => return Err(failed(error)),
         }
     }
@@ -136,30 +140,22 @@ fn failed(address: &Address, source: io::Error) -> Error {
     }
 }
 
-/// Whether the machine has no such address or kind of address (`EAFNOSUPPORT` has no kind of its own).
-fn is_absent(error: &io::Error) -> bool {
-    const EAFNOSUPPORT: i32 = 97;
-    error.kind() == io::ErrorKind::AddrNotAvailable || error.raw_os_error() == Some(EAFNOSUPPORT)
-}
-
-/// Whether `path` may be had, and if so, whether an old socket is in the way.
-fn free(address: &Address, path: &Path) -> Result<bool, Error> {
-    let Ok(found) = fs::symlink_metadata(path) else { return Ok(false) };
-    if !found.file_type().is_socket() {
-        return Err(Error::NoSocket(address.clone()));
-    }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => Ok(true),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
-        // A queue that is full is that of a living server.
-        Err(error) if error.kind() != io::ErrorKind::WouldBlock => Err(failed(address, error)),
-        _ => Err(Error::Taken(address.clone())),
+/// Whether a socket without a server is in the way at `path`.
+///
+/// # Errors
+/// A server or another file is.
+fn is_stale(address: &Address, path: &Path) -> Result<bool, Error> {
+    match unix_stream::probe(path, PROBE_TIMEOUT).map_err(|source| failed(address, source))? {
+        Occupant::Free => Ok(false),
+        Occupant::Stale => Ok(true),
+        Occupant::Alive(_) => Err(Error::Taken(address.clone())),
+        Occupant::NotSocket => Err(Error::NoSocket(address.clone())),
     }
 }
 
 fn unix_listener(address: &Address, path: &Path) -> Result<Socket, Error> {
     let failed = |source| failed(address, source);
-    if free(address, path)? {
+    if is_stale(address, path)? {
         fs::remove_file(path).map_err(failed)?;
     }
     let socket = UnixListener::bind(path).map_err(failed)?;
@@ -171,6 +167,7 @@ fn unix_listener(address: &Address, path: &Path) -> Result<Socket, Error> {
 #[cfg(test)]
 mod tests {
     use std::net::TcpStream;
+    use std::os::unix::net::UnixStream;
 
     use super::*;
 
