@@ -9,7 +9,6 @@ use std::io::{self, Write};
 use std::os::fd::AsFd;
 use std::path::Path;
 
-use nix::fcntl::{FcntlArg, SpliceFFlags, fcntl, splice};
 use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{getpid, pause};
 
@@ -22,11 +21,6 @@ pub const REPORTS: &str = "ZEO_BENCH_REPORTS";
 pub const FLOOD: &str = "ZEO_BENCH_FLOOD";
 /// See [`FLOOD`].
 pub const GO: &str = "ZEO_BENCH_GO";
-/// Names the file to which to move all that comes on stdin, with splice(2) and nothing else.
-pub const SPLICE: &str = "ZEO_BENCH_SPLICE";
-
-/// How much a pipe may hold where nobody has set another limit (pipe(7)).
-const PIPE: i32 = 1 << 20;
 
 /// Nanoseconds on the clock that never steps and is the same for all processes (`clock_gettime(2)`).
 pub fn now() -> io::Result<i64> {
@@ -38,12 +32,6 @@ pub fn now() -> io::Result<i64> {
 pub fn be_if_asked() -> io::Result<()> {
     let time = now()?;
     let Some(reports) = env::var_os(REPORTS) else { return Ok(()) };
-    if let Some(path) = env::var_os(SPLICE) {
-        move_to(Path::new(&path))?;
-        loop {
-            pause();
-        }
-    }
     let reports = Path::new(&reports);
     report(reports, time)?;
     let flooded = env::var(FLOOD).unwrap_or_default();
@@ -70,16 +58,6 @@ fn flood(bytes: usize, block: usize, reports: &Path) -> io::Result<()> {
         left -= block.len();
     }
     report(reports, now()?)
-}
-
-/// The least that anybody can do who stands between a program and a file.
-fn move_to(path: &Path) -> io::Result<()> {
-    let file = File::options().write(true).create(true).truncate(true).open(path)?;
-    let pipe = io::stdin();
-    fcntl(&pipe, FcntlArg::F_SETPIPE_SZ(PIPE))?;
-    let most = usize::try_from(PIPE).map_err(io::Error::other)?;
-    while splice(&pipe, None, &file, None, most, SpliceFFlags::empty())? > 0 {}
-    Ok(())
 }
 
 /// One line, in one write: short enough not to be mixed with others (pipe(7), `PIPE_BUF`).

@@ -10,7 +10,9 @@ use crate::number::{median, number};
 #[derive(Debug, Clone, Copy)]
 pub enum Target {
     /// Ours is at most this many times the peer's.
-    Against(Contender, f64),
+    TimesAtMost(Contender, f64),
+    /// Ours is at least this many times the peer's.
+    TimesAtLeast(Contender, f64),
     /// Ours is at most this.
     AtMost(f64),
     /// Ours is at least this.
@@ -50,11 +52,15 @@ impl Row {
         for contender in Contender::ALL {
             let _ = write!(line, " {} |", number(self.values.get(&contender).copied()));
         }
+        let times = |peer| ours.zip(self.values.get(&peer).copied()).map(|(ours, theirs)| ours / theirs);
         let (target, ratio, met) = match self.target {
-            Target::Against(peer, most) => {
-                let theirs = self.values.get(&peer).copied();
-                let ratio = ours.zip(theirs).map(|(ours, theirs)| ours / theirs);
+            Target::TimesAtMost(peer, most) => {
+                let ratio = times(peer);
                 (format!("≤ {most} × {}", peer.name()), ratio, ratio.map(|ratio| ratio <= most))
+            }
+            Target::TimesAtLeast(peer, least) => {
+                let ratio = times(peer);
+                (format!("≥ {least} × {}", peer.name()), ratio, ratio.map(|ratio| ratio >= least))
             }
             Target::AtMost(most) => (format!("≤ {most}"), None, ours.map(|ours| ours <= most)),
             Target::AtLeast(least) => (format!("≥ {least}"), None, ours.map(|ours| ours >= least)),

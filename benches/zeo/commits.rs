@@ -16,7 +16,7 @@ use crate::table::{Row, Target};
 const TIME: Duration = Duration::from_secs(2);
 
 pub fn measure(place: &Path, contenders: &[Kind], rounds: usize) -> Vec<Row> {
-    let mut one = Row::new("commits per second, one client", Target::TimesAtLeast(2.5));
+    let mut one = Row::new("commits per second, one client", Target::TimesAtLeast(2.0));
     let mut eight = Row::new("commits per second, eight clients", Target::TimesAtLeast(8.0));
     let mut disk = Row::new("writes of a commit's size with fdatasync, per second, no server", Target::None);
     for _ in 0..rounds {

@@ -7,8 +7,6 @@ use crate::number::{median, number};
 pub enum Target {
     /// At least so many times the peer's.
     TimesAtLeast(f64),
-    /// At most so many times the peer's.
-    TimesAtMost(f64),
     /// At most this.
     AtMost(f64),
     /// For the reader's information.
@@ -43,7 +41,6 @@ impl Row {
         let ratio = ours.zip(python).map(|(ours, python)| ours / python);
         let (target, met) = match self.target {
             Target::TimesAtLeast(least) => (format!("≥ {least} ×"), ratio.map(|ratio| ratio >= least)),
-            Target::TimesAtMost(most) => (format!("≤ {most} ×"), ratio.map(|ratio| ratio <= most)),
             Target::AtMost(most) => (format!("≤ {most}"), ours.map(|ours| ours <= most)),
             Target::None => (String::new(), None),
         };

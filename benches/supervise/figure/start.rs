@@ -48,7 +48,7 @@ fn under_manager(contenders: &[Contender], rounds: usize) -> io::Result<Row> {
     }
     let mut row = Row::new(
         "`start` to first instruction, under a manager that is there, ms",
-        Target::Against(Contender::Runit, 1.0),
+        Target::TimesAtMost(Contender::Runit, 1.5),
     );
     for contender in contenders {
         row.add(contender, samples.get(&contender).map_or(&[], Vec::as_slice));
@@ -78,7 +78,7 @@ fn with_manager(contenders: &[Contender], rounds: usize) -> io::Result<Row> {
     }
     let mut row = Row::new(
         "start of the manager to first instruction (`zdrun -d`, `runsv`, ...), ms",
-        Target::Against(Contender::Runit, 1.0),
+        Target::TimesAtMost(Contender::Runit, 1.5),
     );
     for contender in contenders {
         row.add(*contender, samples.get(contender).map_or(&[], Vec::as_slice));
