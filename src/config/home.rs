@@ -11,6 +11,7 @@ use std::path::{Path, PathBuf};
 
 use super::{Settings, server};
 use crate::eventlog::Target;
+use crate::sys::files;
 
 /// Two homes where a person may think of one.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -80,9 +81,7 @@ struct Place<'a> {
 
 impl<'a> Place<'a> {
     fn of(file: &'a Path) -> Option<Self> {
-        let within = file.parent()?;
-        let etc = if within.as_os_str().is_empty() { Path::new(".") } else { within };
-        Some(Self { file, name: file.file_name()?, etc })
+        Some(Self { file, name: file.file_name()?, etc: files::parent(file) })
     }
 
     /// The home as far as names go.

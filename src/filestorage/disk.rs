@@ -3,7 +3,7 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
 use std::os::unix::fs::FileExt;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::sys::data_file;
@@ -122,8 +122,7 @@ impl Beside {
     }
 
     fn sync_directory(&self) -> io::Result<()> {
-        let parent = self.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        files::sync_directory(parent.unwrap_or(Path::new(".")))
+        files::sync_directory(files::parent(&self.path))
     }
 }
 

@@ -53,6 +53,7 @@ use crate::storage::{
     Audience, Current, Errand, Error, Finished, HistoryEntry, Meta, Oid, Revision, Storage, Ticket, Tid,
     Traits, Transaction, TransactionIterator, Vote,
 };
+use crate::sys::files;
 
 /// Under this name it speaks in the log.
 const LOGGER: &str = "ZODB.FileStorage";
@@ -268,8 +269,7 @@ impl Storage for FileStorage {
     }
 
     fn begin(&self, meta: Meta) -> Transaction {
-        let parent = self.core.path.parent().filter(|parent| !parent.as_os_str().is_empty());
-        Transaction::spooled(meta, parent.unwrap_or(Path::new(".")).into())
+        Transaction::spooled(meta, files::parent(&self.core.path).into())
     }
 
     fn vote(&self, transaction: &mut Transaction) -> Result<Vote, Error> {

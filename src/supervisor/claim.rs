@@ -11,13 +11,14 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Error;
 use super::ledger::{Ledger, Left, noted_manager};
-use super::{Error, parent_of};
 use crate::control::ledger::lock_file;
 use crate::control::{Request, StatusRecord};
 use crate::eventlog::EventLog;
 use crate::sys::daemon::Lock;
 use crate::sys::file_watch::FileWatch;
+use crate::sys::files;
 use crate::sys::socket::{self, Identity};
 use crate::sys::unix_stream::{self, Occupant};
 
@@ -52,7 +53,7 @@ impl Claim {
     /// Another manager has it; something else has its name; its directory is not there or not writable.
     pub fn take(socket: &Path, ends_rest: bool, log: &EventLog) -> Result<Self, Error> {
         let failed = |source| Error::Socket { socket: socket.to_owned(), source };
-        fs::metadata(parent_of(socket)).map_err(failed)?;
+        fs::metadata(files::parent(socket)).map_err(failed)?;
         let (lock, left) = HeldLock::take(socket, ends_rest)?;
         remove_stale(socket, log)?;
         let (listener, made) = socket::listen(socket).map_err(failed)?;

@@ -208,8 +208,3 @@ fn open_log(settings: &Settings) -> Result<EventLog, Error> {
         None => Ok(EventLog::stderr_warnings()),
     }
 }
-
-/// The directory part of a path, `.` where it has none.
-fn parent_of(path: &Path) -> &Path {
-    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}

@@ -26,6 +26,12 @@ use super::temporary::Temporary;
 /// Of longer files it is not asked what they hold.
 const LONGEST: u64 = 1 << 20;
 
+/// The directory part of a path: `.` for a bare name, as for the empty path and the root.
+#[must_use]
+pub fn parent(path: &Path) -> &Path {
+    path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
 /// Creates a file with `contents` and the permission bits `mode` less the process's mask.
 ///
 /// # Errors
@@ -196,11 +202,8 @@ fn open_directory(path: &Path) -> nix::Result<OwnedFd> {
 
 /// The open directory of `path`, and the name in it.
 fn split(path: &Path) -> io::Result<(Rc<OwnedFd>, &OsStr)> {
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Errno::EISDIR.into());
-    };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    Ok((Rc::new(open_directory(parent)?), name))
+    let name = path.file_name().ok_or(Errno::EISDIR)?;
+    Ok((Rc::new(open_directory(parent(path))?), name))
 }
 
 /// fsync(2) of a directory; file systems that know no such thing say `EINVAL`, and then there is nothing to do, nor for one

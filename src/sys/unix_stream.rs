@@ -17,6 +17,8 @@ use nix::sys::socket::{
 use nix::sys::stat::Mode;
 use nix::sys::time::{TimeVal, TimeValLike as _};
 
+use super::files::parent;
+
 /// The longest path that fits a socket address, without the final zero byte (unix(7): `sun_path` has 108 bytes).
 pub const LONGEST: usize = 107;
 
@@ -95,12 +97,8 @@ pub fn with_short_name<T>(path: &Path, work: impl FnOnce(&Path) -> io::Result<T>
     if path.as_os_str().len() <= LONGEST {
         return work(path);
     }
-    let (Some(parent), Some(name)) = (path.parent(), path.file_name()) else {
-        return Err(Errno::ENAMETOOLONG.into());
-    };
-    // A name without a directory has an empty parent.
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
-    let directory = open(parent, OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
+    let name = path.file_name().ok_or(Errno::ENAMETOOLONG)?;
+    let directory = open(parent(path), OFlag::O_PATH | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC, Mode::empty())?;
     let short = PathBuf::from(format!("/proc/self/fd/{}", directory.as_raw_fd())).join(name);
     if short.as_os_str().len() > LONGEST {
         return Err(Errno::ENAMETOOLONG.into());

@@ -2,7 +2,6 @@
 
 use std::fs;
 use std::io;
-use std::path::Path;
 use std::sync::Arc;
 
 use super::NAME;
@@ -13,8 +12,8 @@ use crate::exit::Exit;
 use crate::filestorage::{FileStorage, Options};
 use crate::shell::GOOD;
 use crate::storage::Tid;
-use crate::sys::access;
 use crate::sys::reason::reason;
+use crate::sys::{access, files};
 
 /// Reads every data file from end to end; says what is wrong, or that all is well.
 pub(super) fn check(settings: &Settings) -> Exit {
@@ -35,10 +34,7 @@ fn fault(file: &DataFile) -> Option<String> {
         |verb: &str, error: &io::Error| format!("cannot {verb} {}: {}", path.display(), reason(error));
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !file.read_only => {
-            let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty());
-            return access::may_create_in(parent.unwrap_or(Path::new(".")))
-                .err()
-                .map(|error| cannot("create", &error));
+            return access::may_create_in(files::parent(path)).err().map(|error| cannot("create", &error));
         }
         Err(error) => return Some(cannot("open", &error)),
         Ok(_) if file.create => return None,

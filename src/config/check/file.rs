@@ -6,7 +6,7 @@ use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
 use super::fault::Fault;
-use crate::sys::{access, socket};
+use crate::sys::{access, files, socket};
 
 /// A working directory.
 pub(super) fn directory(path: &Path) -> Result<(), Fault> {
@@ -39,8 +39,10 @@ pub(super) fn appendable(path: &Path) -> Result<(), Fault> {
 /// Whether a name could be given to a new file.
 fn can_make(path: &Path) -> io::Result<()> {
     // Only a blank path and the root have no parent.
-    let Some(parent) = path.parent() else { return fs::metadata(path).map(drop) };
-    let parent = if parent.as_os_str().is_empty() { Path::new(".") } else { parent };
+    if path.parent().is_none() {
+        return fs::metadata(path).map(drop);
+    }
+    let parent = files::parent(path);
     can_enter(parent).and_then(|()| access::may_create_in(parent))
 }
 
