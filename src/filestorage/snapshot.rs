@@ -12,6 +12,7 @@ use super::format::{
 };
 use super::guess;
 use crate::storage::{Error, Meta, Oid};
+use crate::sys::system_error::SystemError;
 
 /// A data file up to the end of some transaction.
 #[derive(Clone)]
@@ -211,5 +212,5 @@ impl Snapshot {
 
 /// The error for a call that failed.
 pub(super) fn failed(verb: &'static str, path: &Path, error: std::io::Error) -> Error {
-    Error::System { verb, path: path.into(), source: Arc::new(error) }
+    SystemError::new(verb, path, error).into()
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::address::Fault;
 use super::quote::shown;
-use crate::sys::reason::reason;
+use crate::sys::system_error::SystemError;
 use crate::sys::tree::Untrusted;
 
 /// Why an instance was not made, or not started. Each reads as what follows the program's name in one line.
@@ -38,15 +38,8 @@ pub enum Error {
     #[error("cannot follow {}: another user may have put that symbolic link there", shown(.0))]
     Link(PathBuf),
     /// The system refused.
-    #[error("cannot {verb} {}: {}", shown(path), reason(source))]
-    System {
-        /// What was to be done.
-        verb: &'static str,
-        /// With what.
-        path: PathBuf,
-        /// Why not.
-        source: io::Error,
-    },
+    #[error("cannot {} {}: {}", .0.verb, shown(&.0.path), .0.reason())]
+    System(SystemError),
     /// A program was not found.
     #[error("cannot find {0}")]
     NotFound(String),
@@ -150,7 +143,7 @@ impl Error {
             | Self::NoFile { .. } => true,
             Self::InTheWay { .. }
             | Self::Link(_)
-            | Self::System { .. }
+            | Self::System(_)
             | Self::NotFound(_)
             | Self::User { .. }
             | Self::Template { .. }
@@ -160,11 +153,12 @@ impl Error {
         }
     }
 
-    pub(super) fn system(verb: &'static str, path: &Path, source: io::Error) -> Self {
+    /// The error of a system call on `path`.
+    pub(crate) fn system(verb: &'static str, path: &Path, source: io::Error) -> Self {
         if let Some(link) = Untrusted::of(&source) {
             return Self::Link(link.to_owned());
         }
-        Self::System { verb, path: path.to_owned(), source }
+        Self::System(SystemError::new(verb, path, source))
     }
 }
 

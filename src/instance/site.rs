@@ -6,7 +6,6 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
@@ -33,7 +32,7 @@ pub fn add(
     for entry in walk.filter_entry(|entry| !is_set(entry)) {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(directory).to_owned();
-            Error::System { verb: "read", path, source: io::Error::from(error) }
+            Error::system("read", &path, error.into())
         })?;
         let path = entry.path();
         // What an editor or a person keeps beside a template is none.

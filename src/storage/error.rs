@@ -1,12 +1,11 @@
 //! Why a storage does not do what it was asked.
 
-use std::io;
 use std::path::PathBuf;
-use std::sync::Arc;
 
 use thiserror::Error;
 
 use super::{Oid, Tid};
+use crate::sys::system_error::SystemError;
 
 /// What a storage refuses or fails at. `zeo` turns each into the exception that the Python clients know.
 #[derive(Debug, Clone, Error)]
@@ -57,13 +56,6 @@ pub enum Error {
         what: String,
     },
     /// The system failed.
-    #[error("cannot {verb} {}: {source}", .path.display())]
-    System {
-        /// What was tried.
-        verb: &'static str,
-        /// On which file.
-        path: PathBuf,
-        /// Why not. Shared, since one failed fsync(2) fails several transactions.
-        source: Arc<io::Error>,
-    },
+    #[error(transparent)]
+    System(#[from] SystemError),
 }

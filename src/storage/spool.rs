@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::Error;
 use crate::sys::data_file;
+use crate::sys::system_error::SystemError;
 
 /// Bytes in a [`Spool`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -100,6 +101,5 @@ impl Spool {
 }
 
 fn failed(directory: &Path, error: io::Error) -> Error {
-    let verb = "keep a large transaction in";
-    Error::System { verb, path: directory.into(), source: Arc::new(error) }
+    SystemError::new("keep a large transaction in", directory, error).into()
 }

@@ -31,6 +31,7 @@ pub mod signals;
 pub mod socket;
 pub mod spawn;
 mod stack;
+pub mod system_error;
 pub mod tcp;
 mod temporary;
 pub mod terminal;

@@ -119,7 +119,7 @@ impl From<&Error> for Exception {
             Error::Damaged { .. } => {
                 Self::new("ZODB.FileStorage.FileStorage.CorruptedDataError", error.to_string())
             }
-            Error::System { .. } => Self::new("ZODB.POSException.StorageSystemError", error.to_string()),
+            Error::System(_) => Self::new("ZODB.POSException.StorageSystemError", error.to_string()),
         }
     }
 }

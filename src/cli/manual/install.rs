@@ -67,7 +67,7 @@ pub fn run(wanted: &Wanted, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error>
         if let Some(directory) = path.parent() {
             make_directories(directory, tell)?;
         }
-        let failed = |source| Error::System { verb: "write", path: path.clone(), source };
+        let failed = |error| Error::system("write", &path, error);
         if fs::read(&path).is_ok_and(|present| present == contents.as_bytes()) {
             continue;
         }
@@ -89,12 +89,7 @@ fn make_directories(path: &Path, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), E
     let missing = path.ancestors().take_while(|path| !path.as_os_str().is_empty() && !path.is_dir());
     let missing: Vec<_> = missing.collect();
     for directory in missing.into_iter().rev() {
-        let made = fs::create_dir(directory);
-        made.map_err(|source| Error::System {
-            verb: "create directory",
-            path: directory.to_owned(),
-            source,
-        })?;
+        fs::create_dir(directory).map_err(|error| Error::system("create directory", directory, error))?;
         tell(Step::CreatedDirectory(directory));
     }
     Ok(())

@@ -170,11 +170,7 @@ fn site_defaults(arguments: &Arguments, current: &Path) -> Result<Settings, Erro
         return Ok(Settings::read(Path::new(settings::SITE))?.unwrap_or_default());
     };
     let path = current.join(named);
-    Settings::read(&path)?.ok_or_else(|| Error::System {
-        verb: "read",
-        path,
-        source: io::ErrorKind::NotFound.into(),
-    })
+    Settings::read(&path)?.ok_or_else(|| Error::system("read", &path, io::ErrorKind::NotFound.into()))
 }
 
 /// Where the server listens: as typed, else as before, else as the settings say.
@@ -217,7 +213,7 @@ fn programs(
 fn own_executable() -> Result<Option<PathBuf>, Error> {
     match env::current_exe() {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            Err(Error::System { verb: "read", path: PathBuf::from("/proc/self/exe"), source: error })
+            Err(Error::system("read", Path::new("/proc/self/exe"), error))
         }
         own => Ok(own.ok()),
     }
@@ -242,7 +238,7 @@ fn show(arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
 }
 
 fn current_directory() -> Result<PathBuf, Error> {
-    env::current_dir().map_err(|source| Error::System { verb: "find", path: PathBuf::from("."), source })
+    env::current_dir().map_err(|error| Error::system("find", Path::new("."), error))
 }
 
 fn start(tree: &Tree, request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
