@@ -22,7 +22,7 @@ use std::path::{Path, PathBuf};
 use similar::TextDiff;
 use walkdir::WalkDir;
 
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, search_path};
 
 /// The files of a case by their names in its folder; `cmd` and `setup` are not among them.
 type Files = BTreeMap<String, String>;
@@ -57,7 +57,7 @@ fn run(case: &Path, executable: &str) -> Files {
     fs::create_dir(&home).unwrap();
     install(&sandbox, executable, &["runzeo", "zdctl", "zdrun"].map(|name| (name, "")));
     let marks = [("[HOME]", home.to_str().unwrap()), ("[BIN]", bin.to_str().unwrap())];
-    let path = format!("{}:/usr/bin:/bin", bin.display());
+    let path = format!("{}:{}", bin.display(), search_path().display());
     let shell = |name: &str| {
         let script = fs::read_to_string(case.join(name)).unwrap_or_default();
         let script = marks.iter().fold(script, |script, (mark, real)| script.replace(mark, real));

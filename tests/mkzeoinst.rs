@@ -6,16 +6,16 @@ mod included;
 mod older;
 mod peers;
 mod planted;
-mod script;
+pub(crate) mod script;
 mod start;
 mod templates;
 mod user;
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::net::TcpListener;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use zeo_server::config::{Flags, Runner, resolve};
 use zeo_server::eventlog::Target;
@@ -72,22 +72,6 @@ fn first_run(home: &Path) -> String {
     let files = ["etc/zeo.conf", "etc/zeoctl.conf", "bin/zeoctl"];
     let files: String = files.map(|name| format!("Wrote file {home}/{name}\n")).concat();
     format!("{directories}{files}All done.\n")
-}
-
-/// Whether a tool that a claim needs is there; if not, the claim is reported as skipped, and fails with CI=true.
-pub(crate) fn have(tool: &str, arguments: &[&str]) -> bool {
-    let outcome = forks::output(Command::new(tool).args(arguments).stdout(Stdio::null()));
-    let works = outcome.is_ok_and(|outcome| outcome.status.success());
-    if !works {
-        assert!(std::env::var_os("CI").is_none_or(|ci| ci != "true"), "{tool} is needed with CI=true");
-        // Not `eprintln`, which the test runner keeps to itself when the test passes.
-        let _ = writeln!(
-            io::stderr(),
-            "\nskipped: {}: no {tool}",
-            std::thread::current().name().unwrap_or_default()
-        );
-    }
-    works
 }
 
 #[test]

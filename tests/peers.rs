@@ -62,6 +62,9 @@ fn target() -> &'static Path {
 
 /// The interpreter of the virtual environment with these packages, made if need be; or why it cannot be made.
 fn environment(directory: &Path, pins: &[&str]) -> Result<PathBuf, String> {
+    if std::env::var_os("ZEO_TOOLS").is_some_and(|tools| tools == "none") {
+        return Err("no python3".to_owned());
+    }
     let python = directory.join("bin/python");
     let stamp = directory.join("pins.txt");
     let pins = requirements(pins);

@@ -5,12 +5,13 @@
 //! than 0, and the other lines are all that it prints, errors too. `[..]` stands for any part of a line, a line `...` for
 //! any lines. The README's home directory, port and process ids stand for those of the test.
 
+use std::ffi::OsStr;
 use std::fs;
 use std::path::Path;
 
 use zeo_server::config::{Flags, Settings, resolve};
 
-use crate::sandbox::{Sandbox, matches};
+use crate::sandbox::{Sandbox, matches, search_path};
 
 /// The home directory in the README's examples.
 const HOME: &str = "/home/zope";
@@ -100,7 +101,7 @@ fn without_pids(text: &str) -> String {
 }
 
 /// Runs the examples; returns what went otherwise than shown.
-fn failures(sandbox: &Sandbox, path: &str, examples: &[Example]) -> Vec<String> {
+fn failures(sandbox: &Sandbox, path: &OsStr, examples: &[Example]) -> Vec<String> {
     let home = sandbox.root().to_str().expect("a temporary directory has a plain name");
     let port = sandbox.port().to_string();
     let mut script = String::from("exec 2>&1\n");
@@ -178,9 +179,8 @@ fn commands_for_a_fresh_machine_are_marked_for_ci() {
 fn assert_shown(name: &str, first: &[&Path]) {
     let sandbox = Sandbox::new();
     let programs = Path::new(env!("CARGO_BIN_EXE_zdctl")).parent().expect("it lies in a directory");
-    let rest = std::env::var("PATH").expect("the search path is UTF-8");
-    let directories = first.iter().copied().chain([programs]).map(|path| path.display().to_string());
-    let path = directories.chain([rest]).collect::<Vec<_>>().join(":");
+    let first = first.iter().copied().chain([programs]).map(Path::to_owned);
+    let path = std::env::join_paths(first.chain(std::env::split_paths(&search_path()))).expect("no colons");
     let examples = examples(&document(name));
     assert!(!examples.is_empty(), "{name} has no example");
     let found = failures(&sandbox, &path, &examples);
@@ -266,7 +266,7 @@ fn examples_are_the_commands_of_console_blocks_with_their_output() {
 
 #[test]
 fn examples_share_a_session_and_each_is_compared() {
-    let path = std::env::var("PATH").expect("the search path is UTF-8");
+    let path = search_path();
     let sandbox = Sandbox::new();
     assert_eq!(failures(&sandbox, &path, &examples(SAMPLE)), Vec::<String>::new());
     let wrong = SAMPLE.replace("trouble\n$ cat", "$ cat").replace("? 3", "? 4");

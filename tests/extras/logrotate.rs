@@ -10,7 +10,7 @@ fn logrotate(instance: &Instance<'_>, options: &[&str]) -> Run {
 
 #[test]
 fn snippet_means_the_logs_of_its_home_whatever_its_name() {
-    if !installed("logrotate") {
+    if !have("logrotate") {
         return;
     }
     for name in NAMES {
@@ -40,7 +40,7 @@ fn snippet_means_the_logs_of_its_home_whatever_its_name() {
 
 #[test]
 fn no_line_is_lost_in_rotations_of_a_server_that_writes() {
-    if !installed("logrotate") {
+    if !have("logrotate") {
         return;
     }
     let sandbox = Sandbox::new();
@@ -72,7 +72,7 @@ fn no_line_is_lost_in_rotations_of_a_server_that_writes() {
 
 #[test]
 fn server_that_cannot_be_told_is_an_error() {
-    if !installed("logrotate") {
+    if !have("logrotate") {
         return;
     }
     let sandbox = Sandbox::new();
@@ -86,7 +86,7 @@ fn server_that_cannot_be_told_is_an_error() {
 
 #[test]
 fn logs_of_another_user_are_rotated_as_that_user() {
-    if !installed("logrotate") || !nix::unistd::geteuid().is_root() {
+    if !have("logrotate") || !nix::unistd::geteuid().is_root() {
         return;
     }
     let sandbox = Sandbox::new();

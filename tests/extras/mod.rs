@@ -8,16 +8,15 @@ mod systemd;
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::panic::Location;
 use std::path::PathBuf;
 
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
-use crate::mkzeoinst::{NAMES, have};
-use crate::peers::skip;
+use crate::mkzeoinst::NAMES;
+use crate::mkzeoinst::script::shells;
 use crate::sandbox::run::Run;
-use crate::sandbox::{SOON, Sandbox, eventually, eventually_some};
+use crate::sandbox::{SOON, Sandbox, eventually, eventually_some, have};
 
 /// A stand-in for the server: writes numbered lines to its log file, which it opens anew on SIGUSR2, and ends as it is told
 /// by a file.
@@ -105,20 +104,6 @@ impl<'a> Instance<'a> {
     }
 }
 
-/// Whether a program is on the path; if not, the test is reported as skipped.
-///
-/// # Panics
-/// With CI=true, where a skipped claim would be an unproven one.
-#[track_caller]
-fn installed(program: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join(program).exists());
-    if !found {
-        skip(Location::caller(), &format!("no {program}"));
-    }
-    found
-}
-
 /// SIGKILL, at any time.
 #[track_caller]
 fn kill_hard(pid: i32) {
@@ -131,7 +116,8 @@ const SCRIPTS: &[&str] =
 
 #[test]
 fn scripts_are_for_every_shell_and_home() {
-    let shellcheck = installed("shellcheck");
+    let shells = shells();
+    let shellcheck = have("shellcheck");
     for name in NAMES {
         let sandbox = Sandbox::new();
         let instance = Instance::make(&sandbox, name, "openrc,runit,s6");
@@ -141,9 +127,11 @@ fn scripts_are_for_every_shell_and_home() {
         for script in &scripts {
             assert_eq!(fs::metadata(script).unwrap().permissions().mode() & 0o111, 0o111, "{script:?}");
         }
-        let read =
-            r#"for script; do dash -n "$script"; bash --posix -n "$script"; busybox sh -n "$script"; done"#;
-        sandbox.command("sh").args(["-euc", read, "sh"]).args(&scripts).run();
+        for shell in &shells {
+            for script in &scripts {
+                sandbox.command(shell[0]).args(&shell[1..]).arg("-n").arg(script).run();
+            }
+        }
         if shellcheck {
             sandbox.command("shellcheck").args(&scripts).run();
         }

@@ -4,6 +4,7 @@
 use std::path::Path;
 
 use super::*;
+use crate::sandbox::can_unshare;
 use crate::sandbox::run::Outcome;
 
 /// Prepares what `OpenRC` finds on a machine that it has booted, then runs the steps `"$@"`, each followed by its status.
@@ -27,7 +28,7 @@ done
 const UNSHARE: &[&str] = &["-r", "-m", "-p", "-f", "--kill-child", "--mount-proc"];
 
 fn works() -> bool {
-    installed("rc-service") && have("unshare", &[UNSHARE, &["true"]].concat())
+    have("rc-service") && can_unshare(UNSHARE)
 }
 
 /// Runs the steps for the service of an instance, which is installed under its own name.

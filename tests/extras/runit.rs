@@ -21,7 +21,7 @@ fn is_down(instance: &Instance<'_>) -> bool {
 
 #[test]
 fn runsv_starts_restarts_and_stops_an_instance() {
-    if !installed("runsv") {
+    if !have("runsv") {
         return;
     }
     let sandbox = Sandbox::new();
@@ -44,7 +44,7 @@ fn runsv_starts_restarts_and_stops_an_instance() {
 
 #[test]
 fn server_that_ends_for_good_is_left_down() {
-    if !installed("runsv") {
+    if !have("runsv") {
         return;
     }
     let sandbox = Sandbox::new();

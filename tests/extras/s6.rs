@@ -25,7 +25,7 @@ fn svstat(instance: &Instance<'_>, what: &str) -> Run {
 
 #[test]
 fn s6_starts_restarts_and_stops_an_instance() {
-    if !installed("s6-svscan") {
+    if !have("s6-svscan") {
         return;
     }
     let sandbox = Sandbox::new();
@@ -51,7 +51,7 @@ fn s6_starts_restarts_and_stops_an_instance() {
 
 #[test]
 fn server_that_ends_for_good_is_left_down() {
-    if !installed("s6-svscan") {
+    if !have("s6-svscan") {
         return;
     }
     let sandbox = Sandbox::new();

@@ -71,7 +71,7 @@ fn words(line: &str) -> Vec<String> {
 
 #[test]
 fn unit_means_its_home_whatever_the_name() {
-    if !installed("systemd-analyze") {
+    if !have("systemd-analyze") {
         return;
     }
     for name in NAMES.iter().filter(|name| !name.contains('\r')) {
@@ -128,7 +128,7 @@ fn usual(sandbox: &Sandbox, home: &str, set: &[(&str, &str)], address: &str) -> 
 
 #[test]
 fn unit_exposes_little_by_the_measure_of_systemd() {
-    if !installed("systemd-analyze") {
+    if !have("systemd-analyze") {
         return;
     }
     let sandbox = Sandbox::new();
@@ -193,7 +193,7 @@ fn unit_of_the_package_is_that_of_an_instance() {
     ];
     assert_eq!(apart(&packaged, &listed(&made)), own);
     assert_eq!(apart(&listed(&made), &packaged), ["ProtectHome=read-only"]);
-    if installed("systemd-analyze") {
+    if have("systemd-analyze") {
         let text = text.replace("/usr/bin/zdrun", env!("CARGO_BIN_EXE_zdrun"));
         let unit =
             sandbox.write("zeo@main.service", text.replace("/usr/bin/zdctl", env!("CARGO_BIN_EXE_zdctl")));
@@ -203,7 +203,7 @@ fn unit_of_the_package_is_that_of_an_instance() {
 
 #[test]
 fn unit_follows_home_user_port_and_times() {
-    if !installed("systemd-analyze") {
+    if !have("systemd-analyze") {
         return;
     }
     let sandbox = Sandbox::new();
@@ -302,7 +302,7 @@ fn allowed(sandbox: &Sandbox, set: &str) -> BTreeSet<String> {
 
 #[test]
 fn system_calls_of_manager_and_server_are_among_those_that_the_unit_allows() {
-    let Some(python) = crate::peers::python().filter(|_| installed("systemd-analyze") && can_trace()) else {
+    let Some(python) = crate::peers::python().filter(|_| have("systemd-analyze") && can_trace()) else {
         return;
     };
     let sandbox = Sandbox::new();

@@ -1,20 +1,6 @@
 //! Pages and completions, as the tools that are to read them see them.
 
-use std::path::Path;
-
-use crate::peers::skip;
-use crate::sandbox::Sandbox;
-
-/// Whether a tool is there; if not, the calling test is reported as skipped.
-#[track_caller]
-fn have(tool: &str) -> bool {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).any(|directory| directory.join(tool).exists());
-    if !found {
-        skip(std::panic::Location::caller(), &format!("{tool} is not here"));
-    }
-    found
-}
+use crate::sandbox::{Sandbox, have};
 
 fn installed() -> Sandbox {
     let sandbox = Sandbox::new();
@@ -89,9 +75,6 @@ fn pages_are_without_fault_and_hold_every_section() {
 
 #[test]
 fn bash_completes_options_actions_and_their_arguments() {
-    if !have("bash") {
-        return;
-    }
     let sandbox = installed();
     let complete = |name: &str, words: &str| {
         let script = format!(
@@ -144,7 +127,7 @@ fn zsh_and_fish_take_their_completions() {
 fn small_programs_do_not_carry_the_manuals() {
     let size = |path: &str| std::fs::metadata(path).expect("it is built").len();
     let has = |path: &str, text: &[u8]| {
-        let bytes = std::fs::read(Path::new(path)).expect("it is built");
+        let bytes = std::fs::read(path).expect("it is built");
         bytes.windows(text.len()).any(|window| window == text)
     };
     let text = b"`zdctl` starts, stops and examines one program";

@@ -7,8 +7,7 @@ use std::path::{Path, PathBuf};
 use walkdir::WalkDir;
 
 use super::{first_run, install, mkzeoinst};
-use crate::peers::skip;
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, can_unshare};
 
 /// The templates in the source, by their names.
 fn sources() -> Vec<(String, PathBuf)> {
@@ -79,8 +78,7 @@ fn defaults_of_the_site_are_read_from_etc() {
     sandbox.write("etc/mkzeoinst.toml", "level = \"debug\"\naddress = \"127.0.0.1:18103\"\n");
     // In a mount namespace of its own, whose /etc is ours; nobody else sees it.
     let private = ["--mount", "--map-root-user"];
-    if sandbox.command("unshare").args(private).arg("true").output().status != 0 {
-        skip(std::panic::Location::caller(), "no mount namespace can be had");
+    if !can_unshare(&private) {
         return;
     }
     let script = r#"mount --bind etc /etc && exec bin/mkzeoinst "$@""#;

@@ -28,7 +28,7 @@ use tempfile::TempDir;
 
 pub(crate) use pattern::matches;
 use run::Run;
-pub(crate) use tools::{can_fake_time, can_trace};
+pub(crate) use tools::{can_trace, can_unshare, have, search_path};
 pub(crate) use wait::{eventually, eventually_some, poll};
 
 /// How long a test waits for what should come soon; generous, since tests share loaded machines.
@@ -90,7 +90,8 @@ impl Sandbox {
         number
     }
 
-    /// A command to run here: with this directory as working directory and HOME, and of the test's environment only PATH.
+    /// A command to run here: with this directory as working directory and HOME, and with nothing of the test's
+    /// environment; what is on its search path stands in [`tools`].
     pub(crate) fn command(&self, program: impl AsRef<OsStr>) -> Run {
         Run::new(program.as_ref(), &self.root, &self.mark)
     }

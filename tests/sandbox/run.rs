@@ -1,6 +1,6 @@
 //! Running one command and asserting all that can be seen of it.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs;
 use std::io::Write;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -14,7 +14,7 @@ use similar::TextDiff;
 use tempfile::NamedTempFile;
 
 use super::terminal::Terminal;
-use super::{SOON, forks, matches, process, wait};
+use super::{SOON, forks, matches, process, search_path, wait};
 
 /// A command to be run, and what is expected of it: status 0 and nothing printed, unless said otherwise.
 ///
@@ -34,7 +34,7 @@ impl Run {
         command
             .current_dir(directory)
             .env_clear()
-            .env("PATH", std::env::var_os("PATH").unwrap_or_else(|| OsString::from("/usr/bin:/bin")))
+            .env("PATH", search_path())
             .env("HOME", directory)
             .env("LC_ALL", "C.UTF-8")
             .env("TZ", "UTC")

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::*;
-use crate::sandbox::{can_fake_time, eventually};
+use crate::sandbox::{eventually, have};
 
 /// The library that faketime(1) has programs preload.
 fn library(sandbox: &Sandbox) -> String {
@@ -31,7 +31,7 @@ const YEAR: i64 = 365 * 86_400;
 
 #[test]
 fn steps_of_the_clock_change_no_back_off_and_no_time_out() {
-    if !can_fake_time() {
+    if !have("faketime") {
         return;
     }
     let sandbox = Sandbox::new();

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal;
 
 use super::*;
-use crate::sandbox::eventually;
+use crate::sandbox::{eventually, have};
 
 /// A python3(1) program: `script`, after the modules that it needs.
 fn python(script: &str) -> Vec<String> {
@@ -32,6 +32,9 @@ fn escaped(first: &str) -> Vec<String> {
 
 #[test]
 fn child_that_left_the_group_is_ended_with_the_program() {
+    if !have("python3") {
+        return;
+    }
     for first in ["pass", "signal.signal(signal.SIGTERM, lambda *_: (note('asked'), os._exit(0)))"] {
         let sandbox = Sandbox::new();
         let manager = start(&sandbox, "", &escaped(first));
@@ -45,6 +48,9 @@ fn child_that_left_the_group_is_ended_with_the_program() {
 
 #[test]
 fn child_that_left_the_group_and_ignores_sigterm_is_killed() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let manager = start(&sandbox, "", &escaped("signal.signal(signal.SIGTERM, signal.SIG_IGN)"));
     let (child, program) = (pid_in(&sandbox.path("escaped")), pid_in(&sandbox.path("ready")));
@@ -57,6 +63,9 @@ fn child_that_left_the_group_and_ignores_sigterm_is_killed() {
 
 #[test]
 fn what_a_crash_left_behind_is_ended_before_the_next_start() {
+    if !have("python3") {
+        return;
+    }
     for first in ["pass", "signal.signal(signal.SIGTERM, signal.SIG_IGN)"] {
         let sandbox = Sandbox::new();
         let manager = start(&sandbox, "backoff-limit 0", &escaped(first));
@@ -71,6 +80,9 @@ fn what_a_crash_left_behind_is_ended_before_the_next_start() {
 
 #[test]
 fn what_a_failed_first_start_left_behind_is_ended() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let conf = conf(&sandbox, "start-grace 60");
     let script = "if os.fork() == 0:\n note('child')\n while True: time.sleep(1000)\n\
@@ -83,6 +95,9 @@ fn what_a_failed_first_start_left_behind_is_ended() {
 
 #[test]
 fn child_that_was_orphaned_twice_is_ended_with_the_program() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let script = "if os.fork() == 0:\n os.setsid()\n if os.fork() == 0:\n  note('escaped')\n  while True: \
         time.sleep(1000)\n os._exit(0)\nos.wait()\nwhile True: time.sleep(1000)";
@@ -95,6 +110,9 @@ fn child_that_was_orphaned_twice_is_ended_with_the_program() {
 
 #[test]
 fn child_of_an_adopted_program_that_left_its_group_is_ended_too() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let first = start(&sandbox, "", &escaped("pass"));
     let child = pid_in(&sandbox.path("escaped"));
@@ -109,6 +127,9 @@ fn child_of_an_adopted_program_that_left_its_group_is_ended_too() {
 
 #[test]
 fn child_that_left_the_group_is_left_alone_where_only_the_process_is_meant() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let manager = start(&sandbox, "stop-group false", &escaped("pass"));
     let (child, program) = (pid_in(&sandbox.path("escaped")), pid_in(&sandbox.path("ready")));
@@ -120,6 +141,9 @@ fn child_that_left_the_group_is_left_alone_where_only_the_process_is_meant() {
 
 #[test]
 fn stopped_program_goes_on_to_its_end() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let script = "def bye(*_):\n note('bye')\n os._exit(0)\nsignal.signal(signal.SIGTERM, bye)\nnote('ready')\n\
         os.kill(os.getpid(), signal.SIGSTOP)\nwhile True: time.sleep(1000)";
@@ -136,6 +160,9 @@ fn stopped_program_goes_on_to_its_end() {
 
 #[test]
 fn program_in_another_group_of_its_session_is_stopped() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     // A leader cannot leave its group's number to others, but its children can.
     let script = "if os.fork() == 0:\n os.setpgid(0, 0)\n signal.signal(signal.SIGTERM, signal.SIG_IGN)\n \
@@ -149,6 +176,9 @@ fn program_in_another_group_of_its_session_is_stopped() {
 
 #[test]
 fn program_that_goes_to_the_background_has_ended() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let script = "if os.fork(): os._exit(0)\nos.setsid()\nnote('daemon')\nwhile True: time.sleep(1000)";
     let conf = conf(&sandbox, "start-grace 60");
@@ -161,6 +191,9 @@ fn program_that_goes_to_the_background_has_ended() {
 
 #[test]
 fn flood_of_output_delays_no_answer_and_no_stop() {
+    if !have("python3") {
+        return;
+    }
     // On a disk it must end some time.
     for (transcript, chunks) in [("", "1e9"), ("transcript /dev/null", "1e9"), ("transcript out", "5e3")] {
         let sandbox = Sandbox::new();
@@ -179,6 +212,9 @@ fn flood_of_output_delays_no_answer_and_no_stop() {
 
 #[test]
 fn program_that_closes_its_output_is_not_taken_for_ended() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let script = "for n in 0, 1, 2: os.close(n)\nnote('ready')\nwhile True: time.sleep(1000)";
     let manager = start(&sandbox, "transcript out", &python(script));
@@ -199,6 +235,9 @@ fn program_that_closes_its_output_is_not_taken_for_ended() {
 
 #[test]
 fn end_of_any_kind_is_told() {
+    if !have("python3") {
+        return;
+    }
     for (how, told) in [
         ("os._exit(77)", "exit status 77"),
         ("os.kill(os.getpid(), 9)", "terminated by SIGKILL"),
@@ -222,6 +261,9 @@ fn end_of_any_kind_is_told() {
 
 #[test]
 fn long_list_of_arguments_is_passed_on_and_told() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let long: Vec<String> = (0..1000).map(|n| format!("{n:0100}")).collect();
     let mut words = python("note(str(len(sys.argv)))\nwhile True: time.sleep(1000)");

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use nix::sys::signal::Signal;
 
 use super::*;
-use crate::sandbox::eventually;
+use crate::sandbox::{eventually, have};
 
 /// A child that ends at the second SIGTERM and notes the first.
 const STUBBORN: &str = "trap 'trap \"exit 0\" TERM; : >asked' TERM; while :; do sleep 0.02; done";
@@ -231,6 +231,9 @@ fn program_that_could_not_note_itself_is_ended_before_the_next_start() {
 
 #[test]
 fn thousand_children_of_a_program_that_dies_are_ended_by_any_manager() {
+    if !have("python3") {
+        return;
+    }
     let script = "import os, time\nfor n in range(1000):\n if os.fork() == 0: time.sleep(1000)\n\
         open('ready', 'w')\ntime.sleep(1000)";
     let words = ["python3", "-c", script].map(str::to_owned);
@@ -259,6 +262,9 @@ fn thousand_children_of_a_program_that_dies_are_ended_by_any_manager() {
 
 #[test]
 fn program_whose_first_thread_has_ended_is_adopted() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let script = "import ctypes, os, threading, time\n\
         threading.Thread(target=lambda: time.sleep(1000)).start()\nctypes.CDLL(None).pthread_exit(None)";

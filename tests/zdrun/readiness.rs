@@ -1,7 +1,7 @@
 //! When a start counts: the grace, the program's own word, and what is told of one that fails.
 
 use super::*;
-use crate::sandbox::eventually;
+use crate::sandbox::{eventually, have};
 
 /// Says a line to the socket that the program finds in its environment, as `sd_notify(3)` does.
 fn notifying(what: &str, then: &str) -> String {
@@ -30,6 +30,9 @@ fn program_that_ends_within_the_grace_is_a_failed_start_with_its_last_words() {
 
 #[test]
 fn program_that_says_it_is_ready_need_not_live_through_the_grace() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let conf = conf(&sandbox, "start-grace 1000");
     let program = notifying("READY=1\\nSTATUS=all is well", "time.sleep(1000)");
@@ -42,6 +45,9 @@ fn program_that_says_it_is_ready_need_not_live_through_the_grace() {
 
 #[test]
 fn program_that_asks_for_time_is_waited_for_beyond_the_grace() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     // Long enough to hear of it on a busy machine.
     let conf = conf(&sandbox, "start-grace 5");
@@ -56,6 +62,9 @@ fn program_that_asks_for_time_is_waited_for_beyond_the_grace() {
 
 #[test]
 fn program_that_is_to_say_so_is_waited_for() {
+    if !have("python3") {
+        return;
+    }
     let sandbox = Sandbox::new();
     let conf = conf(&sandbox, "start-grace 0\nnotify true");
     let wait = "while not os.path.exists('go'): time.sleep(0.02)\ns.sendto(b'READY=1', a)\ntime.sleep(1000)";

@@ -4,8 +4,8 @@ use std::fs;
 use std::os::unix::net::UnixListener;
 
 use super::Row;
-use crate::sandbox::Sandbox;
 use crate::sandbox::run::Outcome;
+use crate::sandbox::{Sandbox, have};
 
 /// A home with a server's configuration that somebody has added to.
 fn edited(s: &Sandbox, words: &[&str]) -> Option<Outcome> {
@@ -51,7 +51,7 @@ pub(super) const ROWS: &[Row] = &[
         make(s, &["zeo"])
     }),
     ("mkzeoinst", "All done.", |s| make(s, &["zeo"])),
-    ("mkzeoinst", "ZEO server is listening on ADDRESS", |s| instance(s, LISTENS, &["--start"])),
+    ("mkzeoinst", "ZEO server is listening on ADDRESS", |s| have("python3").then(|| instance(s, LISTENS, &["--start"])).flatten()),
     ("mkzeoinst", "cannot use ROLE PATH: REASON", |s| make(s, &[""])),
     ("mkzeoinst", "cannot find ROLE: REASON", |s| Some(s.mkzeoinst().args(["--server", "none", "zeo"]).output())),
     ("mkzeoinst", "cannot VERB PATH: REASON", |s| make(s, &["/proc/zeo"])),
@@ -99,7 +99,7 @@ pub(super) const ROWS: &[Row] = &[
         nix::unistd::geteuid().is_root().then(|| make(s, &["zeo", "1023"])).flatten()
     }),
     ("mkzeoinst", "warning: PATH is a Python program; Python's ZEO server takes no second address", |s| {
-        instance(s, LISTENS, &["-a", "var/sock"])
+        have("python3").then(|| instance(s, LISTENS, &["-a", "var/sock"])).flatten()
     }),
     ("mkzeoinst", "warning: not waiting for the server: REASON", |s| {
         s.write("zeo/etc/zeo.conf", "<zeo>\naddress localhost:\n</zeo>\n<mappingstorage/>\n");
