@@ -54,6 +54,22 @@ pub enum Reply {
 
 const NOT_STARTED: &str = "Application not started: ";
 const NOT_REPLACED: &str = "Daemon manager not replaced: ";
+const NOT_REOPENED: &str = "Transcript not reopened: ";
+
+/// The replies whose text is always the same.
+const FIXED: [Reply; 11] = [
+    Reply::Started,
+    Reply::AlreadyStarted,
+    Reply::StopSent,
+    Reply::AlreadyStopped,
+    Reply::RestartSent,
+    Reply::NotRunning,
+    Reply::TranscriptReopened,
+    Reply::ExitSent,
+    Reply::ExitingNow,
+    Reply::Replacing,
+    Reply::Help,
+];
 
 /// The list of requests, laid out as the manager of 2003 has it.
 const HELP: &str = "\
@@ -75,11 +91,22 @@ impl Reply {
     /// The reason why the program is not started where the manager is about to end: the next manager may start it.
     pub const EXITING: &str = "the daemon manager is exiting";
 
-    /// The reason in an answer that says that the program was not started, or the manager not replaced; `None`: it says
-    /// something else.
+    /// The reply with this text, whose last newline may be missing; `None`: it is no reply of any generation.
     #[must_use]
-    pub fn reason_why_not(answer: &str) -> Option<&str> {
-        [NOT_STARTED, NOT_REPLACED].iter().find_map(|start| answer.strip_prefix(start))
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.strip_suffix('\n').unwrap_or(text);
+        if let Some(reply) = FIXED.iter().find(|reply| reply.to_string() == text) {
+            return Some(reply.clone());
+        }
+        let after = |start| text.strip_prefix(start).map(str::to_owned);
+        after(NOT_STARTED)
+            .map(Self::NotStarted)
+            .or_else(|| after(NOT_REPLACED).map(Self::NotReplaced))
+            .or_else(|| after(NOT_REOPENED).map(Self::TranscriptNotReopened))
+            .or_else(|| parse_signal_sent(text))
+            .or_else(|| parse_kill_failed(text))
+            .or_else(|| Refusal::parse(text).map(Self::Refused))
+            .or_else(|| StatusRecord::parse(text.as_bytes()).map(|record| Self::Status(Box::new(record))))
     }
 
     /// The bytes to send: the text and a newline, or nothing where the text is empty.
@@ -109,7 +136,7 @@ impl fmt::Display for Reply {
             }
             Self::Status(record) => record.fmt(f),
             Self::TranscriptReopened => Ok(()),
-            Self::TranscriptNotReopened(reason) => write!(f, "Transcript not reopened: {reason}"),
+            Self::TranscriptNotReopened(reason) => write!(f, "{NOT_REOPENED}{reason}"),
             Self::ExitSent => f.write_str("Sent SIGTERM; will exit later"),
             Self::ExitingNow => f.write_str("Exiting now"),
             Self::Replacing => f.write_str("Replacing the daemon manager"),
@@ -118,6 +145,18 @@ impl fmt::Display for Reply {
             Self::Refused(refusal) => refusal.fmt(f),
         }
     }
+}
+
+fn parse_signal_sent(text: &str) -> Option<Reply> {
+    let signal = text.strip_prefix("Signal ")?.strip_suffix(" sent")?;
+    signal.parse().ok().map(Reply::SignalSent)
+}
+
+fn parse_kill_failed(text: &str) -> Option<Reply> {
+    let (signal, failure) = text.strip_prefix("Kill ")?.split_once(" failed: [Errno ")?;
+    let (errno, reason) = failure.split_once("] ")?;
+    let (signal, errno) = (signal.parse().ok()?, errno.parse().ok()?);
+    Some(Reply::KillFailed { signal, errno, reason: reason.to_owned() })
 }
 
 #[cfg(test)]
@@ -151,11 +190,32 @@ mod tests {
     }
 
     #[test]
-    fn reason_is_found_in_the_answers_that_have_one() {
-        for reply in [Reply::NotStarted("no: x".to_owned()), Reply::NotReplaced("no: x".to_owned())] {
-            assert_eq!(Reply::reason_why_not(&reply.to_string()), Some("no: x"));
+    fn every_reply_is_read_as_it_was_sent() {
+        let failed = Reply::KillFailed { signal: 99, errno: 22, reason: "Invalid argument".to_owned() };
+        let record = StatusRecord::parse(b"application=7\nargs=['sleep', '1000']\n").expect("a record");
+        let others = [
+            Reply::NotStarted("no: x".to_owned()),
+            Reply::SignalSent(9),
+            failed,
+            Reply::Status(Box::new(record)),
+            Reply::TranscriptNotReopened("Permission denied".to_owned()),
+            Reply::NotReplaced("no: x".to_owned()),
+        ];
+        let refusals = [
+            Refusal::NotTerminated,
+            Refusal::TooLong,
+            Refusal::Empty,
+            Refusal::Unknown(b"it's".into()),
+            Refusal::BadSignal(b"\xff".into()),
+            Refusal::Superseded,
+        ];
+        for reply in FIXED.into_iter().chain(others).chain(refusals.map(Reply::Refused)) {
+            let bytes = String::from_utf8(reply.encode()).expect("UTF-8");
+            assert_eq!(Reply::parse(&bytes), Some(reply), "{bytes}");
         }
-        assert_eq!(Reply::reason_why_not(&Reply::Started.to_string()), None);
+        for odd in ["nonsense", "Signal x sent", "Kill 9 failed", "Unknown command", "\0", "application=x"] {
+            assert_eq!(Reply::parse(odd), None, "{odd}");
+        }
     }
 
     #[test]

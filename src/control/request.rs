@@ -1,11 +1,13 @@
 //! What a client may ask, and what is said to one that asks wrongly.
 
+use std::ffi::OsString;
 use std::fmt;
+use std::os::unix::ffi::OsStringExt as _;
 
 use thiserror::Error;
 
 use super::MAX_COMMAND;
-use super::repr::{Escapes, quote};
+use super::repr::{self, Escapes, quote};
 
 /// One request of a client (ZDPROTO 1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -60,10 +62,19 @@ pub enum Refusal {
 }
 
 impl Refusal {
-    /// Whether this is the answer of a manager that does not know a request.
+    /// The refusal with this text; `None`: it is none. A signal that is out of range is read as a
+    /// [`super::Reply::KillFailed`], which has the same text.
     #[must_use]
-    pub fn is_unknown_command(answer: &[u8]) -> bool {
-        answer.starts_with(b"Unknown command")
+    pub fn parse(text: &str) -> Option<Self> {
+        let fixed = [Self::NotTerminated, Self::TooLong, Self::Empty, Self::Superseded];
+        if let Some(refusal) = fixed.into_iter().find(|refusal| refusal.to_string() == text) {
+            return Some(refusal);
+        }
+        let word = |quoted| repr::parse(quoted, Escapes::Bytes).map(OsString::into_vec);
+        match text.strip_prefix("Bad signal ") {
+            Some(quoted) => word(quoted).map(Self::BadSignal),
+            None => word(text.strip_prefix("Unknown command ")?.split("; ").next()?).map(Self::Unknown),
+        }
     }
 }
 
@@ -219,8 +230,8 @@ mod tests {
         ] {
             let refusal = Request::parse(line).expect_err("refused");
             assert_eq!(refusal.to_string(), reply);
-            let unknown = matches!(refusal, Refusal::Unknown(_));
-            assert_eq!(Refusal::is_unknown_command(reply.as_bytes()), unknown, "{reply}");
+            let is_kill_failed = matches!(refusal, Refusal::SignalOutOfRange(_));
+            assert_eq!(Refusal::parse(reply), Some(refusal).filter(|_| !is_kill_failed), "{reply}");
         }
         assert_eq!(Refusal::Superseded.to_string(), "Command superseded by new command");
     }

@@ -37,13 +37,20 @@ pub(super) struct Client {
 /// A status record, and the text that it was read from.
 pub(super) struct Status {
     pub(super) record: StatusRecord,
-    pub(super) raw: Vec<u8>,
+    pub(super) text: String,
+}
+
+/// What came back.
+struct Answer {
+    text: String,
+    /// `None`: the text is no reply.
+    reply: Option<Reply>,
 }
 
 /// What one attempt came to.
 struct Attempt {
     /// The answer; `None`: nobody is there.
-    answer: Option<Vec<u8>>,
+    answer: Option<Answer>,
     outcome: Outcome,
 }
 
@@ -73,23 +80,23 @@ impl Client {
 
     /// The manager's state; `None`: there is no manager.
     pub(super) fn status(&self) -> Result<Option<Status>, Failure> {
-        let Some(raw) = self.ask_bytes(Request::Status)? else { return Ok(None) };
-        match StatusRecord::parse(&raw) {
-            Some(record) => Ok(Some(Status { record, raw })),
-            None => Err(self.nonsense()),
+        let Some(Answer { text, reply }) = self.repeat(Request::Status)? else { return Ok(None) };
+        match reply {
+            Some(Reply::Status(record)) => Ok(Some(Status { record: *record, text })),
+            _ => Err(self.nonsense()),
         }
     }
 
-    /// The answer to `request`, without its newline; `None`: there is no manager.
+    /// The reply to `request`; `None`: there is no manager.
     ///
     /// # Errors
     /// [`Failure::Unanswered`] where the request may have been carried out, and is none that can be made twice.
-    pub(super) fn ask(&self, request: Request) -> Result<Option<String>, Failure> {
-        let answer = self.ask_bytes(request)?;
-        if answer.as_ref().is_some_and(Vec::is_empty) && request != Request::ReopenTranscript {
+    pub(super) fn ask(&self, request: Request) -> Result<Option<Reply>, Failure> {
+        let Some(Answer { text, reply }) = self.repeat(request)? else { return Ok(None) };
+        if text.is_empty() && request != Request::ReopenTranscript {
             return Err(Failure::Unanswered(request.to_string()));
         }
-        Ok(answer.map(|bytes| String::from_utf8_lossy(&bytes).trim_end_matches('\n').to_owned()))
+        reply.map(Some).ok_or_else(|| self.nonsense())
     }
 
     /// Asks to be told of each change; `None`: there is no manager.
@@ -116,7 +123,7 @@ impl Client {
         Failure::Nonsense(self.socket.clone())
     }
 
-    fn ask_bytes(&self, request: Request) -> Result<Option<Vec<u8>>, Failure> {
+    fn repeat(&self, request: Request) -> Result<Option<Answer>, Failure> {
         let end = Instant::now() + RETRIES;
         let mut tries = 0;
         loop {
@@ -151,22 +158,25 @@ impl Client {
         match self.exchange(stream, request, deadline) {
             Ok(bytes) if bytes.len() > MAX_REPLY => Err(self.nonsense()),
             Ok(bytes) => {
-                // Nothing at all is said by a manager that has just ended, and by design to reopen_transcript only.
-                let outcome = if bytes.is_empty() && request != Request::ReopenTranscript {
-                    Outcome::Unanswered
-                } else if bytes == Reply::Refused(Refusal::Superseded).encode() {
-                    Outcome::Missed
-                } else {
-                    Outcome::Final
+                let text = String::from_utf8_lossy(&bytes).into_owned();
+                let reply = Reply::parse(&text);
+                let outcome = match reply {
+                    // Nothing at all is said by a manager that has just ended, and by design to reopen_transcript only.
+                    Some(Reply::TranscriptReopened) if request != Request::ReopenTranscript => {
+                        Outcome::Unanswered
+                    }
+                    Some(Reply::Refused(Refusal::Superseded)) => Outcome::Missed,
+                    _ => Outcome::Final,
                 };
-                Ok(Attempt { answer: Some(bytes), outcome })
+                Ok(Attempt { answer: Some(Answer { text, reply }), outcome })
             }
             Err(error) => match error.kind() {
                 io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(Failure::Silent),
                 io::ErrorKind::Interrupted => Err(Failure::Interrupted),
                 // A manager that ends with our request unread.
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
-                    Ok(Attempt { answer: Some(Vec::new()), outcome: Outcome::Missed })
+                    let nothing = Answer { text: String::new(), reply: None };
+                    Ok(Attempt { answer: Some(nothing), outcome: Outcome::Missed })
                 }
                 _ => Err(Failure::Connect { path: self.socket.clone(), source: error }),
             },

@@ -179,8 +179,8 @@ impl Failure {
         }
     }
 
-    pub(super) fn refused(request: Request, reply: &str) -> Self {
-        Self::Refused { request: request.to_string(), reply: reply.to_owned() }
+    pub(super) fn refused(request: Request, reply: impl ToString) -> Self {
+        Self::Refused { request: request.to_string(), reply: reply.to_string() }
     }
 }
 

@@ -24,16 +24,14 @@ impl Session<'_> {
     /// Has the manager replaced; gives the version of the one that runs then, or `None`: there is no manager.
     pub(super) fn replacement(&mut self) -> Result<Option<String>, Failure> {
         let Some(before) = self.record()?.map(|record| record.replaced) else { return Ok(None) };
-        let answer = self.client().ask(Request::Reexec)?.ok_or(Failure::ManagerGone)?;
-        if Refusal::is_unknown_command(answer.as_bytes()) {
-            let why = "it does not know how; stop and start do it";
-            return Err(Failure::NotReplaced(why.to_owned()));
-        }
-        if let Some(why) = Reply::reason_why_not(&answer) {
-            return Err(Failure::NotReplaced(why.to_owned()));
-        }
-        if answer != Reply::Replacing.to_string() {
-            return Err(Failure::refused(Request::Reexec, &answer));
+        match self.client().ask(Request::Reexec)?.ok_or(Failure::ManagerGone)? {
+            Reply::Replacing => {}
+            Reply::NotReplaced(why) => return Err(Failure::NotReplaced(why)),
+            Reply::Refused(Refusal::Unknown(_)) => {
+                let why = "it does not know how; stop and start do it";
+                return Err(Failure::NotReplaced(why.to_owned()));
+            }
+            other => return Err(Failure::refused(Request::Reexec, other)),
         }
         let version = self.watch(Some(TAKES_OVER), |_, record| {
             let record = record.ok_or(Failure::LostInReplacement)?;

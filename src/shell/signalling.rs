@@ -41,10 +41,12 @@ impl Session<'_> {
             return Ok(Exit::Failure);
         };
         self.say(format_args!("kill({pid}, {number})"))?;
-        let answer = self.client().ask(Request::Kill(number))?.ok_or(Failure::ManagerGone)?;
-        let reason = answer.split_once(" failed: ").map_or(answer.as_str(), |(_, reason)| reason);
-        let sent = answer == Reply::SignalSent(number).to_string();
-        self.tell_sent(pid, number, Some(reason).filter(|_| !sent))
+        let why_not = match self.client().ask(Request::Kill(number))?.ok_or(Failure::ManagerGone)? {
+            Reply::SignalSent(_) => None,
+            Reply::KillFailed { errno, reason, .. } => Some(format!("[Errno {errno}] {reason}")),
+            other => Some(other.to_string()),
+        };
+        self.tell_sent(pid, number, why_not.as_deref())
     }
 
     /// Without a manager the signal comes from here.
@@ -72,8 +74,8 @@ impl Session<'_> {
                 self.say("daemon manager not running")?;
                 Ok(false)
             }
-            Some(answer) if answer.is_empty() => Ok(true),
-            Some(answer) => Err(Failure::refused(Request::ReopenTranscript, &answer)),
+            Some(Reply::TranscriptReopened) => Ok(true),
+            Some(other) => Err(Failure::refused(Request::ReopenTranscript, other)),
         }
     }
 

@@ -15,7 +15,7 @@ impl Session<'_> {
         let begun = Instant::now();
         // Mostly there is a manager whose program is down, or no manager: to ask for the program before its state is known
         // saves a turn before the program's first instruction. More words are for a manager that is yet to be started.
-        if extra.is_empty() && self.ask_for_program(Request::Start)?.is_some_and(|answer| will_run(&answer)) {
+        if extra.is_empty() && self.ask_for_program(Request::Start)?.is_some_and(|reply| will_run(&reply)) {
             return self.started();
         }
         loop {
@@ -31,7 +31,7 @@ impl Session<'_> {
                 // In a back-off, or kept by hang-around, or about to end: then it is gone when asked, or another has come
                 // whose program is no concern of this request.
                 Some((None, _)) => {
-                    if self.ask_for_program(Request::Start)?.is_some_and(|answer| will_run(&answer)) {
+                    if self.ask_for_program(Request::Start)?.is_some_and(|reply| will_run(&reply)) {
                         return self.started();
                     }
                 }
@@ -80,17 +80,16 @@ impl Session<'_> {
     }
 
     /// Asks the manager to run the program; gives its answer. `None`: there is no manager, or it is about to end.
-    fn ask_for_program(&mut self, request: Request) -> Result<Option<String>, Failure> {
-        let answer = match self.client().ask(request) {
+    fn ask_for_program(&mut self, request: Request) -> Result<Option<Reply>, Failure> {
+        let reply = match self.client().ask(request) {
             // A manager that took its answer with it has not left a program behind.
             Err(Failure::Unanswered(_)) if self.record()?.is_none() => None,
-            answer => answer?,
+            reply => reply?,
         };
-        let why_not = answer.as_deref().and_then(Reply::reason_why_not);
-        match why_not.map(str::to_owned) {
-            Some(why) if why == Reply::EXITING || self.record()?.is_none() => Ok(None),
-            Some(why) => Err(Failure::NotStarted(why)),
-            None => Ok(answer),
+        match reply {
+            Some(Reply::NotStarted(why)) if why == Reply::EXITING || self.record()?.is_none() => Ok(None),
+            Some(Reply::NotStarted(why)) => Err(Failure::NotStarted(why)),
+            reply => Ok(reply),
         }
     }
 
@@ -111,9 +110,9 @@ impl Session<'_> {
     }
 }
 
-/// Whether an answer to `start` says that the program has been started, or will be when what is being stopped has ended.
-fn will_run(answer: &str) -> bool {
-    [Reply::Started, Reply::RestartSent].iter().any(|reply| reply.to_string() == answer)
+/// Whether the program has been started, or will be when what is being stopped has ended.
+fn will_run(reply: &Reply) -> bool {
+    matches!(reply, Reply::Started | Reply::RestartSent)
 }
 
 /// A start that the manager has been asked for, as seen in one record after the other.

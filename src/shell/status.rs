@@ -37,7 +37,7 @@ impl Session<'_> {
         self.say_status(seen)?;
         if let Some(status) = status.filter(|_| form == Form::Long) {
             // The record ends its last line, and the peer puts an empty one after it.
-            self.say(String::from_utf8_lossy(&status.raw))?;
+            self.say(status.text)?;
             for line in explain(&status.record) {
                 self.say(line)?;
             }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::control::{Refusal, Request, StatusRecord};
+use crate::control::{Refusal, Reply, Request, StatusRecord};
 use crate::exit::Exit;
 
 use super::state::State;
@@ -118,9 +118,9 @@ impl Session<'_> {
     }
 
     fn end_manager(&mut self) -> Result<(), Failure> {
-        let answer = self.client().ask(Request::Exit)?;
+        let reply = self.client().ask(Request::Exit)?;
         // Zdaemon 5 knows no exit; a stop, with nothing to stop, ends it.
-        if answer.is_some_and(|answer| Refusal::is_unknown_command(answer.as_bytes())) {
+        if matches!(reply, Some(Reply::Refused(Refusal::Unknown(_)))) {
             self.client().ask(Request::Stop)?;
         }
         let gone = self.watch(Some(MARGIN), |_, record| Ok(record.is_none().then_some(())))?;

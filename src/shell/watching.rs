@@ -6,7 +6,7 @@ use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
-use crate::control::{MAX_REPLY, Refusal, StatusRecord};
+use crate::control::{MAX_REPLY, Refusal, Reply, StatusRecord};
 
 use super::client::{Client, PATIENCE, RETRIES};
 use super::waiting::POLL;
@@ -136,7 +136,8 @@ impl Watching {
         else {
             return Ok(News::None);
         };
-        if Refusal::is_unknown_command(&received) {
+        let reply = Reply::parse(&String::from_utf8_lossy(&received));
+        if matches!(reply, Some(Reply::Refused(Refusal::Unknown(_)))) {
             self.source = Source::Asked;
             return self.ask();
         }
