@@ -21,6 +21,9 @@ pub enum Exit {
     Unknown,
     /// An action of an init script that needs a running program found none (7). LSB: program is not running.
     Stopped,
+    /// `status`: the daemon manager took the connection and did not answer (150). LSB 5.0 leaves 150 to 199 to
+    /// applications; 4 stays for a status that cannot be known for other reasons.
+    NoResponse,
     /// The status of a program that ran in the foreground or that the manager ended with; 128 + n for signal n.
     Program(u8),
 }
@@ -36,6 +39,7 @@ impl Exit {
             Self::NotRunning => 3,
             Self::Unknown => 4,
             Self::Stopped => 7,
+            Self::NoResponse => 150,
             Self::Program(code) => code,
         }
     }

@@ -4,6 +4,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::Mutex;
 
+use nix::sys::signal::Signal;
 use zeo_server::exit::Exit;
 
 use crate::sandbox::run::Run;
@@ -66,6 +67,11 @@ const ROWS: &[Row] = &[
         zdctl(s, family, "status")
     }),
     ("zdctl", "`status`: the socket cannot be reached", |s| unreachable(s, "status")),
+    ("zdctl", "`status`: the manager does not answer", |s| {
+        up(s, SLEEP);
+        s.signal_manager(Signal::SIGSTOP);
+        zdctl(s, SLEEP, "status")
+    }),
     ("zdctl", "`status --json`: the program runs", |s| { up(s, SLEEP); zdctl(s, SLEEP, "status").arg("--json") }),
     ("zdctl", "`status --json`: no manager", |s| zdctl(s, SLEEP, "status").arg("--json")),
     ("zdctl", "`kill`: the signal was sent", |s| { up(s, SLEEP); zdctl(s, SLEEP, "kill").arg("0") }),
@@ -257,7 +263,15 @@ fn each_member_of_the_json_status_is_explained() {
 #[test]
 fn each_status_of_the_enum_is_explained() {
     let explained: Vec<String> = tables(3).into_iter().map(|row| row[0].clone()).collect();
-    for exit in [Exit::Success, Exit::Failure, Exit::Usage, Exit::NotRunning, Exit::Unknown, Exit::Stopped] {
+    for exit in [
+        Exit::Success,
+        Exit::Failure,
+        Exit::Usage,
+        Exit::NotRunning,
+        Exit::Unknown,
+        Exit::Stopped,
+        Exit::NoResponse,
+    ] {
         assert!(explained.contains(&exit.code().to_string()), "{exit:?} in {explained:?}");
     }
 }

@@ -17,7 +17,7 @@ use crate::sys::unix_stream::connect_unless;
 use super::failure::Failure;
 
 /// How long a manager may take for one answer; it answers at once unless it, or the machine, is in trouble.
-pub(super) const PATIENCE: Duration = Duration::from_secs(8);
+pub(super) const RESPONSE_TIMEOUT: Duration = Duration::from_secs(8);
 
 /// How long a request is repeated that came at a bad moment, how often, and how many times at least: on a busy machine
 /// the time may be over with the first.
@@ -83,7 +83,7 @@ impl Client {
         let Some(Answer { text, reply }) = self.repeat(Request::Status)? else { return Ok(None) };
         match reply {
             Some(Reply::Status(record)) => Ok(Some(Status { record: *record, text })),
-            _ => Err(self.nonsense()),
+            _ => Err(self.invalid_reply()),
         }
     }
 
@@ -96,7 +96,8 @@ impl Client {
         if text.is_empty() && request != Request::ReopenTranscript {
             return Err(Failure::Unanswered(request.to_string()));
         }
-        reply.map(Some).ok_or_else(|| self.nonsense())
+        let unknown = || Failure::refused(request, &text.lines().next().unwrap_or_default());
+        reply.map(Some).ok_or_else(unknown)
     }
 
     /// Asks to be told of each change; `None`: there is no manager.
@@ -106,7 +107,7 @@ impl Client {
         loop {
             match self.reach()? {
                 Reached::Manager(mut stream) => {
-                    stream.set_write_timeout(Some(PATIENCE)).map_err(failed)?;
+                    stream.set_write_timeout(Some(RESPONSE_TIMEOUT)).map_err(failed)?;
                     // One that has gone in the meantime is found out by whoever reads.
                     let _ = stream.write_all(&Request::Watch.encode());
                     stream.set_nonblocking(true).map_err(failed)?;
@@ -119,8 +120,8 @@ impl Client {
     }
 
     /// What is wrong with a socket behind which something else than a manager answers.
-    pub(super) fn nonsense(&self) -> Failure {
-        Failure::Nonsense(self.socket.clone())
+    pub(super) fn invalid_reply(&self) -> Failure {
+        Failure::InvalidReply(self.socket.clone())
     }
 
     fn repeat(&self, request: Request) -> Result<Option<Answer>, Failure> {
@@ -149,14 +150,14 @@ impl Client {
     }
 
     fn attempt(&self, request: Request) -> Result<Attempt, Failure> {
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + RESPONSE_TIMEOUT;
         let stream = match self.reach()? {
             Reached::Manager(stream) => stream,
             Reached::Nobody => return Ok(Attempt { answer: None, outcome: Outcome::Final }),
             Reached::NotYet => return Ok(Attempt { answer: None, outcome: Outcome::Missed }),
         };
         match self.exchange(stream, request, deadline) {
-            Ok(bytes) if bytes.len() > MAX_REPLY => Err(self.nonsense()),
+            Ok(bytes) if bytes.len() > MAX_REPLY => Err(self.invalid_reply()),
             Ok(bytes) => {
                 let text = String::from_utf8_lossy(&bytes).into_owned();
                 let reply = Reply::parse(&text);
@@ -171,7 +172,9 @@ impl Client {
                 Ok(Attempt { answer: Some(Answer { text, reply }), outcome })
             }
             Err(error) => match error.kind() {
-                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => Err(Failure::Silent),
+                io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => {
+                    Err(Failure::NoResponse(RESPONSE_TIMEOUT))
+                }
                 io::ErrorKind::Interrupted => Err(Failure::Interrupted),
                 // A manager that ends with our request unread.
                 io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
@@ -214,7 +217,7 @@ impl Client {
     }
 
     fn reach(&self) -> Result<Reached, Failure> {
-        let error = match connect_unless(&self.socket, PATIENCE, || self.is_interrupted()) {
+        let error = match connect_unless(&self.socket, RESPONSE_TIMEOUT, || self.is_interrupted()) {
             Ok(stream) => return Ok(Reached::Manager(stream)),
             Err(error) => error,
         };
@@ -222,7 +225,7 @@ impl Client {
             // A socket that nobody listens on: stale, unless it is so new that its maker may not have come to that.
             io::ErrorKind::ConnectionRefused if self.is_new() => Ok(Reached::NotYet),
             io::ErrorKind::NotFound | io::ErrorKind::ConnectionRefused => Ok(Reached::Nobody),
-            io::ErrorKind::TimedOut => Err(Failure::Silent),
+            io::ErrorKind::TimedOut => Err(Failure::NoResponse(RESPONSE_TIMEOUT)),
             io::ErrorKind::Interrupted => Err(Failure::Interrupted),
             _ => Err(Failure::Connect { path: self.socket.clone(), source: error }),
         }

@@ -3,6 +3,7 @@
 use std::ffi::OsString;
 use std::io;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use thiserror::Error;
 
@@ -12,8 +13,6 @@ use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
 use crate::sys::reason::reason;
 use crate::sys::remains::Numbers;
-
-use super::client::PATIENCE;
 
 /// What failed, to be told to a person in one line.
 #[derive(Debug, Error)]
@@ -35,12 +34,12 @@ pub enum Failure {
         /// The system's reason.
         source: io::Error,
     },
-    /// The manager took the connection, or not even that, and then nothing came.
-    #[error("daemon manager does not answer; waited {} seconds", PATIENCE.as_secs())]
-    Silent,
+    /// The manager took the connection, or not even that, and then nothing came for so long.
+    #[error("daemon manager does not answer; waited {} seconds", .0.as_secs())]
+    NoResponse(Duration),
     /// What came is no answer.
     #[error("daemon manager at socket '{}' gives no sensible answer", .0.display())]
-    Nonsense(PathBuf),
+    InvalidReply(PathBuf),
     /// One of those, where it was to be found out whether the program runs.
     #[error("{0}")]
     StatusUnknown(Box<Failure>),
@@ -97,7 +96,7 @@ pub enum Failure {
     LostInReplacement,
     /// The manager could not start, and has said so itself.
     #[error("daemon manager could not start")]
-    Told,
+    AlreadyReported,
     /// The program is not ready within start-timeout.
     #[error("Program took too long to start")]
     StartTooLong,
@@ -158,7 +157,7 @@ impl Failure {
     #[must_use]
     pub fn is_silent(&self) -> bool {
         match self {
-            Self::Told | Self::Interrupted => true,
+            Self::AlreadyReported | Self::Interrupted => true,
             Self::Output(error) => error.kind() == io::ErrorKind::BrokenPipe,
             _ => false,
         }
@@ -174,12 +173,15 @@ impl Failure {
             Self::Run { .. } => Exit::Program(126),
             Self::Output(error) if error.kind() == io::ErrorKind::BrokenPipe => Exit::Success,
             Self::Interrupted => Exit::Program(128 + 2),
-            Self::StatusUnknown(_) => Exit::Unknown,
+            Self::StatusUnknown(failure) => match **failure {
+                Self::NoResponse(_) => Exit::NoResponse,
+                _ => Exit::Unknown,
+            },
             _ => Exit::Failure,
         }
     }
 
-    pub(super) fn refused(request: Request, reply: impl ToString) -> Self {
+    pub(super) fn refused(request: Request, reply: &dyn std::fmt::Display) -> Self {
         Self::Refused { request: request.to_string(), reply: reply.to_string() }
     }
 }

@@ -98,7 +98,7 @@ impl Session<'_> {
         }
         // Ended by a signal, it has not said why.
         Err(if status.code().is_some() {
-            Failure::Told
+            Failure::AlreadyReported
         } else {
             Failure::NotStarted(format!("zdrun: {status}"))
         })

@@ -22,7 +22,6 @@ mod interactive;
 mod launch;
 mod lines;
 mod logtail;
-mod noted;
 mod progress;
 mod reload;
 mod replacing;
@@ -172,13 +171,9 @@ impl<'a> Session<'a> {
         Ok(record)
     }
 
-    fn warn_of_other_program(&mut self, record: Option<&StatusRecord>) -> Result<(), Failure> {
-        self.warn_of_words(record.and_then(|record| record.args.as_deref()))
-    }
-
     /// Extra words that an earlier start was given do not make it another program.
-    fn warn_of_words(&mut self, theirs: Option<&[OsString]>) -> Result<(), Failure> {
-        let Some(theirs) = theirs else { return Ok(()) };
+    fn warn_of_other_program(&mut self, record: Option<&StatusRecord>) -> Result<(), Failure> {
+        let Some(theirs) = record.and_then(|record| record.args.as_ref()) else { return Ok(()) };
         let ours = &self.settings.runner.program;
         if self.warned || ours.is_empty() || theirs.starts_with(ours) {
             return Ok(());

@@ -31,7 +31,7 @@ impl Session<'_> {
                 let why = "it does not know how; stop and start do it";
                 return Err(Failure::NotReplaced(why.to_owned()));
             }
-            other => return Err(Failure::refused(Request::Reexec, other)),
+            other => return Err(Failure::refused(Request::Reexec, &other)),
         }
         let version = self.watch(Some(TAKES_OVER), |_, record| {
             let record = record.ok_or(Failure::LostInReplacement)?;

@@ -75,7 +75,7 @@ impl Session<'_> {
                 Ok(false)
             }
             Some(Reply::TranscriptReopened) => Ok(true),
-            Some(other) => Err(Failure::refused(Request::ReopenTranscript, other)),
+            Some(other) => Err(Failure::refused(Request::ReopenTranscript, &other)),
         }
     }
 

@@ -16,10 +16,6 @@ use super::{Failure, Session};
 
 impl Session<'_> {
     pub(super) fn tell_status(&mut self, form: Form) -> Result<Exit, Failure> {
-        if let Some(noted) = self.noted().filter(|_| form == Form::Line) {
-            self.warn_of_words(noted.words.as_deref())?;
-            return self.say_status(Seen::Program(noted.pid)).map(|()| Exit::Success);
-        }
         let unknown = |failure| match failure {
             Failure::Interrupted => failure,
             failure => Failure::StatusUnknown(Box::new(failure)),

@@ -124,7 +124,7 @@ impl Session<'_> {
             self.client().ask(Request::Stop)?;
         }
         let gone = self.watch(Some(MARGIN), |_, record| Ok(record.is_none().then_some(())))?;
-        gone.ok_or_else(|| Failure::refused(Request::Exit, "it is still running"))
+        gone.ok_or_else(|| Failure::refused(Request::Exit, &"it is still running"))
     }
 
     pub(super) fn end_of_file(&mut self) -> Result<Done, Failure> {

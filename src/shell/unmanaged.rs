@@ -4,7 +4,8 @@
 //! Where no manager answers, the lock file beside the socket tells of it. Whatever is said of "not running" looks there
 //! first: a program that runs unseen would be the worst of all.
 
-use std::fs;
+use std::fs::{self, File, Metadata};
+use std::io::Read as _;
 use std::os::fd::{AsFd as _, BorrowedFd};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
@@ -139,6 +140,21 @@ impl Session<'_> {
             Remains::signal(&remains.look().sure, number::KILL);
         }
         Err(Failure::LeftBehind(Numbers::of(&remains.look().sure)))
+    }
+
+    /// What the lock file says, if it is from this start of the system and no copy. One that may not be read is that of a
+    /// manager whose socket does not answer us either, which is an error.
+    fn ledger(&self) -> Option<Ledger> {
+        self.ledger_and_file().map(|(ledger, _)| ledger)
+    }
+
+    /// The same, with what the system says about the file.
+    fn ledger_and_file(&self) -> Option<(Ledger, Metadata)> {
+        let mut file = File::open(lock_file(&self.settings.runner.socket_name)).ok()?;
+        let about = file.metadata().ok()?;
+        let mut text = String::new();
+        file.read_to_string(&mut text).ok()?;
+        Some((Ledger::parse(&text).of(&pidfd::boot(), about.ino())?, about))
     }
 
     /// What the lock file says, and the family of the program that it names, or of one that could not note itself. `None`:

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use crate::control::{MAX_REPLY, Refusal, Reply, StatusRecord};
 
-use super::client::{Client, PATIENCE, RETRIES};
+use super::client::{Client, RESPONSE_TIMEOUT, RETRIES};
 use super::waiting::POLL;
 use super::{Failure, Session};
 
@@ -102,7 +102,7 @@ impl Watching {
         };
         let ended = stream.read();
         if let Some(text) = stream.next_record() {
-            let record = StatusRecord::parse(&text).ok_or_else(|| self.client.nonsense())?;
+            let record = StatusRecord::parse(&text).ok_or_else(|| self.client.invalid_reply())?;
             (stream.heard, self.fruitless) = (true, None);
             return Ok(News::State(Box::new(record)));
         }
@@ -110,10 +110,10 @@ impl Watching {
             return self.go_on_after_end();
         }
         if stream.received.len() > MAX_REPLY {
-            return Err(self.client.nonsense());
+            return Err(self.client.invalid_reply());
         }
-        if !stream.heard && stream.opened.elapsed() > PATIENCE {
-            return Err(Failure::Silent);
+        if !stream.heard && stream.opened.elapsed() > RESPONSE_TIMEOUT {
+            return Err(Failure::NoResponse(RESPONSE_TIMEOUT));
         }
         Ok(News::None)
     }
@@ -145,7 +145,7 @@ impl Watching {
             return self.open();
         }
         let since = *self.fruitless.get_or_insert_with(Instant::now);
-        if since.elapsed() > RETRIES { Err(self.client.nonsense()) } else { Ok(News::None) }
+        if since.elapsed() > RETRIES { Err(self.client.invalid_reply()) } else { Ok(News::None) }
     }
 }
 

@@ -42,13 +42,6 @@ pub fn birth_of_any(pid: i32) -> Option<u64> {
     look(pid).map(|(_, found)| found.birth)
 }
 
-/// The process with this number, if it sleeps: waits for something and would take any signal (proc(5), state `S`). One
-/// that works, that was stopped, or that hangs in the kernel does not.
-#[must_use]
-pub fn asleep(pid: i32) -> Option<Living> {
-    look(pid).filter(|(state, _)| *state == 'S').map(|(_, found)| found)
-}
-
 /// Whether an attempt upon a process failed as it is no more.
 #[must_use]
 pub fn is_gone(error: &io::Error) -> bool {
@@ -160,15 +153,6 @@ mod tests {
         assert_eq!(Some(found.birth), crate::sys::pidfd::birth(pid));
         assert_eq!(found.parent, std::process::id().cast_signed());
         assert!(below(found.parent, &living()).contains(&found));
-        // It sleeps as soon as it does what its name says.
-        while asleep(pid) != Some(found) {
-            std::thread::yield_now();
-        }
-        nix::sys::signal::kill(nix::unistd::Pid::from_raw(pid), nix::sys::signal::Signal::SIGSTOP).unwrap();
-        while asleep(pid).is_some() {
-            std::thread::yield_now();
-        }
-        assert_eq!(find(pid), Some(found));
         child.kill().unwrap();
         let watched = crate::sys::pidfd::Watched::open(pid).unwrap();
         let ended = [(std::os::fd::AsFd::as_fd(&watched), crate::sys::poll::Interest::Read)];

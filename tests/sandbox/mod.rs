@@ -124,17 +124,25 @@ impl Sandbox {
     /// Kills the manager that is noted beside the socket `sock`, and waits for its end; gives its program's number.
     #[track_caller]
     pub(crate) fn kill_manager(&self) -> String {
-        let note = self.read("sock.lock");
-        let after = |word: &str| {
-            let mut words = note.split_whitespace().skip_while(|other| *other != word);
-            words.nth(1).expect("manager PID BOOT MARK program PID BIRTH").to_owned()
-        };
-        let pid = after("manager");
-        let manager = Pid::from_raw(pid.parse().expect("a number"));
-        kill(manager, Signal::SIGKILL).expect("the manager lives");
-        let ours = format!("{pid} ");
+        let (manager, program) = (self.locked_by("manager"), self.locked_by("program"));
+        self.signal_manager(Signal::SIGKILL);
+        let ours = format!("{manager} ");
         wait::eventually(SOON, || !self.leftovers().iter().any(|process| process.starts_with(&ours)));
-        after("program")
+        program
+    }
+
+    /// Sends that manager a signal.
+    #[track_caller]
+    pub(crate) fn signal_manager(&self, signal: Signal) {
+        let manager = self.locked_by("manager").parse().expect("a number");
+        kill(Pid::from_raw(manager), signal).expect("the manager lives");
+    }
+
+    /// The process number in this line of the lock file beside the socket `sock`.
+    fn locked_by(&self, word: &str) -> String {
+        let lock = self.read("sock.lock");
+        let mut words = lock.split_whitespace().skip_while(|other| *other != word);
+        words.nth(1).expect("manager PID BOOT MARK program PID BIRTH").to_owned()
     }
 
     /// Kills that manager and then its program, and waits until nothing is left of the two.

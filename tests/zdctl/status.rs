@@ -1,7 +1,6 @@
 //! `status -l` and `status --json`.
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use serde_json::{Value, json};
 
 use super::*;
@@ -67,31 +66,17 @@ fn long_status_is_explained_after_the_record() {
 }
 
 #[test]
-fn line_of_a_program_that_runs_is_had_without_the_manager() {
+fn manager_that_was_stopped_is_asked_and_reported_and_goes_on() {
     let sandbox = Sandbox::new();
     let zdctl = || zdctl(&sandbox, SLEEP);
     let pid = zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
-    let record = zdctl().args(["status", "-l"]).output().stdout;
-    let manager = record.lines().find_map(|line| line.strip_prefix("manager=")).expect("its number");
-    let manager = Pid::from_raw(manager.parse().expect("a number"));
-    let up = format!("program running; pid={pid}\n");
-    // No request can come to it: it listens at another name.
-    std::fs::rename(sandbox.path("sock"), sandbox.path("elsewhere")).expect("the socket is there");
-    // It is not believed while it works.
-    eventually(SOON, || zdctl().arg("status").output().stdout == up);
-    let other = format!(
-        "WARNING! zdrun is managing a different program!\nour program   = ['other']\n\
-         daemon's args = ['sleep', '1000']\n{up}"
-    );
-    super::zdctl(&sandbox, "other").arg("status").stdout(other).run();
-    // One that was stopped, as one that hangs, is asked.
-    kill(manager, Signal::SIGSTOP).expect("the manager lives");
-    eventually(SOON, || zdctl().arg("status").output().stdout == "daemon manager not running\n");
-    // So is that of a program that has ended and has not been waited for.
-    kill(Pid::from_raw(pid.cast_signed()), Signal::SIGKILL).expect("the program lives");
-    eventually(SOON, || zdctl().arg("status").output().status == 3);
-    kill(manager, Signal::SIGCONT).expect("the manager lives");
-    std::fs::rename(sandbox.path("elsewhere"), sandbox.path("sock")).expect("the socket is there");
-    eventually(SOON, || zdctl().arg("status").output().stdout.starts_with("program running; pid="));
+    sandbox.signal_manager(Signal::SIGSTOP);
+    let why = "zdctl: daemon manager does not answer; waited 8 seconds\n";
+    let json = zdctl().args(["status", "--json"]).spawn();
+    zdctl().arg("status").stderr(why).status(150).run();
+    let json = json.wait(SOON);
+    assert_eq!((json.status, json.stdout.as_str(), json.stderr.as_str()), (150, "", why));
+    sandbox.signal_manager(Signal::SIGCONT);
+    zdctl().arg("status").stdout(format!("program running; pid={pid}\n")).run();
     zdctl().arg("stop").stdout("daemon process stopped\n").run();
 }
