@@ -31,7 +31,6 @@ const HOMES: &[(&str, &[&str])] = &[
     ("include_dir", &["instance"]),
     ("libc", &["sys"]),
     ("nix", &["sys"]),
-    ("pulldown_cmark", &["cli"]),
     ("rustyline", &["shell"]),
     ("serde", &["config", "instance", "shell"]),
     ("serde_json", &["cli", "shell", "zeo"]),

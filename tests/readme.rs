@@ -203,7 +203,7 @@ fn examples_print_what_is_shown() {
 
 #[test]
 fn examples_of_the_manuals_print_what_is_shown() {
-    for program in zeo_server::cli::manual::PROGRAMS {
+    for program in zeo_server::cli::PROGRAMS {
         assert_shown(&format!("docs/{}.md", program.name), &[]);
     }
 }

@@ -13,7 +13,7 @@ use crate::sys::reason::reason;
 use crate::sys::user;
 
 use super::options::{self, Outcome, Typed};
-use super::{check, complain, list_faults, print, warn_of_other_home};
+use super::{check, list_faults, print, print_error, warn_of_other_home};
 
 const NAME: &str = "zdctl";
 
@@ -37,7 +37,7 @@ fn run(arguments: Vec<OsString>) -> Exit {
         Err(exit) => return exit,
     };
     if typed.schema_given {
-        complain(NAME, Exit::Success, &"option -S is ignored: the schema is built in");
+        print_error(NAME, Exit::Success, &"option -S is ignored: the schema is built in");
     }
     warn_of_other_home(NAME, config::other_home(&settings));
     let shell_wanted = typed.flags.interactive || typed.action.is_empty();
@@ -49,15 +49,15 @@ fn run(arguments: Vec<OsString>) -> Exit {
     let mut session = Session::new(settings, typed.flags, &mut out, &mut host);
     let mut exit = Exit::Success;
     if !typed.action.is_empty() {
-        exit = session.run(&typed.action).unwrap_or_else(|failure| tell(&failure));
+        exit = session.run(&typed.action).unwrap_or_else(|failure| print_failure(&failure));
     }
     if shell_wanted {
-        exit = session.interact().map_or_else(|failure| tell(&failure), |()| Exit::Success);
+        exit = session.interact().map_or_else(|failure| print_failure(&failure), |()| Exit::Success);
     }
     exit
 }
 
-/// What was typed; or the exit status, when the person has been told why not.
+/// What was typed; or the exit status, after the error was printed.
 fn typed(arguments: &[OsString]) -> Result<Typed, Exit> {
     options::zdctl(arguments).map_err(|outcome| match outcome {
         Outcome::Text(text) => print(&text),
@@ -67,7 +67,7 @@ fn typed(arguments: &[OsString]) -> Result<Typed, Exit> {
 
 /// The settings that it stands for; or the exit status, as above.
 fn settings(typed: &Typed) -> Result<Settings, Exit> {
-    let settings = config::resolve(&typed.flags).map_err(|errors| complain(NAME, Exit::Usage, &errors))?;
+    let settings = config::resolve(&typed.flags).map_err(|errors| print_error(NAME, Exit::Usage, &errors))?;
     if settings.runner.program.is_empty() {
         return Err(usage("no program specified; use -p or -C"));
     }
@@ -89,7 +89,7 @@ fn check_user(name: &str) -> Result<(), Exit> {
         }
         Err(error) => {
             let what = format!("cannot look up user '{name}': {}", reason(&error));
-            Err(complain(NAME, Exit::Failure, &what))
+            Err(print_error(NAME, Exit::Failure, &what))
         }
     }
 }
@@ -102,7 +102,7 @@ struct CommandLine {
 
 impl Host for CommandLine {
     fn report(&mut self, failure: &Failure) {
-        tell(failure);
+        print_failure(failure);
     }
 
     fn reload(&mut self, options: &[OsString]) -> Result<(Settings, Flags), Unchanged> {
@@ -121,15 +121,15 @@ impl Host for CommandLine {
     }
 }
 
-/// Tells a failure, unless the person knows it; returns the exit status that it means.
-fn tell(failure: &Failure) -> Exit {
+/// Prints a failure, unless it has been already; returns the exit status that it means.
+fn print_failure(failure: &Failure) -> Exit {
     match failure {
         Failure::Configuration(faults) => list_faults(NAME, faults),
         failure if failure.is_silent() => failure.exit(),
-        failure => complain(NAME, failure.exit(), failure),
+        failure => print_error(NAME, failure.exit(), failure),
     }
 }
 
 fn usage(what: &str) -> Exit {
-    complain(NAME, Exit::Usage, &format!("{what}; for help, use {NAME} -h"))
+    print_error(NAME, Exit::Usage, &format!("{what}; for help, use {NAME} -h"))
 }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
 use super::options::{self, ManagerTyped, Outcome};
-use super::{check, complain, print, warn_of_other_home};
+use super::{check, print, print_error, warn_of_other_home};
 use crate::config;
 use crate::control::READY_FD;
 use crate::exit::Exit;
@@ -26,7 +26,7 @@ fn run(arguments: &[OsString]) -> Exit {
         Ok(typed) => typed,
         Err(Outcome::Text(text)) => return print(&text),
         Err(Outcome::Usage(error)) => {
-            return complain(NAME, Exit::Usage, &format!("{error}; for help, use {NAME} -h"));
+            return print_error(NAME, Exit::Usage, &format!("{error}; for help, use {NAME} -h"));
         }
     };
     if only_check {
@@ -34,21 +34,20 @@ fn run(arguments: &[OsString]) -> Exit {
     }
     let settings = match config::resolve(&flags) {
         Ok(settings) => settings,
-        Err(errors) => return complain(NAME, Exit::Usage, &errors),
+        Err(errors) => return print_error(NAME, Exit::Usage, &errors),
     };
     let starter = starter();
     let ended = Beginning::of_this_process().and_then(|beginning| {
-        // Whoever started us, or was here before us, has told it.
+        // zdctl, or the manager that this one replaces, has printed it.
         if starter.is_none() && matches!(beginning, Beginning::Fresh) {
             warn_of_other_home(NAME, config::other_home(&settings));
         }
         supervisor::run(&settings, starter, beginning)
     });
-    ended.unwrap_or_else(|error| complain(NAME, error.exit(), &error))
+    ended.unwrap_or_else(|error| print_error(NAME, error.exit(), &error))
 }
 
-/// The descriptor that `zdctl` left open for the report on the start. A number that is none (a stale variable in
-/// somebody's environment) means that nobody listens.
+/// The descriptor that `zdctl` left open for the report on the start; absent if the variable is not the number of one.
 fn starter() -> Option<OwnedFd> {
     let number = env::var(READY_FD).ok()?.parse().ok()?;
     daemon::take_inherited(number).ok()

@@ -26,7 +26,7 @@ mod toml_form;
 mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, Wrong};
-pub use check::{check, check_in};
+pub use check::{CHECK_PASSED, check, check_in};
 pub use home::{OtherHome, other_home, other_server_home};
 pub use places::Places;
 pub use resolve::{resolve, resolve_in, resolve_with_places};

@@ -5,14 +5,11 @@ use crate::exit::Exit;
 
 use super::{Failure, Session};
 
-/// What is said of a configuration without fault.
-pub const GOOD: &str = "configuration OK";
-
 impl Session<'_> {
     /// Reads the file again, with the options of this session; the settings in force stay what they are.
     pub(super) fn check(&mut self) -> Result<Exit, Failure> {
         config::check(&self.flags).map_err(Failure::Configuration)?;
-        self.say(GOOD)?;
+        self.say(config::CHECK_PASSED)?;
         Ok(Exit::Success)
     }
 }

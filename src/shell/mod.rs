@@ -49,7 +49,6 @@ use crate::exit::Exit;
 use crate::sys::interrupt::Interrupt;
 
 use action::Action;
-pub use check::GOOD;
 use client::Client;
 pub use failure::Failure;
 pub use help::{Described, actions};

@@ -11,7 +11,7 @@ use std::io::{BufRead as _, BufReader, Write as _};
 use std::os::unix::net::UnixListener;
 
 use nix::sys::signal::Signal;
-use zeo_server::cli::manual::PROGRAMS;
+use zeo_server::cli::PROGRAMS;
 use zeo_server::control::Reply;
 
 use super::{manual, rows, uncoded};

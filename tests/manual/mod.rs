@@ -1,5 +1,5 @@
-//! The manuals in docs/ and what is made of them say what the programs do: options and actions in both directions, and
-//! pages and completions that the tools of a machine take ([`tools`]).
+//! The manuals in docs/ say what the programs do: options and actions in both directions, messages ([`messages`]) and other
+//! tables ([`tables`]). Manual pages and completions are such as the tools of a machine take ([`tools`]).
 
 mod messages;
 mod tables;
@@ -10,7 +10,8 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use clap::Arg;
-use zeo_server::cli::manual::{PROGRAMS, Program};
+use zeo_server::cli::PROGRAMS;
+use zeo_server::cli::manual::Program;
 use zeo_server::shell;
 
 const BEGIN: &str = "<!-- The options, held equal to the code by a test; UPDATE_DOCS=1 writes them. -->\n";
@@ -138,6 +139,22 @@ fn exit_statuses_of_the_manuals_are_those_of_the_table() {
         }
         for status in told.iter().filter(|status| *status != "other") {
             assert!(tried.contains(status), "{}: no situation with {status}", program.name);
+        }
+    }
+}
+
+#[test]
+fn sections_of_the_help_have_the_words_of_the_manuals() {
+    let tables = [("Exit status", "Exit statuses"), ("Files", "Files"), ("Signals", "Signals")];
+    for program in PROGRAMS {
+        let text = manual(program);
+        for section in (program.sections)() {
+            let Some((_, title)) = tables.iter().find(|(title, _)| *title == section.title) else { continue };
+            let cells: Vec<String> = rows(&text, title).into_iter().map(|row| row[0].clone()).collect();
+            let known: Vec<&str> = cells.iter().flat_map(|cell| cell.split(", ")).map(uncoded).collect();
+            for (word, _) in &section.entries {
+                assert!(known.contains(word), "{}: {title} of the manual lacks {word}", program.name);
+            }
         }
     }
 }

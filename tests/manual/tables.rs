@@ -5,7 +5,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
-use zeo_server::cli::manual::PROGRAMS;
+use zeo_server::cli::PROGRAMS;
 
 use super::{manual, rows, uncoded};
 use crate::sandbox::Sandbox;

@@ -3,23 +3,33 @@
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, ValueEnum};
+use clap::{CommandFactory as _, Parser, ValueEnum};
 
-use crate::cli::manual;
+use crate::cli::manual::{Generate, Program, Section};
 use crate::instance::Error;
 use crate::instance::home;
 use crate::instance::policy::{Conflict, Policy};
 use crate::instance::settings::Settings;
 
-/// Make the home of a ZEO server instance: HOME with bin, etc, log and var in it, two configuration files and the
-/// script bin/zeoctl, which starts and stops the server.
+/// `mkzeoinst`, as its help describes it.
+pub const PROGRAM: Program =
+    Program { name: "mkzeoinst", command: Arguments::command, sections, actions: Vec::new, alias: None };
+
+/// Make the home of a ZEO server instance
 ///
-/// Directories and files that are there already are left alone; files that are empty are written.
+/// HOME gets the directories bin, etc, log and var, two configuration files and the script bin/zeoctl, which starts and stops
+/// the server. Directories and files that are there already are left alone; files that are empty are written.
 #[derive(Debug, Default, Parser)]
-#[command(name = "mkzeoinst", version)]
+#[command(
+    name = "mkzeoinst",
+    version,
+    override_usage = "mkzeoinst [OPTIONS] HOME [[HOST:]PORT]\n       \
+        mkzeoinst [--list-variables] [--print-template NAME] [--export-templates DIR]\n       \
+        mkzeoinst --generate KIND"
+)]
 pub(super) struct Arguments {
     /// The directory to make; its ancestors are made as well
-    #[arg(required_unless_present_any = ["list_variables", "print_template", "export_templates", "install_man", "install_completions"])]
+    #[arg(required_unless_present_any = ["list_variables", "print_template", "export_templates", "generate"])]
     pub(super) home: Option<OsString>,
 
     #[arg(
@@ -37,6 +47,9 @@ pub(super) struct Arguments {
     pub(super) start: bool,
 
     #[command(flatten)]
+    pub(super) generate: Generate,
+
+    #[command(flatten)]
     pub(super) mode: Mode,
 
     #[command(flatten)]
@@ -47,9 +60,6 @@ pub(super) struct Arguments {
 
     #[command(flatten)]
     pub(super) sources: Sources,
-
-    #[command(flatten)]
-    pub(super) manual: manual::Wanted,
 }
 
 /// What to do with the plan.
@@ -78,7 +88,7 @@ pub(super) struct Mode {
 #[derive(Debug, Default, clap::Args)]
 #[command(next_help_heading = "An instance that is there")]
 pub(super) struct Upkeep {
-    /// Bring files that nobody edited up to date, and what is new into those that somebody did
+    /// Update unedited files, and merge what is new into edited ones
     #[arg(long)]
     update: bool,
 
@@ -212,4 +222,36 @@ impl Arguments {
         }
         Ok(settings)
     }
+}
+
+fn sections() -> Vec<Section> {
+    vec![
+        Section::new(
+            "Exit status",
+            &[
+                ("0", "The home is as it should be, warnings aside"),
+                ("1", "It could not be made, or not started; --check: something would change"),
+                ("2", "The command line is wrong; --check: any error"),
+            ],
+        ),
+        Section::new(
+            "Files",
+            &[
+                ("HOME/bin/zeoctl", "Controls the server; also a script for init systems"),
+                ("HOME/etc/zeo.conf", "The configuration of the server"),
+                ("HOME/etc/zeoctl.conf", "The configuration of zdctl and zdrun"),
+                ("HOME/etc/mkzeoinst.toml", "What options have set, if they have"),
+                ("/etc/mkzeoinst.toml", "Defaults of the site"),
+            ],
+        ),
+        Section::new(
+            "Examples",
+            &[
+                ("mkzeoinst --start ~/zeo", "Make an instance on port 9999 and start it"),
+                ("mkzeoinst --diff ~/zeo", "Show what differs from a new one"),
+                ("mkzeoinst --update ~/zeo", "Bring it up to date"),
+            ],
+        ),
+        Section::new("See also", &[("zdctl(1)", "Control the server"), ("runzeo(1)", "The server")]),
+    ]
 }

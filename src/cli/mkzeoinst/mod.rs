@@ -2,16 +2,15 @@
 
 mod arguments;
 mod report;
-mod usual;
 
 use std::env;
-use std::ffi::{OsStr, OsString};
-use std::io::{self, Write};
+use std::ffi::OsStr;
+use std::io;
 use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
+use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
-use clap::{Command, CommandFactory as _, FromArgMatches as _};
 
 use crate::exit::Exit;
 use crate::instance::address::{Address, Host};
@@ -26,23 +25,10 @@ use crate::sys::reason::reason;
 use crate::sys::tree::Tree;
 use crate::sys::user::own_uid;
 
-use super::manual;
+use super::print_error;
 use arguments::Arguments;
+pub(super) use arguments::PROGRAM;
 use report::Output;
-
-/// The options, as they are told of.
-pub(super) fn command() -> Command {
-    Arguments::command()
-        .override_usage(
-            "mkzeoinst [OPTIONS] HOME [[HOST:]PORT]\n       \
-             mkzeoinst [--list-variables] [--print-template NAME] [--export-templates DIR]\n       \
-             mkzeoinst [--install-man DIR] [--install-completions DIR]",
-        )
-        .max_term_width(100)
-        .after_long_help(
-            "Exit status: 0 done, 1 not done (--check: something would change), 2 wrong command line.",
-        )
-}
 
 /// Runs `mkzeoinst`.
 #[must_use]
@@ -69,9 +55,7 @@ pub fn main() -> Exit {
 }
 
 fn arguments() -> Result<Arguments, clap::Error> {
-    let words: Vec<OsString> = env::args_os().skip(1).collect();
-    let parse = || Arguments::from_arg_matches(&command().try_get_matches()?);
-    usual::read(&words).map_or_else(parse, Ok)
+    Arguments::from_arg_matches(&PROGRAM.help().try_get_matches()?)
 }
 
 fn run(arguments: &Arguments, output: &mut Output) -> Exit {
@@ -233,7 +217,9 @@ fn show(arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
     if let Some(directory) = &arguments.sources.export_templates {
         apply::export(&templates, &current.join(directory), &mut |step| output.step(&step))?;
     }
-    manual::install(&arguments.manual, &mut |step| output.step(&step))?;
+    if let Some(kind) = arguments.generate.kind {
+        output.line(PROGRAM.generate(kind).trim_end_matches('\n'));
+    }
     Ok(Exit::Success)
 }
 
@@ -255,9 +241,8 @@ fn start(tree: &Tree, request: &Request, plan: &Plan, output: &mut Output) -> Re
     Ok(())
 }
 
-/// One line on the standard error. If that is closed too, nobody is left to tell.
 fn complain(message: &str) {
-    let _ = writeln!(io::stderr(), "mkzeoinst: {message}");
+    print_error(PROGRAM.name, Exit::Failure, &message);
 }
 
 /// The message of clap's report, without the usage that follows it, on one line.

@@ -1,4 +1,8 @@
+use std::ffi::{OsStr, OsString};
+use std::os::unix::ffi::OsStrExt as _;
+
 use super::*;
+use crate::config::Flags;
 
 fn words(line: &[&str]) -> Vec<OsString> {
     line.iter().map(OsString::from).collect()
@@ -133,6 +137,7 @@ fn help_and_version_are_texts() {
         (&["-h"][..], "Usage: zdctl [OPTIONS] [ACTION]..."),
         (&["--help"], "--backoff-limit <SECONDS>"),
         (&["--he"], "Actions:\n  EOF "),
+        (&["--generate", "complete-fish"], "complete -c zdctl"),
         (&["--version"], concat!("zdctl ", env!("CARGO_PKG_VERSION"), "\n")),
     ] {
         match zdctl(&words(line)) {
@@ -153,26 +158,4 @@ fn zdrun_takes_its_program_from_the_positionals() {
         let unknown = UsageError::Unknown(option.to_owned());
         assert_eq!(zdrun(&words(&[option, "x"])), Err(Outcome::Usage(unknown)));
     }
-}
-
-#[test]
-fn usual_lines_mean_what_the_parser_takes_them_for() {
-    let vocabulary = ["-C", "f", "--", "status", "-l", "--json", "", "-", "-Cf", "a b", "-x", "--help", "-d"];
-    let mut read = (0, 0);
-    for length in 0..=5_u32 {
-        for number in 0..vocabulary.len().pow(length) {
-            let digit = |place| vocabulary[number / vocabulary.len().pow(place) % vocabulary.len()];
-            let line: Vec<OsString> = (0..length).map(|place| digit(place).into()).collect();
-            // The parser takes its time: what is not read here is left to it anyhow.
-            if let Some(typed) = usual::zdctl(&line).filter(|_| length < 5 || number % 13 == 0) {
-                assert_eq!(any_zdctl(&line), Ok(typed), "{line:?}");
-                read.0 += 1;
-            }
-            if let Some(typed) = usual::zdrun(&line) {
-                assert_eq!(any_zdrun(&line), Ok(typed), "{line:?}");
-                read.1 += 1;
-            }
-        }
-    }
-    assert!(read.0 > 500 && read.1 > 500, "{read:?}");
 }

@@ -5,12 +5,12 @@ use std::io;
 use std::sync::Arc;
 
 use super::NAME;
-use crate::cli::{complain, print};
+use crate::cli::{print, print_error};
+use crate::config;
 use crate::config::server::{DataFile, Place, Settings};
 use crate::eventlog::EventLog;
 use crate::exit::Exit;
 use crate::filestorage::{FileStorage, Options};
-use crate::shell::GOOD;
 use crate::storage::Tid;
 use crate::sys::reason::reason;
 use crate::sys::{access, files};
@@ -22,10 +22,10 @@ pub(super) fn check(settings: &Settings) -> Exit {
         if let Place::File(file) = &storage.place
             && let Some(why) = fault(file)
         {
-            exit = complain(NAME, Exit::Failure, &format!("storage '{}': {why}", storage.name));
+            exit = print_error(NAME, Exit::Failure, &format!("storage '{}': {why}", storage.name));
         }
     }
-    if exit == Exit::Success { print(GOOD) } else { exit }
+    if exit == Exit::Success { print(config::CHECK_PASSED) } else { exit }
 }
 
 fn fault(file: &DataFile) -> Option<String> {

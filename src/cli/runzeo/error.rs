@@ -32,7 +32,7 @@ pub(super) enum Error {
     /// The network.
     #[error(transparent)]
     Network(#[from] zeo::Error),
-    /// A fault of this program; the panic has told more.
+    /// A fault of this program; the panic was printed on stderr.
     #[error("the thread that {0} has failed")]
     Panicked(&'static str),
 }

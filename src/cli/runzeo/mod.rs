@@ -2,7 +2,7 @@
 //!
 //! The main thread does nothing but wait: for signals, which are data from the first moment on (`sys::signals`), and for
 //! the one thread that opens the storages, then for the one that serves. So a server that reads a large file for minutes
-//! still ends when it is told to, and no handler runs in the middle of anything.
+//! still ends when it is asked to, and no handler runs in the middle of anything.
 
 mod check;
 mod error;
@@ -15,7 +15,7 @@ use std::ffi::OsString;
 use std::process::ExitCode;
 
 use super::options::{self, Outcome};
-use super::{complain, list_faults, print, warn_of_other_home};
+use super::{list_faults, print, print_error, warn_of_other_home};
 use crate::config::{self, server};
 use crate::exit::Exit;
 
@@ -35,7 +35,7 @@ fn run(arguments: &[OsString]) -> Exit {
         Ok(typed) => typed,
         Err(Outcome::Text(text)) => return print(&text),
         Err(Outcome::Usage(error)) => {
-            return complain(NAME, Exit::Usage, &format!("{error}; for help, use {NAME} -h"));
+            return print_error(NAME, Exit::Usage, &format!("{error}; for help, use {NAME} -h"));
         }
     };
     let settings = match server::resolve(&typed.flags) {
@@ -49,5 +49,5 @@ fn run(arguments: &[OsString]) -> Exit {
         return check::check(&settings);
     }
     serve::serve(&settings, other_home, typed.test)
-        .unwrap_or_else(|error| complain(NAME, Exit::Failure, &error))
+        .unwrap_or_else(|error| print_error(NAME, Exit::Failure, &error))
 }

@@ -22,6 +22,9 @@ use crate::zconfig::{Kind, Location, Problem, SectionRef, Tree, World};
 
 use fault::Fault;
 
+/// What the programs say of a configuration without fault.
+pub const CHECK_PASSED: &str = "configuration OK";
+
 /// Looks for all that is wrong with the configuration, and with what it names.
 ///
 /// # Errors

@@ -3,11 +3,15 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use clap::{ArgAction, Command, CommandFactory, Parser, ValueHint};
+use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
-use super::told::WIDTH;
-use super::{Outcome, UsageError, each, once, parse};
+use super::getopt::{Outcome, UsageError, each, once, parse};
+use crate::cli::manual::{Generate, Program, Section};
 use crate::config::{self, server};
+
+/// `runzeo`, as its help describes it.
+pub const PROGRAM: Program =
+    Program { name: "runzeo", command: Line::command, sections, actions: Vec::new, alias: None };
 
 /// What was typed for `runzeo`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -25,20 +29,21 @@ pub struct ServerTyped {
 /// # Errors
 /// A text to print instead, or what is wrong.
 pub fn runzeo(arguments: &[OsString]) -> Result<ServerTyped, Outcome> {
-    let line: Line = parse(runzeo_command, arguments)?;
+    let line: Line = parse(&PROGRAM, arguments)?;
+    if let Some(kind) = line.generate.kind {
+        return Err(Outcome::Text(PROGRAM.generate(kind)));
+    }
     let flags = line.flags().map_err(Outcome::Usage)?;
     Ok(ServerTyped { flags, check: line.check > 0, test: line.test > 0 })
 }
 
-/// The options of `runzeo` as they are told of.
-#[must_use]
-pub fn runzeo_command() -> Command {
-    let long = "Exit status: 0 it was told to end; 1 it cannot serve, or was told to end by SIGHUP; 2 wrong command line\n\
-                or configuration.";
-    Line::command().max_term_width(WIDTH).after_long_help(long)
-}
-
 /// Serve ZODB's data files to the clients of ZEO
+///
+/// runzeo opens data files as ZODB's storages write them, and serves them to Zope, Plone and any other client of ZEO, by its
+/// network protocol 5. It stays in the foreground until it is stopped; zdrun or systemd keeps it
+/// running.
+///
+/// An option given several times must say the same each time, but for -a, -f and -X.
 #[derive(Debug, Parser)]
 #[command(name = "runzeo", version, infer_long_args = true)]
 struct Line {
@@ -66,8 +71,7 @@ struct Line {
     timeout: Vec<OsString>,
     /// File for the number of the process while it runs
     ///
-    /// A read-only server writes none. Without it, var/ZEO.pid below the instance home that the
-    /// environment names, if it does.
+    /// A read-only server writes none. Without it, var/ZEO.pid below the instance home that the environment names, if it does.
     #[arg(long, value_name = "FILE", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     pid_file: Vec<OsString>,
     /// Set a key of the configuration file: section/key=value
@@ -86,6 +90,8 @@ struct Line {
     /// Takes the addresses and opens the storages, and says so on the standard output.
     #[arg(long, action = ArgAction::Count)]
     test: u8,
+    #[command(flatten)]
+    generate: Generate,
 }
 
 impl Line {
@@ -102,4 +108,44 @@ impl Line {
             pid_file: once("--pid-file", &self.pid_file, config::existing_dirpath)?,
         })
     }
+}
+
+fn sections() -> Vec<Section> {
+    vec![
+        Section::new(
+            "Exit status",
+            &[
+                ("0", "It was stopped; --check found nothing wrong"),
+                ("1", "It cannot serve, or was ended by SIGHUP; --check found fault with the data"),
+                ("2", "The command line or the configuration is wrong"),
+            ],
+        ),
+        Section::new(
+            "Files",
+            &[
+                ("Data.fs", "The data file, in ZODB's format FS30"),
+                ("Data.fs.index", "Where each object is; made anew when it is missing or old"),
+                ("Data.fs.lock", "Locked while a server has the data file open"),
+                ("Data.fs.tr0", "What was cut off from a damaged end"),
+            ],
+        ),
+        Section::new(
+            "Signals",
+            &[
+                ("SIGTERM", "End in order: replies are sent, indexes saved"),
+                ("SIGINT", "The same"),
+                ("SIGHUP", "The same with status 1, after which zdrun starts it again"),
+                ("SIGUSR2", "Open the log files anew, for rotation"),
+                ("SIGKILL", "Every commit that was acknowledged is there at the next start"),
+            ],
+        ),
+        Section::new(
+            "Examples",
+            &[
+                ("runzeo -a 9999 -f Data.fs", "Serve one data file"),
+                ("runzeo -C zeo.conf", "Serve what the file names"),
+            ],
+        ),
+        Section::new("See also", &[("zdctl(1)", "Control a server"), ("zdrun(1)", "Keep it running")]),
+    ]
 }
