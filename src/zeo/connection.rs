@@ -1,182 +1,214 @@
-//! One client's connection: bytes from the socket into the session, its replies back. It does not know what they mean.
+//! One client's connection: bytes from its stream into the session, replies back. It does not know what they mean.
 //!
-//! A task per client, and no other thread has a part in a read: what has arrived is worked off in one go, into one
-//! buffer, which leaves with one write.
+//! One task owns the stream, and only it reads and writes. What has arrived is handled in one go, into one buffer, which
+//! leaves with one write; what others have for the client comes through its outbox.
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::chunks::Chunks;
 use super::frame::Frames;
-use super::order::Standing;
+use super::outbox::OutboxState;
 use super::peer::Peer;
 use super::session::{End, Session};
 use super::settings::Limits;
-use super::wire::{Reader, Writer};
 
-/// Bytes of replies after which a batch ends: what others have for the client is put aside no longer than it takes to
-/// make them.
-const BATCH: usize = 256 << 10;
+/// Bytes of replies after which a batch ends: what others have for the client waits no longer than it takes to make them.
+const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Time after which a batch ends, where the disk is slow: the replies so far leave, and other clients have their turn.
-const TURN: Duration = Duration::from_millis(5);
+const MAX_BATCH_TIME: Duration = Duration::from_millis(5);
 /// Messages between two looks at the clock.
-const ROW: usize = 8;
-/// How long the last words to a client may take.
-const FAREWELL: Duration = Duration::from_secs(5);
+const MESSAGES_PER_LOOK: usize = 8;
+/// How long the last replies to a client may take.
+const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// What a wait came to.
-enum Event {
-    Read(io::Result<usize>),
-    Writable,
-    Woken,
-    Late,
-}
-
-/// Serves a client to its end, and says why it is one.
+/// Serves a client to its end, and says why it is one. The stream is then to be closed.
 pub async fn serve(
-    mut reader: Reader,
-    writer: &Arc<Writer>,
-    peer: &Arc<Peer>,
+    stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
+    peer: &Peer,
     session: &mut Session,
     limits: &Limits,
 ) -> End {
-    let mut frames = Frames::default();
-    let mut replies = Vec::new();
-    session.greet(&mut replies);
-    peer.outbox.begin();
-    peer.outbox.end(&mut replies);
-    let deadline = Instant::now() + limits.registration;
-    let end = loop {
-        if peer.stopping() {
-            break End::Stopped;
-        }
-        let unsent = match peer.outbox.standing() {
-            Standing::Open(unsent) => unsent,
-            Standing::Closed if peer.outbox.overrun() => break End::Overrun,
-            Standing::Closed => break End::Closed,
-        };
-        let hungry = unsent <= limits.unsent;
-        let deadline = (!session.registered()).then_some(deadline);
-        match wait(&mut reader, writer, frames.room(), hungry, unsent > 0, deadline).await {
-            Event::Read(Ok(0)) => break End::Gone,
-            Event::Read(Ok(count)) => frames.filled(count),
-            Event::Read(Err(error)) => break End::Lost(error),
-            Event::Writable | Event::Woken => {
-                peer.outbox.flush();
-                continue;
-            }
-            Event::Late => break End::Late,
-        }
-        if let Some(end) = work_off(&mut frames, writer, peer, session, limits, &mut replies).await {
-            break end;
-        }
+    let mut connection = Connection {
+        stream,
+        peer,
+        limits,
+        frames: Frames::default(),
+        has_frames: false,
+        replies: Vec::new(),
+        outgoing: Chunks::default(),
+        unflushed: false,
     };
+    let end = connection.run(session).await;
     session.end();
-    // From here on whoever owes a reply rings the bell.
+    // From here on each pending reply wakes this task.
     peer.stop();
-    let _ = timeout(FAREWELL, async {
-        while peer.is_owed() || matches!(peer.outbox.flush(), Standing::Open(1..)) {
-            tokio::select! {
-                () = writer.woken() => {}
-                () = writer.writable(), if matches!(peer.outbox.standing(), Standing::Open(1..)) => {}
-            }
-            if peer.outbox.standing() == Standing::Closed {
-                break;
-            }
-        }
-    })
-    .await;
+    let _ = timeout(DRAIN_TIMEOUT, poll_fn(|context| connection.poll_drained(context))).await;
     peer.outbox.close();
     end
 }
 
-/// Works off the messages that have arrived, batch by batch, as long as the client takes the replies.
-async fn work_off(
-    frames: &mut Frames,
-    writer: &Arc<Writer>,
-    peer: &Arc<Peer>,
-    session: &mut Session,
-    limits: &Limits,
-    replies: &mut Vec<u8>,
-) -> Option<End> {
-    loop {
-        peer.outbox.begin();
-        let more = batch(frames, session, limits, replies);
-        peer.outbox.end(replies);
-        match more {
-            Err(end) => return Some(end),
-            Ok(false) => return None,
-            Ok(true) => {}
-        }
-        while let Standing::Open(unsent) = peer.outbox.flush()
-            && unsent > limits.unsent
-        {
-            if peer.stopping() {
-                return Some(End::Stopped);
-            }
-            tokio::select! {
-                () = writer.writable() => {}
-                () = writer.woken() => {}
-            }
-        }
-        if peer.outbox.standing() == Standing::Closed {
-            return None;
-        }
-        yield_now().await;
-    }
+/// Closes a stream, whose other end may take its time to know.
+pub async fn close(mut stream: impl AsyncWrite + Unpin) {
+    let _ = timeout(DRAIN_TIMEOUT, poll_fn(|context| Pin::new(&mut stream).poll_shutdown(context))).await;
 }
 
-/// Works off messages as long as a batch may be; whether there may be more.
-fn batch(
-    frames: &mut Frames,
-    session: &mut Session,
-    limits: &Limits,
-    replies: &mut Vec<u8>,
-) -> Result<bool, End> {
-    let begin = Instant::now();
-    loop {
-        for _ in 0..ROW {
-            let limit = if session.registered() { limits.message } else { limits.first_message };
-            let next = frames.next(limit).map_err(|announced| End::TooLong(announced.0))?;
-            let Some(place) = next else { return Ok(false) };
-            session.receive(frames.bytes(place), replies)?;
-            if replies.len() >= BATCH {
+struct Connection<'a, S> {
+    stream: &'a mut S,
+    peer: &'a Peer,
+    limits: &'a Limits,
+    frames: Frames,
+    /// There may be whole messages in `frames`.
+    has_frames: bool,
+    /// Those of the batch that is being made.
+    replies: Vec<u8>,
+    /// What is to be written; behind it comes what is in the outbox.
+    outgoing: Chunks,
+    /// A stream that encrypts keeps bytes back until it is flushed.
+    unflushed: bool,
+}
+
+/// What the client can be served with.
+enum Event {
+    /// So many bytes have arrived.
+    Received(usize),
+    /// Messages of an earlier read, now that their replies can be taken.
+    Ready,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
+    async fn run(&mut self, session: &mut Session) -> End {
+        session.greet(&mut self.replies);
+        self.outgoing.push_buffer(&mut self.replies);
+        let mut registration = pin!(sleep(self.limits.registration));
+        loop {
+            let deadline = !session.registered();
+            let event =
+                poll_fn(|context| self.poll_event(context, deadline.then_some(registration.as_mut())));
+            match event.await {
+                Ok(Event::Received(0)) => return End::Gone,
+                Ok(Event::Received(count)) => self.frames.filled(count),
+                Ok(Event::Ready) => yield_now().await,
+                Err(end) => return end,
+            }
+            if let Err(end) = self.process_frames(session) {
+                return end;
+            }
+        }
+    }
+
+    /// Sends what there is to send, until there is something to do for the client.
+    fn poll_event(
+        &mut self,
+        context: &mut Context<'_>,
+        deadline: Option<Pin<&mut Sleep>>,
+    ) -> Poll<Result<Event, End>> {
+        let unsent = loop {
+            let mut queued = match self.peer.outbox.register(context.waker()) {
+                OutboxState::Open(queued) => queued,
+                OutboxState::Overrun => return Poll::Ready(Err(End::Overrun)),
+                OutboxState::Closed => return Poll::Ready(Err(End::Closed)),
+            };
+            if self.peer.stopping() {
+                return Poll::Ready(Err(End::Stopped));
+            }
+            if self.outgoing.is_empty() && queued > 0 {
+                self.peer.outbox.take(&mut self.outgoing);
+                queued = 0;
+            }
+            match self.poll_send(context) {
+                Poll::Ready(Ok(())) if queued == 0 => break 0,
+                Poll::Ready(Ok(())) => {}
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(End::Lost(error))),
+                Poll::Pending => break self.outgoing.len() + queued,
+            }
+        };
+        if unsent <= self.limits.unsent {
+            if self.has_frames {
+                return Poll::Ready(Ok(Event::Ready));
+            }
+            let mut spare = ReadBuf::new(self.frames.spare_mut());
+            if let Poll::Ready(read) = Pin::new(&mut *self.stream).poll_read(context, &mut spare) {
+                let count = spare.filled().len();
+                return Poll::Ready(read.map(|()| Event::Received(count)).map_err(End::Lost));
+            }
+        }
+        if deadline.is_some_and(|deadline| deadline.poll(context).is_ready()) {
+            return Poll::Ready(Err(End::Late));
+        }
+        Poll::Pending
+    }
+
+    /// Writes what is to be written.
+    fn poll_send(&mut self, context: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let mut stream = Pin::new(&mut *self.stream);
+        while !self.outgoing.is_empty() {
+            let count = ready!(stream.as_mut().poll_write(context, self.outgoing.front()))?;
+            if count == 0 {
+                return Poll::Ready(Err(io::ErrorKind::WriteZero.into()));
+            }
+            self.outgoing.consume(count);
+            self.unflushed = true;
+        }
+        if self.unflushed {
+            ready!(stream.poll_flush(context))?;
+            self.unflushed = false;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    /// Waits until all replies are sent, also those that others have yet to make, or nothing can be sent.
+    fn poll_drained(&mut self, context: &mut Context<'_>) -> Poll<()> {
+        loop {
+            let OutboxState::Open(_) = self.peer.outbox.register(context.waker()) else {
+                return Poll::Ready(());
+            };
+            // In this order: a reply is in the outbox before it is no longer pending.
+            let has_pending = self.peer.has_pending();
+            self.peer.outbox.take(&mut self.outgoing);
+            let is_last = self.outgoing.is_empty();
+            match ready!(self.poll_send(context)) {
+                Ok(()) if is_last && has_pending => return Poll::Pending,
+                Ok(()) if !is_last => {}
+                Ok(()) | Err(_) => return Poll::Ready(()),
+            }
+        }
+    }
+
+    /// Handles a batch of the messages that have arrived. What others have for the client by now is sent before its replies,
+    /// what comes meanwhile behind them.
+    fn process_frames(&mut self, session: &mut Session) -> Result<(), End> {
+        self.peer.outbox.begin_batch(&mut self.outgoing);
+        let batch = self.process_batch(session);
+        self.outgoing.push_buffer(&mut self.replies);
+        self.has_frames = batch?;
+        Ok(())
+    }
+
+    /// Handles messages as long as a batch may take; whether there may be more.
+    fn process_batch(&mut self, session: &mut Session) -> Result<bool, End> {
+        let begin = Instant::now();
+        loop {
+            for _ in 0..MESSAGES_PER_LOOK {
+                let limit =
+                    if session.registered() { self.limits.message } else { self.limits.first_message };
+                let next = self.frames.next(limit).map_err(|announced| End::TooLong(announced.0))?;
+                let Some(place) = next else { return Ok(false) };
+                session.receive(self.frames.bytes(place), &mut self.replies)?;
+                if self.replies.len() >= MAX_BATCH_BYTES {
+                    return Ok(true);
+                }
+            }
+            if begin.elapsed() >= MAX_BATCH_TIME {
                 return Ok(true);
             }
         }
-        if begin.elapsed() >= TURN {
-            return Ok(true);
-        }
-    }
-}
-
-/// Waits for what the connection can do next.
-async fn wait(
-    reader: &mut Reader,
-    writer: &Writer,
-    room: &mut [u8],
-    hungry: bool,
-    unsent: bool,
-    deadline: Option<Instant>,
-) -> Event {
-    let read = poll_fn(|context| if hungry { reader.poll_read(context, room) } else { Poll::Pending });
-    tokio::select! {
-        biased;
-        read = read => Event::Read(read),
-        () = writer.woken() => Event::Woken,
-        () = writer.writable(), if unsent => Event::Writable,
-        () = until(deadline) => Event::Late,
-    }
-}
-
-async fn until(deadline: Option<Instant>) {
-    match deadline {
-        Some(deadline) => sleep_until(deadline).await,
-        None => poll_fn(|_| Poll::Pending).await,
     }
 }

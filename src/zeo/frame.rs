@@ -21,25 +21,25 @@ pub struct Frames {
     start: usize,
     end: usize,
     /// What is read at once.
-    appetite: usize,
+    read_size: usize,
 }
 
 impl Frames {
     /// Room for the next bytes of the stream. It grows with what arrives, never with what is announced.
-    pub fn room(&mut self) -> &mut [u8] {
+    pub fn spare_mut(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            if self.buffer.len() > self.appetite.max(LEAST) {
+            if self.buffer.len() > self.read_size.max(LEAST) {
                 self.buffer = Vec::new();
             }
         }
-        self.appetite = self.appetite.clamp(LEAST, MOST);
-        if self.buffer.len() - self.end < self.appetite {
+        self.read_size = self.read_size.clamp(LEAST, MOST);
+        if self.buffer.len() - self.end < self.read_size {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
             // A long message: its copying is paid by as many bytes that arrived.
-            let wanted = self.end + self.appetite.max(self.end);
-            if self.buffer.len() - self.end < self.appetite {
+            let wanted = self.end + self.read_size.max(self.end);
+            if self.buffer.len() - self.end < self.read_size {
                 self.buffer.resize(wanted, 0);
             }
         }
@@ -49,19 +49,19 @@ impl Frames {
     /// So many bytes were put in the room.
     pub fn filled(&mut self, count: usize) {
         let room = self.buffer.len() - self.end;
-        self.appetite = if count == room {
+        self.read_size = if count == room {
             MOST
         } else if count < room / 8 {
-            self.appetite / 2
+            self.read_size / 2
         } else {
-            self.appetite
+            self.read_size
         };
         self.end += count;
     }
 
     /// Takes what there is room for, as if it had been read; gives the rest.
     pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let room = self.room();
+        let room = self.spare_mut();
         let (now, rest) = bytes.split_at(room.len().min(bytes.len()));
         room[..now.len()].copy_from_slice(now);
         self.filled(now.len());
@@ -89,7 +89,7 @@ impl Frames {
         Ok(Some(begin..begin + length))
     }
 
-    /// The bytes of a message, until the next call of [`Frames::room`].
+    /// The bytes of a message, until the next call of [`Frames::spare_mut`].
     #[must_use]
     pub fn bytes(&self, place: Range<usize>) -> &[u8] {
         &self.buffer[place]
@@ -168,7 +168,7 @@ mod tests {
         let mut frames = Frames::default();
         frames.feed(&(200_u32 << 20).to_be_bytes());
         assert_eq!(frames.next(256 << 20), Ok(None));
-        assert!(frames.room().len() < 1 << 20);
+        assert!(frames.spare_mut().len() < 1 << 20);
     }
 
     #[test]
@@ -181,7 +181,7 @@ mod tests {
         })
         .unwrap();
         assert_eq!(feed(&mut frames, &stream, 10 << 20).len(), 1);
-        frames.room();
+        frames.spare_mut();
         assert!(frames.buffer.len() <= MOST, "{}", frames.buffer.len());
     }
 }

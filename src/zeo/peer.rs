@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
 
 use super::message::Encoding;
-use super::order::{Outbox, Sink};
+use super::outbox::Outbox;
 use super::sync::{Mutex, lock};
 
 /// A connected client. Two are the same if they are the same connection.
@@ -18,18 +18,12 @@ pub struct Peer {
     /// Commits on their way to the disk, whose replies others will send.
     pending: AtomicUsize,
     /// What it is to be sent.
-    pub outbox: Outbox<Box<dyn Sink + Send + Sync>>,
+    pub outbox: Outbox,
 }
 
 impl Peer {
-    /// One that has just connected; `number` is given once. `patience`: see [`Outbox::new`].
-    pub fn new(
-        number: u64,
-        address: String,
-        sink: Box<dyn Sink + Send + Sync>,
-        patience: usize,
-    ) -> Arc<Self> {
-        let outbox = Outbox::new(sink, patience);
+    /// One that has just connected; `number` is given once. `limit`: see [`Outbox::new`].
+    pub fn new(number: u64, address: String, limit: usize) -> Arc<Self> {
         Arc::new(Self {
             number,
             address,
@@ -37,7 +31,7 @@ impl Peer {
             encoding: OnceLock::new(),
             stopping: AtomicBool::new(false),
             pending: AtomicUsize::new(0),
-            outbox,
+            outbox: Outbox::new(limit),
         })
     }
 
@@ -74,21 +68,21 @@ impl Peer {
         self.stopping.load(Ordering::SeqCst)
     }
 
-    /// Another thread owes it a reply.
-    pub fn owe(&self) {
+    /// Another thread is going to make a reply.
+    pub fn begin_reply(&self) {
         self.pending.fetch_add(1, Ordering::SeqCst);
     }
 
     /// The reply is in its outbox.
-    pub fn settle(&self) {
+    pub fn end_reply(&self) {
         self.pending.fetch_sub(1, Ordering::SeqCst);
         if self.stopping() {
             self.outbox.wake();
         }
     }
 
-    /// Whether it is owed a reply.
-    pub fn is_owed(&self) -> bool {
+    /// Whether another thread is yet to make a reply.
+    pub fn has_pending(&self) -> bool {
         self.pending.load(Ordering::SeqCst) > 0
     }
 }

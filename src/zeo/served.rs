@@ -10,7 +10,7 @@ use super::commit::Queue;
 use super::exception::{Exception, dict, oid, tid};
 use super::memory::Memory;
 use super::message::Encoding;
-use super::order::Announcements;
+use super::outbox::InvalidationBus;
 use super::peer::Peer;
 use super::relief::Relief;
 use super::stats::{Moment, Stats, number};
@@ -41,7 +41,7 @@ pub struct Served {
     pub(super) queue: Mutex<Queue<Arc<Peer>, Ballot, Voted>>,
     pub(super) timeout: Option<Duration>,
     age: Option<Duration>,
-    announcements: Announcements<Members>,
+    announcements: InvalidationBus<Members>,
     /// Whose commits are answered, but the answer not sent.
     answered: Mutex<Vec<Arc<Peer>>>,
     relief: OnceLock<Option<Relief>>,
@@ -83,7 +83,7 @@ impl Served {
             queue: Mutex::new(Queue::default()),
             timeout: settings.transaction_timeout.map(|timeout| timeout.min(CENTURY)),
             age: settings.invalidation_age,
-            announcements: Announcements::new(members),
+            announcements: InvalidationBus::new(members),
             answered: Mutex::default(),
             relief: OnceLock::new(),
             errand: Mutex::default(),
@@ -228,21 +228,16 @@ impl Served {
 
     /// The reply to a commit, for when all of its group are published.
     pub(super) fn answer(&self, committer: &Arc<Peer>, reply: &[u8]) {
-        committer.outbox.follow(reply);
+        committer.outbox.push_after(reply);
         lock(&self.answered).push(committer.clone());
     }
 
     /// Sends what [`Served::publish`] and [`Served::answer`] have put down: to committers first, who wait for it.
     fn send(&self) {
         for committer in std::mem::take(&mut *lock(&self.answered)) {
-            committer.outbox.send();
+            committer.outbox.notify();
         }
-        let told: Vec<Arc<Peer>> = self.announcements.with(|members| {
-            members.peers.values().filter(|peer| peer.outbox.is_waiting()).cloned().collect()
-        });
-        for peer in &told {
-            if told.len() > FEW { peer.outbox.wake() } else { peer.outbox.send() }
-        }
+        self.announcements.with(|members| members.peers.values().for_each(|peer| peer.outbox.notify()));
     }
 
     fn publish(&self, transaction: &Published<'_>, make_visible: &mut dyn FnMut()) {
@@ -252,18 +247,14 @@ impl Served {
             let mut encoded = Invalidation::default();
             for peer in members.peers.values() {
                 if committer.as_ref() == Some(peer) {
-                    peer.outbox.follow(&info(peer.encoding(), transaction));
+                    peer.outbox.push_after(&info(peer.encoding(), transaction));
                 } else {
-                    peer.outbox.tell(encoded.message(peer.encoding(), transaction));
+                    peer.outbox.push(encoded.message(peer.encoding(), transaction));
                 }
             }
         });
     }
 }
-
-/// So many clients are sent their invalidations by whoever publishes, which costs less than to wake their tasks. The tasks of
-/// more than that are woken, as they can send on all processors.
-const FEW: usize = 16;
 
 /// A storage and what serves it know each other; only one may keep the other alive.
 struct Ear(Weak<Served>);
@@ -294,12 +285,12 @@ fn info(encoding: Encoding, transaction: &Published<'_>) -> Vec<u8> {
 /// The message about a transaction, made once for each encoding that is wanted.
 #[derive(Default)]
 struct Invalidation {
-    pickle: Option<Vec<u8>>,
-    msgpack: Option<Vec<u8>>,
+    pickle: Option<Arc<Vec<u8>>>,
+    msgpack: Option<Arc<Vec<u8>>>,
 }
 
 impl Invalidation {
-    fn message(&mut self, encoding: Encoding, transaction: &Published<'_>) -> &[u8] {
+    fn message(&mut self, encoding: Encoding, transaction: &Published<'_>) -> &Arc<Vec<u8>> {
         let made = match encoding {
             Encoding::Pickle => &mut self.pickle,
             Encoding::Msgpack => &mut self.msgpack,
@@ -309,7 +300,7 @@ impl Invalidation {
             let mut message = Vec::new();
             let arguments = vec![tid(transaction.tid), Value::List(oids)];
             encoding.call("invalidateTransaction", arguments, &mut message);
-            message
+            Arc::new(message)
         })
     }
 }

@@ -12,11 +12,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until, timeout};
 
-use super::connection::serve;
-use super::door::{Arrival, Door};
+use super::acceptor::{Acceptor, Incoming};
+use super::connection::{close, serve};
 use super::exception::in_a_line;
 use super::listen::{Listener, Socket};
-use super::order::Sink;
 use super::peer::Peer;
 use super::served::Served;
 use super::session::{End, Session, Shared};
@@ -133,12 +132,12 @@ impl Server {
             let (server, does) = (self.clone(), format!("accepting clients on {address}"));
             match socket {
                 Socket::Tcp(socket) => {
-                    let door = TcpListener::from_std(socket).map_err(failed)?;
-                    tasks.begin(does, server.accept(door));
+                    let acceptor = TcpListener::from_std(socket).map_err(failed)?;
+                    tasks.begin(does, server.accept(acceptor));
                 }
                 Socket::Unix(socket, file) => {
-                    let door = (UnixListener::from_std(socket).map_err(failed)?, file);
-                    tasks.begin(does, server.accept(door));
+                    let acceptor = (UnixListener::from_std(socket).map_err(failed)?, file);
+                    tasks.begin(does, server.accept(acceptor));
                 }
             }
         }
@@ -156,42 +155,41 @@ impl Server {
         self.dismiss().await;
     }
 
-    async fn accept(self: Arc<Self>, door: impl Door) {
+    async fn accept(self: Arc<Self>, acceptor: impl Acceptor) {
         let mut failing = false;
         loop {
-            let arrived = door.next().await;
-            match self.told(arrived, &mut failing) {
-                Some(arrival) => self.connect(arrival),
+            let incoming = acceptor.next().await;
+            match self.accepted(incoming, &mut failing) {
+                Some(incoming) => self.connect(incoming),
                 None => sleep(BREATH).await,
             }
         }
     }
 
     /// A client, or a line about why there is none, once for a row of failures.
-    fn told(&self, arrived: io::Result<Arrival>, failing: &mut bool) -> Option<Arrival> {
-        match &arrived {
+    fn accepted(&self, incoming: io::Result<Incoming>, failing: &mut bool) -> Option<Incoming> {
+        match &incoming {
             Err(error) if !*failing => {
                 self.log.error(LOGGER, format_args!("cannot accept a client: {error}"));
             }
             Ok(_) if *failing => self.log.info(LOGGER, format_args!("clients are accepted again")),
             _ => {}
         }
-        *failing = arrived.is_err();
-        arrived.ok()
+        *failing = incoming.is_err();
+        incoming.ok()
     }
 
-    fn connect(self: &Arc<Self>, arrival: Arrival) {
-        let Arrival { address, reader, writer } = arrival;
+    fn connect(self: &Arc<Self>, incoming: Incoming) {
+        let Incoming { address, mut stream } = incoming;
         let number = self.numbers.fetch_add(1, Ordering::Relaxed);
-        let sink: Box<dyn Sink + Send + Sync> = Box::new(writer.clone());
-        let peer = Peer::new(number, address, sink, self.shared.settings.limits.unsent_invalidations);
+        let peer = Peer::new(number, address, self.shared.settings.limits.unsent_invalidations);
         lock(&self.peers).insert(number, peer.clone());
         let member = Member { server: self.clone(), number };
         tokio::spawn(async move {
             let server = &member.server;
             let mut session = Session::new(server.shared.clone(), peer.clone());
             let limits = &server.shared.settings.limits;
-            let end = contained(serve(reader, &writer, &peer, &mut session, limits)).await;
+            let end = contained(serve(&mut stream, &peer, &mut session, limits)).await;
             let end = end.unwrap_or_else(|| {
                 session.end();
                 peer.outbox.close();
@@ -199,6 +197,7 @@ impl Server {
             });
             let why = in_a_line(&end.to_string());
             server.log.log(end.level(), LOGGER, format_args!("({peer}) disconnected: {why}"));
+            close(stream).await;
         });
     }
 
@@ -254,8 +253,8 @@ mod tests {
     /// Panics when it is told to.
     struct Broken(Mutex<Option<oneshot::Receiver<()>>>);
 
-    impl Door for Broken {
-        async fn next(&self) -> io::Result<Arrival> {
+    impl Acceptor for Broken {
+        async fn next(&self) -> io::Result<Incoming> {
             let told = lock(&self.0).take().expect("asked once");
             let _ = told.await;
             panic!("injected");
@@ -289,10 +288,10 @@ mod tests {
         let server = server(&path);
         runtime().unwrap().block_on(async {
             let (fail, told) = oneshot::channel();
-            let door = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
-            let address = door.local_addr().unwrap();
+            let acceptor = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
+            let address = acceptor.local_addr().unwrap();
             let mut tasks = Tasks::default();
-            tasks.begin("accepting clients on 'a'".to_owned(), server.clone().accept(door));
+            tasks.begin("accepting clients on 'a'".to_owned(), server.clone().accept(acceptor));
             let broken = Broken(Mutex::new(Some(told)));
             tasks.begin("accepting clients on 'b'".to_owned(), server.clone().accept(broken));
             let client = std::thread::spawn(move || {

@@ -139,7 +139,7 @@ impl Served {
     pub fn finish(self: &Arc<Self>, peer: &Arc<Peer>, message: Value) -> bool {
         let Some(Voted { ticket, tid }) = lock(&self.queue).take(peer) else { return false };
         self.expect(tid, peer);
-        peer.owe();
+        peer.begin_reply();
         let (served, committer) = (self.clone(), peer.clone());
         let finished = move |outcome: Result<(), Error>| {
             let mut reply = Vec::new();
@@ -154,10 +154,10 @@ impl Served {
                     let exception = Exception::from(&error);
                     served.tell_exception(&committer, "tpc_finish", &exception);
                     committer.encoding().error(&message, exception.name, exception.arguments, &mut reply);
-                    committer.outbox.post(&reply);
+                    committer.outbox.push_async(&reply);
                 }
             }
-            committer.settle();
+            committer.end_reply();
         };
         let finish = || self.storage.finish(ticket, Box::new(finished));
         let errand = self.or_end(format_args!("finishing a transaction"), finish);
@@ -291,7 +291,7 @@ impl Served {
                 encoding.error(&message, exception.name, exception.arguments, &mut reply);
             }
         }
-        peer.outbox.post(&reply);
+        peer.outbox.push_async(&reply);
         next
     }
 

@@ -103,6 +103,22 @@ fn client_that_does_not_read_its_invalidations_is_dropped() {
     });
 }
 
+/// What others commit is not of its choice, only what it leaves unread is.
+#[test]
+fn invalidation_beyond_the_limit_is_sent_to_a_client_that_reads() {
+    let limits = Limits { unsent_invalidations: 64 << 10, ..Limits::default() };
+    let server = Server::start(Settings { limits, ..Settings::default() });
+    let mut reader = Client::new(server.port, Encoding::Pickle);
+    let mut busy = Client::new(server.port, Encoding::Msgpack);
+    let stores: Vec<(u64, u64, &[u8])> = (1..=20_000).map(|oid| (oid, 0, &b"x"[..])).collect();
+    let tids = [busy.commit(1, &stores), busy.commit(2, &[(30_000, 0, b"y")]), busy.commit(3, &[])];
+    for (tid, length) in tids.into_iter().zip([20_000, 1, 0]) {
+        let body = reader.told().body;
+        let Some([told, Value::List(oids)]) = body.items() else { panic!("{body:?}") };
+        assert_eq!((number(told), oids.len()), (tid, length));
+    }
+}
+
 /// Its replies wait, so no more of its calls are read: what it sends soon fills the socket. Nor does the end of the server
 /// wait for it.
 #[test]

@@ -11,22 +11,25 @@ mod sync {
     }
 }
 
+#[allow(dead_code, unreachable_pub, reason = "as below")]
+#[path = "../../src/zeo/chunks.rs"]
+mod chunks;
 #[allow(
     dead_code,
     unreachable_pub,
     reason = "the server uses more of it than this test, and from more places"
 )]
-#[path = "../../src/zeo/order.rs"]
-mod order;
+#[path = "../../src/zeo/outbox.rs"]
+mod outbox;
 
-use std::io;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Waker;
 
 use shuttle::rand::{Rng, thread_rng};
 use shuttle::thread;
 
-use self::order::{Announcements, Outbox, Sink, Standing};
+use self::chunks::Chunks;
+use self::outbox::{InvalidationBus, Outbox, OutboxState};
 use self::sync::{Mutex, lock};
 use crate::sandbox::is_long;
 
@@ -44,31 +47,6 @@ const LAST: u8 = b'T';
 const CLIENTS: usize = 3;
 const TRANSACTIONS: u8 = 4;
 
-/// A socket that takes as much as it likes.
-#[derive(Clone)]
-struct Wire {
-    arrived: Arc<std::sync::Mutex<Vec<u8>>>,
-    woken: Arc<AtomicBool>,
-}
-
-impl Wire {
-    fn new() -> Self {
-        Self { arrived: Arc::default(), woken: Arc::default() }
-    }
-}
-
-impl Sink for Wire {
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        let taken = thread_rng().gen_range(0..=bytes.len());
-        self.arrived.lock().expect("no panic").extend_from_slice(&bytes[..taken]);
-        Ok(taken)
-    }
-
-    fn wake(&self) {
-        self.woken.store(true, Ordering::SeqCst);
-    }
-}
-
 /// How a client answers.
 #[derive(Clone, Copy)]
 enum Way {
@@ -80,83 +58,80 @@ enum Way {
 
 /// One history: transactions are published while clients read.
 fn history(way: Way) {
-    let wires: Vec<Wire> = (0..CLIENTS).map(|_| Wire::new()).collect();
-    let outboxes: Vec<_> = wires.iter().map(|wire| Arc::new(Outbox::new(wire.clone(), usize::MAX))).collect();
-    let announcements = Arc::new(Announcements::new(outboxes.clone()));
+    let outboxes: Vec<_> = (0..CLIENTS).map(|_| Arc::new(Outbox::new(usize::MAX))).collect();
+    let bus = Arc::new(InvalidationBus::new(outboxes.clone()));
     let visible = Arc::new(Mutex::new(0_u8));
     let publisher = {
-        let (announcements, visible) = (announcements.clone(), visible.clone());
-        thread::spawn(move || publish(&announcements, &visible))
+        let (bus, visible) = (bus.clone(), visible.clone());
+        thread::spawn(move || publish(&bus, &visible))
     };
     let readers: Vec<_> = outboxes
         .iter()
         .map(|outbox| {
-            let (outbox, announcements, visible) = (outbox.clone(), announcements.clone(), visible.clone());
-            thread::spawn(move || read(way, &outbox, &announcements, &visible))
+            let (outbox, bus, visible) = (outbox.clone(), bus.clone(), visible.clone());
+            thread::spawn(move || read(way, &outbox, &bus, &visible))
         })
         .collect();
     publisher.join().expect("no panic");
-    for reader in readers {
-        reader.join().expect("no panic");
-    }
-    for (n, (wire, outbox)) in wires.iter().zip(&outboxes).enumerate() {
-        while outbox.flush() != Standing::Open(0) {}
-        judge(n, &wire.arrived.lock().expect("no panic"));
+    for (n, (reader, outbox)) in readers.into_iter().zip(&outboxes).enumerate() {
+        let (mut arrived, mut outgoing) = (Vec::new(), reader.join().expect("no panic"));
+        outbox.take(&mut outgoing);
+        assert_eq!(outbox.register(Waker::noop()), OutboxState::Open(0));
+        outgoing.drain_into(&mut arrived);
+        judge(n, &arrived);
     }
 }
 
 /// The storage's publication, in groups; the first client has committed every other transaction.
-fn publish(announcements: &Announcements<Vec<Arc<Outbox<Wire>>>>, visible: &Mutex<u8>) {
+fn publish(bus: &InvalidationBus<Vec<Arc<Outbox>>>, visible: &Mutex<u8>) {
     for tid in 1..=TRANSACTIONS {
         let own = tid % 2 == 0;
         let mut all = Vec::new();
-        announcements.publish(&mut || *lock(visible) = tid, |outboxes| {
+        bus.publish(&mut || *lock(visible) = tid, |outboxes| {
             for (n, outbox) in outboxes.iter().enumerate() {
                 if n == 0 && own {
-                    outbox.follow(&[INFO, tid]);
+                    outbox.push_after(&[INFO, tid]);
                 } else {
-                    outbox.tell(&[INVALIDATION, tid]);
+                    outbox.push(&std::sync::Arc::new(vec![INVALIDATION, tid]));
                 }
             }
             all.clone_from(outboxes);
         });
         if own {
-            all[0].follow(&[COMMITTED, tid]);
+            all[0].push_after(&[COMMITTED, tid]);
         }
         if thread_rng().gen_bool(0.5) {
-            for outbox in all.iter().filter(|outbox| outbox.is_waiting()) {
-                outbox.send();
+            for outbox in &all {
+                outbox.notify();
             }
         }
     }
 }
 
-/// A client's task.
-fn read(
-    way: Way,
-    outbox: &Outbox<Wire>,
-    announcements: &Announcements<Vec<Arc<Outbox<Wire>>>>,
-    visible: &Mutex<u8>,
-) {
-    let mut replies = Vec::new();
+/// A connection's task: what it writes.
+fn read(way: Way, outbox: &Outbox, bus: &InvalidationBus<Vec<Arc<Outbox>>>, visible: &Mutex<u8>) -> Chunks {
+    let (mut outgoing, mut replies) = (Chunks::default(), Vec::new());
     for _ in 0..3 {
         if matches!(way, Way::Careless) {
             let seen = *lock(visible);
-            outbox.post(&[LOADED, seen]);
+            outbox.push_async(&[LOADED, seen]);
             continue;
         }
-        outbox.begin();
+        // As often as the stream takes what was to be sent before.
+        if thread_rng().gen_bool(0.5) {
+            outbox.take(&mut outgoing);
+        }
+        outbox.begin_batch(&mut outgoing);
         for _ in 0..2 {
             let seen = *lock(visible);
             replies.extend([LOADED, seen]);
             if thread_rng().gen_bool(0.3) {
-                announcements
-                    .state(outbox, &mut replies, |_, replies| replies.extend([LAST, *lock(visible)]));
+                bus.state(outbox, &mut replies, |_, replies| replies.extend([LAST, *lock(visible)]));
             }
         }
-        outbox.end(&mut replies);
-        outbox.flush();
+        outgoing.push_buffer(&mut replies);
     }
+    outgoing
 }
 
 /// What a client's cache relies on (ZEO-PROTOCOL section 9).

@@ -1,31 +1,15 @@
 //! A conversation without a network: for what feeds a session anything.
 
-use std::io;
-use std::mem;
 use std::sync::Arc;
 
 use super::{Session, Shared};
 use crate::eventlog::EventLog;
 use crate::storage::Storage;
+use crate::zeo::chunks::Chunks;
 use crate::zeo::frame::Frames;
-use crate::zeo::order::Sink;
 use crate::zeo::peer::Peer;
 use crate::zeo::served::Served;
 use crate::zeo::settings::Settings;
-use crate::zeo::sync::{Mutex, lock};
-
-/// Keeps what is sent.
-#[derive(Default)]
-pub(super) struct Kept(pub(super) Mutex<Vec<u8>>);
-
-impl Sink for Arc<Kept> {
-    fn write(&self, bytes: &[u8]) -> io::Result<usize> {
-        lock(&self.0).extend_from_slice(bytes);
-        Ok(bytes.len())
-    }
-
-    fn wake(&self) {}
-}
 
 /// What one client of a storage, called `1`, is sent when it says these bytes, up to the end of the connection or of the
 /// bytes; then it goes.
@@ -40,26 +24,28 @@ pub fn converse(storage: Arc<dyn Storage>, said: &[u8]) -> Vec<u8> {
         Ok(served) => served,
         Err(error) => panic!("{error}"),
     };
-    let kept = Arc::new(Kept::default());
     let limits = settings.limits.clone();
-    let peer = Peer::new(1, "test".to_owned(), Box::new(kept.clone()), limits.unsent_invalidations);
+    let peer = Peer::new(1, "test".to_owned(), limits.unsent_invalidations);
     let shared = Arc::new(Shared { storages: [("1".to_owned(), served)].into(), settings });
     let mut session = Session::new(shared, peer.clone());
-    let (mut frames, mut replies, mut rest) = (Frames::default(), Vec::new(), said);
+    let (mut frames, mut sent, mut replies, mut rest) =
+        (Frames::default(), Chunks::default(), Vec::new(), said);
     'said: while !rest.is_empty() {
         rest = frames.feed(rest);
         loop {
             let limit = if session.registered() { limits.message } else { limits.first_message };
             let Ok(place) = frames.next(limit) else { break 'said };
             let Some(place) = place else { break };
-            peer.outbox.begin();
+            peer.outbox.begin_batch(&mut sent);
             let received = session.receive(frames.bytes(place), &mut replies);
-            peer.outbox.end(&mut replies);
+            sent.push_buffer(&mut replies);
             if received.is_err() {
                 break 'said;
             }
         }
     }
     session.end();
-    mem::take(&mut *lock(&kept.0))
+    peer.outbox.take(&mut sent);
+    sent.drain_into(&mut replies);
+    replies
 }

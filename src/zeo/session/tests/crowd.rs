@@ -11,11 +11,11 @@ use super::{eight, heard, text};
 use crate::eventlog::EventLog;
 use crate::pickle::{self, Value};
 use crate::storage::{MemoryStorage, Oid, Tid};
+use crate::zeo::chunks::Chunks;
 use crate::zeo::commit::Standing;
 use crate::zeo::message::Encoding;
 use crate::zeo::peer::Peer;
 use crate::zeo::served::Served;
-use crate::zeo::session::converse::Kept;
 use crate::zeo::session::{Session, Shared};
 use crate::zeo::settings::Settings;
 use crate::zeo::sync::lock;
@@ -54,7 +54,7 @@ fn deed() -> impl Strategy<Value = Deed> {
 struct Client {
     session: Session,
     peer: Arc<Peer>,
-    kept: Arc<Kept>,
+    sent: Chunks,
     /// Calls without an answer, and the last one.
     asked: Vec<i64>,
     last: i64,
@@ -89,12 +89,12 @@ impl Crowd {
 
     fn newcomer(&mut self) -> Client {
         self.came += 1;
-        let kept = Arc::new(Kept::default());
-        let peer = Peer::new(self.came, "test".to_owned(), Box::new(kept.clone()), 1 << 20);
+        let peer = Peer::new(self.came, "test".to_owned(), 1 << 20);
         let mut session = Session::new(self.shared.clone(), peer.clone());
         session.receive(b"Z5", &mut Vec::new()).unwrap();
         let before = self.finished.len();
-        let mut client = Client { session, peer, kept, asked: Vec::new(), last: 0, told: Vec::new(), before };
+        let sent = Chunks::default();
+        let mut client = Client { session, peer, sent, asked: Vec::new(), last: 0, told: Vec::new(), before };
         assert!(client.say("register", vec![text("1"), Value::Bool(false)]));
         client
     }
@@ -163,9 +163,9 @@ impl Client {
         let call = vec![Value::Int(self.last), Value::Bool(false), text(method), Value::Tuple(arguments)];
         let (mut frame, mut replies) = (Vec::new(), Vec::new());
         pickle::encode(&Value::Tuple(call), &mut frame).unwrap();
-        self.peer.outbox.begin();
+        self.peer.outbox.begin_batch(&mut self.sent);
         let received = self.session.receive(&frame, &mut replies);
-        self.peer.outbox.end(&mut replies);
+        self.sent.push_buffer(&mut replies);
         received.is_ok()
     }
 
@@ -174,7 +174,10 @@ impl Client {
             let bytes = value.as_bytes().and_then(|bytes| bytes.try_into().ok());
             bytes.map(Tid::from_bytes)
         };
-        for message in heard(Encoding::Pickle, &mem::take(&mut *lock(&self.kept.0))) {
+        let mut sent = Vec::new();
+        self.peer.outbox.take(&mut self.sent);
+        self.sent.drain_into(&mut sent);
+        for message in heard(Encoding::Pickle, &sent) {
             match (message.name.as_str(), &message.arguments[0]) {
                 ("invalidateTransaction", told) => {
                     self.told.push(tid(&told.items().unwrap()[0]).unwrap());
