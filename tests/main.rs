@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used)] // a test that cannot go on says so by panicking
 
 mod boot;
+mod citations;
 mod control_document;
 mod control_peer;
 mod end_to_end;

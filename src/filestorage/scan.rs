@@ -1,4 +1,4 @@
-//! Reading a data file from front to back, for its index: FILESTORAGE section 6.3 and 6.4.
+//! Reading a data file from front to back, for its index: FILESTORAGE section 6.
 //!
 //! The file is read in large steps, one after the other, and each header is looked at where it lies in memory.
 
