@@ -1,3 +1,4 @@
 //! The door to [`zeo_server::cli::mkzeoinst`].
-#![cfg_attr(all(target_os = "linux", target_env = "gnu"), no_main)]
-zeo_server::program!(zeo_server::cli::mkzeoinst::main);
+fn main() -> std::process::ExitCode {
+    zeo_server::cli::mkzeoinst::main().into()
+}

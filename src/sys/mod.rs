@@ -7,7 +7,6 @@ pub mod access;
 pub mod daemon;
 pub mod data_file;
 pub mod descriptors;
-pub mod entry;
 pub mod file_watch;
 pub mod files;
 pub mod inherit;
