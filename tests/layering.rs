@@ -1,5 +1,7 @@
-//! The floors of DESIGN: a module uses only lower floors, and each outside crate has its home.
+//! The floors of DESIGN: a module uses only lower floors, and each outside crate has its home. Inside a module no two
+//! siblings (files, or directories) use each other, directly or through others; a type's methods stay together.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -158,4 +160,271 @@ fn doors_only_delegate() {
             assert!(lines.iter().all(|(_, l)| !l.contains("if ")), "{} decides", path.display());
         }
     }
+}
+
+/// Circles that are still to be mended: the directory below src/, and the siblings that may be in one.
+const CIRCLES_LEFT: &[(&str, &[&str])] = &[
+    ("cli", &["manual", "mkzeoinst"]),
+    ("config", &["places", "resolve"]),
+    ("eventlog", &["brace", "file", "layout", "percent", "record", "sink", "spec", "template"]),
+    ("instance", &["address", "built_in", "error", "found", "home", "older", "site", "stamp", "template"]),
+    ("pickle", &["decode", "machine", "tree"]),
+    ("shell", &["client", "completion", "failure", "help", "launch", "lines", "show", "starting"]),
+    ("sys", &["files", "temporary"]),
+    ("zconfig", &["address", "datatype", "number", "path", "schema", "tree", "value"]),
+    ("zeo", &["relief", "served", "votes"]),
+];
+
+/// Types whose methods are still scattered.
+const SCATTERED_LEFT: &[&str] = &["Client", "Manager", "Session"];
+
+/// In how many files of a module a type may have methods.
+const MAX_FILES_OF_A_TYPE: usize = 3;
+
+/// The source without comments, and without the texts in quotes.
+fn bare_code(text: &str) -> String {
+    let lines = text.lines().map(|line| line.split("//").next().unwrap_or_default());
+    let code = lines.collect::<Vec<_>>().join("\n").replace("\\\"", "").replace("'\"'", "");
+    code.split('"').step_by(2).collect::<Vec<_>>().join(" ")
+}
+
+/// A module that is a file.
+struct Module {
+    /// The paths that its code names from `crate`, `super` or `self`, as from the crate.
+    named: Vec<Vec<String>>,
+    /// What `use` brings into its name space: the name, and what it stands for.
+    imported: Vec<(String, Vec<String>)>,
+}
+
+/// Splits into words, `::`, and single other characters.
+fn tokens(code: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = code.trim_start();
+    while let Some(first) = rest.chars().next() {
+        let is_word = |c: char| c.is_alphanumeric() || c == '_';
+        let length = if is_word(first) {
+            rest.find(|c| !is_word(c)).unwrap_or(rest.len())
+        } else if rest.starts_with("::") {
+            2
+        } else {
+            first.len_utf8()
+        };
+        found.push(&rest[..length]);
+        rest = rest[length..].trim_start();
+    }
+    found
+}
+
+/// Reads one path, or the several of a group in braces, from the front; adds each with its name in scope.
+fn read_paths<'a>(tokens: &mut &[&'a str], prefix: &[&'a str], found: &mut Vec<(String, Vec<String>)>) {
+    let mut path = prefix.to_vec();
+    while let Some((first, rest)) = tokens.split_first() {
+        *tokens = rest;
+        if *first == "{" {
+            while tokens.first().is_some_and(|token| *token != "}") {
+                if tokens[0] == "," {
+                    *tokens = &tokens[1..];
+                } else {
+                    read_paths(tokens, &path, found);
+                }
+            }
+            *tokens = tokens.get(1..).unwrap_or_default();
+            return;
+        }
+        path.push(first);
+        match tokens {
+            ["::", rest @ ..] if rest.first().is_some_and(|next| *next != "<") => *tokens = rest,
+            _ => break,
+        }
+    }
+    let mut name = *path.last().unwrap_or(&"");
+    if let ["as", alias, rest @ ..] = tokens {
+        (name, *tokens) = (alias, rest);
+    }
+    if name == "self" {
+        path.pop();
+        name = path.last().unwrap_or(&"");
+    }
+    found.push((name.to_owned(), path.into_iter().map(str::to_owned).collect()));
+}
+
+/// What a file names; not what only its tests do.
+fn module(path: &[String], text: &str) -> Module {
+    let text = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+    let code = bare_code(text);
+    let tokens = tokens(&code);
+    let absolute = |relative: &[String]| {
+        let mut absolute = path.to_vec();
+        for (index, word) in relative.iter().enumerate() {
+            match word.as_str() {
+                "crate" if index == 0 => absolute.clear(),
+                "super" => drop(absolute.pop()),
+                "self" => {}
+                _ => absolute.push(word.clone()),
+            }
+        }
+        absolute
+    };
+    let (mut named, mut imported) = (Vec::new(), Vec::new());
+    for (index, token) in tokens.iter().enumerate() {
+        let mut rest = &tokens[index..];
+        let mut found = Vec::new();
+        if *token == "use" {
+            rest = &rest[1..];
+            read_paths(&mut rest, &[], &mut found);
+            imported.extend(found.into_iter().map(|(name, path)| (name, absolute(&path))));
+        } else if matches!(*token, "crate" | "super" | "self") && rest.get(1) == Some(&"::") {
+            read_paths(&mut rest, &[], &mut found);
+            named.extend(found.into_iter().map(|(_, path)| absolute(&path)));
+        }
+    }
+    Module { named, imported }
+}
+
+/// The modules of the source, without those of tests.
+fn modules() -> BTreeMap<Vec<String>, Module> {
+    let src = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut modules = BTreeMap::new();
+    let mut only_tests = BTreeSet::new();
+    for (_, file) in source_files() {
+        let text = fs::read_to_string(&file).expect("source is UTF-8");
+        let relative = file.strip_prefix(&src).expect("below src").with_extension("");
+        let mut path: Vec<String> = relative.iter().map(|name| name.to_string_lossy().into_owned()).collect();
+        path.pop_if(|name| name == "mod");
+        for (_, after) in
+            text.match_indices("#[cfg(test)]\n").map(|(at, mark)| text.split_at(at + mark.len()))
+        {
+            let declared = after.lines().next().and_then(|line| line.split("mod ").nth(1)?.strip_suffix(';'));
+            only_tests.extend(declared.map(|name| [&path[..], &[name.to_owned()]].concat()));
+        }
+        let module = module(&path, &text);
+        modules.insert(path, module);
+    }
+    let is_test = |path: &[String]| only_tests.iter().any(|test| path.starts_with(test));
+    modules.retain(|path, _| {
+        !is_test(path) && path.first().is_some_and(|first| first != "bin" && first != "lib")
+    });
+    modules
+}
+
+/// The module in which a path ends, through what the modules on its way import.
+fn home(path: &[String], modules: &BTreeMap<Vec<String>, Module>, depth: usize) -> Vec<String> {
+    let mut at = 0;
+    while at < path.len() && modules.contains_key(&path[..=at]) {
+        at += 1;
+    }
+    let (module, rest) = path.split_at(at);
+    let next = rest.first().zip(modules.get(module)).and_then(|(name, module)| {
+        let (_, meant) = module.imported.iter().find(|(imported, _)| imported == name)?;
+        Some(meant)
+    });
+    match next {
+        Some(meant) if depth < 8 && *meant != path => home(meant, modules, depth + 1),
+        _ => module.to_vec(),
+    }
+}
+
+/// Who uses whom among the siblings of each directory.
+fn uses(
+    modules: &BTreeMap<Vec<String>, Module>,
+) -> BTreeMap<Vec<String>, BTreeMap<String, BTreeSet<String>>> {
+    let mut uses: BTreeMap<_, BTreeMap<_, BTreeSet<_>>> = BTreeMap::new();
+    for (own, module) in modules {
+        let imported = module.imported.iter().map(|(_, path)| path);
+        for path in module.named.iter().chain(imported) {
+            let other = home(path, modules, 0);
+            let shared = own.iter().zip(&other).take_while(|(a, b)| a == b).count();
+            if shared > 0
+                && let (Some(user), Some(used)) = (own.get(shared), other.get(shared))
+            {
+                let siblings = uses.entry(own[..shared].to_vec()).or_default();
+                siblings.entry(user.clone()).or_default().insert(used.clone());
+            }
+        }
+    }
+    uses
+}
+
+/// The shortest way from a sibling back to itself.
+fn circle<'a>(from: &'a str, uses: &'a BTreeMap<String, BTreeSet<String>>) -> Option<Vec<&'a str>> {
+    let mut ways = std::collections::VecDeque::from([vec![from]]);
+    let mut seen = BTreeSet::new();
+    while let Some(way) = ways.pop_front() {
+        for next in uses.get(*way.last()?).into_iter().flatten() {
+            let longer = [&way[..], &[next]].concat();
+            if next == from {
+                return Some(longer);
+            }
+            if seen.insert(next) {
+                ways.push_back(longer);
+            }
+        }
+    }
+    None
+}
+
+#[test]
+fn no_siblings_use_each_other() {
+    let mut broken = BTreeSet::new();
+    for (directory, uses) in uses(&modules()) {
+        let directory = directory.join("/");
+        let allowed =
+            CIRCLES_LEFT.iter().find(|(name, _)| *name == directory).map_or(&[][..], |(_, left)| left);
+        for sibling in uses.keys() {
+            let Some(mut circle) = circle(sibling, &uses) else { continue };
+            if !circle.iter().all(|name| allowed.contains(name)) {
+                // The same circle is met from each that is in it: it begins with the first by name.
+                circle.pop();
+                let first = circle.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(at, _)| at);
+                circle.rotate_left(first);
+                broken.insert(format!("src/{directory}: {} -> {}", circle.join(" -> "), circle[0]));
+            }
+        }
+    }
+    assert!(broken.is_empty(), "circles:\n{}", Vec::from_iter(broken).join("\n"));
+}
+
+#[test]
+fn methods_of_a_type_stay_together() {
+    let mut files: BTreeMap<(String, String), BTreeSet<PathBuf>> = BTreeMap::new();
+    for (module, path) in source_files() {
+        for (_, line) in code_lines(&path) {
+            let Some(head) = line.strip_prefix("impl").filter(|head| !head.contains(" for ")) else {
+                continue;
+            };
+            // After the parameters of the block itself: impl<'a> Name<'a> {
+            let head = head
+                .strip_prefix('<')
+                .map_or(head, |head| head.split_once("> ").map_or(head, |(_, name)| name));
+            let name = head.trim().split(['<', ' ', '{']).next().unwrap_or_default().to_owned();
+            files.entry((module.clone(), name)).or_default().insert(path.clone());
+        }
+    }
+    let scattered: Vec<_> = files
+        .iter()
+        .filter(|((_, name), files)| {
+            files.len() > MAX_FILES_OF_A_TYPE && !SCATTERED_LEFT.contains(&name.as_str())
+        })
+        .map(|((module, name), files)| format!("src/{module}: impl {name} in {} files", files.len()))
+        .collect();
+    assert!(scattered.is_empty(), "methods scattered:\n{}", scattered.join("\n"));
+}
+
+#[test]
+fn circle_is_seen_through_groups_and_names_of_the_parent() {
+    let files = [
+        (
+            "a",
+            "mod one; mod two; mod three; pub use two::Two; pub(crate) use self::three::{deep::Deep, x as Y};",
+        ),
+        ("a/one", "use super::{Two, nothing::{self, Else}}; // super::three"),
+        ("a/two", "fn f() { super::Y(\"super::one\") }"),
+        ("a/three", "mod deep;"),
+        ("a/three/deep", "use crate::a::one::One as Other;"),
+    ];
+    let path = |name: &str| name.split('/').map(str::to_owned).collect::<Vec<_>>();
+    let modules = files.into_iter().map(|(name, text)| (path(name), module(&path(name), text))).collect();
+    let uses = uses(&modules);
+    assert_eq!(uses.len(), 1, "{uses:?}");
+    assert_eq!(circle("one", &uses[&path("a")]), Some(vec!["one", "two", "three", "one"]));
 }
