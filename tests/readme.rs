@@ -149,9 +149,9 @@ fn both_forms_of_the_configuration_say_the_same() {
     let sandbox = Sandbox::new();
     std::fs::create_dir_all(sandbox.path("site/etc")).expect("directories can be made");
     std::fs::create_dir(sandbox.path("site/log")).expect("directories can be made");
-    let blocks = code_blocks(&readme());
+    let blocks = code_blocks(&document("docs/config.md"));
     let settings = |info: &str, name: &str| {
-        let (_, _, lines) = blocks.iter().find(|(found, _, _)| found == info).expect("the README shows it");
+        let (_, _, lines) = blocks.iter().find(|(found, _, _)| found == info).expect("the document shows it");
         let home = sandbox.root().to_str().expect("a temporary directory has a plain name");
         let file = sandbox.write(name, lines.join("\n").replace(HOME, home));
         let flags = Flags { configure: Some(file), ..Flags::default() };
