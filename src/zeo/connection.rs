@@ -212,3 +212,81 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use tokio::runtime::Builder;
+
+    use super::*;
+    use crate::eventlog::EventLog;
+    use crate::storage::MemoryStorage;
+    use crate::zeo::served::Served;
+    use crate::zeo::session::{Shared, converse};
+    use crate::zeo::settings::Settings;
+
+    /// Takes a few bytes at a time and holds them back until it is flushed, as a stream does that encrypts.
+    struct Reluctant {
+        received: &'static [u8],
+        held: Vec<u8>,
+        sent: Vec<u8>,
+    }
+
+    impl AsyncRead for Reluctant {
+        fn poll_read(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            buffer: &mut ReadBuf<'_>,
+        ) -> Poll<io::Result<()>> {
+            let (now, later) = self.received.split_at(self.received.len().min(7));
+            buffer.put_slice(now);
+            self.received = later;
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    impl AsyncWrite for Reluctant {
+        fn poll_write(
+            mut self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+            bytes: &[u8],
+        ) -> Poll<io::Result<usize>> {
+            let count = bytes.len().min(3);
+            self.held.extend_from_slice(&bytes[..count]);
+            Poll::Ready(Ok(count))
+        }
+
+        fn poll_flush(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            let mut held = std::mem::take(&mut self.held);
+            self.sent.append(&mut held);
+            Poll::Ready(Ok(()))
+        }
+
+        fn poll_shutdown(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<io::Result<()>> {
+            Poll::Ready(Ok(()))
+        }
+    }
+
+    #[test]
+    fn stream_that_holds_bytes_back_sends_all_replies() {
+        let received = b"\0\0\0\x02Z5\0\0\0\x1d\x80\x03(K\x01\x89X\x08\0\0\0registerX\x01\0\0\x001\x89\x86t.";
+        let (settings, log) = (Settings::default(), Arc::new(EventLog::disabled()));
+        let storage = Arc::new(MemoryStorage::new("m"));
+        let served = Served::new("1".to_owned(), storage, &settings, log).unwrap();
+        let limits = settings.limits.clone();
+        let shared = Arc::new(Shared { storages: [("1".to_owned(), served)].into(), settings });
+        let peer = Peer::new(1, "test".to_owned(), 1 << 20);
+        let mut session = Session::new(shared, peer.clone());
+        let mut stream = Reluctant { received, held: Vec::new(), sent: Vec::new() };
+        let end = Builder::new_current_thread().enable_time().build().unwrap().block_on(serve(
+            &mut stream,
+            &peer,
+            &mut session,
+            &limits,
+        ));
+        assert!(matches!(end, End::Gone), "{end}");
+        let replies = converse(Arc::new(MemoryStorage::new("m")), received);
+        assert_eq!(stream.sent, [b"\0\0\0\x02Z5", &replies[..]].concat());
+    }
+}

@@ -4,30 +4,28 @@ use std::io;
 
 use thiserror::Error;
 
-use super::Address;
-
-/// What ends the server.
+/// What ends the server. Addresses are as [`super::Listener`] shows them.
 #[derive(Debug, Error)]
 pub enum Error {
     /// A host name that nobody knows.
     #[error("cannot listen on {address}: the host is unknown: {source}")]
     Host {
         /// Where it was to listen.
-        address: Address,
+        address: String,
         /// What the resolver says.
         source: io::Error,
     },
     /// Another server is there.
     #[error("cannot listen on {0}: another process listens there")]
-    Taken(Address),
+    Taken(String),
     /// The path of a local socket leads to something else.
     #[error("cannot listen on {0}: the file is there and is no socket")]
-    NoSocket(Address),
+    NoSocket(String),
     /// The address cannot be had for another reason.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Where it was to listen.
-        address: Address,
+        address: String,
         /// What the system says.
         source: io::Error,
     },

@@ -4,16 +4,15 @@ use std::ops::Range;
 
 /// Length of the length.
 pub const HEADER: usize = 4;
-/// What is read at once at least.
-const LEAST: usize = 4 << 10;
-/// What is read at once of a stream that delivers more each time.
-const MOST: usize = 64 << 10;
+/// Bounds of what is read at once: of a stream that delivers little, and of one that delivers more each time.
+const MIN_READ_BYTES: usize = 4 << 10;
+const MAX_READ_BYTES: usize = 64 << 10;
 
 /// A message that is longer than it may be, by its announcement.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct TooLong(pub u32);
 
-/// The bytes of a stream that are not worked off.
+/// The bytes of a stream that have arrived and are not handled yet.
 #[derive(Debug, Default)]
 pub struct Frames {
     /// Its length is what can be held; initialised once, read into many times.
@@ -22,50 +21,50 @@ pub struct Frames {
     end: usize,
     /// What is read at once.
     read_size: usize,
+    /// What the first message lacks, as far as that is known.
+    missing: usize,
 }
 
 impl Frames {
-    /// Room for the next bytes of the stream. It grows with what arrives, never with what is announced.
+    /// Where the next bytes of the stream go. It grows with what arrives, never with what is announced.
     pub fn spare_mut(&mut self) -> &mut [u8] {
         if self.start == self.end {
             (self.start, self.end) = (0, 0);
-            if self.buffer.len() > self.read_size.max(LEAST) {
+            if self.buffer.len() > self.read_size.max(MIN_READ_BYTES) {
                 self.buffer = Vec::new();
             }
         }
-        self.read_size = self.read_size.clamp(LEAST, MOST);
+        self.read_size = self.read_size.clamp(MIN_READ_BYTES, MAX_READ_BYTES);
         if self.buffer.len() - self.end < self.read_size {
             self.buffer.copy_within(self.start..self.end, 0);
             (self.start, self.end) = (0, self.end - self.start);
-            // A long message: its copying is paid by as many bytes that arrived.
-            let wanted = self.end + self.read_size.max(self.end);
             if self.buffer.len() - self.end < self.read_size {
-                self.buffer.resize(wanted, 0);
+                // A long message: as many bytes have arrived as are copied, and no more are needed than it lacks.
+                let spare = self.end.min(self.missing).max(self.read_size);
+                self.buffer.resize(self.end + spare, 0);
             }
         }
         &mut self.buffer[self.end..]
     }
 
-    /// So many bytes were put in the room.
+    /// So many bytes were put there.
     pub fn filled(&mut self, count: usize) {
-        let room = self.buffer.len() - self.end;
-        self.read_size = if count == room {
-            MOST
-        } else if count < room / 8 {
-            self.read_size / 2
-        } else {
-            self.read_size
-        };
+        let spare = self.buffer.len() - self.end;
+        if count == spare {
+            self.read_size *= 2;
+        } else if count < spare / 8 {
+            self.read_size /= 2;
+        }
         self.end += count;
     }
 
-    /// Takes what there is room for, as if it had been read; gives the rest.
+    /// Takes as many of the bytes as fit, as if they had been read; gives the others.
     pub fn feed<'a>(&mut self, bytes: &'a [u8]) -> &'a [u8] {
-        let room = self.spare_mut();
-        let (now, rest) = bytes.split_at(room.len().min(bytes.len()));
-        room[..now.len()].copy_from_slice(now);
+        let spare = self.spare_mut();
+        let (now, later) = bytes.split_at(spare.len().min(bytes.len()));
+        spare[..now.len()].copy_from_slice(now);
         self.filled(now.len());
-        rest
+        later
     }
 
     /// Takes the next whole message out, as a place in [`Frames::bytes`]; `None`: more must be read.
@@ -73,7 +72,8 @@ impl Frames {
     /// # Errors
     /// It is longer than `limit`, which is known as soon as its length has arrived.
     pub fn next(&mut self, limit: usize) -> Result<Option<Range<usize>>, TooLong> {
-        let Some((header, rest)) = self.buffer[self.start..self.end].split_first_chunk::<HEADER>() else {
+        self.missing = 0;
+        let Some((header, body)) = self.buffer[self.start..self.end].split_first_chunk::<HEADER>() else {
             return Ok(None);
         };
         let announced = u32::from_be_bytes(*header);
@@ -81,7 +81,8 @@ impl Frames {
         if length > limit {
             return Err(TooLong(announced));
         }
-        if rest.len() < length {
+        if body.len() < length {
+            self.missing = length - body.len();
             return Ok(None);
         }
         let begin = self.start + HEADER;
@@ -182,6 +183,22 @@ mod tests {
         .unwrap();
         assert_eq!(feed(&mut frames, &stream, 10 << 20).len(), 1);
         frames.spare_mut();
-        assert!(frames.buffer.len() <= MOST, "{}", frames.buffer.len());
+        assert!(frames.buffer.len() <= MAX_READ_BYTES, "{}", frames.buffer.len());
+    }
+
+    #[test]
+    fn long_message_takes_little_more_memory_than_its_length() {
+        let (mut frames, mut largest) = (Frames::default(), 0);
+        let length = (33 << 20) + 5;
+        let stream = [&(33_u32 << 20).to_be_bytes()[..], &vec![7; 33 << 20], b"next!"].concat();
+        let mut bytes = &stream[..];
+        while !bytes.is_empty() {
+            bytes = frames.feed(bytes);
+            largest = largest.max(frames.buffer.len());
+            if frames.next(64 << 20).unwrap().is_some() {
+                break;
+            }
+        }
+        assert!(largest <= length + 2 * MAX_READ_BYTES, "{largest}");
     }
 }

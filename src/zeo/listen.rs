@@ -1,6 +1,7 @@
 //! Taking addresses, in two steps: what is taken is known before a large storage is opened, and clients can connect only
 //! when it is. So whoever waits until he can connect waits for a server.
 
+use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
@@ -8,10 +9,11 @@ use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Address, Error};
+use super::Error;
 use crate::sys::socket::{Identity, identity};
 use crate::sys::tcp::{self, Bound};
 use crate::sys::unix_stream::{self, Occupant};
+use crate::zconfig::Address;
 
 /// How long a server that has the socket may take to accept a connection.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -56,13 +58,13 @@ impl Drop for File {
 }
 
 impl Listener {
-    /// Takes an address, for [`Listener::listen`].
+    /// Takes an address, for [`Listener::listen`]. Without a port, or with port 0, the system chooses one.
     ///
     /// # Errors
     /// Somebody else has it, there is no such host, and so on.
     pub fn bind(address: &Address) -> Result<Self, Error> {
         match address {
-            Address::Tcp { host, port } => tcp_listener(address, host, *port),
+            Address::Inet { host, port } => tcp_listener(address, host, port.unwrap_or(0)),
             Address::Unix(path) => {
                 is_stale(address, path)?;
                 let taken = vec![Taken::Unix(path.clone())];
@@ -93,10 +95,25 @@ impl Listener {
         self.sockets
     }
 
-    /// Where it listens; the port is the one that was given where any would do.
+    /// Where it listens; the port is the one that the system chose where any would do.
     #[must_use]
     pub fn address(&self) -> &Address {
         &self.address
+    }
+}
+
+impl fmt::Display for Listener {
+    /// Where it listens, as the peer's log has it.
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        formatter.write_str(&shown(&self.address))
+    }
+}
+
+/// A tuple of Python, or the path as text of Python.
+fn shown(address: &Address) -> String {
+    match address {
+        Address::Inet { host, port } => format!("('{host}', {})", port.unwrap_or(0)),
+        Address::Unix(path) => format!("'{}'", path.display()),
     }
 }
 
@@ -107,7 +124,7 @@ fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Er
     } else {
         let found = (host, port)
             .to_socket_addrs()
-            .map_err(|source| Error::Host { address: address.clone(), source })?;
+            .map_err(|source| Error::Host { address: shown(address), source })?;
         found.map(|found| found.ip()).collect()
     };
     let mut taken = Vec::new();
@@ -127,7 +144,7 @@ fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Er
     match missing {
         Some(error) if taken.is_empty() => Err(failed(error)),
         _ => {
-            let address = Address::Tcp { host: host.to_owned(), port: given };
+            let address = Address::Inet { host: host.to_owned(), port: Some(given) };
             Ok(Listener { address, taken, sockets: Vec::new() })
         }
     }
@@ -135,8 +152,8 @@ fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Er
 
 fn failed(address: &Address, source: io::Error) -> Error {
     match source.kind() {
-        io::ErrorKind::AddrInUse => Error::Taken(address.clone()),
-        _ => Error::Listen { address: address.clone(), source },
+        io::ErrorKind::AddrInUse => Error::Taken(shown(address)),
+        _ => Error::Listen { address: shown(address), source },
     }
 }
 
@@ -148,8 +165,8 @@ fn is_stale(address: &Address, path: &Path) -> Result<bool, Error> {
     match unix_stream::probe(path, PROBE_TIMEOUT).map_err(|source| failed(address, source))? {
         Occupant::Free => Ok(false),
         Occupant::Stale => Ok(true),
-        Occupant::Alive(_) => Err(Error::Taken(address.clone())),
-        Occupant::NotSocket => Err(Error::NoSocket(address.clone())),
+        Occupant::Alive(_) => Err(Error::Taken(shown(address))),
+        Occupant::NotSocket => Err(Error::NoSocket(shown(address))),
     }
 }
 
@@ -177,13 +194,13 @@ mod tests {
     }
 
     fn any(host: &str) -> Address {
-        Address::Tcp { host: host.into(), port: 0 }
+        Address::Inet { host: host.into(), port: None }
     }
 
     fn port(listener: &Listener) -> u16 {
         match listener.address() {
-            Address::Tcp { port, .. } => *port,
-            Address::Unix(_) => panic!("{listener:?}"),
+            Address::Inet { port: Some(port), .. } => *port,
+            _ => panic!("{listener:?}"),
         }
     }
 

@@ -43,7 +43,7 @@ pub use error::Error;
 pub use listen::Listener;
 pub use server::{Stop, run};
 pub use session::converse;
-pub use settings::{Address, Limits, Settings};
+pub use settings::{Limits, Settings};
 
 /// Does what may take a while; other connections' tasks go on meanwhile.
 fn blocking<R>(work: impl FnOnce() -> R) -> R {

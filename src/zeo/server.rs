@@ -125,7 +125,7 @@ impl Server {
     /// Lets clients in at an address.
     fn open(self: &Arc<Self>, mut listener: Listener, tasks: &mut Tasks) -> Result<(), Error> {
         listener.listen()?;
-        let address = listener.address().clone();
+        let address = listener.to_string();
         self.log.info(LOGGER, format_args!("listening on {address}"));
         let failed = |source| Error::Listen { address: address.clone(), source };
         for socket in listener.into_sockets() {

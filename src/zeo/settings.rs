@@ -1,32 +1,6 @@
-//! What the server is told.
+//! How the server is to serve.
 
-use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
-
-/// Where to listen.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// TCP.
-    Tcp {
-        /// A name, or an address of IPv4 or IPv6 without brackets; empty: all addresses of this machine.
-        host: String,
-        /// 0: any free one.
-        port: u16,
-    },
-    /// A socket in the file system.
-    Unix(PathBuf),
-}
-
-impl fmt::Display for Address {
-    /// As the peer's log has it: a tuple of Python, or the path as text of Python.
-    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host, port } => write!(formatter, "('{host}', {port})"),
-            Self::Unix(path) => write!(formatter, "'{}'", path.display()),
-        }
-    }
-}
 
 /// How to serve; `config` has the meaning of each word.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,7 +38,8 @@ pub struct Limits {
     /// Longest message in bytes. ZODB warns of records above 16 MB, and client caches do not take records of a tenth of
     /// this; still it is what an attacker can make the server hold.
     pub message: usize,
-    /// Longest message in bytes of a client that has not registered yet.
+    /// Longest message in bytes of a client that has not registered yet: the longest that is right has a few hundred. Anybody
+    /// can make the server hold as much.
     pub first_message: usize,
     /// Bytes of unsent replies above which no further message is read.
     pub unsent: usize,
@@ -84,7 +59,7 @@ impl Default for Limits {
     fn default() -> Self {
         Self {
             message: 256 << 20,
-            first_message: 64 << 10,
+            first_message: 4 << 10,
             unsent: 1 << 20,
             unsent_invalidations: 16 << 20,
             registration: Duration::from_secs(60),

@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use zeo_server::eventlog::{self, EventLog, Handler, Layout, Level, LogFile, Rotation, Style, Target};
 use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{MemoryStorage, Storage};
-use zeo_server::zeo::{Address, Error, Listener, Settings, Stop, run};
+use zeo_server::zconfig::Address;
+use zeo_server::zeo::{Error, Listener, Settings, Stop, run};
 
 use crate::sandbox::{SOON, poll};
 
@@ -61,9 +62,9 @@ impl Server {
     ) -> Self {
         let log = Arc::new(log(&place.path().join("log")));
         let mut listener =
-            Listener::bind(&Address::Tcp { host: "127.0.0.1".into(), port: 0 }).expect("a free port");
+            Listener::bind(&Address::Inet { host: "127.0.0.1".into(), port: None }).expect("a free port");
         listener.listen().expect("nobody else has it");
-        let Address::Tcp { port, .. } = listener.address().clone() else { panic!("not TCP") };
+        let Address::Inet { port: Some(port), .. } = *listener.address() else { panic!("not TCP") };
         let stop = Stop::new();
         let stopped = stop.clone();
         let serve = move || run(vec![listener], storages, settings, &log, &stopped);

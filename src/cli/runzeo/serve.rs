@@ -11,7 +11,7 @@ use super::work::Work;
 use super::{LOGGER, NAME};
 use crate::cli::{print, warn_of_other_home};
 use crate::config::OtherHome;
-use crate::config::server::{Address, DataFile, Place, Settings};
+use crate::config::server::{DataFile, Place, Settings};
 use crate::eventlog::EventLog;
 use crate::exit::Exit;
 use crate::filestorage::{FileStorage, Options};
@@ -69,7 +69,7 @@ struct Server<'a> {
 impl Server<'_> {
     fn run(&self, test: bool) -> Result<Exit, Error> {
         // Addresses first: what is taken should be known before a large file is read.
-        let listeners = self.settings.addresses.iter().map(|address| zeo::Listener::bind(&listen(address)));
+        let listeners = self.settings.addresses.iter().map(zeo::Listener::bind);
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
         let _pid_file = PidFile::write(self.settings, self.log);
         self.notify(OPENING);
@@ -93,7 +93,7 @@ impl Server<'_> {
         }
         // Not before: who can connect has found a server.
         listeners.iter_mut().try_for_each(zeo::Listener::listen)?;
-        let shown: Vec<String> = listeners.iter().map(|listener| listener.address().to_string()).collect();
+        let shown: Vec<String> = listeners.iter().map(ToString::to_string).collect();
         let stop = zeo::Stop::new();
         let serving = {
             let (storages, settings, log, stop) =
@@ -206,14 +206,6 @@ fn open(settings: &Settings, log: &Arc<EventLog>) -> Result<Named, Error> {
 
 fn options(file: &DataFile) -> Options {
     Options { create: file.create, read_only: file.read_only, quota: file.quota, stop: None }
-}
-
-/// An address as the network takes it: without a port any will do.
-fn listen(address: &Address) -> zeo::Address {
-    match address {
-        Address::Unix(path) => zeo::Address::Unix(path.clone()),
-        Address::Inet { host, port } => zeo::Address::Tcp { host: host.clone(), port: port.unwrap_or(0) },
-    }
 }
 
 fn network(settings: &Settings) -> zeo::Settings {
