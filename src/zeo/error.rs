@@ -7,7 +7,7 @@ use thiserror::Error;
 /// What ends the server. Addresses are as [`super::Listener`] shows them.
 #[derive(Debug, Error)]
 pub enum Error {
-    /// A host name that nobody knows.
+    /// The host name does not resolve.
     #[error("cannot listen on {address}: the host is unknown: {source}")]
     Host {
         /// Where it was to listen.
@@ -15,13 +15,13 @@ pub enum Error {
         /// What the resolver says.
         source: io::Error,
     },
-    /// Another server is there.
+    /// Another process listens there.
     #[error("cannot listen on {0}: another process listens there")]
     Taken(String),
-    /// The path of a local socket leads to something else.
+    /// The path of a local socket is that of another kind of file.
     #[error("cannot listen on {0}: the file is there and is no socket")]
     NoSocket(String),
-    /// The address cannot be had for another reason.
+    /// The address cannot be bound for another reason.
     #[error("cannot listen on {address}: {source}")]
     Listen {
         /// Where it was to listen.
@@ -29,10 +29,10 @@ pub enum Error {
         /// What the system says.
         source: io::Error,
     },
-    /// The system gives no threads or no way to wait for sockets.
+    /// The system gives no threads, or no means to wait for sockets.
     #[error("cannot start the server's threads: {0}")]
     Threads(io::Error),
-    /// A storage cannot tell its last transactions.
+    /// The last transactions of a storage cannot be read.
     #[error("cannot read the last transactions of storage '{name}': {source}")]
     Storage {
         /// Its name.

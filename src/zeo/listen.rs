@@ -1,5 +1,5 @@
-//! Taking addresses, in two steps: what is taken is known before a large storage is opened, and clients can connect only
-//! when it is. So whoever waits until he can connect waits for a server.
+//! Listening, in two steps: addresses are bound before a large storage is opened, so that a conflict shows at once, and clients
+//! can connect only when it is open, so that a connection means a server.
 
 use std::fmt;
 use std::fs;
@@ -11,80 +11,80 @@ use std::time::Duration;
 
 use super::Error;
 use crate::sys::socket::{Identity, identity};
-use crate::sys::tcp::{self, Bound};
+use crate::sys::tcp;
 use crate::sys::unix_stream::{self, Occupant};
 use crate::zconfig::Address;
 
 /// How long a server that has the socket may take to accept a connection.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// An address that is taken.
+/// An address that is bound.
 #[derive(Debug)]
 pub struct Listener {
     address: Address,
-    taken: Vec<Taken>,
+    bound: Vec<Bound>,
     sockets: Vec<Socket>,
 }
 
 /// What is there before clients can connect.
 #[derive(Debug)]
-enum Taken {
-    Tcp(Bound),
-    /// Nobody listens there.
+enum Bound {
+    Tcp(tcp::Bound),
+    /// The path is free, or has a socket without a server.
     Unix(PathBuf),
 }
 
-/// One socket of it: "any host" is one for IPv4 and one for IPv6.
+/// One socket of an address: "any host" has one for IPv4 and one for IPv6.
 #[derive(Debug)]
 pub(super) enum Socket {
     Tcp(TcpListener),
     Unix(UnixListener, File),
 }
 
-/// A local socket's name in the file system; it goes with this.
+/// A local socket's name in the file system, removed on drop.
 #[derive(Debug)]
 pub(super) struct File {
     path: PathBuf,
-    made: Identity,
+    created: Identity,
 }
 
 impl Drop for File {
     fn drop(&mut self) {
-        // Whatever has the name now may be a later server's.
-        if identity(&self.path).is_ok_and(|now| now == self.made) {
+        // The name may be a later server's by now.
+        if identity(&self.path).is_ok_and(|now| now == self.created) {
             let _ = fs::remove_file(&self.path);
         }
     }
 }
 
 impl Listener {
-    /// Takes an address, for [`Listener::listen`]. Without a port, or with port 0, the system chooses one.
+    /// Binds an address, for [`Listener::listen`]. Without a port, or with port 0, the system chooses one.
     ///
     /// # Errors
-    /// Somebody else has it, there is no such host, and so on.
+    /// Another process has it, there is no such host, and so on.
     pub fn bind(address: &Address) -> Result<Self, Error> {
         match address {
             Address::Inet { host, port } => tcp_listener(address, host, port.unwrap_or(0)),
             Address::Unix(path) => {
                 is_stale(address, path)?;
-                let taken = vec![Taken::Unix(path.clone())];
-                Ok(Self { address: address.clone(), taken, sockets: Vec::new() })
+                let bound = vec![Bound::Unix(path.clone())];
+                Ok(Self { address: address.clone(), bound, sockets: Vec::new() })
             }
         }
     }
 
-    /// Lets clients connect; they wait until [`super::run`] accepts them. A local socket that nobody listens at is
-    /// replaced. Once is enough.
+    /// Lets clients connect; they wait until [`super::run`] accepts them. A local socket without a server is replaced. A second
+    /// call does nothing.
     ///
     /// # Errors
-    /// Somebody else has come to have it, and so on.
+    /// Another process has taken the address meanwhile, and so on.
     pub fn listen(&mut self) -> Result<(), Error> {
-        for taken in self.taken.drain(..) {
-            self.sockets.push(match taken {
-                Taken::Tcp(bound) => {
+        for bound in self.bound.drain(..) {
+            self.sockets.push(match bound {
+                Bound::Tcp(bound) => {
                     Socket::Tcp(bound.listen().map_err(|error| failed(&self.address, error))?)
                 }
-                Taken::Unix(path) => unix_listener(&self.address, &path)?,
+                Bound::Unix(path) => unix_listener(&self.address, &path)?,
             });
         }
         Ok(())
@@ -127,25 +127,25 @@ fn tcp_listener(address: &Address, host: &str, port: u16) -> Result<Listener, Er
             .map_err(|source| Error::Host { address: shown(address), source })?;
         found.map(|found| found.ip()).collect()
     };
-    let mut taken = Vec::new();
-    let mut given = port;
+    let mut bound = Vec::new();
+    let mut chosen = port;
     let mut missing = None;
     for host in hosts {
-        match tcp::take(SocketAddr::new(host, given)) {
-            Ok(bound) => {
-                given = bound.port().map_err(failed)?;
-                taken.push(Taken::Tcp(bound));
+        match tcp::take(SocketAddr::new(host, chosen)) {
+            Ok(socket) => {
+                chosen = socket.port().map_err(failed)?;
+                bound.push(Bound::Tcp(socket));
             }
-            // A name has two addresses where the machine has one kind.
+            // A name may have addresses of two kinds where the machine has one.
             Err(error) if tcp::is_unavailable(&error) => missing = Some(error),
             Err(error) => return Err(failed(error)),
         }
     }
     match missing {
-        Some(error) if taken.is_empty() => Err(failed(error)),
+        Some(error) if bound.is_empty() => Err(failed(error)),
         _ => {
-            let address = Address::Inet { host: host.to_owned(), port: Some(given) };
-            Ok(Listener { address, taken, sockets: Vec::new() })
+            let address = Address::Inet { host: host.to_owned(), port: Some(chosen) };
+            Ok(Listener { address, bound, sockets: Vec::new() })
         }
     }
 }
@@ -177,7 +177,7 @@ fn unix_listener(address: &Address, path: &Path) -> Result<Socket, Error> {
     }
     let socket = UnixListener::bind(path).map_err(failed)?;
     socket.set_nonblocking(true).map_err(failed)?;
-    let file = File { path: path.to_owned(), made: identity(path).map_err(failed)? };
+    let file = File { path: path.to_owned(), created: identity(path).map_err(failed)? };
     Ok(Socket::Unix(socket, file))
 }
 
@@ -207,7 +207,7 @@ mod tests {
     #[test]
     fn any_host_is_reached_by_ipv4_and_by_ipv6() {
         let mut listener = Listener::bind(&any("")).unwrap();
-        assert!(TcpStream::connect(("127.0.0.1", port(&listener))).is_err(), "nobody serves yet");
+        assert!(TcpStream::connect(("127.0.0.1", port(&listener))).is_err(), "not listening yet");
         listener.listen().unwrap();
         TcpStream::connect(("127.0.0.1", port(&listener))).unwrap();
         if std::net::UdpSocket::bind("[::1]:0").is_ok() {
@@ -216,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn taken_port_and_unknown_host_are_told() {
+    fn taken_port_and_unknown_host_are_reported() {
         let listener = listening(&any("127.0.0.1")).unwrap();
         let again = Listener::bind(listener.address()).unwrap_err().to_string();
         let port = port(&listener);

@@ -1,4 +1,4 @@
-//! A client as others see it: what it is called in the log, and the way to send it something.
+//! A client as other tasks see it: its name in the log, and its outbox.
 
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -15,14 +15,14 @@ pub struct Peer {
     label: Mutex<Option<String>>,
     encoding: OnceLock<Encoding>,
     stopping: AtomicBool,
-    /// Commits on their way to the disk, whose replies others will send.
+    /// Commits on their way to the disk, whose replies other threads will push.
     pending: AtomicUsize,
-    /// What it is to be sent.
+    /// Messages for it from other tasks.
     pub outbox: Outbox,
 }
 
 impl Peer {
-    /// One that has just connected; `number` is given once. `limit`: see [`Outbox::new`].
+    /// One that has just connected; no other has its `number`. `limit`: see [`Outbox::new`].
     pub fn new(number: u64, address: String, limit: usize) -> Arc<Self> {
         Arc::new(Self {
             number,
@@ -40,24 +40,22 @@ impl Peer {
         self.number
     }
 
-    /// What it calls itself.
+    /// Sets what it calls itself.
     pub fn set_label(&self, label: String) {
         *lock(&self.label) = Some(label);
     }
 
-    /// What it has chosen in its answer to the greeting; pickles before that.
+    /// The encoding that it has chosen in its answer to the greeting; pickles before that.
     pub fn encoding(&self) -> Encoding {
         self.encoding.get().copied().unwrap_or(Encoding::Pickle)
     }
 
-    /// It has chosen; the first choice holds.
+    /// Sets its encoding; the first call counts.
     pub fn set_encoding(&self, encoding: Encoding) {
         let _ = self.encoding.set(encoding);
     }
-}
 
-impl Peer {
-    /// Its connection is to end; what is under way still arrives.
+    /// Ends its connection; pending replies are still sent.
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.outbox.wake();

@@ -26,25 +26,25 @@ use crate::eventlog::EventLog;
 use crate::storage::Storage;
 use crate::sys::descriptors;
 
-/// Under this name the log has what happens to connections.
+/// The logger of what happens to connections.
 const LOGGER: &str = "ZEO.asyncio.server";
-/// How long no client is accepted after that failed: for want of descriptors or memory, which others must give back.
-const BREATH: Duration = Duration::from_millis(200);
-/// How long clients may take to end when the server does.
-const PATIENCE: Duration = Duration::from_secs(15);
+/// How long no client is accepted after accepting failed: it lacks descriptors or memory, which others must give back.
+const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+/// How long connections may take to end when the server does.
+const CLOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
 /// Ends a running server, from any thread.
 #[derive(Debug, Clone, Default)]
 pub struct Stop(Arc<Notify>);
 
 impl Stop {
-    /// One that was not used.
+    /// One that has not been used.
     #[must_use]
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// The server is to end; also one that is yet to start.
+    /// Ends the server, even if it has not started yet.
     pub fn stop(&self) {
         self.0.notify_one();
     }
@@ -53,16 +53,15 @@ impl Stop {
 struct Server {
     shared: Arc<Shared>,
     log: Arc<EventLog>,
-    /// Everybody who is connected.
+    /// All connected clients, by number.
     peers: Mutex<HashMap<u64, Arc<Peer>>>,
-    numbers: AtomicU64,
-    /// The last one has gone.
+    next_number: AtomicU64,
+    /// Notified when the last client has gone.
     empty: Notify,
 }
 
-/// Serves storages, each under its name, until it is told to stop, or until what all clients need has ended by a fault of
-/// this program, which the log is told. Then no client is accepted, replies that are under way arrive, and all connections
-/// are closed; the storages are left open.
+/// Serves storages, each under its name, until `stop`, or until a task that all clients need has failed, which is logged. Then
+/// no more clients are accepted, pending replies are sent, and all connections are closed; the storages are left open.
 ///
 /// # Errors
 /// It could not start.
@@ -73,7 +72,7 @@ pub fn run(
     log: &Arc<EventLog>,
     stop: &Stop,
 ) -> Result<(), Error> {
-    // A descriptor for each client. Where it cannot be, fewer clients are served, and the log says so then.
+    // Each client takes a descriptor. If the limit cannot be raised, fewer clients are served, and that is logged then.
     let _ = descriptors::raise_limit();
     let runtime = runtime()?;
     let mut all = BTreeMap::new();
@@ -90,7 +89,7 @@ pub fn run(
         shared: Arc::new(Shared { storages: all, settings }),
         log: log.clone(),
         peers: Mutex::new(HashMap::new()),
-        numbers: AtomicU64::new(1),
+        next_number: AtomicU64::new(1),
         empty: Notify::new(),
     });
     let ended = runtime.block_on(server.serve(listeners, stop));
@@ -99,7 +98,7 @@ pub fn run(
 }
 
 fn runtime() -> Result<Runtime, Error> {
-    // A read that waits for the disk keeps a thread; others are there to go on.
+    // A read that waits for the disk blocks its thread; the others go on.
     let processors = thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let threads = (processors * 2).max(4);
     let mut builder = Builder::new_multi_thread();
@@ -112,47 +111,50 @@ impl Server {
         let mut tasks = Tasks::default();
         for served in self.shared.storages.values() {
             if served.timeout.is_some() {
-                tasks.begin(format!("timing out the clients of '{}'", served.name), watch(served.clone()));
+                tasks.start(
+                    format!("timing out the clients of '{}'", served.name),
+                    enforce_timeout(served.clone()),
+                );
             }
         }
         for listener in listeners {
             self.open(listener, &mut tasks)?;
         }
-        self.until_told(tasks, stop).await;
+        self.run_until(tasks, stop).await;
         Ok(())
     }
 
-    /// Lets clients in at an address.
+    /// Starts to accept clients at an address.
     fn open(self: &Arc<Self>, mut listener: Listener, tasks: &mut Tasks) -> Result<(), Error> {
         listener.listen()?;
         let address = listener.to_string();
         self.log.info(LOGGER, format_args!("listening on {address}"));
         let failed = |source| Error::Listen { address: address.clone(), source };
         for socket in listener.into_sockets() {
-            let (server, does) = (self.clone(), format!("accepting clients on {address}"));
+            let (server, name) = (self.clone(), format!("accepting clients on {address}"));
             match socket {
                 Socket::Tcp(socket) => {
                     let acceptor = TcpListener::from_std(socket).map_err(failed)?;
-                    tasks.begin(does, server.accept(acceptor));
+                    tasks.start(name, server.accept(acceptor));
                 }
                 Socket::Unix(socket, file) => {
                     let acceptor = (UnixListener::from_std(socket).map_err(failed)?, file);
-                    tasks.begin(does, server.accept(acceptor));
+                    tasks.start(name, server.accept(acceptor));
                 }
             }
         }
         Ok(())
     }
 
-    /// Serves until it is told to stop, or until one of the tasks has ended: a server that no longer accepts, or no longer
-    /// takes the commit lock from who keeps it, would be one that looks well.
-    async fn until_told(&self, mut tasks: Tasks, stop: &Stop) {
+    /// Serves until `stop`, or until one of the tasks has ended: a server that no longer accepts clients, or no longer takes
+    /// the commit lock from one that keeps it, would only look healthy.
+    async fn run_until(&self, mut tasks: Tasks, stop: &Stop) {
         tokio::select! {
             () = stop.0.notified() => {}
-            does = tasks.ended() => self.log.fault(LOGGER, format_args!("{does}")),
+            name = tasks.ended() => self.log.fault(LOGGER, format_args!("{name}")),
         }
-        tasks.end().await;
-        self.dismiss().await;
+        tasks.abort_all().await;
+        self.close_all().await;
     }
 
     async fn accept(self: Arc<Self>, acceptor: impl Acceptor) {
@@ -161,12 +163,12 @@ impl Server {
             let incoming = acceptor.next().await;
             match self.accepted(incoming, &mut failing) {
                 Some(incoming) => self.connect(incoming),
-                None => sleep(BREATH).await,
+                None => sleep(ACCEPT_RETRY).await,
             }
         }
     }
 
-    /// A client, or a line about why there is none, once for a row of failures.
+    /// The client, if there is one. The first of several failures in a row is logged.
     fn accepted(&self, incoming: io::Result<Incoming>, failing: &mut bool) -> Option<Incoming> {
         match &incoming {
             Err(error) if !*failing => {
@@ -181,12 +183,12 @@ impl Server {
 
     fn connect(self: &Arc<Self>, incoming: Incoming) {
         let Incoming { address, mut stream } = incoming;
-        let number = self.numbers.fetch_add(1, Ordering::Relaxed);
+        let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let peer = Peer::new(number, address, self.shared.settings.limits.unsent_invalidations);
         lock(&self.peers).insert(number, peer.clone());
-        let member = Member { server: self.clone(), number };
+        let entry = Entry { server: self.clone(), number };
         tokio::spawn(async move {
-            let server = &member.server;
+            let server = &entry.server;
             let mut session = Session::new(server.shared.clone(), peer.clone());
             let limits = &server.shared.settings.limits;
             let end = contained(serve(&mut stream, &peer, &mut session, limits)).await;
@@ -202,7 +204,7 @@ impl Server {
     }
 
     /// Ends all connections, and waits until they have ended.
-    async fn dismiss(&self) {
+    async fn close_all(&self) {
         for peer in lock(&self.peers).values() {
             peer.stop();
         }
@@ -211,20 +213,20 @@ impl Server {
                 self.empty.notified().await;
             }
         };
-        if timeout(PATIENCE, gone).await.is_err() {
-            let left = lock(&self.peers).len();
-            self.log.warning(LOGGER, format_args!("{left} connections did not end"));
+        if timeout(CLOSE_TIMEOUT, gone).await.is_err() {
+            let open = lock(&self.peers).len();
+            self.log.warning(LOGGER, format_args!("{open} connections did not end"));
         }
     }
 }
 
-/// A connected client's entry, which goes with its task, however that ends.
-struct Member {
+/// A connected client's entry in [`Server::peers`], removed when its task ends, however it ends.
+struct Entry {
     server: Arc<Server>,
     number: u64,
 }
 
-impl Drop for Member {
+impl Drop for Entry {
     fn drop(&mut self) {
         let mut peers = lock(&self.server.peers);
         peers.remove(&self.number);
@@ -234,8 +236,8 @@ impl Drop for Member {
     }
 }
 
-/// Sees to the transaction timeout of a storage.
-async fn watch(served: Arc<Served>) {
+/// Enforces the transaction timeout of a storage.
+async fn enforce_timeout(served: Arc<Served>) {
     while let Some(next) = served.expire() {
         sleep_until(next.into()).await;
     }
@@ -250,13 +252,13 @@ mod tests {
     use super::*;
     use crate::eventlog::{self, Handler, Layout, Level, LogFile, Rotation, Style, Target};
 
-    /// Panics when it is told to.
+    /// Panics once its sender has sent.
     struct Broken(Mutex<Option<oneshot::Receiver<()>>>);
 
     impl Acceptor for Broken {
         async fn next(&self) -> io::Result<Incoming> {
-            let told = lock(&self.0).take().expect("asked once");
-            let _ = told.await;
+            let failing = lock(&self.0).take().expect("asked once");
+            let _ = failing.await;
             panic!("injected");
         }
     }
@@ -276,24 +278,24 @@ mod tests {
             shared: Arc::new(Shared { storages: BTreeMap::new(), settings: Settings::default() }),
             log: Arc::new(EventLog::open(&log).unwrap()),
             peers: Mutex::default(),
-            numbers: AtomicU64::new(1),
+            next_number: AtomicU64::new(1),
             empty: Notify::new(),
         })
     }
 
     #[test]
-    fn fault_in_accepting_clients_ends_the_server_and_is_told_once() {
+    fn fault_in_accepting_clients_ends_the_server_and_is_logged_once() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("log");
         let server = server(&path);
         runtime().unwrap().block_on(async {
-            let (fail, told) = oneshot::channel();
+            let (fail, failing) = oneshot::channel();
             let acceptor = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
             let address = acceptor.local_addr().unwrap();
             let mut tasks = Tasks::default();
-            tasks.begin("accepting clients on 'a'".to_owned(), server.clone().accept(acceptor));
-            let broken = Broken(Mutex::new(Some(told)));
-            tasks.begin("accepting clients on 'b'".to_owned(), server.clone().accept(broken));
+            tasks.start("accepting clients on 'a'".to_owned(), server.clone().accept(acceptor));
+            let broken = Broken(Mutex::new(Some(failing)));
+            tasks.start("accepting clients on 'b'".to_owned(), server.clone().accept(broken));
             let client = std::thread::spawn(move || {
                 let mut client = TcpStream::connect(address).unwrap();
                 io::Read::read_exact(&mut client, &mut [0; 6]).unwrap();
@@ -301,7 +303,7 @@ mod tests {
                 let closed = io::Read::read(&mut client, &mut [0]).unwrap();
                 (closed, TcpStream::connect(address).is_err())
             });
-            server.until_told(tasks, &Stop::new()).await;
+            server.run_until(tasks, &Stop::new()).await;
             assert_eq!(client.join().unwrap(), (0, true));
         });
         let log = std::fs::read_to_string(path).unwrap();

@@ -5,17 +5,18 @@ use std::time::Duration;
 /// How to serve; `config` has the meaning of each word.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// No client may write.
+    /// No client may write, even if a storage could be written.
     pub read_only: bool,
-    /// How many transactions are remembered for clients that come back.
+    /// How many transactions are remembered for clients that reconnect.
     pub invalidation_queue_size: usize,
-    /// Up to which age a client's cache is brought up to date from the storage where that memory does not reach.
+    /// Maximum age of a client's cache that is still brought up to date from the storage, where the remembered transactions
+    /// do not reach back.
     pub invalidation_age: Option<Duration>,
     /// How long a client may hold the commit lock.
     pub transaction_timeout: Option<Duration>,
     /// The greeting offers msgpack instead of pickles; the client's answer decides.
     pub msgpack: bool,
-    /// What bounds the memory and patience that one client gets.
+    /// Bounds of what one client may use.
     pub limits: Limits,
 }
 

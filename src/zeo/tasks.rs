@@ -1,5 +1,5 @@
-//! Tasks and the faults of this program: one in what all clients need ends the server, one in what only one needs ends
-//! that client. Neither passes in silence, as a task of the runtime that panics would.
+//! Tasks and panics: a panic in a task that all clients need ends the server, one in a client's task ends that client. Neither
+//! goes unnoticed, as it would in a bare task of the runtime.
 
 use std::collections::HashMap;
 use std::future::{pending, poll_fn};
@@ -9,37 +9,37 @@ use std::task::Poll;
 
 use tokio::task::{Id, JoinSet};
 
-/// The tasks that all clients need. None of them ends by itself.
+/// The tasks that all clients need. None of them is meant to end by itself.
 #[derive(Default)]
 pub struct Tasks {
     running: JoinSet<()>,
-    does: HashMap<Id, String>,
+    names: HashMap<Id, String>,
 }
 
 impl Tasks {
-    /// Begins one that `does` ("accepting clients") names.
-    pub fn begin(&mut self, does: String, task: impl Future<Output = ()> + Send + 'static) {
+    /// Starts one; `name` says what it does ("accepting clients").
+    pub fn start(&mut self, name: String, task: impl Future<Output = ()> + Send + 'static) {
         let id = self.running.spawn(task).id();
-        self.does.insert(id, does);
+        self.names.insert(id, name);
     }
 
-    /// Waits until one has ended, which is a fault: what it did.
+    /// Waits until one has ended, which is a fault: its name.
     pub async fn ended(&mut self) -> String {
         let id = match self.running.join_next_with_id().await {
             Some(Ok((id, ()))) => id,
             Some(Err(error)) => error.id(),
             None => pending().await,
         };
-        self.does.remove(&id).unwrap_or_default()
+        self.names.remove(&id).unwrap_or_default()
     }
 
-    /// Ends all of them, wherever they are.
-    pub async fn end(&mut self) {
+    /// Aborts all of them, wherever they wait.
+    pub async fn abort_all(&mut self) {
         self.running.shutdown().await;
     }
 }
 
-/// A task that only one client needs; `None`: it has panicked, and what that was is on stderr.
+/// A client's task; `None`: it has panicked, and the panic's message is on stderr.
 pub async fn contained<T>(task: impl Future<Output = T>) -> Option<T> {
     let mut task = pin!(task);
     poll_fn(|context| match catch_unwind(AssertUnwindSafe(|| task.as_mut().poll(context))) {
@@ -65,15 +65,15 @@ mod tests {
     fn task_that_ends_is_named_whether_by_a_panic_or_not() {
         runtime().block_on(async {
             let mut tasks = Tasks::default();
-            tasks.begin("waiting".to_owned(), pending());
-            tasks.begin("failing".to_owned(), async {
+            tasks.start("waiting".to_owned(), pending());
+            tasks.start("failing".to_owned(), async {
                 yield_now().await;
                 panic!("injected");
             });
             assert_eq!(tasks.ended().await, "failing");
-            tasks.begin("returning".to_owned(), async {});
+            tasks.start("returning".to_owned(), async {});
             assert_eq!(tasks.ended().await, "returning");
-            tasks.end().await;
+            tasks.abort_all().await;
         });
     }
 
