@@ -77,7 +77,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "`kill`: the signal was sent", |s| { up(s, SLEEP); zdctl(s, SLEEP, "kill").arg("0") }),
     ("zdctl", "`kill`: nothing runs", |s| zdctl(s, SLEEP, "kill")),
     ("zdctl", "`kill`: no such signal", |s| zdctl(s, SLEEP, "kill").arg("NONE")),
-    ("zdctl", "`logreopen`: the program was told", |s| {
+    ("zdctl", "`logreopen`: the program was signalled", |s| {
         up(s, NOTER);
         eventually(SOON, || s.path("ready").exists());
         zdctl(s, NOTER, "logreopen")
@@ -122,8 +122,8 @@ const ROWS: &[Row] = &[
     ("zdrun", "the program is not found", |s| zdrun(s, &["no-such-program"])),
     ("zdrun", "another manager has the socket", |s| { up(s, SLEEP); zdrun(s, &["sleep", "1000"]) }),
     ("zdrun", "an option that does not exist", |s| s.zdrun().arg("-Q")),
-    ("runzeo", "it was told to end by SIGTERM", |s| ended_by(s, "TERM")),
-    ("runzeo", "it was told to end by SIGHUP", |s| ended_by(s, "HUP")),
+    ("runzeo", "it was ended by SIGTERM", |s| ended_by(s, "TERM")),
+    ("runzeo", "it was ended by SIGHUP", |s| ended_by(s, "HUP")),
     ("runzeo", "the address is taken", |s| {
         let address = s.path("zeo.sock");
         let runs = s.runzeo().arg("-a").arg(&address).args(["-f", "Other.fs"]).spawn();
