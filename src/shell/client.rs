@@ -25,8 +25,8 @@ pub(super) const RETRIES: Duration = Duration::from_secs(2);
 const RETRY_AFTER: Duration = Duration::from_millis(50);
 const LEAST_TRIES: u32 = 8;
 
-/// How much is read of a reply at once, at most: beyond a usual record, the room for it is to be made only once.
-const MOST_AT_ONCE: usize = 64 * 1024;
+/// How much of a reply is read at once; a status record fits.
+const READ_SIZE: usize = 4096;
 
 /// A manager's socket.
 pub(super) struct Client {
@@ -192,7 +192,7 @@ impl Client {
         stream.write_all(&request.encode())?;
         // A manager that has answered and gone needs no end of the request.
         let _ = stream.shutdown(Shutdown::Write);
-        let mut reply = Vec::new();
+        let (mut reply, mut chunk) = (Vec::new(), [0; READ_SIZE]);
         while reply.len() <= MAX_REPLY {
             let left = remaining(deadline)?;
             stream.set_read_timeout(Some(left))?;
@@ -204,9 +204,9 @@ impl Client {
                 }
                 continue;
             }
-            match read_more(&mut stream, &mut reply) {
+            match stream.read(&mut chunk) {
                 Ok(0) => break,
-                Ok(_) => {}
+                Ok(length) => reply.extend_from_slice(chunk.get(..length).unwrap_or_default()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted && !self.is_interrupted() => {}
                 // A whole reply came, and then the server closed with bytes of ours unread.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionReset && !reply.is_empty() => break,
@@ -235,16 +235,6 @@ impl Client {
         let made = std::fs::symlink_metadata(&self.socket).and_then(|found| found.modified());
         made.is_ok_and(|made| SystemTime::now().duration_since(made).is_ok_and(|age| age < RETRIES))
     }
-}
-
-/// Reads once, behind what has come before; gives how much that was. A status record takes one read, and no buffer on a
-/// stack that has not grown so far yet: each page of that is a fault in the short life of a `status`.
-fn read_more(stream: &mut UnixStream, reply: &mut Vec<u8>) -> io::Result<usize> {
-    let before = reply.len();
-    reply.resize(before + before.clamp(1024, MOST_AT_ONCE), 0);
-    let read = reply.get_mut(before..).map_or(Ok(0), |room| stream.read(room));
-    reply.truncate(before + read.as_ref().map_or(0, |length| *length));
-    read
 }
 
 /// Whether a second time changes nothing that the first one has not.
