@@ -127,7 +127,10 @@ fn runner(flags: &Flags, section: Option<SectionRef<'_>>) -> Runner {
         logfile: flags.logfile.clone().or_else(|| file.path("logfile")),
         transcript: flags.transcript.clone().or_else(|| file.path("transcript")),
         prompt: file.text("prompt").unwrap_or_else(|| String::from("zdctl>")),
-        editing_mode: file.text("editing-mode").and_then(|name| EditingMode::from_name(&name)),
+        editing_mode: file
+            .text("editing-mode")
+            .and_then(|name| EditingMode::from_name(&name))
+            .unwrap_or(EditingMode::Emacs),
         history: file.boolean("history", true),
     }
 }

@@ -103,8 +103,8 @@ pub struct Runner {
     pub transcript: Option<PathBuf>,
     /// The shell's prompt; default `zdctl>`.
     pub prompt: String,
-    /// The keys of the shell's editor; absent: those of readline's own configuration.
-    pub editing_mode: Option<EditingMode>,
+    /// The keys of the shell's editor; default those of Emacs.
+    pub editing_mode: EditingMode,
     /// The shell keeps its commands for the next one; default true.
     pub history: bool,
 }
@@ -128,7 +128,7 @@ impl EditingMode {
         }
     }
 
-    /// The mode with this name, in lower case; it is readline's name, too.
+    /// The mode with this name, in lower case.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Emacs, Self::Vi].into_iter().find(|mode| mode.name() == name)

@@ -17,7 +17,7 @@ use crate::config::{EditingMode, Runner};
 use crate::sys::interrupt::Interrupt;
 
 use super::completion::Completion;
-use super::{Failure, Session, history, inputrc};
+use super::{Failure, Session, history};
 
 /// The lines of one shell.
 pub(super) struct Lines {
@@ -42,11 +42,6 @@ pub(super) enum Line {
     /// ^C: whatever was typed is dropped.
     Interrupted,
     End,
-}
-
-/// Whose keys edit a line.
-pub(super) fn editing_mode(runner: &Runner) -> EditingMode {
-    runner.editing_mode.unwrap_or_else(inputrc::editing_mode)
 }
 
 impl Lines {
@@ -151,7 +146,7 @@ fn source(session: &Session<'_>) -> Result<Source, Failure> {
 }
 
 fn edit_mode(runner: &Runner) -> EditMode {
-    match editing_mode(runner) {
+    match runner.editing_mode {
         EditingMode::Emacs => EditMode::Emacs,
         EditingMode::Vi => EditMode::Vi,
     }

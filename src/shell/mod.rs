@@ -17,7 +17,6 @@ mod failure;
 mod foreground;
 mod help;
 mod history;
-mod inputrc;
 mod interactive;
 mod launch;
 mod lines;

@@ -10,7 +10,7 @@ use crate::config::Settings;
 use crate::control::repr::{Escapes, quote, quote_list};
 use crate::exit::Exit;
 
-use super::{Failure, Session, help, history, lines};
+use super::{Failure, Session, help, history};
 
 impl Session<'_> {
     pub(super) fn show(&mut self, topic: &OsStr) -> Result<Exit, Failure> {
@@ -60,7 +60,7 @@ fn options(settings: &Settings, interactive: bool) -> String {
         ("start_timeout", runner.start_timeout.as_secs().to_string()),
         ("stop_timeout", runner.stop_timeout.as_secs().to_string()),
         ("prompt", text(OsStr::new(&runner.prompt))),
-        ("editing_mode", format!("'{}'", lines::editing_mode(runner).name())),
+        ("editing_mode", format!("'{}'", runner.editing_mode.name())),
         ("history", path(if runner.history { history::file() } else { None }.as_ref())),
     ];
     table("zdctl/zdrun options:", &rows)

@@ -168,21 +168,10 @@ fn types_as_in_vi(mut typed: Terminal) {
 }
 
 #[test]
-fn lines_are_edited_with_the_keys_of_vi_where_readline_does() {
-    let sandbox = Sandbox::new();
-    sandbox.write(".inputrc", "set editing-mode vi\n");
-    types_as_in_vi(open(shell(&sandbox)));
-    let other = sandbox.write("other", "$if zdctl\nset editing-mode vi\n$endif\n");
-    fs::remove_file(sandbox.path(".inputrc")).unwrap();
-    types_as_in_vi(open(shell(&sandbox).env("INPUTRC", other)));
-}
-
-#[test]
-fn configured_keys_win_over_those_of_readline() {
+fn lines_are_edited_with_the_configured_keys() {
     let sandbox = Sandbox::new();
     let conf = |mode: &str| configured(&sandbox, &format!("  program sleep 1000\n  editing-mode {mode}"));
     types_as_in_vi(open(conf("vi")));
-    sandbox.write(".inputrc", "set editing-mode vi\n");
     let mut typed = open(conf("Emacs"));
     typed.keys("ait\x01help w\r");
     typed.ends_with("zdctl> help wait\nwait -- Wait for the daemon process to exit.\nzdctl> ");

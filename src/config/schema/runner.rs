@@ -102,11 +102,7 @@ static RUNNER: SectionType = runner!(
         Key::new("notify", &BOOLEAN, "A start counts when the program says READY=1 (sd_notify(3)).")
             .or("false"),
     ),
-    Member::Key(Key::new(
-        "editing-mode",
-        &EDITING_MODE,
-        "Keys of the shell's editor; as in `~/.inputrc` when not given.",
-    )),
+    Member::Key(Key::new("editing-mode", &EDITING_MODE, "Keys of the shell's editor.").or("emacs")),
     Member::Key(Key::new("history", &BOOLEAN, "The shell keeps its commands for the next one.").or("true"))
 );
 
