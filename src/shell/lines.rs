@@ -6,11 +6,12 @@ use std::fs::File;
 use std::io::{self, IsTerminal as _, Read as _};
 use std::os::fd::AsFd as _;
 use std::os::unix::ffi::OsStringExt as _;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use rustyline::config::Configurer as _;
 use rustyline::error::ReadlineError;
-use rustyline::history::MemHistory;
+use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor};
 
 use crate::config::{EditingMode, Runner};
@@ -24,13 +25,13 @@ pub(super) struct Lines {
     source: Source,
     /// What was pasted beyond a first line.
     pending: VecDeque<String>,
-    /// Commands are kept, unless that has failed.
-    keeps: bool,
+    /// Where commands are kept for the next shell; `None`: they are not.
+    history: Option<PathBuf>,
 }
 
 enum Source {
     /// A person at a terminal.
-    Editor(Box<Editor<Completion, MemHistory>>),
+    Editor(Box<Editor<Completion, FileHistory>>),
     /// A pipe, a file, or a person at a terminal that only prints. Nothing is read beyond a line: the rest may be for a
     /// command of `shell`.
     Plain(File),
@@ -47,18 +48,14 @@ pub(super) enum Line {
 impl Lines {
     /// The editor where both ends are a terminal.
     pub(super) fn open(session: &mut Session<'_>) -> Result<Self, Failure> {
-        let mut lines = Self { source: source(session)?, pending: VecDeque::new(), keeps: true };
+        let mut lines = Self { source: source(session)?, pending: VecDeque::new(), history: None };
         if session.settings.runner.history
             && let Source::Editor(editor) = &mut lines.source
+            && let Some(path) = history::file()
         {
-            match history::load() {
-                Ok(commands) => {
-                    for command in &commands {
-                        // One in memory fails for nothing.
-                        let _ = editor.add_history_entry(command);
-                    }
-                }
-                Err(failure) => lines.keep_no_more(session, &failure),
+            match load_history(editor, &path) {
+                Ok(()) => lines.history = Some(path),
+                Err(error) => report_history(session, path, error),
             }
         }
         Ok(lines)
@@ -111,17 +108,29 @@ impl Lines {
         let Source::Editor(editor) = &mut self.source else { return };
         let is_new = matches!(editor.add_history_entry(command), Ok(true));
         if is_new
-            && self.keeps
             && session.settings.runner.history
-            && let Err(failure) = history::add(command)
+            && let Some(path) = &self.history
+            && let Err(error) = editor.append_history(path)
         {
-            self.keep_no_more(session, &failure);
+            report_history(session, path.clone(), error);
+            self.history = None;
         }
     }
+}
 
-    fn keep_no_more(&mut self, session: &mut Session<'_>, failure: &Failure) {
-        self.keeps = false;
-        session.host.report(failure);
+/// Takes in the commands of earlier shells.
+fn load_history(editor: &mut Editor<Completion, FileHistory>, path: &Path) -> rustyline::Result<()> {
+    history::prepare(path)?;
+    if path.exists() { editor.load_history(path) } else { Ok(()) }
+}
+
+fn report_history(session: &mut Session<'_>, path: PathBuf, error: ReadlineError) {
+    let source = match error {
+        ReadlineError::Io(source) => source,
+        other => io::Error::other(other),
+    };
+    if !history::is_unwritable(&source) {
+        session.host.report(&Failure::History { path, source });
     }
 }
 
@@ -134,12 +143,12 @@ fn source(session: &Session<'_>) -> Result<Source, Failure> {
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .history_ignore_space(true)
-        .max_history_size(history::KEPT)
+        .max_history_size(history::MAX_COMMANDS)
         .map_err(unreadable)?
         .edit_mode(edit_mode(&session.settings.runner))
         .color_mode(if colours { ColorMode::Enabled } else { ColorMode::Disabled })
         .build();
-    let history = MemHistory::with_config(&config);
+    let history = FileHistory::with_config(&config);
     let mut editor = Editor::with_history(config, history).map_err(unreadable)?;
     editor.set_helper(Some(Completion::new(colours)));
     Ok(Source::Editor(Box::new(editor)))

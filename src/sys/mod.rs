@@ -20,7 +20,6 @@ pub mod notify;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
-pub mod private_dir;
 pub mod process;
 pub mod reason;
 pub mod remains;
