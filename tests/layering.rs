@@ -168,14 +168,13 @@ const CIRCLES_LEFT: &[(&str, &[&str])] = &[
     ("eventlog", &["brace", "file", "layout", "percent", "record", "sink", "spec", "template"]),
     ("instance", &["address", "built_in", "error", "found", "home", "older", "site", "stamp", "template"]),
     ("pickle", &["decode", "machine", "tree"]),
-    ("shell", &["client", "completion", "failure", "help", "launch", "lines", "show", "starting"]),
     ("sys", &["files", "temporary"]),
     ("zconfig", &["address", "datatype", "number", "path", "schema", "tree", "value"]),
     ("zeo", &["relief", "served", "votes"]),
 ];
 
 /// Types whose methods are still scattered.
-const SCATTERED_LEFT: &[&str] = &["Client", "Manager", "Session"];
+const SCATTERED_LEFT: &[&str] = &["Client", "Manager"];
 
 /// In how many files of a module a type may have methods.
 const MAX_FILES_OF_A_TYPE: usize = 3;

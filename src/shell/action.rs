@@ -11,12 +11,12 @@ use std::path::PathBuf;
 use crate::config::split_words;
 use crate::sys::signal_names;
 
-use super::Failure;
+use super::failure::Failure;
 
 /// How many lines `logtail` shows of what is there.
 const TAIL_LINES: usize = 10;
 
-/// What a person wants done.
+/// A request of the user.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Action {
     /// Start the program, with these more arguments.
@@ -51,12 +51,12 @@ pub(super) enum Action {
     EndOfFile,
 }
 
-/// How `status` is told.
+/// The form of the answer of `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
     /// One line, which scripts cut apart.
     Line,
-    /// `-l`: the line, the record, and what it means for a person.
+    /// `-l`: the line, the record, and an explanation of it.
     Long,
     /// `--json`: one object.
     Json,
@@ -79,7 +79,7 @@ struct Command {
 enum Arguments {
     /// Separate words, of a command line.
     Words(Vec<OsString>),
-    /// The rest of a line.
+    /// The line after the name.
     Line(OsString),
 }
 
@@ -89,9 +89,9 @@ impl Action {
         let (first, others) =
             words.split_first().map_or((OsStr::new(""), words), |(f, o)| (f.as_os_str(), o));
         let unknown = || Failure::UnknownAction(first.to_owned());
-        let (name, rest) = split_name(first.as_bytes()).ok_or_else(unknown)?;
+        let (name, tail) = split_name(first.as_bytes()).ok_or_else(unknown)?;
         // `kill-9` and `'kill 9'` are one word here, and two to the action.
-        let words = (!rest.is_empty()).then(|| OsStr::from_bytes(rest).to_owned());
+        let words = (!tail.is_empty()).then(|| OsStr::from_bytes(tail).to_owned());
         let arguments = Arguments::Words(words.into_iter().chain(others.iter().cloned()).collect());
         Self::of(Command { name, arguments }).ok_or_else(unknown)?
     }
@@ -99,12 +99,12 @@ impl Action {
     /// The action that a line at the prompt names, which is not blank.
     pub(super) fn from_line(line: &OsStr) -> Result<Self, Failure> {
         let unknown = || Failure::UnknownAction(OsStr::from_bytes(line.as_bytes().trim_ascii()).to_owned());
-        let (name, rest) = split_name(line.as_bytes()).ok_or_else(unknown)?;
-        let arguments = Arguments::Line(OsStr::from_bytes(rest).to_owned());
+        let (name, tail) = split_name(line.as_bytes()).ok_or_else(unknown)?;
+        let arguments = Arguments::Line(OsStr::from_bytes(tail).to_owned());
         Self::of(Command { name, arguments }).ok_or_else(unknown)?
     }
 
-    /// Whether a person would want to see it before it is done again.
+    /// Whether it is shown before a blank line repeats it.
     pub(super) fn changes_something(&self) -> bool {
         !matches!(
             self,
@@ -169,13 +169,13 @@ fn split_name(line: &[u8]) -> Option<(String, &[u8])> {
     }
     let is_name = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
     let is_whole = |name: &str| {
-        let rest = line.strip_prefix(name.as_bytes());
-        rest.is_some_and(|rest| rest.first().is_none_or(u8::is_ascii_whitespace))
+        let tail = line.strip_prefix(name.as_bytes());
+        tail.is_some_and(|tail| tail.first().is_none_or(u8::is_ascii_whitespace))
     };
     let length = HYPHENATED.iter().find(|name| is_whole(name)).map(|name| name.len());
     let length = length.or_else(|| line.iter().position(|byte| !is_name(byte))).unwrap_or(line.len());
-    let (name, rest) = line.split_at_checked(length).filter(|(name, _)| !name.is_empty())?;
-    Some((String::from_utf8_lossy(name).into_owned(), rest.trim_ascii()))
+    let (name, tail) = line.split_at_checked(length).filter(|(name, _)| !name.is_empty())?;
+    Some((String::from_utf8_lossy(name).into_owned(), tail.trim_ascii()))
 }
 
 fn status(words: &[OsString]) -> Result<Action, Failure> {

@@ -10,7 +10,7 @@ use rustyline::{Context, Helper};
 
 use crate::sys::signal_names;
 
-use super::{help, screen, show};
+use super::{help, ui};
 
 /// What the editor asks while a line is typed.
 pub(super) struct Completion {
@@ -46,12 +46,12 @@ fn expected(before: &str) -> Expected {
         return Expected::File;
     }
     let (action, given) = match before.strip_prefix('?') {
-        Some(rest) => ("help", rest.trim()),
+        Some(topic) => ("help", topic.trim()),
         None => before.split_once(char::is_whitespace).unwrap_or((before, "")),
     };
     match (action, given.trim()) {
         ("", _) | ("help", "") => Expected::Words(help::names().map(ToOwned::to_owned).collect()),
-        ("show", "") => Expected::Words(words(show::TOPICS)),
+        ("show", "") => Expected::Words(words(help::SHOW_TOPICS)),
         ("status", "") => Expected::Words(words(&["-l", "--json"])),
         ("kill", "") => Expected::Words(signal_names::names().map(short).collect()),
         ("logtail", "") => Expected::WordOrFile(words(&["-n"])),
@@ -104,8 +104,7 @@ impl Completer for Completion {
     }
 }
 
-/// What may follow, where the line says nothing but the name of an action; or the rest of the name, where only one begins
-/// so.
+/// The arguments of an action, where the line is its name and no more; or the end of the name, where only one begins so.
 fn hint(line: &str) -> Option<String> {
     let name = line.trim();
     if let Some(usage) = help::arguments(name) {
@@ -114,12 +113,10 @@ fn hint(line: &str) -> Option<String> {
     }
     let mut begun = help::names().filter(|known| known.starts_with(name) && !name.is_empty());
     let only = begun.next().filter(|_| begun.next().is_none())?;
-    line.ends_with(name)
-        .then(|| only.get(name.len()..).map(ToOwned::to_owned))?
-        .filter(|rest| !rest.is_empty())
+    line.ends_with(name).then(|| only.get(name.len()..).map(ToOwned::to_owned))?.filter(|end| !end.is_empty())
 }
 
-/// Something that is shown, and taken where it is the rest of a word.
+/// Something that is shown behind the cursor; the end of a word can be taken.
 pub(super) struct Hint {
     text: String,
     is_word: bool,
@@ -142,7 +139,7 @@ impl Hinter for Completion {
         let text = hint(line).filter(|_| self.hints && at == line.len())?;
         // One that does not fit would move what is above.
         let is_word = !text.starts_with([' ', '[']);
-        let fits = self.prompt + line.chars().count() + text.len() < screen::columns();
+        let fits = self.prompt + line.chars().count() + text.len() < ui::columns();
         fits.then_some(Hint { text, is_word })
     }
 }

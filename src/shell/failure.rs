@@ -14,7 +14,7 @@ use crate::exit::Exit;
 use crate::sys::reason::reason;
 use crate::sys::remains::Numbers;
 
-/// What failed, to be told to a person in one line.
+/// What failed, as one line for the user.
 #[derive(Debug, Error)]
 pub enum Failure {
     /// No action has this name.
@@ -125,7 +125,7 @@ pub enum Failure {
         /// The system's reason.
         source: io::Error,
     },
-    /// The person's commands cannot be kept for the next shell.
+    /// The user's commands cannot be kept for the next shell.
     #[error("cannot keep command history in '{}': {}", .path.display(), reason(.source))]
     History {
         /// The file.
@@ -133,7 +133,7 @@ pub enum Failure {
         /// The system's reason.
         source: io::Error,
     },
-    /// The person's next command cannot be read.
+    /// The user's next command cannot be read.
     #[error("cannot read commands: {0}")]
     Commands(String),
     /// Something of the system that should not fail.
@@ -153,7 +153,7 @@ pub enum Failure {
 }
 
 impl Failure {
-    /// Whether there is nothing left to say: the person knows already, or has stopped listening.
+    /// Whether there is nothing to print: it was reported already, or the reader of our output has gone.
     #[must_use]
     pub fn is_silent(&self) -> bool {
         match self {

@@ -9,70 +9,72 @@ use std::process::{Command, ExitStatus};
 use crate::control::Mood;
 use crate::exit::Exit;
 use crate::sys::terminal::Modes;
-use crate::sys::user;
+use crate::sys::{interrupt, user};
 
-use super::{Failure, Session};
+use super::client::Client;
+use super::failure::Failure;
+use super::orphaned;
+use super::ui::Ui;
+use super::watch::{catch_interrupt, record};
 
-impl Session<'_> {
-    pub(super) fn foreground(&mut self, extra: &[OsString]) -> Result<Exit, Failure> {
-        // One that waits to be started again would soon be a second copy.
-        if self.record()?.is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
-            self.say("To run the program in the foreground, please stop it first.")?;
-            return Ok(Exit::Failure);
-        }
-        // Here it is all the same whether a manager has come since.
-        if let Some(left) = self.noted_program() {
-            return Err(Failure::Unmanaged(left.pid));
-        }
-        self.expect_nobody_unmanaged()?;
-        let words: Vec<OsString> = self.settings.runner.program.iter().chain(extra).cloned().collect();
-        let (program, arguments) =
-            words.split_first().ok_or_else(|| Failure::NotStarted("no program specified".to_owned()))?;
-        self.say(words.join(OsStr::new(" ")).display())?;
-        let mut command = Command::new(program);
-        command.args(arguments);
-        command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
-        self.become_user(&mut command)?;
-        self.run_here(command).map(exit_of)
+pub(super) fn foreground(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Result<Exit, Failure> {
+    // One that waits to be started again would soon be a second copy.
+    if record(client, ui)?.is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
+        ui.say("To run the program in the foreground, please stop it first.")?;
+        return Ok(Exit::Failure);
     }
-
-    /// The program runs as the user that the manager would give it.
-    fn become_user(&self, command: &mut Command) -> Result<(), Failure> {
-        let Some(name) = &self.settings.runner.user else { return Ok(()) };
-        let failed = |source| Failure::System { what: "cannot look up the user", source };
-        let account = user::lookup(name).map_err(failed)?.ok_or_else(|| Failure::NoUser(name.clone()))?;
-        user::run_as(command, &account).map_err(failed)
+    // Here it does not matter whether a manager has come since.
+    if let Some(program) = orphaned::recorded_program(client) {
+        return Err(Failure::Unmanaged(program.pid));
     }
+    orphaned::expect_none(client)?;
+    let words: Vec<OsString> = client.runner().program.iter().chain(extra).cloned().collect();
+    let (program, arguments) =
+        words.split_first().ok_or_else(|| Failure::NotStarted("no program specified".to_owned()))?;
+    ui.say(words.join(OsStr::new(" ")).display())?;
+    let mut command = Command::new(program);
+    command.args(arguments);
+    command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
+    become_user(client, &mut command)?;
+    run_here(ui, command).map(exit_of)
+}
 
-    pub(super) fn shell(&mut self, line: &OsStr) -> Result<Exit, Failure> {
-        let mut command = if line.is_empty() {
-            Command::new(env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".into()))
-        } else {
-            let mut command = Command::new("/bin/sh");
-            command.arg("-c").arg(line);
-            command
-        };
-        command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
-        self.run_here(command).map(exit_of)
-    }
+/// The program runs as the user that the manager would give it.
+fn become_user(client: &Client, command: &mut Command) -> Result<(), Failure> {
+    let Some(name) = &client.runner().user else { return Ok(()) };
+    let failed = |source| Failure::System { what: "cannot look up the user", source };
+    let account = user::lookup(name).map_err(failed)?.ok_or_else(|| Failure::NoUser(name.clone()))?;
+    user::run_as(command, &account).map_err(failed)
+}
 
-    /// Runs it and waits for its end. ^C and ^\ are for it alone.
-    fn run_here(&mut self, mut command: Command) -> Result<ExitStatus, Failure> {
-        self.catch_interrupt()?;
-        let program = command.get_program().to_owned();
-        let modes = Modes::of(io::stdin());
-        let ended = command.status().map_err(|source| Failure::Run { program, source })?;
-        if let Some(modes) = modes.filter(|_| self.interactive) {
-            // A terminal that has gone is found out by whoever reads next.
-            let _ = modes.restore(io::stdin());
-        }
-        // What it was sent by the terminal came here too.
-        let interrupted = self.catch_interrupt()?.take();
-        if interrupted && ended.signal().is_some() {
-            self.say("")?;
-        }
-        Ok(ended)
+pub(super) fn shell(client: &Client, ui: &mut Ui<'_>, line: &OsStr) -> Result<Exit, Failure> {
+    let mut command = if line.is_empty() {
+        Command::new(env::var_os("SHELL").filter(|shell| !shell.is_empty()).unwrap_or("/bin/sh".into()))
+    } else {
+        let mut command = Command::new("/bin/sh");
+        command.arg("-c").arg(line);
+        command
+    };
+    command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
+    run_here(ui, command).map(exit_of)
+}
+
+/// Runs it and waits for its end. ^C and ^\ are for it alone.
+fn run_here(ui: &mut Ui<'_>, mut command: Command) -> Result<ExitStatus, Failure> {
+    catch_interrupt()?;
+    let program = command.get_program().to_owned();
+    let modes = Modes::of(io::stdin());
+    let ended = command.status().map_err(|source| Failure::Run { program, source })?;
+    if let Some(modes) = modes.filter(|_| ui.interactive) {
+        // If the terminal has gone, the next read from it says so.
+        let _ = modes.restore(io::stdin());
     }
+    // What it was sent by the terminal came here too.
+    let interrupted = interrupt::take();
+    if interrupted && ended.signal().is_some() {
+        ui.say("")?;
+    }
+    Ok(ended)
 }
 
 /// As a shell has it.

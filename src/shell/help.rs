@@ -4,22 +4,24 @@ use std::ffi::OsStr;
 
 use crate::exit::Exit;
 
-use super::{Failure, Session, screen, show};
+use super::failure::Failure;
+use super::ui::{Ui, columns};
 
-impl Session<'_> {
-    pub(super) fn help(&mut self, topic: &OsStr) -> Result<Exit, Failure> {
-        let topic = topic.to_string_lossy();
-        if topic.is_empty() {
-            let columns = if self.screen.is_terminal() { screen::columns() } else { USUAL };
-            self.say(list(columns))?;
-            return Ok(Exit::Success);
-        }
-        match text(&topic) {
-            Some(text) => self.say(text).map(|()| Exit::Success),
-            None => self.say(format_args!("*** No help on {topic}")).map(|()| Exit::Failure),
-        }
+pub(super) fn help(ui: &mut Ui<'_>, topic: &OsStr) -> Result<Exit, Failure> {
+    let topic = topic.to_string_lossy();
+    if topic.is_empty() {
+        let columns = if ui.screen.is_terminal() { columns() } else { FULL_WIDTH };
+        ui.say(list(columns))?;
+        return Ok(Exit::Success);
+    }
+    match text(&topic) {
+        Some(text) => ui.say(text).map(|()| Exit::Success),
+        None => ui.say(format_args!("*** No help on {topic}")).map(|()| Exit::Failure),
     }
 }
+
+/// The topics of `show`.
+pub const SHOW_TOPICS: &[&str] = &["options", "python", "all"];
 
 /// The actions of the founding document, in its order.
 const DOCUMENTED: &[(&str, &str)] = &[
@@ -135,7 +137,7 @@ pub(super) fn text(name: &str) -> Option<&'static str> {
     all.find(|(known, _)| *known == name).map(|(_, text)| *text)
 }
 
-/// An action, as it is told of.
+/// An action and its description.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Described {
     /// Its name.
@@ -164,7 +166,7 @@ pub(super) fn names() -> impl Iterator<Item = &'static str> {
 /// What may follow an action, in the notation of its text; `None`: nothing, or it is no action.
 pub(super) fn arguments(name: &str) -> Option<String> {
     if name == "show" {
-        return Some(format!("[{}]", show::TOPICS.join(" | ")));
+        return Some(format!("[{}]", SHOW_TOPICS.join(" | ")));
     }
     let mut usages = text(name)?
         .lines()
@@ -174,7 +176,7 @@ pub(super) fn arguments(name: &str) -> Option<String> {
 }
 
 /// The width for which the founding document has its rows of five.
-const USUAL: usize = 80;
+const FULL_WIDTH: usize = 80;
 
 /// Rows of five, where the window is wide enough; only a row that is not full has blanks at its end. A newer action does
 /// not change what the founding document shows; it stands below, where names are longer.
@@ -184,7 +186,7 @@ fn list(columns: usize) -> String {
         ("Documented commands (type help <topic>):", DOCUMENTED, 16),
         ("Additional commands:", ADDITIONAL, 20),
     ] {
-        let in_row = (columns / width).clamp(1, USUAL / width);
+        let in_row = (columns / width).clamp(1, FULL_WIDTH / width);
         lines.extend([title.to_owned(), "=".repeat(title.len().min(columns))]);
         lines.extend(actions.chunks(in_row).map(|row| {
             let cells: Vec<_> = row.iter().map(|(name, _)| format!("{name:<width$}")).collect();
@@ -211,7 +213,7 @@ shell           show            start           status          stop
 wait            
 
 ";
-        let list = list(USUAL);
+        let list = list(FULL_WIDTH);
         assert!(list.starts_with(founding), "{list}");
         let ours = "\nAdditional commands:\n====================\n\
             check               condrestart         force-reload        reexec\n\

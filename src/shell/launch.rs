@@ -1,12 +1,12 @@
 //! Starting a daemon manager, and learning from it how the start of the program went.
 //!
-//! Our `zdrun` finds the number of a pipe in its environment ([`READY_FD`]) and writes a [`Report`] there. A peer knows
-//! nothing of that; it is asked for its status until it has a program.
+//! Our `zdrun` finds the number of a pipe in its environment ([`READY_FD`]) and writes a [`Report`] there. A peer does not,
+//! and is asked for its status until it has a program.
 
 use std::env;
 use std::ffi::OsString;
 use std::io::{self, PipeReader, Read as _};
-use std::os::fd::{AsFd as _, BorrowedFd};
+use std::os::fd::AsFd as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
@@ -17,123 +17,94 @@ use crate::control::{MAX_REPORT, READY_FD, Report};
 use crate::sys::inherit::leave_open;
 use crate::sys::interrupt::readable;
 
-use super::starting::expect_life;
-use super::waiting::POLL;
-use super::{Failure, Session};
+use super::client::Client;
+use super::failure::Failure;
+use super::start_watch::fail_if_exited;
+use super::ui::Ui;
+use super::watch::{Event, POLL_INTERVAL, record, wait_for};
 
 /// What came of starting a manager.
-pub(super) enum Launched {
+pub(super) enum LaunchOutcome {
     /// The program runs as this process.
     Running(u32),
     /// There is a manager already.
-    Other,
+    OtherManager,
 }
 
-/// A manager on its way.
-struct Start {
+/// A manager that has been started, and its report.
+struct Launch {
     child: Child,
     report: PipeReader,
     received: Vec<u8>,
     /// There will be no more of the report.
     ended: bool,
-    /// It has been looked at before: what was quick would have happened.
-    looked: bool,
     /// It is known to be ours, which will report.
     ours: bool,
 }
 
-impl Session<'_> {
-    /// Starts a manager for the program with these more arguments.
-    pub(super) fn launch(&mut self, extra: &[OsString]) -> Result<Launched, Failure> {
-        let mut start = self.spawn_manager(extra)?;
-        let limit = Some(self.settings.runner.start_timeout);
-        let launched = self.wait_on(limit, &mut start, Start::event, Session::look_at);
-        self.managers.push(start.child);
-        launched?.ok_or(Failure::StartTooLong)
-    }
-
-    fn spawn_manager(&mut self, extra: &[OsString]) -> Result<Start, Failure> {
-        let pipe = || {
-            let (reader, writer) = io::pipe()?;
-            let number = leave_open(&writer)?;
-            Ok((reader, writer, number))
-        };
-        let (report, writer, number) =
-            pipe().map_err(|source| Failure::System { what: "cannot make a pipe", source })?;
-        let runner = &self.settings.runner;
-        let (program, mut command) = manager(runner, self.settings.config_file.as_deref());
-        command.args(arguments(&self.flags, runner, extra));
-        command.env(READY_FD, number.to_string());
-        command.envs(self.settings.environment.iter().map(|(name, value)| (name, value)));
-        if (self.interactive || self.flags.interactive) && !runner.daemon {
-            // In the background of the terminal: our ^C does not reach it, and it does not read what is typed to us.
-            command.process_group(0).stdin(Stdio::null());
-        }
-        let child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
-        drop(writer);
-        Ok(Start { child, report, received: Vec::new(), ended: false, looked: false, ours: false })
-    }
-
-    fn look_at(&mut self, start: &mut Start) -> Result<Option<Launched>, Failure> {
-        let failed = |source| Failure::System { what: "cannot wait for the daemon manager", source };
-        // In this order: whoever has ended has said before what there was to say.
-        let exited = start.child.try_wait().map_err(failed)?;
-        start.read().map_err(failed)?;
-        if let Some(verdict) = start.verdict() {
-            return verdict.map(Some);
-        }
-        match exited {
-            Some(status) if !status.success() => self.manager_failed(status).map(Some),
-            _ if std::mem::replace(&mut start.looked, true) || start.ended => {
-                self.ask_peer(start, exited.is_some())
-            }
-            _ => Ok(None),
-        }
-    }
-
-    /// A peer does not tell that it found another; then there is one.
-    fn manager_failed(&mut self, status: ExitStatus) -> Result<Launched, Failure> {
-        if self.record()?.is_some() {
-            return Ok(Launched::Other);
-        }
-        // Ended by a signal, it has not said why.
-        Err(if status.code().is_some() {
-            Failure::AlreadyReported
-        } else {
-            Failure::NotStarted(format!("zdrun: {status}"))
-        })
-    }
-
-    /// Whether a manager that says nothing has a program. Ours will say it, unless it has closed the pipe.
-    fn ask_peer(&mut self, start: &mut Start, exited: bool) -> Result<Option<Launched>, Failure> {
-        if start.ours && !start.ended {
-            return Ok(None);
-        }
-        match self.record()? {
-            Some(record) if start.ended || record.version.is_none() => {
-                expect_life(&record)?;
-                Ok(record.application.filter(|_| record.ready).map(Launched::Running))
-            }
-            None if start.ended && exited => Err(Failure::NotStarted(Failure::ManagerGone.to_string())),
-            record => {
-                start.ours = record.is_some();
-                Ok(None)
-            }
-        }
-    }
-
-    /// Forgets managers that have ended, so that they do not stay as zombies of a long session.
-    pub(super) fn reap_managers(&mut self) {
-        self.managers.retain_mut(|child| matches!(child.try_wait(), Ok(None)));
-    }
+/// Starts a manager for the program with these more arguments.
+pub(super) fn launch(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Result<LaunchOutcome, Failure> {
+    let mut launch = spawn_manager(client, ui, extra)?;
+    let limit = Some(client.runner().start_timeout);
+    let outcome = wait_for(ui, limit, &mut launch, Launch::event, |ui, launch| launch.look(client, ui))?;
+    outcome.ok_or(Failure::StartTooLong)
 }
 
-impl Start {
-    /// What tells that something came of it, and how long to wait for that at most.
-    fn event(&self) -> (Option<BorrowedFd<'_>>, Duration) {
+fn spawn_manager(client: &Client, ui: &Ui<'_>, extra: &[OsString]) -> Result<Launch, Failure> {
+    let pipe = || {
+        let (reader, writer) = io::pipe()?;
+        let number = leave_open(&writer)?;
+        Ok((reader, writer, number))
+    };
+    let (report, writer, number) =
+        pipe().map_err(|source| Failure::System { what: "cannot make a pipe", source })?;
+    let (runner, flags) = (client.runner(), &client.flags);
+    let (program, mut command) = manager(runner, client.settings.config_file.as_deref());
+    command.args(arguments(flags, runner, extra));
+    command.env(READY_FD, number.to_string());
+    command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
+    if (ui.interactive || flags.interactive) && !runner.daemon {
+        // In the background of the terminal: our ^C does not reach it, and it does not read what is typed to us.
+        command.process_group(0).stdin(Stdio::null());
+    }
+    let child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
+    drop(writer);
+    Ok(Launch { child, report, received: Vec::new(), ended: false, ours: false })
+}
+
+/// A peer does not say that it found another; then there is one.
+fn manager_failed(client: &Client, ui: &mut Ui<'_>, status: ExitStatus) -> Result<LaunchOutcome, Failure> {
+    if record(client, ui)?.is_some() {
+        return Ok(LaunchOutcome::OtherManager);
+    }
+    // Ended by a signal, it has not said why.
+    Err(if status.code().is_some() {
+        Failure::AlreadyReported
+    } else {
+        Failure::NotStarted(format!("zdrun: {status}"))
+    })
+}
+
+impl Launch {
+    /// What announces that something came of it.
+    fn event(&self) -> Event<'_> {
         let report = (!self.ended).then(|| self.report.as_fd());
-        let longest = if self.ours && !self.ended { Duration::MAX } else { POLL };
+        let longest = if self.ours && !self.ended { Duration::MAX } else { POLL_INTERVAL };
         (report, longest)
+    }
+
+    fn look(&mut self, client: &Client, ui: &mut Ui<'_>) -> Result<Option<LaunchOutcome>, Failure> {
+        let failed = |source| Failure::System { what: "cannot wait for the daemon manager", source };
+        // In this order: a process that has ended has written its report before.
+        let exited = self.child.try_wait().map_err(failed)?;
+        self.read().map_err(failed)?;
+        if self.ended && !self.received.is_empty() {
+            return outcome(&String::from_utf8_lossy(&self.received)).map(Some);
+        }
+        match exited {
+            Some(status) if !status.success() => manager_failed(client, ui, status).map(Some),
+            _ => self.ask(client, ui, exited.is_some()),
+        }
     }
 
     /// Takes in what has come of the report.
@@ -147,16 +118,34 @@ impl Start {
         Ok(())
     }
 
-    /// What the report says, when it is whole.
-    fn verdict(&self) -> Option<Result<Launched, Failure>> {
-        (self.ended && !self.received.is_empty()).then(|| verdict(&String::from_utf8_lossy(&self.received)))
+    /// Whether a manager that does not report has a program. Ours will report, unless it has closed the pipe.
+    fn ask(
+        &mut self,
+        client: &Client,
+        ui: &mut Ui<'_>,
+        exited: bool,
+    ) -> Result<Option<LaunchOutcome>, Failure> {
+        if self.ours && !self.ended {
+            return Ok(None);
+        }
+        match record(client, ui)? {
+            Some(record) if self.ended || record.version.is_none() => {
+                fail_if_exited(&record)?;
+                Ok(record.application.filter(|_| record.ready).map(LaunchOutcome::Running))
+            }
+            None if self.ended && exited => Err(Failure::NotStarted(Failure::ManagerGone.to_string())),
+            record => {
+                self.ours = record.is_some();
+                Ok(None)
+            }
+        }
     }
 }
 
-fn verdict(text: &str) -> Result<Launched, Failure> {
+fn outcome(text: &str) -> Result<LaunchOutcome, Failure> {
     match Report::parse(text) {
-        Some(Report::Started(pid)) => Ok(Launched::Running(pid)),
-        Some(Report::Taken(_)) => Ok(Launched::Other),
+        Some(Report::Started(pid)) => Ok(LaunchOutcome::Running(pid)),
+        Some(Report::Taken(_)) => Ok(LaunchOutcome::OtherManager),
         Some(Report::Failed(reason)) => Err(Failure::NotStarted(reason)),
         None => Err(Failure::NotStarted(format!("zdrun reports '{}'", text.escape_debug()))),
     }
@@ -185,9 +174,8 @@ fn manager(runner: &Runner, config: Option<&Path>) -> (PathBuf, Command) {
 fn peer_schema(zdrun: &Path, config: Option<&Path>) -> Option<PathBuf> {
     let text = std::fs::read_to_string(config?).ok()?;
     let is_server = |line: &str| {
-        let rest = line.trim_start().to_ascii_lowercase();
-        rest.strip_prefix("<zeo")
-            .is_some_and(|rest| rest.starts_with(|c: char| c == '>' || c.is_whitespace()))
+        let line = line.trim_start().to_ascii_lowercase();
+        line.strip_prefix("<zeo").is_some_and(|end| end.starts_with(|c: char| c == '>' || c.is_whitespace()))
     };
     let schema = zdrun.parent()?.parent()?.join("ZEO/zeoctl.xml");
     (text.lines().any(is_server) && schema.is_file()).then_some(schema)
@@ -268,14 +256,14 @@ mod tests {
 
     #[test]
     fn report_is_believed_where_it_makes_sense() {
-        assert!(matches!(verdict("started 42\n"), Ok(Launched::Running(42))));
-        assert!(matches!(verdict("taken its pid is 7\n"), Ok(Launched::Other)));
+        assert!(matches!(outcome("started 42\n"), Ok(LaunchOutcome::Running(42))));
+        assert!(matches!(outcome("taken its pid is 7\n"), Ok(LaunchOutcome::OtherManager)));
         for (report, text) in [
             ("failed no such file\n", "program not started: no such file"),
             ("started 0\n", "program not started: zdrun reports 'started 0\\n'"),
             ("\u{1b}", "program not started: zdrun reports '\\u{1b}'"),
         ] {
-            assert_eq!(verdict(report).err().expect("no start").to_string(), text);
+            assert_eq!(outcome(report).err().expect("no start").to_string(), text);
         }
     }
 

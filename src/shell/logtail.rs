@@ -1,6 +1,6 @@
 //! `logtail`: the end of a log file, and what is added to it, until ^C.
 //!
-//! The file is followed by its name: when a log rotation puts another in its place, the rest of the old one is shown and
+//! The file is followed by its name: when a log rotation puts another in its place, the end of the old one is shown and
 //! then the new one. Bytes are shown as they are.
 
 use std::fs::{self, File, Metadata};
@@ -11,66 +11,73 @@ use std::time::Duration;
 
 use crate::exit::Exit;
 
-use super::{Failure, Session};
+use super::client::Client;
+use super::failure::Failure;
+use super::ui::Ui;
+use super::watch::{catch_interrupt, pause};
 
 /// How often the file is looked at.
-const POLL: Duration = Duration::from_millis(200);
+const POLL_INTERVAL: Duration = Duration::from_millis(200);
 
 /// How much is read at once.
-const BLOCK: usize = 8 << 10;
+const BLOCK_SIZE: usize = 8 << 10;
 
-impl Session<'_> {
-    pub(super) fn tail_log(&mut self, lines: usize, file: Option<&Path>) -> Result<Exit, Failure> {
-        let Some(path) = file.map(ToOwned::to_owned).or_else(|| self.settings.runner.logfile.clone()) else {
-            self.say("No default log file specified; use logtail <logfile>")?;
-            return Ok(Exit::Usage);
-        };
-        let failed = |source| Failure::Log { path: path.clone(), source };
-        let mut log = Log::open(&path).map_err(failed)?;
-        let start = last_lines(&mut log.file, lines).map_err(failed)?;
-        log.file.seek(SeekFrom::Start(start)).map_err(failed)?;
-        self.catch_interrupt()?;
-        match self.follow(log) {
-            Err(Failure::Interrupted) => self.say("").map(|()| Exit::Success),
-            ended => ended.map(|never| match never {}),
-        }
+pub(super) fn logtail(
+    client: &Client,
+    ui: &mut Ui<'_>,
+    lines: usize,
+    file: Option<&Path>,
+) -> Result<Exit, Failure> {
+    let Some(path) = file.map(ToOwned::to_owned).or_else(|| client.runner().logfile.clone()) else {
+        ui.say("No default log file specified; use logtail <logfile>")?;
+        return Ok(Exit::Usage);
+    };
+    let failed = |source| Failure::Log { path: path.clone(), source };
+    let mut log = Log::open(&path).map_err(failed)?;
+    let start = last_lines(&mut log.file, lines).map_err(failed)?;
+    log.file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    catch_interrupt()?;
+    match follow(ui, log) {
+        Err(Failure::Interrupted) => ui.say("").map(|()| Exit::Success),
+        ended => ended.map(|never| match never {}),
     }
+}
 
-    /// Shows what is added, without end.
-    fn follow(&mut self, mut log: Log) -> Result<std::convert::Infallible, Failure> {
-        loop {
-            // Looked at before the reading: what comes in between is not lost.
-            let change = log.change();
-            self.copy_rest(&mut log)?;
-            match change {
-                Some(Change::Truncated) => {
-                    self.say("==> File truncated <==")?;
-                    log.file.rewind().map_err(|source| Failure::Log { path: log.path.clone(), source })?;
-                }
-                Some(Change::Replaced(new)) => {
-                    self.say("==> File replaced <==")?;
-                    log = new;
-                }
-                None => self.rest(POLL, None)?,
+/// Shows what is added, without end.
+fn follow(ui: &mut Ui<'_>, mut log: Log) -> Result<std::convert::Infallible, Failure> {
+    loop {
+        // Looked at before the reading: what comes in between is not lost.
+        let change = log.change();
+        copy(ui, &mut log)?;
+        match change {
+            Some(Change::Truncated) => {
+                ui.say("==> File truncated <==")?;
+                log.file.rewind().map_err(|source| Failure::Log { path: log.path.clone(), source })?;
             }
+            Some(Change::Replaced(new)) => {
+                ui.say("==> File replaced <==")?;
+                log = new;
+            }
+            None => pause(None, POLL_INTERVAL)?,
         }
     }
+}
 
-    fn copy_rest(&mut self, log: &mut Log) -> Result<(), Failure> {
-        let mut block = [0; BLOCK];
-        loop {
-            let length = match log.file.read(&mut block) {
-                Ok(0) => break,
-                Ok(length) => length,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                Err(source) => return Err(Failure::Log { path: log.path.clone(), source }),
-            };
-            self.out.write_all(block.get(..length).unwrap_or_default()).map_err(Failure::Output)?;
-            // A file that grows as fast as it is shown must not keep ^C out.
-            self.rest(Duration::ZERO, None)?;
-        }
-        self.out.flush().map_err(Failure::Output)
+/// Shows the file from where it has been read to its end.
+fn copy(ui: &mut Ui<'_>, log: &mut Log) -> Result<(), Failure> {
+    let mut block = [0; BLOCK_SIZE];
+    loop {
+        let length = match log.file.read(&mut block) {
+            Ok(0) => break,
+            Ok(length) => length,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(source) => return Err(Failure::Log { path: log.path.clone(), source }),
+        };
+        ui.out.write_all(block.get(..length).unwrap_or_default()).map_err(Failure::Output)?;
+        // A file that grows as fast as it is shown must not keep ^C out.
+        pause(None, Duration::ZERO)?;
     }
+    ui.out.flush().map_err(Failure::Output)
 }
 
 /// An open log file and its name.
@@ -119,10 +126,10 @@ fn last_lines(file: &mut (impl Read + Seek), lines: usize) -> io::Result<u64> {
     // The last byte ends a line at most; it does not separate two.
     let mut last_byte = true;
     while end > 0 {
-        let length = end.min(BLOCK as u64);
+        let length = end.min(BLOCK_SIZE as u64);
         let start = end - length;
         file.seek(SeekFrom::Start(start))?;
-        let mut block = Vec::with_capacity(BLOCK);
+        let mut block = Vec::with_capacity(BLOCK_SIZE);
         file.by_ref().take(length).read_to_end(&mut block)?;
         for (index, byte) in block.iter().enumerate().rev() {
             let separates = *byte == b'\n' && !std::mem::take(&mut last_byte);
@@ -165,7 +172,7 @@ mod tests {
 
     #[test]
     fn lines_longer_than_a_block_are_whole() {
-        let long = "x".repeat(3 * BLOCK);
+        let long = "x".repeat(3 * BLOCK_SIZE);
         let text = format!("first\n{long}\n{long}\n");
         let start = last_lines(&mut Cursor::new(&text), 2).unwrap();
         assert_eq!(start, 6);

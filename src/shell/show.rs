@@ -1,4 +1,4 @@
-//! `show`: the settings in force, and what runs here.
+//! `show` and `check`: the settings in force and what runs here, and the configuration as it is now.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
@@ -6,32 +6,38 @@ use std::fmt::Write as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::config::Settings;
+use crate::config::{self, Settings};
 use crate::control::repr::{Escapes, quote, quote_list};
 use crate::exit::Exit;
 
-use super::{Failure, Session, help, history};
+use super::client::Client;
+use super::failure::Failure;
+use super::ui::Ui;
+use super::{help, history};
 
-impl Session<'_> {
-    pub(super) fn show(&mut self, topic: &OsStr) -> Result<Exit, Failure> {
-        let text = match topic.as_bytes() {
-            b"" | b"options" => options(&self.settings, self.flags.interactive),
-            b"python" => implementation(),
-            b"all" => format!("{}\n{}", options(&self.settings, self.flags.interactive), implementation()),
-            unknown => {
-                let unknown = String::from_utf8_lossy(unknown).into_owned();
-                self.say(format_args!("no such topic: {unknown}"))?;
-                self.say(help::text("show").unwrap_or_default())?;
-                return Ok(Exit::Usage);
-            }
-        };
-        self.say(text.trim_end_matches('\n'))?;
-        Ok(Exit::Success)
-    }
+/// Reads the file again, with the options of this session; the settings in force stay what they are.
+pub(super) fn check(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    config::check(&client.flags).map_err(Failure::Configuration)?;
+    ui.say(config::CHECK_PASSED)?;
+    Ok(Exit::Success)
 }
 
-/// The topics of `show`.
-pub const TOPICS: &[&str] = &["options", "python", "all"];
+pub(super) fn show(client: &Client, ui: &mut Ui<'_>, topic: &OsStr) -> Result<Exit, Failure> {
+    let options = || options(&client.settings, client.flags.interactive);
+    let text = match topic.as_bytes() {
+        b"" | b"options" => options(),
+        b"python" => implementation(),
+        b"all" => format!("{}\n{}", options(), implementation()),
+        unknown => {
+            let unknown = String::from_utf8_lossy(unknown).into_owned();
+            ui.say(format_args!("no such topic: {unknown}"))?;
+            ui.say(help::text("show").unwrap_or_default())?;
+            return Ok(Exit::Usage);
+        }
+    };
+    ui.say(text.trim_end_matches('\n'))?;
+    Ok(Exit::Success)
+}
 
 /// The peers' rows in their order and in Python's notation, then ours.
 fn options(settings: &Settings, interactive: bool) -> String {

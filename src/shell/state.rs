@@ -1,4 +1,4 @@
-//! The state that a status record tells of, in one word.
+//! The state that a status record describes, in one word.
 
 use serde::Serialize;
 
@@ -16,13 +16,13 @@ pub(super) enum State {
     Backoff,
     /// It, or what it left behind, is being ended; another may follow.
     Stopping,
-    /// Nothing runs, and nothing will unless somebody asks.
+    /// Nothing runs, and nothing will until it is requested.
     Stopped,
-    /// Nobody is there to ask.
+    /// There is no manager.
     NoManager,
-    /// Nobody is there to ask, and the program that an earlier manager started runs.
+    /// There is no manager, and the program that an earlier one started runs.
     Unmanaged,
-    /// Nobody is there to ask, and that program has ended and others run that came from it.
+    /// There is no manager, and that program has ended and others run that descend from it.
     LeftBehind,
 }
 
@@ -49,7 +49,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn state_is_told_by_the_record() {
+    fn state_is_read_from_the_record() {
         let ours = "version=1 backofflimit=10";
         for (keys, state) in [
             (format!("application=7 ready=1 {ours}"), State::Running),

@@ -1,4 +1,4 @@
-//! `status`: whether the program runs. The line is cut apart by scripts and never changes; docs/exit-status.md has the
+//! `status`: whether the program runs. Scripts parse the line, so that it never changes; docs/exit-status.md has the
 //! members of the object.
 
 use std::time::Duration;
@@ -10,56 +10,44 @@ use crate::exit::Exit;
 use crate::sys::local_time::{DatePattern, LocalTime};
 
 use super::action::Form;
-use super::screen::Tone;
+use super::client::Client;
+use super::failure::Failure;
+use super::orphaned;
 use super::state::State;
-use super::{Failure, Session};
+use super::ui::{Severity, Ui};
+use super::watch::warn_of_other_program;
 
-impl Session<'_> {
-    pub(super) fn tell_status(&mut self, form: Form) -> Result<Exit, Failure> {
-        let unknown = |failure| match failure {
-            Failure::Interrupted => failure,
-            failure => Failure::StatusUnknown(Box::new(failure)),
-        };
-        let status = self.client().status().map_err(unknown)?;
-        let record = status.as_ref().map(|status| &status.record);
-        let seen = Seen::of(record);
-        let (_, exit) = seen.describe();
-        let left = if record.is_none() { self.expect_nobody_unmanaged().err() } else { None };
-        if form == Form::Json {
-            let object = left.as_ref().map_or_else(|| Object::of(record), Object::of_unmanaged);
-            return self.say(object.text()?).map(|()| if left.is_some() { Exit::Unknown } else { exit });
-        }
-        self.warn_of_other_program(record)?;
-        self.say_status(seen)?;
-        if let Some(status) = status.filter(|_| form == Form::Long) {
-            // The record ends its last line, and the peer puts an empty one after it.
-            self.say(status.text)?;
-            for line in explain(&status.record) {
-                self.say(line)?;
-            }
-        }
-        left.map_or(Ok(exit), |left| Err(unknown(left)))
+pub(super) fn status(client: &Client, ui: &mut Ui<'_>, form: Form) -> Result<Exit, Failure> {
+    let unknown = |failure| match failure {
+        Failure::Interrupted => failure,
+        failure => Failure::StatusUnknown(Box::new(failure)),
+    };
+    let status = client.status().map_err(unknown)?;
+    let record = status.as_ref().map(|status| &status.record);
+    let seen = Seen::of(record);
+    let (_, exit) = seen.describe();
+    let orphaned = if record.is_none() { orphaned::expect_none(client).err() } else { None };
+    if form == Form::Json {
+        let object = orphaned.as_ref().map_or_else(|| Object::of(record), Object::of_orphaned);
+        return ui.say(object.text()?).map(|()| if orphaned.is_some() { Exit::Unknown } else { exit });
     }
+    warn_of_other_program(client, ui, record)?;
+    seen.say(ui)?;
+    if let Some(status) = status.filter(|_| form == Form::Long) {
+        // The record ends its last line, and the peer puts an empty one after it.
+        ui.say(status.text)?;
+        for line in explain(&status.record) {
+            ui.say(line)?;
+        }
+    }
+    orphaned.map_or(Ok(exit), |orphaned| Err(unknown(orphaned)))
 }
 
-impl Session<'_> {
-    /// Prints the line, painted where there are colours.
-    pub(super) fn say_status(&mut self, seen: Seen) -> Result<(), Failure> {
-        let tone = match seen {
-            Seen::Nobody => Tone::Bad,
-            Seen::Manager => Tone::Middling,
-            Seen::Program(_) => Tone::Good,
-        };
-        let line = self.screen.paint(tone, seen.describe().0);
-        self.say(line)
-    }
-}
-
-/// Who runs.
+/// What runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Seen {
     /// No manager.
-    Nobody,
+    Nothing,
     /// A manager without a program.
     Manager,
     /// A manager, and as this process the program.
@@ -68,13 +56,24 @@ pub(super) enum Seen {
 
 impl Seen {
     pub(super) fn of(record: Option<&StatusRecord>) -> Self {
-        record.map_or(Self::Nobody, |record| record.application.map_or(Self::Manager, Self::Program))
+        record.map_or(Self::Nothing, |record| record.application.map_or(Self::Manager, Self::Program))
+    }
+
+    /// Prints the line, painted where there are colours.
+    pub(super) fn say(self, ui: &mut Ui<'_>) -> Result<(), Failure> {
+        let severity = match self {
+            Self::Nothing => Severity::Bad,
+            Self::Manager => Severity::Warning,
+            Self::Program(_) => Severity::Good,
+        };
+        let line = ui.screen.paint(severity, self.describe().0);
+        ui.say(line)
     }
 
     /// The line, and the exit status as of an init script (LSB 5.0).
     fn describe(self) -> (String, Exit) {
         match self {
-            Self::Nobody => ("daemon manager not running".to_owned(), Exit::NotRunning),
+            Self::Nothing => ("daemon manager not running".to_owned(), Exit::NotRunning),
             Self::Manager => {
                 ("daemon manager running; daemon process not running".to_owned(), Exit::NotRunning)
             }
@@ -83,7 +82,7 @@ impl Seen {
     }
 }
 
-/// What the record means, as far as it tells: lines for a person.
+/// What the record means, in lines for the user.
 fn explain(record: &StatusRecord) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(uptime) = uptime(record) {
@@ -193,15 +192,15 @@ impl Object {
         }
     }
 
-    /// Of what runs without a manager, of which no more is known.
-    fn of_unmanaged(left: &Failure) -> Self {
-        let nobody = Self::of(None);
+    /// Of what runs without a manager, about which no more is known.
+    fn of_orphaned(left: &Failure) -> Self {
+        let none = Self::of(None);
         match left {
-            Failure::Unmanaged(pid) => Self { state: State::Unmanaged, pid: Some(*pid), ..nobody },
+            Failure::Unmanaged(pid) => Self { state: State::Unmanaged, pid: Some(*pid), ..none },
             Failure::LeftBehind(pids) | Failure::PerhapsLeftBehind { pids, .. } => {
-                Self { state: State::LeftBehind, left_behind: Some(pids.0.clone()), ..nobody }
+                Self { state: State::LeftBehind, left_behind: Some(pids.0.clone()), ..none }
             }
-            _ => nobody,
+            _ => none,
         }
     }
 
@@ -223,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn record_is_explained_as_far_as_it_tells() {
+    fn record_is_explained_as_far_as_it_goes() {
         let ours = "version=1|backofflimit=10|now=100000.5";
         for (keys, lines) in [
             ("application=7".to_owned(), vec![]),

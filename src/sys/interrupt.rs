@@ -1,9 +1,10 @@
-//! ^C as a value instead of an end, and a wait that it cuts short.
+//! ^C as a value instead of an end, and waits that it cuts short. The action of a signal is the whole process's, and so is
+//! this.
 
 use std::io::{self, Read as _};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use signal_hook::consts::{SIGINT, SIGQUIT};
@@ -11,47 +12,46 @@ use signal_hook::low_level::pipe;
 
 use super::poll::{self, Interest};
 
-/// From its making on, SIGINT and SIGQUIT no longer end this process, and SIGINT is remembered. Programs that it starts
-/// are not concerned: exec(2) gives a signal that has a handler its default action.
-#[derive(Debug, Clone)]
-pub struct Interrupt {
-    /// Readable when SIGINT came: so one that comes in the instant before a wait ends that too.
-    bell: Arc<UnixStream>,
+/// Readable when SIGINT came: so one that comes in the instant before a wait ends that too.
+static CAUGHT: OnceLock<UnixStream> = OnceLock::new();
+
+/// From here on SIGINT and SIGQUIT do not end this process, and SIGINT is remembered. Programs that it starts are not
+/// concerned: exec(2) gives a signal that has a handler its default action.
+///
+/// # Errors
+/// Where the system is out of descriptors.
+pub fn catch() -> io::Result<()> {
+    if CAUGHT.get().is_some() {
+        return Ok(());
+    }
+    let (reader, writer) = UnixStream::pair()?;
+    reader.set_nonblocking(true)?;
+    pipe::register(SIGINT, writer)?;
+    signal_hook::flag::register(SIGQUIT, Arc::default())?;
+    // Another thread may have been quicker, and then its stream serves.
+    let _ = CAUGHT.set(reader);
+    Ok(())
 }
 
-impl Interrupt {
-    /// Takes over the two signals, for as long as this process lives.
-    ///
-    /// # Errors
-    /// Where the system is out of descriptors.
-    pub fn catch() -> io::Result<Self> {
-        let (bell, rope) = UnixStream::pair()?;
-        bell.set_nonblocking(true)?;
-        pipe::register(SIGINT, rope)?;
-        signal_hook::flag::register(SIGQUIT, Arc::default())?;
-        Ok(Self { bell: Arc::new(bell) })
+/// Whether SIGINT was caught since the last call.
+#[must_use]
+pub fn take() -> bool {
+    let mut came = false;
+    while CAUGHT.get().is_some_and(|mut stream| stream.read(&mut [0; 64]).is_ok_and(|length| length > 0)) {
+        came = true;
     }
+    came
+}
 
-    /// Whether SIGINT came since the last call.
-    #[must_use]
-    pub fn take(&self) -> bool {
-        let mut came = false;
-        while (&*self.bell).read(&mut [0; 64]).is_ok_and(|length| length > 0) {
-            came = true;
-        }
-        came
-    }
-
-    /// As [`readable`]; SIGINT since the last [`Interrupt::take`] ends the wait too. Without a descriptor nothing else does.
-    ///
-    /// # Errors
-    /// None is expected.
-    pub fn readable(&self, descriptor: Option<BorrowedFd<'_>>, duration: Duration) -> io::Result<bool> {
-        let watched: Vec<_> =
-            descriptor.into_iter().chain([self.bell.as_fd()]).map(|fd| (fd, Interest::Read)).collect();
-        let ready = poll::wait(&watched, Some(duration))?;
-        Ok(descriptor.is_some() && ready.first() == Some(&true))
-    }
+/// As [`readable`]; SIGINT since the last [`take`] ends the wait too. Without a descriptor nothing else does.
+///
+/// # Errors
+/// None is expected.
+pub fn readable_or_caught(descriptor: Option<BorrowedFd<'_>>, duration: Duration) -> io::Result<bool> {
+    let watched: Vec<_> =
+        descriptor.into_iter().chain(CAUGHT.get().map(AsFd::as_fd)).map(|fd| (fd, Interest::Read)).collect();
+    let ready = poll::wait(&watched, Some(duration))?;
+    Ok(descriptor.is_some() && ready.first() == Some(&true))
 }
 
 /// Waits; a signal may end it early. For loops that ask again and again for something that reports no change.
@@ -84,18 +84,18 @@ mod tests {
 
     #[test]
     fn interrupt_before_a_wait_ends_it() {
-        let interrupt = Interrupt::catch().unwrap();
+        catch().unwrap();
         let (reader, mut writer) = io::pipe().unwrap();
         let long = Duration::from_secs(3600);
         for other in [None, Some(reader.as_fd())] {
             signal_hook::low_level::raise(SIGINT).unwrap();
-            assert!(!interrupt.readable(other, long).unwrap());
-            assert!(interrupt.take());
-            assert!(!interrupt.take());
-            assert!(!interrupt.readable(other, Duration::ZERO).unwrap());
+            assert!(!readable_or_caught(other, long).unwrap());
+            assert!(take());
+            assert!(!take());
+            assert!(!readable_or_caught(other, Duration::ZERO).unwrap());
         }
         writer.write_all(b"x").unwrap();
-        assert!(interrupt.readable(Some(reader.as_fd()), long).unwrap());
+        assert!(readable_or_caught(Some(reader.as_fd()), long).unwrap());
     }
 
     #[test]

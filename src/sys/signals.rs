@@ -1,8 +1,8 @@
 //! Signals as data: blocked for the whole process and read from a descriptor, so that none is ever handled in the
 //! middle of something, lost between fork and exec, or merged with the work of another.
 
-use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
+use std::{fs, io};
 
 use nix::errno::Errno;
 use nix::sys::signal::{SigSet, Signal};
@@ -79,6 +79,24 @@ impl AsFd for Signals {
     }
 }
 
+/// Whether a process catches, ignores or blocks a signal; yes, where that cannot be found out (proc(5),
+/// `/proc/PID/status`).
+#[must_use]
+pub fn is_handled(pid: u32, signal: i32) -> bool {
+    fs::read_to_string(format!("/proc/{pid}/status")).map_or(true, |status| is_in_masks(&status, signal))
+}
+
+/// Whether the signal is in one of the masks of this `/proc/PID/status`; a text without masks says nothing.
+fn is_in_masks(status: &str, signal: i32) -> bool {
+    let masks = ["SigBlk:", "SigIgn:", "SigCgt:"];
+    let mut known = status.lines().filter_map(|line| {
+        let digits = masks.iter().find_map(|mask| line.strip_prefix(mask))?;
+        u128::from_str_radix(digits.trim(), 16).ok()
+    });
+    let first = known.next();
+    first.is_none_or(|first| known.fold(first, |all, mask| all | mask) >> (signal - 1) & 1 == 1)
+}
+
 /// Numbers of the signals that have a meaning for a manager.
 pub mod number {
     use nix::libc;
@@ -96,4 +114,26 @@ pub mod number {
     pub const TERM: i32 = libc::SIGTERM;
     /// Reopen logs, to a program that knows it.
     pub const USR2: i32 = libc::SIGUSR2;
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_signal_is_handled_that_is_in_any_mask() {
+        let status = |block: &str, ignore: &str, catch: &str| {
+            format!(
+                "Name:\tx\nSigPnd:\t0000000000000800\nSigBlk:\t{block}\nSigIgn:\t{ignore}\nSigCgt:\t{catch}\n"
+            )
+        };
+        // Bit 11, from 0, on the architectures that number SIGUSR2 so.
+        let (none, twelfth) = ("0000000000000000", "0000000000000800");
+        assert!(!is_in_masks(&status(none, none, none), 12));
+        assert!(!is_in_masks(&status("fffffffffffff7ff", none, none), 12));
+        assert!(is_in_masks(&status(twelfth, none, none), 12));
+        assert!(is_in_masks(&status(none, twelfth, none), 12));
+        assert!(is_in_masks(&status(none, none, twelfth), 12));
+        assert!(is_in_masks("", 12));
+    }
 }

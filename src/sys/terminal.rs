@@ -40,28 +40,28 @@ impl Modes {
     /// # Errors
     /// The terminal has gone.
     pub fn restore(&self, terminal: impl AsFd) -> io::Result<()> {
-        // Whoever is not in front is stopped for trying (termios(3)), unless it does not want to hear of it.
-        let unheard = SigSet::from(Signal::SIGTTOU);
-        unheard.thread_block()?;
+        // A background process that tries is stopped (termios(3)), unless it blocks the signal.
+        let blocked = SigSet::from(Signal::SIGTTOU);
+        blocked.thread_block()?;
         let own = getpgrp();
         let mut done = match tcgetpgrp(&terminal) {
             Ok(front) if front != own => tcsetpgrp(&terminal, own),
             _ => Ok(()),
         };
         done = done.and_then(|()| tcsetattr(&terminal, SetArg::TCSADRAIN, &self.0));
-        unheard.thread_unblock()?;
+        blocked.thread_unblock()?;
         done.map_err(io::Error::from)
     }
 }
 
-/// Whether the terminal only prints, as far as anybody has told.
+/// Whether the terminal only prints, by its name.
 #[must_use]
 pub fn is_dumb() -> bool {
     env::var_os("TERM")
         .is_none_or(|name| name.is_empty() || name == "dumb" || name == "emacs" || name == "cons25")
 }
 
-/// Whether an output may have colours: it is a terminal that can have them, and nobody objects (no-color.org).
+/// Whether an output may have colours: it is a terminal that can have them, and `NO_COLOR` is not set (no-color.org).
 #[must_use]
 pub fn may_have_colours(output: &impl IsTerminal) -> bool {
     output.is_terminal() && !is_dumb() && env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())

@@ -159,7 +159,7 @@ fn arguments(action: &str) -> Vec<Arg> {
     match action {
         "kill" => one_of(SIGNALS.to_vec()),
         "help" => one_of(shell::actions().map(|action| action.name).collect()),
-        "show" => one_of(shell::TOPICS.to_vec()),
+        "show" => one_of(shell::SHOW_TOPICS.to_vec()),
         "status" => vec![
             Arg::new("long").short('l').num_args(0).help("Explain"),
             Arg::new("json").long("json").num_args(0).help("For programs"),

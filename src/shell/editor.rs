@@ -15,10 +15,12 @@ use rustyline::history::FileHistory;
 use rustyline::{ColorMode, CompletionType, Config, EditMode, Editor};
 
 use crate::config::{EditingMode, Runner};
-use crate::sys::interrupt::Interrupt;
+use crate::sys::interrupt;
 
 use super::completion::Completion;
-use super::{Failure, Session, history};
+use super::failure::Failure;
+use super::history;
+use super::ui::Ui;
 
 /// The lines of one shell.
 pub(super) struct Lines {
@@ -30,10 +32,10 @@ pub(super) struct Lines {
 }
 
 enum Source {
-    /// A person at a terminal.
+    /// A terminal.
     Editor(Box<Editor<Completion, FileHistory>>),
-    /// A pipe, a file, or a person at a terminal that only prints. Nothing is read beyond a line: the rest may be for a
-    /// command of `shell`.
+    /// A pipe, a file, or a terminal that only prints. Nothing is read beyond a line: what follows may be for a command of
+    /// `shell`.
     Plain(File),
 }
 
@@ -47,40 +49,39 @@ pub(super) enum Line {
 
 impl Lines {
     /// The editor where both ends are a terminal.
-    pub(super) fn open(session: &mut Session<'_>) -> Result<Self, Failure> {
-        let mut lines = Self { source: source(session)?, pending: VecDeque::new(), history: None };
-        if session.settings.runner.history
+    pub(super) fn open(runner: &Runner, ui: &mut Ui<'_>) -> Result<Self, Failure> {
+        let mut lines = Self { source: source(runner, ui)?, pending: VecDeque::new(), history: None };
+        if runner.history
             && let Source::Editor(editor) = &mut lines.source
             && let Some(path) = history::file()
         {
             match load_history(editor, &path) {
                 Ok(()) => lines.history = Some(path),
-                Err(error) => report_history(session, path, error),
+                Err(error) => report_history(ui, path, error),
             }
         }
         Ok(lines)
     }
 
     /// The next line, without its end. The prompt is shown in any case, as the peers do.
-    pub(super) fn next(&mut self, prompt: &str, session: &mut Session<'_>) -> Result<Line, Failure> {
+    pub(super) fn next(&mut self, runner: &Runner, ui: &mut Ui<'_>) -> Result<Line, Failure> {
+        let prompt = format!("{} ", runner.prompt);
         if let Some(line) = self.pending.pop_front() {
-            session.say(format_args!("{prompt}{line}"))?;
+            ui.say(format_args!("{prompt}{line}"))?;
             return Ok(Line::Text(line.into()));
         }
         let editor = match &mut self.source {
             Source::Editor(editor) => editor,
             Source::Plain(input) => {
-                write!(session.out, "{prompt}")
-                    .and_then(|()| session.out.flush())
-                    .map_err(Failure::Output)?;
-                return read_line(input, session);
+                write!(ui.out, "{prompt}").and_then(|()| ui.out.flush()).map_err(Failure::Output)?;
+                return read_line(input);
             }
         };
-        editor.set_edit_mode(edit_mode(&session.settings.runner));
+        editor.set_edit_mode(edit_mode(runner));
         if let Some(completion) = editor.helper_mut() {
             completion.prompt = prompt.chars().count();
         }
-        let text = match editor.readline(prompt) {
+        let text = match editor.readline(&prompt) {
             Ok(text) => text,
             Err(ReadlineError::Interrupted | ReadlineError::Signal(_)) => return Ok(Line::Interrupted),
             Err(ReadlineError::Io(error)) if error.kind() == io::ErrorKind::Interrupted => {
@@ -89,30 +90,30 @@ impl Lines {
             Err(ReadlineError::Eof) => return Ok(Line::End),
             Err(error) => return Err(unreadable(error)),
         };
-        Ok(Line::Text(self.take(&text, session).into()))
+        Ok(Line::Text(self.take(&text, runner, ui).into()))
     }
 
     /// The first line of what was typed. A paste may have more; blank ones among them repeat nothing.
-    fn take(&mut self, text: &str, session: &mut Session<'_>) -> String {
+    fn take(&mut self, text: &str, runner: &Runner, ui: &mut Ui<'_>) -> String {
         let mut lines = text.lines().filter(|line| !line.trim().is_empty()).map(ToOwned::to_owned);
         let first = lines.next().unwrap_or_default();
         self.pending.extend(lines);
         for line in std::iter::once(&first).chain(&self.pending.clone()) {
-            self.keep(line, session);
+            self.keep(line, runner, ui);
         }
         first
     }
 
     /// Keeps a command for the next shell, unless it is the same again or begins with a blank.
-    fn keep(&mut self, command: &str, session: &mut Session<'_>) {
+    fn keep(&mut self, command: &str, runner: &Runner, ui: &mut Ui<'_>) {
         let Source::Editor(editor) = &mut self.source else { return };
         let is_new = matches!(editor.add_history_entry(command), Ok(true));
         if is_new
-            && session.settings.runner.history
+            && runner.history
             && let Some(path) = &self.history
             && let Err(error) = editor.append_history(path)
         {
-            report_history(session, path.clone(), error);
+            report_history(ui, path.clone(), error);
             self.history = None;
         }
     }
@@ -124,28 +125,28 @@ fn load_history(editor: &mut Editor<Completion, FileHistory>, path: &Path) -> ru
     if path.exists() { editor.load_history(path) } else { Ok(()) }
 }
 
-fn report_history(session: &mut Session<'_>, path: PathBuf, error: ReadlineError) {
+fn report_history(ui: &mut Ui<'_>, path: PathBuf, error: ReadlineError) {
     let source = match error {
         ReadlineError::Io(source) => source,
         other => io::Error::other(other),
     };
     if !history::is_unwritable(&source) {
-        session.host.report(&Failure::History { path, source });
+        ui.host.report(&Failure::History { path, source });
     }
 }
 
-fn source(session: &Session<'_>) -> Result<Source, Failure> {
-    if !io::stdin().is_terminal() || !session.screen.is_terminal() {
+fn source(runner: &Runner, ui: &Ui<'_>) -> Result<Source, Failure> {
+    if !io::stdin().is_terminal() || !ui.screen.is_terminal() {
         let input = io::stdin().as_fd().try_clone_to_owned();
         return Ok(Source::Plain(File::from(input.map_err(|error| unreadable(error.into()))?)));
     }
-    let colours = session.screen.has_colours();
+    let colours = ui.screen.has_colours();
     let config = Config::builder()
         .completion_type(CompletionType::List)
         .history_ignore_space(true)
         .max_history_size(history::MAX_COMMANDS)
         .map_err(unreadable)?
-        .edit_mode(edit_mode(&session.settings.runner))
+        .edit_mode(edit_mode(runner))
         .color_mode(if colours { ColorMode::Enabled } else { ColorMode::Disabled })
         .build();
     let history = FileHistory::with_config(&config);
@@ -161,13 +162,13 @@ fn edit_mode(runner: &Runner) -> EditMode {
     }
 }
 
-fn read_line(input: &mut File, session: &Session<'_>) -> Result<Line, Failure> {
+fn read_line(input: &mut File) -> Result<Line, Failure> {
     let failed = |source| Failure::System { what: "cannot read commands", source };
     let mut line = Vec::new();
     loop {
-        if !session.readable(Some(input.as_fd()), Duration::MAX).map_err(failed)? {
-            if session.interrupt.as_ref().is_some_and(Interrupt::take) {
-                // From a pipe there is nobody who would go on.
+        if !interrupt::readable_or_caught(Some(input.as_fd()), Duration::MAX).map_err(failed)? {
+            if interrupt::take() {
+                // From a pipe no other command would follow.
                 return if input.is_terminal() { Ok(Line::Interrupted) } else { Err(Failure::Interrupted) };
             }
             continue;

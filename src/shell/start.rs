@@ -1,0 +1,146 @@
+//! `start`, `restart` and `try-restart`.
+
+use std::ffi::OsString;
+use std::time::{Duration, Instant};
+
+use crate::control::{Mood, Reply, Request, with_last_words};
+use crate::exit::Exit;
+
+use super::client::Client;
+use super::failure::Failure;
+use super::launch::{LaunchOutcome, launch};
+use super::orphaned;
+use super::start_watch::{StartWatch, Verdict};
+use super::stop::{await_end_of, stop_limit};
+use super::ui::Ui;
+use super::watch::{POLL_INTERVAL, pause, record, watch};
+
+pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Result<Exit, Failure> {
+    let begun = Instant::now();
+    // Mostly there is a manager whose program is down, or no manager: to send the request before the state is known saves
+    // a round trip. Extra arguments only apply to a new manager.
+    if extra.is_empty() && send_start(client, ui, Request::Start)? == Sent::WillRun {
+        return started(client, ui);
+    }
+    loop {
+        let found = record(client, ui)?;
+        match found.as_ref().map(|record| (record.application, record.mood)) {
+            Some((Some(pid), Mood::Up)) => match running(client, ui, pid, found.is_some_and(|r| r.ready)) {
+                // It ended before it could be watched: this start is the next try.
+                Err(Failure::ManagerGone) => {}
+                outcome => return outcome,
+            },
+            // Another request has just stopped it; to a peer that is still at it, start would mean nothing.
+            Some((Some(pid), Mood::Down | Mood::Exiting)) => await_end_of(client, ui, pid)?,
+            // In a back-off, or kept by hang-around, or about to end: then it is gone when asked, or another has come
+            // whose program is no concern of this request.
+            Some((None, _)) => {
+                if send_start(client, ui, Request::Start)? == Sent::WillRun {
+                    return started(client, ui);
+                }
+            }
+            None => match launch(client, ui, extra)? {
+                LaunchOutcome::Running(pid) => {
+                    ui.say(format_args!("daemon process started, pid={pid}"))?;
+                    return Ok(Exit::Success);
+                }
+                // Another start was quicker, and its outcome is ours.
+                LaunchOutcome::OtherManager => {}
+            },
+        }
+        if begun.elapsed() > client.runner().start_timeout {
+            return Err(Failure::StartTooLong);
+        }
+        pause(None, POLL_INTERVAL)?;
+    }
+}
+
+/// The manager has been asked for the program.
+fn started(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    let pid = await_up(client, ui, None, Some(client.runner().start_timeout))?;
+    ui.say(format_args!("daemon process started, pid={pid}"))?;
+    Ok(Exit::Success)
+}
+
+/// Another request has started the program; whether it comes up is yet to be seen, unless it is `ready`.
+fn running(client: &Client, ui: &mut Ui<'_>, pid: u32, ready: bool) -> Result<Exit, Failure> {
+    let limit = Some(client.runner().start_timeout);
+    let pid = if ready { pid } else { await_up(client, ui, None, limit)? };
+    ui.say(format_args!("daemon process already running; pid={pid}"))?;
+    Ok(Exit::Success)
+}
+
+pub(super) fn restart(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    let old = orphaned::adopt_then_record(client, ui)?.and_then(|record| record.application);
+    let Some(old) = old else { return start(client, ui, &[]) };
+    if send_start(client, ui, Request::Restart)? == Sent::NoManager {
+        return start(client, ui, &[]);
+    }
+    let starting = client.runner().start_timeout;
+    let limit = stop_limit(client).map(|stopping| stopping.saturating_add(starting));
+    let pid = await_up(client, ui, Some(old), limit)?;
+    ui.say(format_args!("daemon process restarted, pid={pid}"))?;
+    Ok(Exit::Success)
+}
+
+/// `try-restart`, `condrestart`, `force-reload` of an init script (LSB 5.0, "Init Script Actions"): a program that is down
+/// stays down, which is success. One that the manager is about to start again runs, in this sense.
+pub(super) fn try_restart(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    let record = orphaned::adopt_then_record(client, ui)?;
+    if record.as_ref().is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
+        return restart(client, ui);
+    }
+    ui.say("daemon process not running")?;
+    if record.is_none() {
+        orphaned::warn(client, ui);
+    }
+    Ok(Exit::Success)
+}
+
+/// What came of a request for the program.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Sent {
+    /// It was started, or will be when what is being stopped has ended.
+    WillRun,
+    /// It runs already.
+    Runs,
+    /// There is no manager, or it is about to end.
+    NoManager,
+}
+
+/// Asks the manager to run the program.
+fn send_start(client: &Client, ui: &mut Ui<'_>, request: Request) -> Result<Sent, Failure> {
+    let reply = match client.ask(request) {
+        // A manager that took its answer with it has not left a program behind.
+        Err(Failure::Unanswered(_)) if record(client, ui)?.is_none() => None,
+        reply => reply?,
+    };
+    match reply {
+        None => Ok(Sent::NoManager),
+        Some(Reply::NotStarted(why)) if why == Reply::EXITING || record(client, ui)?.is_none() => {
+            Ok(Sent::NoManager)
+        }
+        Some(Reply::NotStarted(why)) => Err(Failure::NotStarted(why)),
+        Some(Reply::Started | Reply::RestartSent) => Ok(Sent::WillRun),
+        Some(_) => Ok(Sent::Runs),
+    }
+}
+
+/// Waits until a program that is not `old` is up; gives its process number.
+fn await_up(
+    client: &Client,
+    ui: &mut Ui<'_>,
+    old: Option<u32>,
+    limit: Option<Duration>,
+) -> Result<u32, Failure> {
+    let mut start = StartWatch::new(old);
+    let up = watch(client, ui, limit, |record| match start.judge(record.ok_or(Failure::ManagerGone)?) {
+        Verdict::Open => Ok(None),
+        Verdict::Up(pid) => Ok(Some(pid)),
+        Verdict::Failed(why, output) => {
+            let logs = client.runner().logfile.iter().chain(&client.runner().transcript);
+            Err(Failure::NotStarted(with_last_words(why, output.as_deref(), logs)))
+        }
+    })?;
+    up.ok_or(Failure::StartTooLong)
+}
