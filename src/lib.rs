@@ -1,6 +1,7 @@
 //! Programs to make, control, keep alive and be a ZEO server, the network storage of ZODB.
 //!
-//! The modules stand on floors; each uses only lower floors and never a neighbour (`tests/layering.rs` holds this):
+//! The modules stand in layers; each uses only lower layers and never a neighbour (`tests/layering.rs` holds this, ARCHITECTURE.md
+//! describes them):
 //!
 //! ```text
 //! 5  cli                                          command lines, the one place that prints errors

@@ -1,4 +1,5 @@
-//! What comments cite is there: each section of a document of docs/spec that the source names is one of its headings.
+//! What comments cite is there: each section of a document of docs/spec that the source names is one of its headings. And what
+//! ARCHITECTURE.md names is there.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -69,4 +70,34 @@ fn cited_sections_exist() {
     }
     assert!(seen > 10, "hardly a citation was found");
     assert!(missing.is_empty(), "cited and not there:\n{}", missing.join("\n"));
+}
+/// The names that a document has in backticks, of files below `src` and of what they define: `src/lib.rs`, `src/a.rs:name`.
+fn places(document: &str) -> Vec<(String, Option<String>)> {
+    let quoted = document.split('`').skip(1).step_by(2).filter(|text| text.starts_with("src/"));
+    let place = |text: &str| match text.split_once(':') {
+        Some((path, name)) => (path.to_owned(), Some(name.to_owned())),
+        None => (text.to_owned(), None),
+    };
+    quoted.map(place).collect()
+}
+
+#[test]
+fn what_the_architecture_names_is_there() {
+    let top = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = fs::read_to_string(top.join("ARCHITECTURE.md")).expect("the document is there");
+    let places = places(&text);
+    assert!(places.len() > 20, "{places:?}");
+    for (path, name) in places {
+        assert!(top.join(&path).exists(), "there is no {path}");
+        let Some(name) = name else { continue };
+        let source = fs::read_to_string(top.join(&path)).expect("it is a file");
+        let defines = |kind: &str| {
+            let definition = format!("{kind} {name}");
+            source
+                .split(&definition)
+                .skip(1)
+                .any(|rest| !rest.starts_with(|c: char| c.is_alphanumeric() || c == '_'))
+        };
+        assert!(["fn", "struct", "enum", "trait"].into_iter().any(defines), "{path} defines no {name}");
+    }
 }

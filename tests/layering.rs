@@ -1,4 +1,4 @@
-//! The floors of DESIGN: a module uses only lower floors, and each outside crate has its home. Inside a module no two
+//! The layers of ARCHITECTURE.md: a module uses only lower layers, and each outside crate has its home. Inside a module no two
 //! siblings (files, or directories) use each other, directly or through others; a type's methods stay together.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -7,8 +7,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 
-/// The modules by floor; the same number means neighbours, which never use each other.
-const FLOORS: &[(&str, u8)] = &[
+/// The modules by layer; the same number means neighbours, which never use each other.
+const LAYERS: &[(&str, u8)] = &[
     ("sys", 1),
     ("exit", 1),
     ("eventlog", 2),
@@ -68,8 +68,8 @@ fn code_lines(path: &Path) -> Vec<(usize, String)> {
     text.lines().enumerate().filter(|(_, l)| code(l)).map(|(n, l)| (n + 1, l.to_owned())).collect()
 }
 
-fn floor(module: &str) -> Option<u8> {
-    FLOORS.iter().find(|(name, _)| *name == module).map(|(_, floor)| *floor)
+fn layer(module: &str) -> Option<u8> {
+    LAYERS.iter().find(|(name, _)| *name == module).map(|(_, layer)| *layer)
 }
 
 /// The modules that a line names: `crate::x`, also the several of `crate::{x, y}`.
@@ -108,22 +108,22 @@ fn a_crate_is_told_from_a_word_that_ends_like_it() {
 }
 
 #[test]
-fn every_module_uses_only_lower_floors() {
+fn every_module_uses_only_lower_layers() {
     let mut broken = Vec::new();
     for (module, path) in source_files() {
-        let Some(own) = floor(&module) else {
-            assert!(module == "lib" || module == "bin", "{module} has no floor: add it to FLOORS");
+        let Some(own) = layer(&module) else {
+            assert!(module == "lib" || module == "bin", "{module} has no layer: add it to LAYERS");
             continue;
         };
         for (number, line) in code_lines(&path) {
             for used in modules_named(&line) {
-                if used != module && floor(&used).is_some_and(|other| other >= own) {
+                if used != module && layer(&used).is_some_and(|other| other >= own) {
                     broken.push(format!("{}:{number}: {module} uses {used}", path.display()));
                 }
             }
         }
     }
-    assert!(broken.is_empty(), "floors broken:\n{}", broken.join("\n"));
+    assert!(broken.is_empty(), "layers broken:\n{}", broken.join("\n"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! The command lines. Each program's module turns arguments into the plain values that the lower floors work with,
+//! The command lines. Each program's module turns arguments into the plain values that the lower layers work with,
 //! prints the one line of an error and picks the exit status; nothing below it prints an error or ends the process.
 
 use std::fmt::Display;
