@@ -1,4 +1,4 @@
-//! What a frame says: `(message id, asynchronous, name, arguments)` (ZEO-PROTOCOL section 3), in either encoding.
+//! The message in a frame: `(message id, asynchronous, name, arguments)` (ZEO-PROTOCOL section 3), in either encoding.
 
 use thiserror::Error;
 
@@ -17,7 +17,7 @@ pub enum Encoding {
 /// A message of a client.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Message {
-    /// What its reply is to carry, whatever it is.
+    /// Its reply carries it, whatever it is.
     pub id: Value,
     /// No reply is wanted.
     pub asynchronous: bool,
@@ -36,9 +36,12 @@ pub enum Undecodable {
     /// Its msgpack.
     #[error("{0}")]
     Msgpack(#[from] msgpack::Error),
-    /// A value that is not what a message is.
+    /// A value that has not the shape of a message.
     #[error("it is not (id, flag, name, arguments)")]
     Shape,
+    /// It is long, and stores no record.
+    #[error("it has {0} bytes and stores no record")]
+    TooLong(usize),
 }
 
 /// A value that the encoding of a connection cannot say.
@@ -52,6 +55,13 @@ pub enum Unsayable {
     Msgpack(#[from] msgpack::EncodeError),
 }
 
+/// Longest frame in bytes of a message that stores no record. Decoding copies it, and a reply carries the id again: what only
+/// costs the server memory is refused before that.
+const MAX_PLAIN_BYTES: usize = 1 << 20;
+/// The methods that store a record, and how far into a frame their name may end: the id before it is a number.
+const STORING_METHODS: [&str; 2] = ["storea", "restorea"];
+const MAX_NAME_OFFSET: usize = 128;
+
 /// The name of a reply, and of a client's sign of life.
 const REPLY: &str = ".reply";
 /// The id of a sign of life.
@@ -63,6 +73,9 @@ impl Encoding {
     /// # Errors
     /// It is no message.
     pub fn decode(self, frame: &[u8]) -> Result<Option<Message>, Undecodable> {
+        if frame.len() > MAX_PLAIN_BYTES && !may_store(frame) {
+            return Err(Undecodable::TooLong(frame.len()));
+        }
         let value = match self {
             Self::Pickle => pickle::decode(frame, &Policy::SERVER)?,
             Self::Msgpack => msgpack::decode(frame)?,
@@ -76,6 +89,11 @@ impl Encoding {
         let (Value::Text(name), Value::Tuple(arguments) | Value::List(arguments)) = (name, arguments) else {
             return Err(Undecodable::Shape);
         };
+        // An id that is no number may be what is long, or what has the method's name in it.
+        let stores = STORING_METHODS.contains(&name.as_str()) && matches!(id, Value::Int(_));
+        if frame.len() > MAX_PLAIN_BYTES && !stores {
+            return Err(Undecodable::TooLong(frame.len()));
+        }
         Ok(Some(Message { id, asynchronous, name, arguments }))
     }
 
@@ -109,6 +127,12 @@ impl Encoding {
         // All arguments are ids and numbers of ours.
         let _ = self.append(&message(Value::Int(0), Value::Bool(true), name, Value::Tuple(arguments)), out);
     }
+}
+
+/// Whether the name of a method that stores a record is near the beginning.
+fn may_store(frame: &[u8]) -> bool {
+    let head = &frame[..frame.len().min(MAX_NAME_OFFSET)];
+    STORING_METHODS.iter().any(|name| head.windows(name.len()).any(|part| part == name.as_bytes()))
 }
 
 fn message(id: Value, flag: Value, name: &str, arguments: Value) -> Value {

@@ -119,6 +119,30 @@ fn invalidation_beyond_the_limit_is_sent_to_a_client_that_reads() {
     }
 }
 
+/// The server would hold such a message several times, and its id once more in the reply.
+#[test]
+fn long_message_that_stores_nothing_is_refused() {
+    let server = Server::start(Settings::default());
+    let long = Value::Bytes(vec![b's'; 2 << 20]);
+    let mut sly = b"storea".to_vec();
+    sly.resize(2 << 20, 0);
+    for encoding in BOTH {
+        let sly = Value::Bytes(sly.clone());
+        for (id, method, arguments) in [
+            (Value::Int(1), "ping", vec![long.clone()]),
+            (long.clone(), "ping", vec![]),
+            (sly.clone(), "ping", vec![]),
+            (sly, "storea", vec![]),
+        ] {
+            let mut client = Client::new(server.port, encoding);
+            client.send(id, false, method, arguments);
+            client.assert_closed();
+        }
+    }
+    server.assert_logs("and stores no record");
+    assert_eq!(server.log().matches("bytes and stores no record").count(), 8);
+}
+
 /// Its replies wait, so no more of its calls are read: what it sends soon fills the socket. Nor does the end of the server
 /// wait for it.
 #[test]
