@@ -71,7 +71,7 @@ fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<()
 }
 
 /// Connects and reads the greeting of a ZEO server: a frame of four bytes length and that many bytes, which are a
-/// letter for the encoding and a version number (ZEO-PROTOCOL.md sections 1 and 2).
+/// letter for the encoding and a version number (ZEO-PROTOCOL sections 1 and 2).
 pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
     let (host, port) = match address {
         Address::Tcp { host, port } => (host, *port),

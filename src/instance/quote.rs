@@ -12,14 +12,14 @@ pub fn shell(text: &str) -> String {
     format!("'{}'", text.replace('\'', r"'\''"))
 }
 
-/// `text` as part of a value in a configuration file, where only `$` is special (ZCONFIG.md section 6).
+/// `text` as part of a value in a configuration file, where only `$` is special (ZCONFIG section 6).
 #[must_use]
 pub fn zconfig(text: &str) -> String {
     text.replace('$', "$$")
 }
 
 /// The path of a directory as a whole value in a configuration file. There is no quoting there, and white space at the
-/// end of a value is dropped (ZCONFIG.md section 1): `/.` keeps it from being the end.
+/// end of a value is dropped (ZCONFIG section 1): `/.` keeps it from being the end.
 #[must_use]
 pub fn zconfig_directory(path: &str) -> String {
     let end = if path.ends_with(is_space) { "/." } else { "" };

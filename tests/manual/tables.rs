@@ -81,7 +81,7 @@ fn signals_in_the_manuals_are_those_that_have_an_effect() {
         signals.insert("SIGKILL".to_owned());
         signals
     };
-    let mut zdrun = handled("supervisor/manager/events.rs");
+    let mut zdrun = handled("supervisor/manager");
     assert!(zdrun.remove("SIGCHLD"), "it is nobody's business: {zdrun:?}");
     assert_eq!(names("zdrun", "Signals"), with_kill(zdrun));
     assert_eq!(names("runzeo", "Signals"), with_kill(handled("cli/runzeo/serve.rs")));
