@@ -5,9 +5,7 @@ use std::path::PathBuf;
 use super::Errors;
 use super::format::layout;
 use super::shared::{seconds_of, size_of};
-use crate::eventlog::{
-    Handler, Layout, Level, LogFile, Rotation, Settings, Style, Syslog, SyslogAddress, Target,
-};
+use crate::eventlog::{Handler, Layout, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
 use crate::zconfig::{Address, Kind, Problem, SectionRef, Value};
 
 /// What a program has that must be heard where no log is configured: INFO and above on stderr, each record behind a
@@ -16,7 +14,6 @@ pub(super) fn on_stderr() -> Settings {
     let layout = Layout {
         format: "------\n%(asctime)s %(levelname)s %(name)s %(message)s".to_owned(),
         dateformat: "%Y-%m-%dT%H:%M:%S".to_owned(),
-        style: Style::Classic,
         arbitrary_fields: false,
     };
     let handler = Handler { level: Level::NOTSET, layout, target: Target::Stderr };

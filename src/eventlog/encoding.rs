@@ -1,6 +1,6 @@
 //! Text encodings of log files.
 
-use super::spec::push_escape;
+use super::conversion::push_escape;
 
 /// An encoding that is written natively. A character that it does not have is written as Python's escape for it
 /// (`\xe9`, `\u20ac`, `\U0001f600`), so that a record is never lost for one character.

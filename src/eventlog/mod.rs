@@ -19,26 +19,22 @@
 //!
 //! It must not know the configuration language, nor which program writes.
 
-mod brace;
 mod clock;
+mod conversion;
 mod encoding;
 mod error;
 mod fatal;
 mod file;
-mod layout;
+mod format;
 mod level;
 mod log;
-mod number;
 mod outlet;
-mod percent;
 mod record;
 mod rotation;
 mod schedule;
 mod settings;
 mod sink;
-mod spec;
 mod syslog;
-mod template;
 
 #[cfg(test)]
 mod tests;
@@ -46,4 +42,4 @@ mod tests;
 pub use error::{Error, FormatError};
 pub use level::Level;
 pub use log::EventLog;
-pub use settings::{Handler, Layout, LogFile, Rotation, Settings, Style, Syslog, SyslogAddress, Target};
+pub use settings::{Handler, Layout, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};

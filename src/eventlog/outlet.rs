@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, RawFd};
 use std::path::Path;
 
 use super::clock::Clock;
-use super::layout::Compiled;
+use super::format::Format;
 use super::record::Record;
 use super::sink::{KEPT, Line, Sink, Text};
 use super::{Error, Handler, Level};
@@ -16,7 +16,7 @@ use crate::sys::unblocked;
 /// A handler, open.
 pub(super) struct Outlet {
     level: Level,
-    layout: Compiled,
+    layout: Format,
     sink: Sink,
     lost: Option<Lost>,
 }
@@ -50,14 +50,14 @@ impl Outlet {
     /// # Errors
     /// A bad format, encoding or rotation; a destination that cannot be opened.
     pub(super) fn open(handler: &Handler, clock: &dyn Clock) -> Result<Self, Error> {
-        let layout = Compiled::new(&handler.layout)?;
+        let layout = Format::new(&handler.layout)?;
         let sink = Sink::open(&handler.target, clock)?;
         Ok(Self { level: handler.level, layout, sink, lost: None })
     }
 
     /// Warnings and above as `NAME: MESSAGE` on stderr.
     pub(super) fn stderr_warnings() -> Self {
-        Self { level: Level::WARNING, layout: Compiled::spoken(), sink: Sink::stderr(), lost: None }
+        Self { level: Level::WARNING, layout: Format::name_and_message(), sink: Sink::stderr(), lost: None }
     }
 
     /// The threshold.

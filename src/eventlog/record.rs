@@ -4,9 +4,8 @@ use std::borrow::Cow;
 use std::panic::Location;
 use std::path::Path;
 
-use super::Level;
 use super::clock::Moment;
-use super::spec::Conversion;
+use super::level::Level;
 use crate::sys::local_time::{DatePattern, LocalTime};
 use crate::sys::thread;
 
@@ -77,35 +76,14 @@ const FIELDS: &[(&str, Field)] = &[
     ("stack_info", Field::Traceback),
 ];
 
-/// What a field is, by Python's name for it.
+/// What a field is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Text,
     Integer,
     Float,
-    Tuple,
-    None,
-    /// The record itself, a dictionary in Python.
-    Record,
-}
-
-impl Kind {
-    /// The name of Python's type.
-    pub(super) fn name(self) -> &'static str {
-        match self {
-            Self::Text => "str",
-            Self::Integer => "int",
-            Self::Float => "float",
-            Self::Tuple => "tuple",
-            Self::None => "NoneType",
-            Self::Record => "dict",
-        }
-    }
-
-    /// How its text is made when `wanted` is asked for: only texts have quotes.
-    pub(super) fn conversion(self, wanted: Conversion) -> Conversion {
-        if self == Self::Text { wanted } else { Conversion::Str }
-    }
+    /// Another object of Python's.
+    Object,
 }
 
 impl Field {
@@ -125,8 +103,7 @@ impl Field {
                 Kind::Integer
             }
             Self::Created | Self::Milliseconds | Self::RelativeCreated => Kind::Float,
-            Self::Arguments => Kind::Tuple,
-            Self::Traceback => Kind::None,
+            Self::Arguments | Self::Traceback => Kind::Object,
             _ => Kind::Text,
         }
     }
@@ -138,8 +115,8 @@ pub(super) enum Value<'a> {
     Text(Cow<'a, str>),
     Integer(i64),
     Float(f64),
-    /// An arbitrary field.
-    Absent,
+    /// What is the same in each record, and never in quotes.
+    Constant(&'static str),
 }
 
 impl<'a> Record<'a> {
@@ -171,9 +148,9 @@ impl<'a> Record<'a> {
             Field::Process => Value::Integer(std::process::id().into()),
             Field::ProcessName => text("MainProcess"),
             Field::Message => text(self.message),
-            Field::Arguments => text("()"),
-            Field::Traceback => text("None"),
-            Field::Arbitrary => Value::Absent,
+            Field::Arguments => Value::Constant("()"),
+            Field::Traceback => Value::Constant("None"),
+            Field::Arbitrary => Value::Constant(""),
         }
     }
 }

@@ -27,27 +27,12 @@ pub struct Handler {
 /// The form of a record's line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Layout {
-    /// The pattern, escapes such as `\n` already replaced.
+    /// The pattern in Python's `%` style, escapes such as `\n` already replaced; blank: the bare message.
     pub format: String,
     /// strftime pattern of `asctime`; default `%Y-%m-%dT%H:%M:%S`.
     pub dateformat: String,
-    /// Which placeholder language `format` is in.
-    pub style: Style,
     /// Unknown fields in `format` are let through.
     pub arbitrary_fields: bool,
-}
-
-/// The placeholder language of a format.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Style {
-    /// `%(name)s`.
-    Classic,
-    /// `{name}`.
-    Format,
-    /// `$name`.
-    Template,
-    /// `$name`, unknown ones left as they stand.
-    SafeTemplate,
 }
 
 /// Where lines go.

@@ -16,7 +16,7 @@ use crate::sys::log_file;
 
 pub(super) fn layout(format: &str) -> Layout {
     let dateformat = "%Y-%m-%dT%H:%M:%S".to_owned();
-    Layout { format: format.to_owned(), dateformat, style: Style::Classic, arbitrary_fields: false }
+    Layout { format: format.to_owned(), dateformat, arbitrary_fields: false }
 }
 
 pub(super) fn log_file(path: &Path) -> LogFile {

@@ -250,7 +250,7 @@ mod tests {
     use tokio::sync::oneshot;
 
     use super::*;
-    use crate::eventlog::{self, Handler, Layout, Level, LogFile, Rotation, Style, Target};
+    use crate::eventlog::{self, Handler, Layout, Level, LogFile, Rotation, Target};
 
     /// Panics once its sender has sent.
     struct Broken(Mutex<Option<oneshot::Receiver<()>>>);
@@ -269,7 +269,6 @@ mod tests {
         let layout = Layout {
             format: "%(levelname)s %(name)s %(message)s".into(),
             dateformat: String::new(),
-            style: Style::Classic,
             arbitrary_fields: false,
         };
         let handler = Handler { level: Level::NOTSET, layout, target: Target::File(file) };

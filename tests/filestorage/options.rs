@@ -3,7 +3,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use zeo_server::eventlog::{EventLog, Handler, Layout, Level, LogFile, Rotation, Settings, Style, Target};
+use zeo_server::eventlog::{EventLog, Handler, Layout, Level, LogFile, Rotation, Settings, Target};
 use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{Error, Oid, Storage, Tid};
 
@@ -13,7 +13,7 @@ use crate::sandbox::Sandbox;
 /// Opens `Data.fs` with a log in `log`.
 fn open(sandbox: &Sandbox, options: &Options) -> Result<FileStorage, Error> {
     let format = "%(levelname)s %(name)s %(message)s".to_owned();
-    let layout = Layout { format, dateformat: String::new(), style: Style::Classic, arbitrary_fields: false };
+    let layout = Layout { format, dateformat: String::new(), arbitrary_fields: false };
     let file = LogFile { path: sandbox.path("log"), rotation: Rotation::None, delay: false, encoding: None };
     let handler = Handler { level: Level::NOTSET, layout, target: Target::File(file) };
     let log = EventLog::open(&Settings { level: Level::ALL, handlers: vec![handler] }).unwrap();

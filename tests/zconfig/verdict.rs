@@ -159,9 +159,6 @@ fn other_error(error: &Json, problems: &Problems) -> Option<String> {
         return None;
     }
     let first = problems.list().first().expect("a refusal has a reason");
-    if error["message"].as_str() != Some(&first.message()) {
-        return Some(format!("the error differs: {error}\nours: {first} ({})", first.message()));
-    }
     // ZConfig knows no line of some errors, and tells the section's end for an override where ours tells the override.
     let line = error["line"].as_u64().filter(|_| !matches!(first.at, Location::Override(_)))?;
     let (ours, url) = (first.zconfig_line().map(u64::from), first.at.source().map(Source::url));

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
-use zeo_server::eventlog::{self, EventLog, Handler, Layout, Level, LogFile, Rotation, Style, Target};
+use zeo_server::eventlog::{self, EventLog, Handler, Layout, Level, LogFile, Rotation, Target};
 use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{MemoryStorage, Storage};
 use zeo_server::zconfig::Address;
@@ -112,7 +112,6 @@ fn log(path: &Path) -> EventLog {
     let layout = Layout {
         format: "%(levelname)s %(name)s %(message)s".into(),
         dateformat: String::new(),
-        style: Style::Classic,
         arbitrary_fields: false,
     };
     let file = LogFile { path: path.to_owned(), rotation: Rotation::None, delay: false, encoding: None };

@@ -15,7 +15,7 @@ use std::path::{Path, PathBuf};
 use super::places::typed;
 use super::resolve::{Reading, handlers, read};
 use super::{Errors, Flags, Settings, format, log};
-use crate::eventlog::{self, Style, Target};
+use crate::eventlog::{self, Target};
 use crate::sys::access;
 use crate::sys::user::{self, Account};
 use crate::zconfig::{Kind, Location, Problem, SectionRef, Tree, World};
@@ -141,7 +141,7 @@ impl<'a> Check<'a> {
             entry.unwrap_or_else(|| handler.at().clone())
         };
         // A format that is not sound has been told.
-        if layout.check().is_ok() && !layout.has_field() && layout.style != Style::SafeTemplate {
+        if layout.check().is_ok() && !layout.has_field() {
             let format = layout.format.escape_debug().to_string();
             return Some((eventlog::Error::NoField { format }.to_string(), at("format")));
         }

@@ -206,26 +206,21 @@ fn each_setting_has_its_place() {
 }
 
 #[test]
-fn the_default_format_is_in_the_style_of_its_handler() {
-    let handler = |style: &str| format!("<logfile>\npath a\nstyle {style}\n</logfile>\n");
-    let handlers = ["classic", "format", "template", "safe-template"].map(handler).concat();
-    let text = format!(
-        "<runner>\nprogram a\n</runner>\n<eventlog>\n{handlers}<syslog>\nstyle format\n</syslog>\n</eventlog>\n"
-    );
-    let log = Place::with(&text).resolve(&Place::flags()).unwrap().event_log.unwrap();
-    let formats: Vec<&str> = log.handlers.iter().map(|handler| handler.layout.format.as_str()).collect();
-    let template = "------\n${asctime} ${levelname} ${name} ${message}";
-    assert_eq!(
-        formats,
-        [
-            "------\n%(asctime)s %(levelname)s %(name)s %(message)s",
-            "------\n{asctime} {levelname} {name} {message}",
-            template,
-            template,
-            "{name} {message}",
-        ]
-    );
-    assert!(log.handlers.iter().all(|handler| handler.layout.has_field()));
+fn other_styles_than_the_classic_one_are_refused() {
+    let text = |style: &str| {
+        format!(
+            "<runner>\nprogram a\n</runner>\n<eventlog>\n<logfile>\npath a\nstyle {style}\n</logfile>\n</eventlog>\n"
+        )
+    };
+    assert!(Place::with(&text("Classic")).resolve(&Place::flags()).is_ok());
+    for style in ["format", "template", "safe-template"] {
+        let error = Place::with(&text(style)).resolve(&Place::flags()).unwrap_err();
+        let expected = format!(
+            "a.conf:7: style: '{style}' is not a style here; only classic is; leave style out and write placeholders as \
+             %(message)s"
+        );
+        assert_eq!(error, expected);
+    }
 }
 
 mod toml {

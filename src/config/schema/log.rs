@@ -76,7 +76,7 @@ macro_rules! handler {
             Member::Key(Key::new("formatter", &DOTTED_NAME, "Python formatter class; only `logging.Formatter` is known.")),
             Member::Key(Key::new("dateformat", &STRING, "strftime pattern of `asctime`.").or("%Y-%m-%dT%H:%M:%S")),
             Member::Key(Key::new("level", &LOG_LEVEL, "Records below this level are not for this handler.").or("notset")),
-            Member::Key(Key::new("style", &LOG_STYLE, "Placeholders of `format`: `%(x)s`, `{x}`, `$x`, or `$x` that may stay.").or("classic")),
+            Member::Key(Key::new("style", &LOG_STYLE, "Placeholders of `format`: `%(x)s`; other styles are refused.").or("classic")),
             Member::Key(Key::new("arbitrary-fields", &BOOLEAN, "Let unknown fields in `format` pass.").or("false")),
             $(Member::Key($own)),+
         ]
