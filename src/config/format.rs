@@ -2,7 +2,7 @@
 //! the event log's to say; here it gets its place in the file, and a word on what would be right.
 
 use crate::eventlog::{FormatError, Layout};
-use crate::zconfig::{SectionRef, World, Wrong, did_you_mean};
+use crate::zconfig::{SectionRef, ValueError, World, did_you_mean};
 
 /// The form of a handler's records.
 pub(super) fn layout(handler: SectionRef<'_>) -> Layout {
@@ -15,29 +15,28 @@ pub(super) fn layout(handler: SectionRef<'_>) -> Layout {
 }
 
 /// Checks the formatter and the format of a handler (ZCONFIG.md section 15).
-pub(super) fn check(handler: SectionRef<'_>, _world: &World) -> Result<(), Wrong> {
+pub(super) fn check(handler: SectionRef<'_>, _world: &World) -> Result<(), ValueError> {
     if let Some(formatter) = handler.text("formatter")
         && formatter != "logging.Formatter"
     {
-        let module = formatter.split('.').next().unwrap_or_default();
         let what = format!("the formatter '{formatter}' is a Python class that cannot be called");
-        return Err(Wrong::new(format!("No module named '{module}'"), what, "leave formatter out"));
+        return Err(ValueError::new(what, "leave formatter out"));
     }
-    layout(handler).check().map_err(|error| wrong(&error))
+    layout(handler).check().map_err(|error| value_error(&error))
 }
 
-fn wrong(error: &FormatError) -> Wrong {
+fn value_error(error: &FormatError) -> ValueError {
     let (key, hint) = match error {
         FormatError::UnknownField(name) => {
             let alike = did_you_mean(name, Layout::fields());
             let hint = alike.strip_prefix("; ").unwrap_or("arbitrary-fields true would let it pass");
-            return Wrong::new(error.to_string(), format!("format: {error}"), hint);
+            return ValueError::new(format!("format: {error}"), hint);
         }
         FormatError::NulInDate => ("dateformat", ""),
         FormatError::NotANumber(_) => ("format", "'s' shows any field"),
         _ => ("format", "%(message)s is a placeholder, '%%' a percent sign"),
     };
-    Wrong::new(error.to_string(), format!("{key}: {error}"), hint)
+    ValueError::new(format!("{key}: {error}"), hint)
 }
 
 #[cfg(test)]
@@ -60,7 +59,7 @@ mod tests {
         ] {
             let layout =
                 Layout { format: format.to_owned(), dateformat: String::new(), arbitrary_fields: false };
-            assert_eq!(wrong(&layout.check().expect_err(format)).to_string(), expected);
+            assert_eq!(value_error(&layout.check().expect_err(format)).to_string(), expected);
         }
     }
 }

@@ -25,7 +25,7 @@ mod shared;
 mod toml_form;
 mod words;
 
-pub use crate::zconfig::{Problem, Problems as Errors, Wrong};
+pub use crate::zconfig::{Problem, Problems as Errors, ValueError};
 pub use check::{CHECK_PASSED, check, check_in};
 pub use home::{OtherHome, other_home, other_server_home};
 pub use places::Places;

@@ -2,7 +2,7 @@
 
 use super::Errors;
 use super::shared::{exit_codes_of, mask_of, seconds_of, size_of};
-use crate::zconfig::{Datatype, Held, Kind, Location, Member, Problem, SectionRef, Value, Wrong};
+use crate::zconfig::{Datatype, Held, Kind, Member, Problem, SectionRef, Value, ValueError};
 
 /// The faults of these sections' values.
 pub(super) fn check<'a>(sections: impl Iterator<Item = SectionRef<'a>>) -> Errors {
@@ -10,17 +10,17 @@ pub(super) fn check<'a>(sections: impl Iterator<Item = SectionRef<'a>>) -> Error
     for section in sections {
         for (member, held) in section.held() {
             if let (Member::Key(key), Held::One(entry)) = (member, held)
-                && let Err(wrong) = fits(key.datatype, &entry.value)
+                && let Err(error) = fits(key.datatype, &entry.value)
             {
-                let at = entry.at.as_ref().unwrap_or(section.at());
-                faults.add(fault(key.name, wrong, at));
+                let at = entry.at.as_ref().unwrap_or(section.at()).clone();
+                faults.add(Problem::new(Kind::Value { key: key.name.to_owned(), error }, at));
             }
         }
     }
     faults
 }
 
-fn fits(datatype: &Datatype, value: &Value) -> Result<(), Wrong> {
+fn fits(datatype: &Datatype, value: &Value) -> Result<(), ValueError> {
     match datatype.name {
         "integer" => seconds_of(value).map(drop),
         "octal" => mask_of(value).map(drop),
@@ -28,8 +28,4 @@ fn fits(datatype: &Datatype, value: &Value) -> Result<(), Wrong> {
         "byte-size" => size_of(value).map(drop),
         _ => Ok(()),
     }
-}
-
-fn fault(key: &str, wrong: Wrong, at: &Location) -> Problem {
-    Problem::new(Kind::Value { key: key.to_owned(), wrong }, at.clone())
 }

@@ -1,5 +1,5 @@
 //! The values that a key of the file and an option of the command line share: read by the same functions, with the same
-//! faults, of which the file shows our words and the command line those of the peers (ZDPROTO section 3.1).
+//! faults, which differ in nothing but what stands before them.
 //!
 //! What ZConfig reads and no system call can take (a negative time, a mask of more than nine bits) is refused here, not
 //! bent into something else. The datatypes of the schema know nothing of that: they agree with ZConfig, and whoever wants
@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::runner::EditingMode;
 use super::words::split_words;
 use crate::zconfig::{
-    self, Address, Datatype, Value, World, Wrong, directory_part, expand, is_directory, path_value,
+    self, Address, Datatype, Value, ValueError, World, directory_part, expand, is_directory, path_value,
 };
 
 /// A command line: words, with the quoting of a shell.
@@ -20,7 +20,8 @@ pub(super) static COMMAND: Datatype =
     Datatype { name: "command line", convert: |text, _| words_of(text).map(Value::Words) };
 
 /// An octal number.
-pub(super) static OCTAL: Datatype = Datatype { name: "octal", convert: |text, _| zconfig::octal(text) };
+pub(super) static OCTAL: Datatype =
+    Datatype { name: "octal", convert: |text, _| zconfig::octal(text).map(Value::Integer) };
 
 /// Exit statuses, joined by commas.
 pub(super) static EXIT_CODES: Datatype =
@@ -43,7 +44,7 @@ pub(super) static EDITING_MODE: Datatype =
     Datatype { name: "emacs or vi", convert: |text, _| editing_mode(text) };
 
 /// A command line in one string, as `-p` takes it.
-pub fn command_line(argument: &OsStr) -> Result<Vec<OsString>, Wrong> {
+pub fn command_line(argument: &OsStr) -> Result<Vec<OsString>, ValueError> {
     match argument.to_str() {
         Some(text) => Ok(words_of(text)?.into_iter().map(OsString::from).collect()),
         None => split_words(argument).map_err(|error| not_words(argument, &error.to_string())),
@@ -51,146 +52,125 @@ pub fn command_line(argument: &OsStr) -> Result<Vec<OsString>, Wrong> {
 }
 
 /// A time in seconds, as `-b` and `-T` take it.
-pub fn seconds(argument: &OsStr) -> Result<u32, Wrong> {
-    seconds_of(&zconfig::integer(text_of(argument)?)?)
+pub fn seconds(argument: &OsStr) -> Result<u32, ValueError> {
+    seconds_of(&Value::Integer(zconfig::integer(text_of(argument)?)?))
 }
 
 /// A file mode mask in octal, as `-m` takes it.
-pub fn mask(argument: &OsStr) -> Result<u32, Wrong> {
-    mask_of(&zconfig::octal(text_of(argument)?)?)
+pub fn mask(argument: &OsStr) -> Result<u32, ValueError> {
+    mask_of(&Value::Integer(zconfig::octal(text_of(argument)?)?))
 }
 
 /// Exit statuses joined by commas, as `-x` takes them; blank is none.
-pub fn exit_codes(argument: &OsStr) -> Result<Vec<i32>, Wrong> {
+pub fn exit_codes(argument: &OsStr) -> Result<Vec<i32>, ValueError> {
     exit_codes_of(&exit_code_list(text_of(argument)?)?)
 }
 
 /// A directory, as `-z` takes it: one that is there, or whose parent is.
-pub fn directory(argument: &OsStr) -> Result<PathBuf, Wrong> {
+pub fn directory(argument: &OsStr) -> Result<PathBuf, ValueError> {
     directory_path(argument, &World::process()).map(PathBuf::from)
 }
 
 /// A control socket, as `-s` takes it: its directory is there, or that directory's parent.
-pub fn socket_name(argument: &OsStr) -> Result<PathBuf, Wrong> {
+pub fn socket_name(argument: &OsStr) -> Result<PathBuf, ValueError> {
     socket_path(argument, &World::process()).map(PathBuf::from)
 }
 
 /// A file whose directory is there, as `-l` and `-t` take it.
-pub fn existing_dirpath(argument: &OsStr) -> Result<PathBuf, Wrong> {
+pub fn existing_dirpath(argument: &OsStr) -> Result<PathBuf, ValueError> {
     zconfig::existing_dirpath(argument, &World::process()).map(PathBuf::from)
 }
 
 /// Text, as `-u` and `-X` take it.
-pub fn text(argument: &OsStr) -> Result<String, Wrong> {
+pub fn text(argument: &OsStr) -> Result<String, ValueError> {
     text_of(argument).map(str::to_owned)
 }
 
 /// Where to listen, as `-a` takes it.
-pub fn listen_address(argument: &OsStr) -> Result<Address, Wrong> {
+pub fn listen_address(argument: &OsStr) -> Result<Address, ValueError> {
     let value = (zconfig::SOCKET_BINDING_ADDRESS.convert)(text_of(argument)?, &World::process())?;
     listen_address_of(&value)
 }
 
 /// A time in seconds that need not be whole, as `-t` of `runzeo` takes it.
-pub fn timeout(argument: &OsStr) -> Result<Duration, Wrong> {
+pub fn timeout(argument: &OsStr) -> Result<Duration, ValueError> {
     duration_of(&(zconfig::FLOAT.convert)(text_of(argument)?, &World::process())?)
 }
 
 /// Seconds, or another count, of an integer.
-pub(super) fn seconds_of(value: &Value) -> Result<u32, Wrong> {
+pub(super) fn seconds_of(value: &Value) -> Result<u32, ValueError> {
     in_range(value, u32::MAX.into()).map(|number| u32::try_from(number).unwrap_or(u32::MAX))
 }
 
 /// The mask of an octal number.
-pub(super) fn mask_of(value: &Value) -> Result<u32, Wrong> {
+pub(super) fn mask_of(value: &Value) -> Result<u32, ValueError> {
     /// Three bits for each of owner, group and others: umask(2) takes no more.
     const MOST: i64 = 0o777;
-    let wrong = |message: &str, what: &str| Err(Wrong::new(message, what, "a mask is 0 to 0777"));
+    let wrong = |what: &str| Err(ValueError::new(what, "a mask is 0 to 0777"));
     match value.as_integer().unwrap_or_default() {
-        ..0 => wrong("must not be negative", "a negative number is no mask"),
+        ..0 => wrong("a negative number is no mask"),
         number @ 0..=MOST => Ok(u32::try_from(number).unwrap_or_default()),
-        _ => wrong("larger than 0777", "a number larger than 0777 is no mask"),
+        _ => wrong("a number larger than 0777 is no mask"),
     }
 }
 
 /// The statuses of a list of integers.
-pub(super) fn exit_codes_of(value: &Value) -> Result<Vec<i32>, Wrong> {
-    let code = |code: &Value| match code {
-        Value::Integer(number) => i32::try_from(*number).map_err(|_| number.to_string()),
-        other => Err(shown(other)),
+pub(super) fn exit_codes_of(value: &Value) -> Result<Vec<i32>, ValueError> {
+    let code = |code: &Value| {
+        let number = code.as_integer().unwrap_or_default();
+        i32::try_from(number).map_err(|_| {
+            let what = format!("'{number}' is no exit status");
+            ValueError::new(what, "0 to 255 are, and -1 for a signal")
+        })
     };
-    let codes = value.as_list().unwrap_or_default().iter().map(code).collect::<Result<_, _>>();
-    codes.map_err(|code| {
-        Wrong::new("too large", format!("'{code}' is no exit status"), "0 to 255 are, and -1 for a signal")
-    })
+    value.as_list().unwrap_or_default().iter().map(code).collect()
 }
 
 /// A number of bytes.
-pub(super) fn size_of(value: &Value) -> Result<u64, Wrong> {
+pub(super) fn size_of(value: &Value) -> Result<u64, ValueError> {
     in_range(value, i64::MAX.unsigned_abs())
 }
 
 /// An address of a value. ZConfig takes a number that is no port for the name of a host.
-pub(super) fn listen_address_of(value: &Value) -> Result<Address, Wrong> {
-    let Value::Address(address) = value else { return Err(Wrong::new("no address", "is no address", "")) };
+pub(super) fn listen_address_of(value: &Value) -> Result<Address, ValueError> {
+    let Value::Address(address) = value else { return Err(ValueError::new("is no address", "")) };
     if let Address::Inet { host, port: None } = address
         && !host.is_empty()
         && host.bytes().all(|byte| byte.is_ascii_digit())
     {
-        let what = format!("'{host}' is no port");
-        return Err(Wrong::new(what.clone(), what, "0 to 65535 are"));
+        return Err(ValueError::new(format!("'{host}' is no port"), "0 to 65535 are"));
     }
     Ok(address.clone())
 }
 
 /// A time of a number of seconds.
-pub(super) fn duration_of(value: &Value) -> Result<Duration, Wrong> {
+pub(super) fn duration_of(value: &Value) -> Result<Duration, ValueError> {
     let seconds = match value {
         Value::Float(seconds) => *seconds,
         other => return seconds_of(other).map(|seconds| Duration::from_secs(seconds.into())),
     };
     if seconds < 0.0 {
-        return Err(Wrong::new(
-            "must not be negative",
-            format!("'{seconds}' is negative"),
-            "0 or more is possible",
-        ));
+        return Err(ValueError::new(format!("'{seconds}' is negative"), "0 or more is possible"));
     }
-    Duration::try_from_secs_f64(seconds).map_err(|_| {
-        Wrong::new("not a time", format!("'{seconds}' is not a time in seconds"), "90 and 0.5 are")
+    Duration::try_from_secs_f64(seconds)
+        .map_err(|_| ValueError::new(format!("'{seconds}' is not a time in seconds"), "90 and 0.5 are"))
+}
+
+fn in_range(value: &Value, most: u64) -> Result<u64, ValueError> {
+    let number = value.as_integer().unwrap_or_default();
+    u64::try_from(number).ok().filter(|number| *number <= most).ok_or_else(|| {
+        let fault = if number < 0 { "negative" } else { "too large" };
+        ValueError::new(format!("'{number}' is {fault}"), format!("0 to {most} are possible"))
     })
 }
 
-fn in_range(value: &Value, most: u64) -> Result<u64, Wrong> {
-    let number = match value {
-        Value::Integer(number) => u64::try_from(*number).ok(),
-        _ => None,
-    };
-    number.filter(|number| *number <= most).ok_or_else(|| {
-        let (shown, hint) = (shown(value), format!("0 to {most} are possible"));
-        if shown.starts_with('-') {
-            Wrong::new("must not be negative", format!("'{shown}' is negative"), hint)
-        } else {
-            Wrong::new("too large", format!("'{shown}' is too large"), hint)
-        }
-    })
-}
-
-fn shown(value: &Value) -> String {
-    match value {
-        Value::Integer(number) => number.to_string(),
-        Value::Huge(digits) => digits.clone(),
-        _ => String::new(),
-    }
-}
-
-fn text_of(argument: &OsStr) -> Result<&str, Wrong> {
-    argument.to_str().ok_or_else(|| Wrong::text(&argument.to_string_lossy(), "not UTF-8", "is not UTF-8", ""))
+fn text_of(argument: &OsStr) -> Result<&str, ValueError> {
+    argument.to_str().ok_or_else(|| ValueError::text(&argument.to_string_lossy(), "is not UTF-8", ""))
 }
 
 /// The words of a command line. Without quotes and backslashes they end at white space, of which the file knows more
 /// kinds than a shell does.
-fn words_of(text: &str) -> Result<Vec<String>, Wrong> {
+fn words_of(text: &str) -> Result<Vec<String>, ValueError> {
     if !text.contains(['"', '\'', '\\']) {
         return Ok(zconfig::split(text).map(str::to_owned).collect());
     }
@@ -202,48 +182,49 @@ fn words_of(text: &str) -> Result<Vec<String>, Wrong> {
         .collect()
 }
 
-fn not_words(argument: &OsStr, reason: &str) -> Wrong {
+fn not_words(argument: &OsStr, reason: &str) -> ValueError {
     let what = format!("is not a command line ({reason})");
-    Wrong::text(&argument.to_string_lossy(), reason, &what, "quotes come in pairs, and '\\\\' is a backslash")
+    ValueError::text(&argument.to_string_lossy(), &what, "quotes come in pairs, and '\\\\' is a backslash")
 }
 
-fn editing_mode(text: &str) -> Result<Value, Wrong> {
+fn editing_mode(text: &str) -> Result<Value, ValueError> {
     let lower = text.to_lowercase();
     if EditingMode::from_name(&lower).is_some() {
         return Ok(Value::Text(lower));
     }
-    Err(Wrong::text(text, "no such editing mode", "is not an editing mode", "emacs and vi are"))
+    Err(ValueError::text(text, "is not an editing mode", "emacs and vi are"))
 }
 
-fn exit_code_list(text: &str) -> Result<Value, Wrong> {
+fn exit_code_list(text: &str) -> Result<Value, ValueError> {
     if text.is_empty() {
         return Ok(Value::List(Vec::new()));
     }
-    text.split(',').map(zconfig::integer).collect::<Result<_, _>>().map(Value::List)
+    text.split(',')
+        .map(|code| zconfig::integer(code).map(Value::Integer))
+        .collect::<Result<_, _>>()
+        .map(Value::List)
 }
 
-fn socket_path(path: &OsStr, world: &World) -> Result<OsString, Wrong> {
+fn socket_path(path: &OsStr, world: &World) -> Result<OsString, ValueError> {
     let expanded = expand(path, world);
     let above = directory_part(directory_part(&expanded));
     if above.is_empty() || is_directory(above, world) {
         return Ok(expanded);
     }
-    Err(Wrong::text(
+    Err(ValueError::text(
         &path.to_string_lossy(),
-        format!("The directory named as part of the path {} does not exist.", path.display()),
         "is in a directory that does not exist",
         format!("create '{}' or name an existing one", above.display()),
     ))
 }
 
-fn directory_path(path: &OsStr, world: &World) -> Result<OsString, Wrong> {
+fn directory_path(path: &OsStr, world: &World) -> Result<OsString, ValueError> {
     let expanded = expand(path, world);
     if is_directory(&expanded, world) || is_directory(directory_part(&expanded), world) {
         return Ok(expanded);
     }
-    Err(Wrong::text(
+    Err(ValueError::text(
         &path.to_string_lossy(),
-        format!("{} is not an existing directory", path.display()),
         "is not an existing directory",
         "create it or name one that exists",
     ))
@@ -255,30 +236,32 @@ mod tests {
 
     use super::*;
 
-    /// What the command line says of it, or the reading.
-    fn read<T>(read: fn(&OsStr) -> Result<T, Wrong>, text: &str) -> Result<T, String> {
-        read(OsStr::new(text)).map_err(|wrong| wrong.message().to_owned())
+    /// The value, or the beginning of what is said of the text, up to the hint.
+    fn read<T>(read: fn(&OsStr) -> Result<T, ValueError>, text: &str) -> Result<T, String> {
+        read(OsStr::new(text)).map_err(|error| {
+            let said = error.to_string();
+            said.split_once("; ").map_or(said.clone(), |(what, _)| what.to_owned())
+        })
     }
 
     #[test]
     fn seconds_are_whole_and_neither_negative_nor_too_many() {
         for (text, expected) in [
             ("10", Ok(10)),
-            (" +1_0 ", Ok(10)),
+            (" +10 ", Ok(10)),
             ("0", Ok(0)),
             ("4294967295", Ok(u32::MAX)),
-            ("4294967296", Err("too large")),
-            ("99999999999999999999", Err("too large")),
-            ("-1", Err("must not be negative")),
-            ("-99999999999999999999", Err("must not be negative")),
-            ("x", Err("invalid literal for int() with base 10: 'x'")),
-            ("", Err("invalid literal for int() with base 10: ''")),
-            ("0o5", Err("invalid literal for int() with base 10: '0o5'")),
+            ("4294967296", Err("'4294967296' is too large")),
+            ("99999999999999999999", Err("'99999999999999999999' is too large")),
+            ("-1", Err("'-1' is negative")),
+            ("x", Err("'x' is not a whole number")),
+            ("", Err("'' is not a whole number")),
+            ("0o5", Err("'0o5' is not a whole number")),
         ] {
             assert_eq!(read(seconds, text), expected.map_err(str::to_owned), "{text}");
         }
-        let wrong = seconds(OsStr::new("-99999999999999999999")).unwrap_err();
-        assert_eq!(wrong.to_string(), "'-99999999999999999999' is negative; 0 to 4294967295 are possible");
+        let error = seconds(OsStr::new("-1")).unwrap_err();
+        assert_eq!(error.to_string(), "'-1' is negative; 0 to 4294967295 are possible");
     }
 
     #[test]
@@ -287,14 +270,14 @@ mod tests {
             ("022", Ok(0o22)),
             ("0o77", Ok(0o77)),
             ("777", Ok(0o777)),
-            ("1000", Err("larger than 0777")),
-            ("-1", Err("must not be negative")),
-            ("9", Err("invalid literal for int() with base 8: '9'")),
+            ("1000", Err("a number larger than 0777 is no mask")),
+            ("-1", Err("a negative number is no mask")),
+            ("9", Err("'9' is not an octal number")),
         ] {
             assert_eq!(read(mask, text), expected.map_err(str::to_owned), "{text}");
         }
-        let wrong = mask(OsStr::new("1777")).unwrap_err();
-        assert_eq!(wrong.to_string(), "a number larger than 0777 is no mask; a mask is 0 to 0777");
+        let error = mask(OsStr::new("1777")).unwrap_err();
+        assert_eq!(error.to_string(), "a number larger than 0777 is no mask; a mask is 0 to 0777");
     }
 
     #[test]
@@ -303,9 +286,9 @@ mod tests {
             ("", Ok(vec![])),
             ("0,2", Ok(vec![0, 2])),
             (" 1 , -1", Ok(vec![1, -1])),
-            ("0,", Err("invalid literal for int() with base 10: ''")),
-            ("0,99999999999", Err("too large")),
-            ("99999999999999999999", Err("too large")),
+            ("0,", Err("'' is not a whole number")),
+            ("0,99999999999", Err("'99999999999' is no exit status")),
+            ("99999999999999999999", Err("'99999999999999999999' is too large")),
         ] {
             assert_eq!(read(exit_codes, text), expected.map_err(str::to_owned), "{text}");
         }
@@ -314,13 +297,12 @@ mod tests {
     #[test]
     fn paths_are_judged_by_their_directories() {
         for (text, expected) in
-            [("/", Ok("/")), ("/no", Ok("/no")), ("/no/x", Err("/no/x is not an existing directory"))]
+            [("/", Ok("/")), ("/no", Ok("/no")), ("/no/x", Err("'/no/x' is not an existing directory"))]
         {
             let expected = expected.map(PathBuf::from).map_err(str::to_owned);
             assert_eq!(read(directory, text), expected, "{text}");
         }
-        let missing =
-            |path: &str| Err(format!("The directory named as part of the path {path} does not exist."));
+        let missing = |path: &str| Err(format!("'{path}' is in a directory that does not exist"));
         assert_eq!(read(socket_name, "/no/x"), Ok("/no/x".into()));
         assert_eq!(read(socket_name, "/no/such/x"), missing("/no/such/x"));
         assert_eq!(read(existing_dirpath, "/no/x"), missing("/no/x"));
@@ -332,6 +314,9 @@ mod tests {
     fn words_of_an_option_are_those_of_the_file() {
         assert_eq!(read(command_line, "a\u{a0}b 'c d'").unwrap(), ["a\u{a0}b", "c d"]);
         assert_eq!(read(command_line, "a\u{a0}b").unwrap(), ["a", "b"]);
-        assert_eq!(read(command_line, "a 'b"), Err("no closing '".to_owned()));
+        assert_eq!(
+            read(command_line, "a 'b"),
+            Err("\"a 'b\" is not a command line (no closing ')".to_owned())
+        );
     }
 }

@@ -12,7 +12,7 @@ use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::Errors;
-use crate::zconfig::{Builder, Kind, Location, Problem, Raw, Schema, Source, Tree, World, Wrong};
+use crate::zconfig::{Builder, Kind, Location, Problem, Raw, Schema, Source, Tree, ValueError, World};
 
 /// A file is read up to this many bytes; the settings of a program are far shorter.
 const LONGEST: u64 = 1 << 20;
@@ -157,16 +157,16 @@ impl Form<'_> {
     fn key(&mut self, key: &str, value: &DeValue<'_>, at: &Location) {
         match raw(key, value) {
             Ok(raw) => self.builder.key(key, raw, at),
-            Err(wrong) => {
-                self.builder.report(Kind::Value { key: key.to_owned(), wrong }, at);
+            Err(error) => {
+                self.builder.report(Kind::Value { key: key.to_owned(), error }, at);
                 self.builder.spoiled_key(key);
             }
         }
     }
 }
 
-fn raw(key: &str, value: &DeValue<'_>) -> Result<Raw, Wrong> {
-    let wrong = |what: &str, hint: &str| Err(Wrong::new(what, what, hint));
+fn raw(key: &str, value: &DeValue<'_>) -> Result<Raw, ValueError> {
+    let wrong = |what: &str, hint: &str| Err(ValueError::new(what, hint));
     match value {
         DeValue::String(text) => Ok(Raw::Text(text.to_string())),
         DeValue::Boolean(truth) => Ok(Raw::Text(truth.to_string())),
@@ -193,7 +193,7 @@ fn integer(key: &str, number: &DeInteger<'_>) -> String {
     }
 }
 
-fn list(items: &DeArray<'_>) -> Result<Raw, Wrong> {
+fn list(items: &DeArray<'_>) -> Result<Raw, ValueError> {
     let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
         DeValue::String(text) => Some((true, text.to_string())),
         DeValue::Integer(number) => Some((false, integer("", number))),
@@ -207,8 +207,8 @@ fn list(items: &DeArray<'_>) -> Result<Raw, Wrong> {
         (0, 1..) => Ok(Raw::Text(texts.join(","))),
         (words, all) if words == all => Ok(Raw::Words(texts)),
         _ => {
-            let what = "a list of different things";
-            Err(Wrong::new(what, what, "a list has strings only or whole numbers only"))
+            let hint = "a list has strings only or whole numbers only";
+            Err(ValueError::new("a list of different things", hint))
         }
     }
 }

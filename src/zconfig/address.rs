@@ -3,10 +3,9 @@
 use std::fmt;
 use std::path::PathBuf;
 
-use super::datatype::Wrong;
 use super::number::port_number;
-use super::repr::repr;
 use super::text::split;
+use super::value_error::ValueError;
 
 /// Where to listen or to connect. The display is the form that a configuration file takes.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,31 +35,31 @@ impl fmt::Display for Address {
 }
 
 /// Reads where to listen; no host is any.
-pub(super) fn listen(text: &str) -> Result<Address, Wrong> {
+pub(super) fn listen(text: &str) -> Result<Address, ValueError> {
     socket_address(text, "")
 }
 
 /// Reads where to connect; no host is this one.
-pub(super) fn connection(text: &str) -> Result<Address, Wrong> {
+pub(super) fn connection(text: &str) -> Result<Address, ValueError> {
     socket_address(text, "127.0.0.1")
 }
 
 /// Reads host and port; no host is any.
-pub(super) fn inet(text: &str) -> Result<Address, Wrong> {
+pub(super) fn inet(text: &str) -> Result<Address, ValueError> {
     inet_address(text, "")
 }
 
 /// Reads the path of a local socket (it has a slash), or host and port.
-fn socket_address(text: &str, default_host: &str) -> Result<Address, Wrong> {
+fn socket_address(text: &str, default_host: &str) -> Result<Address, ValueError> {
     if text.contains('/') { Ok(Address::Unix(text.into())) } else { inet_address(text, default_host) }
 }
 
 /// Reads host and port: `PORT`, `HOST`, `HOST:PORT`, `[IPV6]:PORT`, or a bare IPv6 address.
-fn inet_address(text: &str, default_host: &str) -> Result<Address, Wrong> {
+fn inet_address(text: &str, default_host: &str) -> Result<Address, ValueError> {
     let (host, port) = match text.rsplit_once(':') {
         Some((host, port)) => with_colon(text, host, port)?,
-        None => match port_of(text) {
-            Ok(port) => (String::new(), port),
+        None => match port_number(text) {
+            Ok(port) => (String::new(), Some(port)),
             Err(_) if split(text).count() == 1 => (text.to_lowercase(), None),
             Err(_) => return Err(no_host(text)),
         },
@@ -69,26 +68,17 @@ fn inet_address(text: &str, default_host: &str) -> Result<Address, Wrong> {
     Ok(Address::Inet { host, port })
 }
 
-fn with_colon(text: &str, host: &str, port: &str) -> Result<(String, Option<u16>), Wrong> {
+fn with_colon(text: &str, host: &str, port: &str) -> Result<(String, Option<u16>), ValueError> {
     let bare = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     if bare.is_none() && host.contains(':') {
         return Ok((text.to_lowercase(), None));
     }
-    let port = if port.is_empty() { None } else { port_of(port)? };
+    let port = if port.is_empty() { None } else { Some(port_number(port)?) };
     Ok((bare.unwrap_or(host).to_lowercase(), port))
 }
 
-fn port_of(text: &str) -> Result<Option<u16>, Wrong> {
-    port_number(text).map(|value| value.as_integer().and_then(|port| u16::try_from(port).ok()))
-}
-
-fn no_host(text: &str) -> Wrong {
-    Wrong::text(
-        text,
-        format!("not a valid host name: {}", repr(text)),
-        "is not an address",
-        "PORT, HOST:PORT, [IPV6]:PORT and a path with a slash are",
-    )
+fn no_host(text: &str) -> ValueError {
+    ValueError::text(text, "is not an address", "PORT, HOST:PORT, [IPV6]:PORT and a path with a slash are")
 }
 
 #[cfg(test)]
@@ -117,7 +107,11 @@ mod tests {
         let local = listen("a/b:80").unwrap();
         assert_eq!((local.to_string().as_str(), &local), ("a/b:80", &Address::Unix("a/b:80".into())));
         assert_eq!(connection(":80").unwrap().to_string(), "127.0.0.1:80");
-        assert_eq!(listen("a b").unwrap_err().message(), "not a valid host name: 'a b'");
-        assert_eq!(listen("a:b").unwrap_err().message(), "invalid literal for int() with base 10: 'b'");
+        let fault = |text| listen(text).unwrap_err().to_string();
+        assert_eq!(
+            fault("a b"),
+            "'a b' is not an address; PORT, HOST:PORT, [IPV6]:PORT and a path with a slash are"
+        );
+        assert_eq!(fault("a:b"), "'b' is not a whole number; decimal digits are, such as 10");
     }
 }

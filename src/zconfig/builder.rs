@@ -212,21 +212,17 @@ impl<'w> Builder<'w> {
                 _ => {}
             }
         }
-        Placing::Refused(self.misplaced(parent.kind, found, name))
+        Placing::Refused(self.misplaced(parent.kind, found))
     }
 
     fn name_in(slot: &Slot, index: usize, found: &'static SectionType, name: Option<&str>) -> Placing {
         if slot.allows(name) {
             return Placing::At(found, index);
         }
-        Placing::Refused(Kind::SectionName {
-            name: name.map(str::to_owned),
-            kind: found.name.to_owned(),
-            slot: slot.takes.to_owned(),
-        })
+        Placing::Refused(Kind::SectionName { name: name.map(str::to_owned), kind: found.name.to_owned() })
     }
 
-    fn misplaced(&self, parent: &SectionType, found: &SectionType, name: Option<&str>) -> Kind {
+    fn misplaced(&self, parent: &SectionType, found: &SectionType) -> Kind {
         let outside = parent.name == self.schema.file.name;
         let homes: Vec<String> = self
             .types()
@@ -237,7 +233,6 @@ impl<'w> Builder<'w> {
             self.schema.file.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(found)));
         Kind::Misplaced {
             kind: found.name.to_owned(),
-            name: name.map(str::to_owned),
             inside: if outside {
                 "outside of other sections".into()
             } else {
@@ -261,9 +256,9 @@ impl<'w> Builder<'w> {
             Keys::Exact => key.to_owned(),
             Keys::Basic => match basic_key_name(key) {
                 Ok(normal) => normal,
-                Err(wrong) => {
+                Err(error) => {
                     open.spoiled.extend(key.split_once('=').map(|(key, _)| key.to_ascii_lowercase()));
-                    return self.report(Kind::KeyName(wrong), at);
+                    return self.report(Kind::KeyName(error), at);
                 }
             },
         };

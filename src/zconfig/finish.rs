@@ -1,13 +1,13 @@
 //! The end of a section: overrides, what is missing, conversion (ZCONFIG.md section 13).
 
 use super::builder::{Builder, Frame};
-use super::datatype::Wrong;
 use super::kind::Kind;
 use super::open::{Given, Open, Raw};
 use super::problem::{Location, Problem, Problems, did_you_mean};
 use super::schema::{Key, Member};
 use super::tree::{Entry, Held, Section, Tree};
 use super::value::Value;
+use super::value_error::ValueError;
 
 impl Builder<'_> {
     /// The innermost section ends.
@@ -33,8 +33,7 @@ impl Builder<'_> {
             return;
         };
         if !place.many && !ids.is_empty() {
-            let fault = Kind::TooMany { kind: kind.name.to_owned(), slot: place.takes.to_owned() };
-            return self.report(fault, at);
+            return self.report(Kind::TooMany { kind: kind.name.to_owned() }, at);
         }
         ids.push(id);
     }
@@ -62,7 +61,7 @@ impl Builder<'_> {
                 (Member::Key(key), Given::Values(values)) => self.values(key, values, end),
                 (Member::Map(key), Given::Map { entries, .. }) => self.map(key, entries),
                 (_, Given::Sections(ids)) => {
-                    self.check_sections(&ids, end);
+                    self.check_sections(&ids);
                     Held::Sections(ids)
                 }
                 _ => Held::Absent,
@@ -96,11 +95,7 @@ impl Builder<'_> {
                 (Member::Key(key), Given::Values(values))
                     if key.required && values.is_empty() && !self.excused(key, open) =>
                 {
-                    Kind::MissingKey {
-                        key: key.name.to_owned(),
-                        section: open.kind.name.to_owned(),
-                        many: key.many,
-                    }
+                    Kind::MissingKey { key: key.name.to_owned(), section: open.kind.name.to_owned() }
                 }
                 (Member::Slot(slot), Given::Sections(ids))
                     if slot.required
@@ -109,9 +104,7 @@ impl Builder<'_> {
                         && !self.is_exempt(slot.name) =>
                 {
                     Kind::MissingSection {
-                        kind: slot.takes.to_owned(),
-                        shown: self.example(slot.takes),
-                        many: slot.many,
+                        kind: self.example(slot.takes),
                         hint: self.skipped_like(slot.takes),
                     }
                 }
@@ -150,9 +143,9 @@ impl Builder<'_> {
         if values.is_empty() && !key.many {
             return match key.default.map(|text| (key.datatype.convert)(text, self.world)) {
                 Some(Ok(value)) => Held::One(Entry { value, at: None }),
-                Some(Err(wrong)) => {
+                Some(Err(error)) => {
                     // A default of a directory, say, may not fit where the program runs.
-                    self.report(Kind::Value { key: key.name.to_owned(), wrong }, end);
+                    self.report(Kind::Value { key: key.name.to_owned(), error }, end);
                     Held::Absent
                 }
                 None => Held::Absent,
@@ -183,28 +176,27 @@ impl Builder<'_> {
         };
         match converted {
             Ok(value) => Some(Entry { value, at: Some(at) }),
-            Err(wrong) => {
-                self.report(Kind::Value { key: name.to_owned(), wrong }, &at);
+            Err(error) => {
+                self.report(Kind::Value { key: name.to_owned(), error }, &at);
                 None
             }
         }
     }
 
     /// Words as the value of a key: its datatype must be one of words, which an empty text tells.
-    fn words(&self, key: &Key, words: Vec<String>) -> Result<Value, Wrong> {
+    fn words(&self, key: &Key, words: Vec<String>) -> Result<Value, ValueError> {
         match (key.datatype.convert)("", self.world) {
             Ok(Value::Words(_)) => Ok(Value::Words(words)),
-            _ => Err(Wrong::new("a list is not allowed", "a list is not allowed here", "give one value")),
+            _ => Err(ValueError::new("a list is not allowed here", "give one value")),
         }
     }
 
-    fn check_sections(&mut self, ids: &[usize], end: &Location) {
+    fn check_sections(&mut self, ids: &[usize]) {
         for id in ids {
             let Some(section) = self.tree.section(*id) else { continue };
             let Some(check) = section.kind().check.filter(|_| !section.failed()) else { continue };
-            if let Err(wrong) = check(section, self.world) {
-                // ZConfig tells the end of the section around; the section itself is what has to be edited.
-                let fault = Kind::Section { kind: section.kind().name.to_owned(), wrong, end: end.line() };
+            if let Err(error) = check(section, self.world) {
+                let fault = Kind::Section { kind: section.kind().name.to_owned(), error };
                 let at = section.at().clone();
                 self.problems.add(Problem::new(fault, at));
             }

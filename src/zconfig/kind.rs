@@ -1,9 +1,9 @@
-//! The kinds of faults, in our words.
+//! The kinds of faults.
 
 use std::path::PathBuf;
 
-use super::datatype::Wrong;
 use super::repr::repr;
+use super::value_error::ValueError;
 
 /// What is wrong. Fields named `hint` hold a whole closing clause, or nothing.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -62,49 +62,49 @@ pub enum Kind {
     AbstractType { name: String, hint: String },
     /// A section where none of its type belongs.
     #[error("'<{kind}>' does not belong {inside}{hint}")]
-    Misplaced { kind: String, name: Option<String>, inside: String, hint: String },
+    Misplaced { kind: String, inside: String, hint: String },
     /// A section with the name of a key.
     #[error("a section here cannot have the name '{name}', which is that of a key")]
     NameOfKey { name: String },
     /// A section name that the slot refuses.
     #[error("{}", match name { Some(name) => format!("{} cannot be the name of a section", repr(name)), None => format!("'<{kind}>' needs a name here; '<{kind} 1>' has one") })]
-    SectionName { name: Option<String>, kind: String, slot: String },
+    SectionName { name: Option<String>, kind: String },
     /// Two sections of one name.
     #[error("a second section has the name {} here; each name stands once", repr(name))]
     NameReused { name: String },
     /// Two sections where one belongs.
     #[error("a second '<{kind}>' section; only one belongs here")]
-    TooMany { kind: String, slot: String },
+    TooMany { kind: String },
     /// A key that the section does not have.
     #[error("unknown key {}{place}{hint}", repr(key))]
     UnknownKey { key: String, place: String, hint: String },
     /// A key given twice.
     #[error("the key {} is given a second time{first}; it takes one value", repr(key))]
-    KeyTwice { key: String, first: String, map: bool },
+    KeyTwice { key: String, first: String },
     /// A key that is no key.
     #[error("{0}")]
-    KeyName(Wrong),
+    KeyName(ValueError),
     /// A key that must be given.
     #[error("the key '{key}' is missing from '<{section}>'")]
-    MissingKey { key: String, section: String, many: bool },
+    MissingKey { key: String, section: String },
     /// A section that must be there.
-    #[error("no '<{shown}>' section{hint}")]
-    MissingSection { kind: String, shown: String, many: bool, hint: String },
+    #[error("no '<{kind}>' section{hint}")]
+    MissingSection { kind: String, hint: String },
     /// A value that is not of its datatype.
-    #[error("{key}: {wrong}")]
-    Value { key: String, wrong: Wrong },
+    #[error("{key}: {error}")]
+    Value { key: String, error: ValueError },
     /// A section that is not consistent in itself.
-    #[error("<{kind}>: {wrong}")]
-    Section { kind: String, wrong: Wrong, end: Option<u32> },
+    #[error("<{kind}>: {error}")]
+    Section { kind: String, error: ValueError },
     /// Bytes that are not UTF-8.
     #[error("not UTF-8 text; save the file in that encoding")]
     Encoding,
     /// A file that cannot be read.
     #[error("cannot read '{}': {reason}", path.display())]
-    Unreadable { path: PathBuf, errno: i32, reason: String },
+    Unreadable { path: PathBuf, reason: String },
     /// A URL that only a network or a Python could follow.
     #[error("cannot follow '{url}'; a path or a file: URL can be read")]
-    Scheme { url: String, scheme: String },
+    Scheme { url: String },
     /// A URL with `#`.
     #[error("'{url}' has a fragment; write %23 for a '#' in a file name")]
     Fragment { url: String },

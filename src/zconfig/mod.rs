@@ -5,8 +5,7 @@
 //! [`Schema`] (data: section types, slots, keys with datatype and default) and makes a [`Tree`] of converted values.
 //!
 //! Promises: what ZConfig accepts is accepted with the same values, what it refuses is refused, and the first
-//! [`Problem`] is the one that ZConfig would name ([`Problem::message`] has its words, the display ours). Faults are
-//! collected: one run shows them all. Any bytes are fit input: time and memory are bounded by [`Limits`], nothing
+//! [`Problem`] is the one that ZConfig would name. Faults are collected: one run shows them all. Any bytes are fit input: time and memory are bounded by [`Limits`], nothing
 //! recurses by the depth of the input, and nothing panics.
 //!
 //! It must not know any schema: the word "runner" is not in here. The facts are of ZConfig 4.3.
@@ -14,12 +13,10 @@
 mod address;
 mod builder;
 mod datatype;
-mod digits;
 mod finish;
 mod kind;
 mod limits;
 mod line;
-mod message;
 mod number;
 mod open;
 mod open_file;
@@ -34,13 +31,14 @@ mod substitute;
 mod text;
 mod tree;
 mod value;
+mod value_error;
 mod world;
 
 pub use address::Address;
 pub use builder::Builder;
 pub use datatype::{
     BOOLEAN, BYTE_SIZE, DOTTED_NAME, Datatype, EXISTING_DIRPATH, EXISTING_PATH, FLOAT, INET_ADDRESS, INTEGER,
-    SOCKET_ADDRESS, SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, TIME_INTERVAL, Wrong,
+    SOCKET_ADDRESS, SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, TIME_INTERVAL,
 };
 pub use kind::Kind;
 pub use limits::Limits;
@@ -55,4 +53,5 @@ pub use source::{Files, Source};
 pub use text::{is_space, split, strip};
 pub use tree::{Entry, Held, SectionRef, Tree};
 pub use value::Value;
+pub use value_error::ValueError;
 pub use world::World;

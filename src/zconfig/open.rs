@@ -88,7 +88,7 @@ impl Open {
             Some(Given::Values(values)) => match values.first() {
                 Some((_, first)) if !many => {
                     let first = first.line().map_or(String::new(), |line| format!(" (first on line {line})"));
-                    return Err(Kind::KeyTwice { key: key.to_owned(), first, map: false });
+                    return Err(Kind::KeyTwice { key: key.to_owned(), first });
                 }
                 // A list in another language is what the lines of this one are together.
                 _ => match value {
@@ -100,7 +100,7 @@ impl Open {
             },
             Some(Given::Map { entries, seen }) => {
                 if seen.insert(normal.to_owned(), entries.len()).is_some() {
-                    return Err(Kind::KeyTwice { key: key.to_owned(), first: String::new(), map: true });
+                    return Err(Kind::KeyTwice { key: key.to_owned(), first: String::new() });
                 }
                 entries.push((normal.to_owned(), value, at.clone()));
             }

@@ -3,8 +3,8 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use super::datatype::Wrong;
 use super::value::Value;
+use super::value_error::ValueError;
 use super::world::World;
 use crate::sys::user;
 
@@ -54,29 +54,23 @@ pub fn path_value(path: OsString, text: &str) -> Value {
     Value::Text(path.into_string().unwrap_or_else(|_| text.to_owned()))
 }
 
-pub(super) fn existing_path(text: &str, world: &World) -> Result<Value, Wrong> {
+pub(super) fn existing_path(text: &str, world: &World) -> Result<Value, ValueError> {
     let path = expand(text.as_ref(), world);
     if !path.is_empty() && (world.is_trusting() || world.place(path.as_ref()).exists()) {
         return Ok(path_value(path, text));
     }
-    Err(Wrong::text(
-        text,
-        format!("{text} is not an existing path"),
-        "does not exist",
-        "name an existing path",
-    ))
+    Err(ValueError::text(text, "does not exist", "name an existing path"))
 }
 
 /// Reads a path whose directory must be there (or not be named); the result has `~` expanded.
-pub fn existing_dirpath(path: &OsStr, world: &World) -> Result<OsString, Wrong> {
+pub fn existing_dirpath(path: &OsStr, world: &World) -> Result<OsString, ValueError> {
     let expanded = expand(path, world);
     let directory = directory_part(&expanded);
     if directory.is_empty() || is_directory(directory, world) {
         return Ok(expanded);
     }
-    Err(Wrong::text(
+    Err(ValueError::text(
         &path.to_string_lossy(),
-        format!("The directory named as part of the path {} does not exist.", path.display()),
         "is in a directory that does not exist",
         format!("create the directory '{}' or name an existing one", directory.display()),
     ))

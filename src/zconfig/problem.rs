@@ -72,21 +72,6 @@ impl Problem {
         let named = matches!((&self.at, &self.kind), (Location::File(_), Kind::Unreadable { .. }));
         !named && self.at != Location::CommandLine
     }
-
-    /// The words that ZConfig has for this fault, without its position.
-    #[must_use]
-    pub fn message(&self) -> String {
-        self.kind.message()
-    }
-
-    /// The line that ZConfig tells for this fault: for a whole section the end of the one around it.
-    #[must_use]
-    pub fn zconfig_line(&self) -> Option<u32> {
-        match &self.kind {
-            Kind::Section { end, .. } => *end,
-            _ => self.at.line(),
-        }
-    }
 }
 
 impl std::fmt::Display for Problem {

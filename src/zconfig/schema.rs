@@ -1,7 +1,8 @@
 //! What a file may hold, as data.
 
-use super::datatype::{Datatype, Wrong};
+use super::datatype::Datatype;
 use super::tree::SectionRef;
+use super::value_error::ValueError;
 use super::world::World;
 
 /// All that one program lets a file hold.
@@ -47,7 +48,7 @@ pub struct SectionType {
 }
 
 /// A check of a whole section.
-pub type Check = fn(SectionRef<'_>, &World) -> Result<(), Wrong>;
+pub type Check = fn(SectionRef<'_>, &World) -> Result<(), ValueError>;
 
 impl std::fmt::Debug for SectionType {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {

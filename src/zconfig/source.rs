@@ -94,11 +94,8 @@ impl Source {
     }
 
     fn fitting(&self, read: io::Result<Vec<u8>>, most: u64) -> Result<Option<Vec<u8>>, Kind> {
-        let bytes = read.map_err(|error| Kind::Unreadable {
-            path: self.path.clone(),
-            errno: error.raw_os_error().unwrap_or_default(),
-            reason: reason(&error),
-        })?;
+        let bytes =
+            read.map_err(|error| Kind::Unreadable { path: self.path.clone(), reason: reason(&error) })?;
         let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= most);
         Ok(fits.then_some(bytes))
     }
@@ -119,17 +116,14 @@ fn path_of(url: &str) -> Result<PathBuf, Kind> {
     }
     let rest = match scheme(url) {
         Some("file") => url.get(5..).unwrap_or_default(),
-        other => {
-            let scheme = other.unwrap_or_default().to_owned();
-            return Err(Kind::Scheme { url: url.to_owned(), scheme });
-        }
+        _ => return Err(Kind::Scheme { url: url.to_owned() }),
     };
     let path = match rest.strip_prefix("//") {
         None => rest,
         // A host that is not this one cannot be asked.
         Some(rest) => match rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash)) {
             ("" | "localhost", path) => path,
-            _ => return Err(Kind::Scheme { url: url.to_owned(), scheme: "file".into() }),
+            _ => return Err(Kind::Scheme { url: url.to_owned() }),
         },
     };
     Ok(PathBuf::from(OsString::from_vec(decoded(path))))

@@ -7,10 +7,8 @@ use super::address::Address;
 pub enum Value {
     /// Yes or no.
     Bool(bool),
-    /// A whole number in the signed 64-bit range.
+    /// A whole number.
     Integer(i64),
-    /// A whole number outside of that range: its decimal digits, with `-` in front when negative.
-    Huge(String),
     /// A number; infinities and not-a-number are possible.
     Float(f64),
     /// Text, names and paths (`~` expanded).
@@ -40,12 +38,11 @@ impl Value {
         }
     }
 
-    /// The number of a [`Value::Integer`]; a huge one is the nearest that 64 bits hold.
+    /// The number of a [`Value::Integer`].
     #[must_use]
     pub fn as_integer(&self) -> Option<i64> {
         match self {
             Self::Integer(value) => Some(*value),
-            Self::Huge(digits) => Some(if digits.starts_with('-') { i64::MIN } else { i64::MAX }),
             _ => None,
         }
     }

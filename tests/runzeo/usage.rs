@@ -14,18 +14,21 @@ fn wrong_command_lines_end_with_status_2() {
         (&["-a"], format!("runzeo: option -a requires argument{HELP}")),
         (
             &["-a", "65536", "-f", "Data.fs"],
-            format!("runzeo: invalid value for -a '65536': '65536' is no port{HELP}"),
+            format!("runzeo: invalid value for -a: '65536' is no port; 0 to 65535 are{HELP}"),
         ),
         (
             &["-a", "1", "-f", "no/Data.fs"],
             format!(
-                "runzeo: invalid value for -f 'no/Data.fs': The directory named as part of the path no/Data.fs does \
-                 not exist.{HELP}"
+                "runzeo: invalid value for -f: 'no/Data.fs' is in a directory that does not exist; create the \
+                 directory 'no' or name an existing one{HELP}"
             ),
         ),
         (
             &["-a", "1", "-f", "Data.fs", "-t", "soon"],
-            format!("runzeo: invalid value for -t 'soon': could not convert string to float: 'soon'{HELP}"),
+            format!(
+                "runzeo: invalid value for -t: 'soon' is not a number; decimal digits with a point are, such as \
+                 1.5{HELP}"
+            ),
         ),
         (&["-X", "zeo/read-only=true"], {
             format!("runzeo: configuration overrides (-X) cannot be used without a configuration file{HELP}")

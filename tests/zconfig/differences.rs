@@ -26,6 +26,7 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ("logfile-format-template-style-default", ONE_STYLE),
 ];
 
+const ONE_KIND_OF_DIGITS: &str = "numbers have the digits 0 to 9 without underscores, as in all known files";
 const ONE_STYLE: &str = "log formats have the classic style; no published configuration has another";
 
 /// A file that one side refuses: what stands in `<runner>` beside the program, and behind that section; what ours says,
@@ -42,8 +43,20 @@ const VERDICTS: &[Verdict] = &[
     (
         "stop-timeout 99999999999999999999\n",
         "",
-        "a.conf:3: stop-timeout: '99999999999999999999' is too large; 0 to 4294967295 are possible",
+        "a.conf:3: stop-timeout: '99999999999999999999' is too large",
         "136 years are enough",
+    ),
+    (
+        "backoff-limit 1_0\n",
+        "",
+        "a.conf:3: backoff-limit: '1_0' is not a whole number; decimal digits are, such as 10",
+        ONE_KIND_OF_DIGITS,
+    ),
+    (
+        "backoff-limit ٣\n",
+        "",
+        "a.conf:3: backoff-limit: '٣' is not a whole number; decimal digits are, such as 10",
+        ONE_KIND_OF_DIGITS,
     ),
     (
         "umask 1777\n",

@@ -26,7 +26,6 @@ pub(super) const ANY_VALUES: &[&str] = &[
     "on",
     "9",
     "a b",
-    "\u{661}\u{662}",
     "é\u{301}\u{ad}",
     "#x",
     "x\u{85}y",
@@ -61,11 +60,9 @@ pub(super) fn value_of(key: &Key, how: u16) -> String {
     }
     let (values, how): (&[&str], u16) = match key.datatype.name {
         "boolean" => (&["on", "Off", "TRUE", "no", "1", "maybe", "yes "], how / 3),
-        "integer" => {
-            (&["7", "+7", "-3", "1_0", "007", "x", "1.5", "99999999999999999999", " 5", "٣"], how / 3)
-        }
-        "float" => (&["1", ".5", "1e3", "inf", "-nan", "1_0.5", "x", "1,5", "1e999"], how),
-        "octal" => (&["022", "0o7", "7_7", "9", "-1", "0x1", "777777777777777777777777"], how),
+        "integer" => (&["7", "+7", "-3", "007", "x", "1.5", " 5"], how / 3),
+        "float" => (&["1", ".5", "1e3", "inf", "-nan", "x", "1,5", "1e999"], how),
+        "octal" => (&["022", "0o7", "9", "-1", "0x1"], how),
         "byte-size" => (&["10MB", "1kb", "5", "1gb", "10K", "1.5MB", "MB", "-1kb", "1 kb"], how),
         "time-interval" => (&["5", "2m", "1H", "3d", "1w", "m", "1h30m"], how),
         "exit codes" => (&["0,2", "1", "", "0,", " 1 , 2", "a"], how),

@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value as Json, json};
 use zeo_server::config::schema;
 use zeo_server::zconfig::{
-    Address, Held, Limits, Location, Member, Problems, Schema, SectionRef, Source, Tree, Value, World, load,
+    Address, Held, Kind, Limits, Location, Member, Problems, Schema, SectionRef, Source, Tree, Value, World,
+    load,
 };
 
 /// The schema that the corpus calls so.
@@ -126,7 +127,6 @@ fn value(value: &Value) -> Json {
     match value {
         Value::Bool(truth) => json!(truth),
         Value::Integer(number) => json!(number),
-        Value::Huge(digits) => json!(digits),
         Value::Float(number) if number.is_nan() => json!("nan"),
         Value::Float(number) if number.is_infinite() => json!(if *number > 0.0 { "inf" } else { "-inf" }),
         Value::Float(number) => json!(number),
@@ -159,9 +159,11 @@ fn other_error(error: &Json, problems: &Problems) -> Option<String> {
         return None;
     }
     let first = problems.list().first().expect("a refusal has a reason");
-    // ZConfig knows no line of some errors, and tells the section's end for an override where ours tells the override.
-    let line = error["line"].as_u64().filter(|_| !matches!(first.at, Location::Override(_)))?;
-    let (ours, url) = (first.zconfig_line().map(u64::from), first.at.source().map(Source::url));
+    // ZConfig knows no line of some errors. For an override and for a whole section it tells the end of the section
+    // around, where ours tells the override and the section.
+    let other = matches!(first.at, Location::Override(_)) || matches!(first.kind, Kind::Section { .. });
+    let line = error["line"].as_u64().filter(|_| !other)?;
+    let (ours, url) = (first.at.line().map(u64::from), first.at.source().map(Source::url));
     let agree = ours == Some(line) && url == error["url"].as_str();
     (!agree).then(|| format!("the place differs: {error}\nours: {ours:?} in {url:?}"))
 }

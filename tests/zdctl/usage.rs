@@ -10,8 +10,11 @@ fn wrong_command_lines_get_one_line_and_status_2() {
     for (line, what) in [
         (&["-Q"][..], "option -Q not recognized"),
         (&["-s"], "option -s requires argument"),
-        (&["-b", "x"], "invalid value for -b 'x': invalid literal for int() with base 10: 'x'"),
-        (&["-z", "/no/x"], "invalid value for -z '/no/x': /no/x is not an existing directory"),
+        (&["-b", "x"], "invalid value for -b: 'x' is not a whole number; decimal digits are, such as 10"),
+        (
+            &["-z", "/no/x"],
+            "invalid value for -z: '/no/x' is not an existing directory; create it or name one that exists",
+        ),
         (&["-s", "a", "-s", "b"], "conflicting command line option '-s'"),
         (
             &["-X", "a=b", "status"],

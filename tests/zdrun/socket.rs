@@ -96,8 +96,8 @@ fn socket_path_longer_than_an_address_works() {
 #[test]
 fn socket_in_no_directory_is_refused() {
     let sandbox = Sandbox::new();
-    let complaint = "zdrun: invalid value for -s 'none/deep/sock': The directory named as part of the path \
-        none/deep/sock does not exist.; for help, use zdrun -h\n";
+    let complaint = "zdrun: invalid value for -s: 'none/deep/sock' is in a directory that does not exist; create 'none' \
+        or name an existing one; for help, use zdrun -h\n";
     sandbox.zdrun().args(["-s", "none/deep/sock"]).args(SLEEP).status(2).stderr(complaint).run();
 }
 

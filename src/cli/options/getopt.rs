@@ -1,15 +1,13 @@
 //! Parsing as getopt does it, and its messages.
 
 use std::ffi::{OsStr, OsString};
-use std::os::unix::ffi::OsStrExt as _;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 use thiserror::Error;
 
 use crate::cli::manual::Program;
-use crate::config::Wrong;
-use crate::control::repr::{Escapes, quote};
+use crate::config::ValueError;
 
 /// Why there is nothing to run.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,14 +34,12 @@ pub enum UsageError {
     #[error("option {0} must not have an argument")]
     ValueUnwanted(String),
     /// The value is not of the kind that the option needs.
-    #[error("invalid value for {option} {}: {reason}", quote(.value.as_bytes(), Escapes::Characters))]
+    #[error("invalid value for {option}: {error}")]
     Invalid {
         /// The option's short form.
         option: &'static str,
-        /// What was typed.
-        value: OsString,
-        /// What is wrong with it.
-        reason: String,
+        /// What is wrong with the value.
+        error: ValueError,
     },
     /// The option was given twice, with different values.
     #[error("conflicting command line option '{0}'")]
@@ -60,21 +56,16 @@ pub enum UsageError {
 pub(super) fn each<T>(
     option: &'static str,
     typed: &[OsString],
-    convert: impl Fn(&OsStr) -> Result<T, Wrong>,
+    convert: impl Fn(&OsStr) -> Result<T, ValueError>,
 ) -> Result<Vec<T>, UsageError> {
-    let invalid = |value: &OsString, wrong: &Wrong| UsageError::Invalid {
-        option,
-        value: value.clone(),
-        reason: wrong.message().to_owned(),
-    };
-    typed.iter().map(|value| convert(value).map_err(|wrong| invalid(value, &wrong))).collect()
+    typed.iter().map(|value| convert(value).map_err(|error| UsageError::Invalid { option, error })).collect()
 }
 
 /// The value of an option that was given any number of times, each time the same.
 pub(super) fn once<T: PartialEq>(
     option: &'static str,
     typed: &[OsString],
-    convert: impl Fn(&OsStr) -> Result<T, Wrong>,
+    convert: impl Fn(&OsStr) -> Result<T, ValueError>,
 ) -> Result<Option<T>, UsageError> {
     let mut values = each(option, typed, convert)?;
     let last = values.pop();

@@ -97,23 +97,32 @@ fn complaints_have_the_peers_words() {
         (&["-ds"], "option -s requires argument"),
         (&["--socket-name"], "option --socket-name requires argument"),
         (&["--daemon=yes"], "option --daemon must not have an argument"),
-        (&["-b", "x"], "invalid value for -b 'x': invalid literal for int() with base 10: 'x'"),
-        (&["-b", "-1"], "invalid value for -b '-1': must not be negative"),
-        (&["-m", "9"], "invalid value for -m '9': invalid literal for int() with base 8: '9'"),
-        (&["-T", ""], "invalid value for -T '': invalid literal for int() with base 10: ''"),
-        (&["-x", "0,a"], "invalid value for -x '0,a': invalid literal for int() with base 10: 'a'"),
-        (&["-z", "/no/x"], "invalid value for -z '/no/x': /no/x is not an existing directory"),
+        (&["-b", "x"], "invalid value for -b: 'x' is not a whole number; decimal digits are, such as 10"),
+        (&["-b", "-1"], "invalid value for -b: '-1' is negative; 0 to 4294967295 are possible"),
+        (&["-m", "9"], "invalid value for -m: '9' is not an octal number; digits 0 to 7 are, such as 022"),
+        (&["-T", ""], "invalid value for -T: '' is not a whole number; decimal digits are, such as 10"),
+        (&["-x", "0,a"], "invalid value for -x: 'a' is not a whole number; decimal digits are, such as 10"),
+        (
+            &["-z", "/no/x"],
+            "invalid value for -z: '/no/x' is not an existing directory; create it or name one that exists",
+        ),
         (
             &["-s", "/no/x/y"],
-            "invalid value for -s '/no/x/y': The directory named as part of the path /no/x/y does not exist.",
+            "invalid value for -s: '/no/x/y' is in a directory that does not exist; create '/no' or name an existing one",
         ),
         (
             &["-t", "/no/x"],
-            "invalid value for -t '/no/x': The directory named as part of the path /no/x does not exist.",
+            "invalid value for -t: '/no/x' is in a directory that does not exist; create the directory '/no' or name an existing one",
         ),
-        (&["-x", "99999999999"], "invalid value for -x '99999999999': too large"),
-        (&["-m", "1000"], "invalid value for -m '1000': larger than 0777"),
-        (&["-p", "a 'b"], "invalid value for -p \"a 'b\": no closing '"),
+        (
+            &["-x", "99999999999"],
+            "invalid value for -x: '99999999999' is no exit status; 0 to 255 are, and -1 for a signal",
+        ),
+        (&["-m", "1000"], "invalid value for -m: a number larger than 0777 is no mask; a mask is 0 to 0777"),
+        (
+            &["-p", "a 'b"],
+            "invalid value for -p: \"a 'b\" is not a command line (no closing '); quotes come in pairs, and '\\\\' is a backslash",
+        ),
         (&["-b", "1", "-b", "2"], "conflicting command line option '-b'"),
         (&["-d", "--no-daemon"], "conflicting command line option '-d'"),
         (&["-X", "a=b"], "configuration overrides (-X) cannot be used without a configuration file"),
@@ -128,7 +137,7 @@ fn bytes_that_are_not_utf8_are_complained_about_where_text_is_needed() {
     let line = |option: &str| [OsString::from(option), odd()];
     assert_eq!(zdctl(&line("-s")).expect("a path is bytes").flags.socket_name, Some(odd().into()));
     let Err(Outcome::Usage(error)) = zdctl(&line("-u")) else { panic!("a user is text") };
-    assert_eq!(error.to_string(), r"invalid value for -u '\udcff': not UTF-8");
+    assert_eq!(error.to_string(), "invalid value for -u: '\u{fffd}' is not UTF-8");
 }
 
 #[test]

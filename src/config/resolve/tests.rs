@@ -135,13 +135,13 @@ fn numbers_that_cannot_be_used_are_refused_and_not_bent() {
                 old-files -1\n</logfile>\n</eventlog>\n";
     assert_eq!(
         Place::with(text).resolve(&Place::flags()).unwrap_err(),
-        "a.conf:3: backoff-limit: '-1' is negative; 0 to 4294967295 are possible\n\
+        "a.conf:5: stop-timeout: '-99999999999999999999' is too small\n\
+         a.conf:12: max-size: '99999999999GB' is too large\n\
+         a.conf:3: backoff-limit: '-1' is negative; 0 to 4294967295 are possible\n\
          a.conf:7: exit-codes: '99999999999' is no exit status; 0 to 255 are, and -1 for a signal\n\
          a.conf:4: start-timeout: '4294967296' is too large; 0 to 4294967295 are possible\n\
-         a.conf:5: stop-timeout: '-99999999999999999999' is negative; 0 to 4294967295 are possible\n\
          a.conf:6: umask: a number larger than 0777 is no mask; a mask is 0 to 0777\n\
-         a.conf:13: old-files: '-1' is negative; 0 to 4294967295 are possible\n\
-         a.conf:12: max-size: '107374182398926258176' is too large; 0 to 9223372036854775807 are possible"
+         a.conf:13: old-files: '-1' is negative; 0 to 4294967295 are possible"
     );
 }
 

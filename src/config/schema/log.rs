@@ -4,7 +4,7 @@ use crate::config::datatype::{HTTP_METHOD, HTTP_URL, LOG_FORMAT, LOG_LEVEL, LOG_
 use crate::config::format;
 use crate::zconfig::{
     BOOLEAN, BYTE_SIZE, Component, DOTTED_NAME, INET_ADDRESS, INTEGER, Key, Keys, Member, SOCKET_ADDRESS,
-    STRING, SectionRef, SectionType, Slot, World, Wrong,
+    STRING, SectionRef, SectionType, Slot, ValueError, World,
 };
 
 pub(super) static LOGGER: Component = Component {
@@ -160,7 +160,7 @@ static EMAIL_NOTIFIER: SectionType = SectionType {
     meaning: "Records go out by mail; not served here.",
 };
 
-fn check_logfile(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
+fn check_logfile(section: SectionRef<'_>, world: &World) -> Result<(), ValueError> {
     format::check(section, world)?;
     let set = |key| section.integer(key).is_some_and(|number| number != 0);
     let full = |key| section.text(key).is_some_and(|text| !text.is_empty());
@@ -177,20 +177,14 @@ fn check_logfile(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
         return Ok(());
     }
     if !kept {
-        return Err(Wrong::new(
-            "old-files must be set for log rotation",
+        return Err(ValueError::new(
             "rotation without old-files keeps nothing",
             "old-files 5 would keep five",
         ));
     }
     match (timed, sized) {
-        (true, true) => Err(Wrong::new(
-            "can't set *both* max_bytes and when",
-            "both max-size and when are given",
-            "rotate by size or by time",
-        )),
-        (false, false) => Err(Wrong::new(
-            "max-bytes or when must be set for log rotation",
+        (true, true) => Err(ValueError::new("both max-size and when are given", "rotate by size or by time")),
+        (false, false) => Err(ValueError::new(
             "neither max-size nor when is given",
             "max-size 10MB would rotate by size, when D by time",
         )),
@@ -198,10 +192,8 @@ fn check_logfile(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
     }
 }
 
-fn check_stream(path: &str, rotated: bool, delayed: bool, encoded: bool) -> Result<(), Wrong> {
-    let wrong = |message: &str, keys: &str| {
-        Err(Wrong::new(format!("{message} {path}"), format!("{message} {path}"), keys))
-    };
+fn check_stream(path: &str, rotated: bool, delayed: bool, encoded: bool) -> Result<(), ValueError> {
+    let wrong = |what: &str, hint: &str| Err(ValueError::new(format!("{what} {path}"), hint));
     if rotated {
         return wrong("cannot rotate", "max-size, old-files and when are for files");
     }
@@ -214,15 +206,11 @@ fn check_stream(path: &str, rotated: bool, delayed: bool, encoded: bool) -> Resu
     Ok(())
 }
 
-fn check_email(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
+fn check_email(section: SectionRef<'_>, world: &World) -> Result<(), ValueError> {
     format::check(section, world)?;
     let full = |key| section.text(key).is_some_and(|text| !text.is_empty());
     if full("smtp-username") == full("smtp-password") {
         return Ok(());
     }
-    Err(Wrong::new(
-        "Either both smtp-username and smtp-password or none must be given",
-        "only one of smtp-username and smtp-password is given",
-        "give both or none",
-    ))
+    Err(ValueError::new("only one of smtp-username and smtp-password is given", "give both or none"))
 }

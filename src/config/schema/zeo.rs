@@ -7,7 +7,8 @@ use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
 use crate::zconfig::{
     BOOLEAN, BYTE_SIZE, Component, EXISTING_DIRPATH, FLOAT, INTEGER, Key, Keys, Member,
-    SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, SectionRef, SectionType, Slot, World, Wrong,
+    SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, SectionRef, SectionType, Slot, ValueError,
+    World,
 };
 
 pub(super) static SERVER: Component =
@@ -153,28 +154,16 @@ static CLIENT_STORAGE: SectionType = SectionType {
 };
 
 /// The files are there and of the right kind; what is in them is for whoever opens the connection.
-fn check_ssl(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
+fn check_ssl(section: SectionRef<'_>, world: &World) -> Result<(), ValueError> {
     if let Some(function) = section.text("password-function").filter(|name| !name.is_empty()) {
-        return Err(if function.contains('.') {
-            Wrong::new(
-                format!("No module named '{function}'"),
-                "password-function needs a Python to call it",
-                "use a key without a password",
-            )
-        } else {
-            Wrong::new(
-                "not enough values to unpack (expected 2, got 1)",
-                "password-function is no dotted name",
-                "use a key without a password",
-            )
-        });
+        let what = format!("the password-function '{function}' is Python's and cannot be called");
+        return Err(ValueError::new(what, "use a key without a password"));
     }
     let certificate = section.text("certificate").unwrap_or_default();
     holds("certificate", certificate, "CERTIFICATE-----", world)?;
     holds("key", section.text("key").unwrap_or(certificate), "PRIVATE KEY-----", world)?;
     match section.text("authenticate").unwrap_or_default() {
-        "" => Err(Wrong::new(
-            "",
+        "" => Err(ValueError::new(
             "authenticate is blank",
             "a file, a directory or DYNAMIC tells whom to accept",
         )),
@@ -184,7 +173,7 @@ fn check_ssl(section: SectionRef<'_>, world: &World) -> Result<(), Wrong> {
     }
 }
 
-fn holds(key: &str, path: &str, mark: &str, world: &World) -> Result<(), Wrong> {
+fn holds(key: &str, path: &str, mark: &str, world: &World) -> Result<(), ValueError> {
     /// PEM files are small; a longer one is something else.
     const LONGEST: u64 = 16 << 20;
     use std::io::Read;
@@ -204,5 +193,5 @@ fn holds(key: &str, path: &str, mark: &str, world: &World) -> Result<(), Wrong> 
         }
         Ok(_) => return Ok(()),
     };
-    Err(Wrong::new(what.clone(), what, ""))
+    Err(ValueError::new(what, ""))
 }

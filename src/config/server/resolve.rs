@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use super::{DataFile, Flags, Place, Settings, Storage};
 use crate::config::log;
 use crate::config::shared::{duration_of, listen_address_of, seconds_of, size_of};
-use crate::config::{Errors, Problem, Wrong, range, schema, toml_form};
+use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
 use crate::zconfig::{self, Entry, Kind, Limits, Location, SectionRef, Tree, Value, World};
 
 /// What `runzeo` needs to know.
@@ -175,7 +175,7 @@ impl<'a> Section<'a, '_> {
         seconds_of(&self.entry(key)?.value).ok().and_then(|number| usize::try_from(number).ok())
     }
 
-    fn value<T>(&mut self, key: &str, convert: fn(&Value) -> Result<T, Wrong>) -> Option<T> {
+    fn value<T>(&mut self, key: &str, convert: fn(&Value) -> Result<T, ValueError>) -> Option<T> {
         let entry = self.entry(key)?;
         self.converted(key, entry, convert)
     }
@@ -189,13 +189,13 @@ impl<'a> Section<'a, '_> {
         &mut self,
         key: &str,
         entry: &Entry,
-        convert: fn(&Value) -> Result<T, Wrong>,
+        convert: fn(&Value) -> Result<T, ValueError>,
     ) -> Option<T> {
         // What cannot be so much as an integer has been told.
         convert(&entry.value)
-            .map_err(|wrong| {
-                if !matches!(entry.value, Value::Integer(_) | Value::Huge(_)) {
-                    let kind = Kind::Value { key: key.to_owned(), wrong };
+            .map_err(|error| {
+                if !matches!(entry.value, Value::Integer(_)) {
+                    let kind = Kind::Value { key: key.to_owned(), error };
                     self.faults.add(Problem::new(kind, entry.at.clone().unwrap_or(Location::CommandLine)));
                 }
             })
