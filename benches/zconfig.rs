@@ -60,7 +60,7 @@ fn main() {
     let world = World::fixed(place.path().to_owned(), HashMap::new());
     let round = || {
         let begin = Instant::now();
-        load(&schema::ZDAEMON, Path::new("a.conf"), &[], &[], &world, Limits::default())
+        load(&schema::DAEMON, Path::new("a.conf"), &[], &[], &world, Limits::default())
             .expect("the file is good");
         begin.elapsed()
     };

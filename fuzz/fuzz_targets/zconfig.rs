@@ -15,7 +15,7 @@ fuzz_target!(|bytes: &[u8]| {
     let world = World::fixed(place.path().to_owned(), HashMap::new());
     let limits =
         Limits { bytes: 1 << 20, substituted: 1 << 20, files: 100, depth: 1000, ..Limits::default() };
-    for schema in [&schema::DAEMON, &schema::ZDAEMON, &schema::ZEO, &schema::ZEOCTL] {
+    for schema in [&schema::DAEMON, &schema::SERVER] {
         if let Err(problems) = load(schema, Path::new("a.conf"), &[], &[], &world, limits) {
             for problem in problems.list() {
                 assert!(!problem.to_string().contains('\n'), "not one line: {problem}");

@@ -66,7 +66,7 @@ pub enum Keys {
 }
 
 /// What a section may hold.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub enum Member {
     /// A key of this name.
     Key(Key),
@@ -88,7 +88,7 @@ impl Member {
 }
 
 /// A key.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Key {
     /// Its name, lower case.
     pub name: &'static str,
@@ -105,7 +105,7 @@ pub struct Key {
 }
 
 /// A place for sections of a type.
-#[derive(Debug)]
+#[derive(Debug, Clone, Copy)]
 pub struct Slot {
     /// Its name.
     pub name: &'static str,

@@ -13,7 +13,8 @@ use zeo_server::config::schema;
 use zeo_server::zconfig::{Limits, Problems, World, load};
 
 use super::generate::{Step, Writer};
-use super::verdict::{disagreement, read, schema_named, variables};
+use super::schemas;
+use super::verdict::{disagreement, read, variables};
 use crate::sandbox::forks;
 
 /// So many files are compared in one run.
@@ -92,7 +93,7 @@ fn random_files_have_the_verdicts_of_zconfig() {
     let oracle = std::cell::RefCell::new(Oracle::start(&python, &directory, &variables));
     let counts = std::cell::Cell::new((0, 0));
     let compare = |schema: &str, steps: &[Step]| -> Result<(), String> {
-        let text = Writer::file(schema_named(schema), steps);
+        let text = Writer::file(schemas::named(schema), steps);
         let overrides = Writer::overrides(steps);
         fs::write(directory.join("a.conf"), &text).unwrap();
         let theirs = oracle.borrow_mut().ask(schema, &directory.join("a.conf"), &overrides);

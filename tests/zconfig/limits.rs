@@ -44,7 +44,7 @@ fn ten_thousand_nested_sections_are_read() {
     let mut text = String::from("<zeo>\naddress 1\n</zeo>\n");
     text.push_str(&"<demostorage>\n".repeat(DEPTH));
     text.push_str(&"</demostorage>\n".repeat(DEPTH));
-    let tree = read(&schema::ZEO, &[("a.conf", text.as_bytes())]).unwrap();
+    let tree = read(&schema::SERVER, &[("a.conf", text.as_bytes())]).unwrap();
     let mut section = tree.root().unwrap().section("storages");
     let mut depth = 0;
     while let Some(inner) = section {
@@ -230,7 +230,7 @@ proptest! {
 
     #[test]
     fn no_bytes_make_it_panic(bytes in bytes()) {
-        for schema in [&schema::DAEMON, &schema::ZEO] {
+        for schema in [&schema::DAEMON, &schema::SERVER] {
             let place = place(&[("a.conf", &bytes)]);
             if let Err(problems) = read_with(schema, place.path(), Limits::default()) {
                 prop_assert!(!problems.list().is_empty());

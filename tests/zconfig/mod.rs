@@ -6,5 +6,6 @@ mod differential;
 mod generate;
 mod limits;
 mod reference;
+mod schemas;
 mod values;
 mod verdict;

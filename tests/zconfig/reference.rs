@@ -15,11 +15,11 @@ const END: &str = "<!-- End of the schema. -->\n";
 fn types() -> Vec<&'static SectionType> {
     let order = ["zdaemon", "ZConfig.components.logger", "ZEO:server", "ZODB"];
     let component = |name: &str| -> &'static Component {
-        let mut known = schema::DAEMON.components.iter().chain(schema::ZEO.components);
+        let mut known = schema::DAEMON.components.iter().chain(schema::SERVER.components);
         known.find(|component| component.package == name).unwrap()
     };
     let all: Vec<_> = order.iter().flat_map(|name| component(name).types.iter().copied()).collect();
-    let mut roots = [schema::ZDAEMON.file, schema::ZEO.file].into_iter().chain(all.iter().copied());
+    let mut roots = [schema::DAEMON.file, schema::SERVER.file].into_iter().chain(all.iter().copied());
     let slots: Vec<&Slot> = roots.by_ref().flat_map(slots).collect();
     all.into_iter().filter(|kind| slots.iter().any(|slot| slot.fits(kind))).collect()
 }

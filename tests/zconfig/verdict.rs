@@ -5,21 +5,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json, json};
-use zeo_server::config::schema;
 use zeo_server::zconfig::{
-    Address, Held, Kind, Limits, Location, Member, Problems, Schema, SectionRef, Source, Tree, Value, World,
-    load,
+    Address, Held, Kind, Limits, Location, Member, Problems, SectionRef, Source, Tree, Value, World, load,
 };
-
-/// The schema that the corpus calls so.
-pub(super) fn schema_named(name: &str) -> &'static Schema {
-    match name {
-        "zdaemon" => &schema::ZDAEMON,
-        "zeo" => &schema::ZEO,
-        "zeoctl" => &schema::ZEOCTL,
-        other => panic!("no schema is called {other}"),
-    }
-}
 
 /// Reads a file in a directory, with no environment but this.
 pub(super) fn read(
@@ -30,7 +18,7 @@ pub(super) fn read(
     variables: HashMap<String, String>,
 ) -> Result<Tree, Problems> {
     let world = World::fixed(directory.to_owned(), variables);
-    load(schema_named(schema), &directory.join(file), overrides, &[], &world, Limits::default())
+    load(super::schemas::named(schema), &directory.join(file), overrides, &[], &world, Limits::default())
 }
 
 /// A copy of the corpus's fixtures, with `@DIR@` in them replaced by where it is.

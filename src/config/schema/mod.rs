@@ -10,47 +10,23 @@ use crate::zconfig::{Component, Keys, Member, STRING, Schema, SectionType, Slot}
 /// What `zdctl` and `zdrun` read: their own sections are held to the letter, those of other programs in the same file
 /// are passed over.
 pub static DAEMON: Schema = Schema {
-    file: &ZDAEMON_FILE,
-    components: &[&log::LOGGER, &runner::OURS],
+    file: &DAEMON_FILE,
+    components: &[&log::LOGGER, &runner::ZDAEMON],
     importable: IMPORTABLE,
     skips_unknown: true,
-};
-
-/// What the Python zdaemon reads.
-pub static ZDAEMON: Schema = Schema {
-    file: &ZDAEMON_FILE,
-    components: &[&log::LOGGER, &runner::PEERS],
-    importable: IMPORTABLE,
-    skips_unknown: false,
 };
 
 /// What `runzeo` reads. Everything that Python's `runzeo` knows is known, what is not served is refused afterwards; the
 /// sections of `zdctl` and `zdrun` may be in the same file.
 pub static SERVER: Schema = Schema {
     file: &SERVER_FILE,
-    components: &[&storage::ZODB, &zeo::OUR_SERVER, &log::LOGGER, &runner::OURS],
-    importable: IMPORTABLE,
-    skips_unknown: false,
-};
-
-/// What the Python runzeo reads.
-pub static ZEO: Schema = Schema {
-    file: &ZEO_FILE,
-    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::PEERS],
-    importable: IMPORTABLE,
-    skips_unknown: false,
-};
-
-/// What the Python zeoctl reads.
-pub static ZEOCTL: Schema = Schema {
-    file: &ZEOCTL_FILE,
-    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::PEERS],
+    components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::ZDAEMON],
     importable: IMPORTABLE,
     skips_unknown: false,
 };
 
 /// Every component, for `%import`.
-static IMPORTABLE: &[&Component] = &[&runner::PEERS, &storage::ZODB, &zeo::CLIENT, &log::LOGGER, &BASIC];
+static IMPORTABLE: &[&Component] = &[&runner::ZDAEMON, &storage::ZODB, &zeo::CLIENT, &log::LOGGER, &BASIC];
 
 static BASIC: Component =
     Component { package: "ZConfig.components.basic", needs: &[], abstract_types: &[], types: &[&MAPPING] };
@@ -68,16 +44,9 @@ const fn file(members: &'static [Member]) -> SectionType {
     SectionType { name: "", implements: None, keys: Keys::Basic, members, check: None, meaning: "The file." }
 }
 
-static ZDAEMON_FILE: SectionType = file(&[
+static DAEMON_FILE: SectionType = file(&[
     Member::Slot(Slot::new("runner", "runner").required()),
     Member::Slot(Slot::new("environment", "environment")),
-    Member::Slot(Slot::new("eventlog", "eventlog")),
-]);
-
-static ZEO_FILE: SectionType = file(&[
-    Member::Slot(Slot::new("zeo", "zeo").required()),
-    Member::Slot(Slot::new("runner", "runner")),
-    Member::Slot(Slot::new("storages", "zodb.storage").required().many()),
     Member::Slot(Slot::new("eventlog", "eventlog")),
 ]);
 
@@ -86,12 +55,5 @@ static SERVER_FILE: SectionType = file(&[
     Member::Slot(Slot::new("runner", "runner")),
     Member::Slot(Slot::new("environment", "environment")),
     Member::Slot(Slot::new("storages", "zodb.storage").required().many()),
-    Member::Slot(Slot::new("eventlog", "eventlog")),
-]);
-
-static ZEOCTL_FILE: SectionType = file(&[
-    Member::Slot(Slot::new("zeo", "zeo").required()),
-    Member::Slot(Slot::new("runner", "runner").required()),
-    Member::Slot(Slot::new("storages", "zodb.storage").required().many().named()),
     Member::Slot(Slot::new("eventlog", "eventlog")),
 ]);

@@ -14,9 +14,6 @@ use crate::zconfig::{
 pub(super) static SERVER: Component =
     Component { package: "ZEO:server", needs: &[], abstract_types: &[], types: &[&SSL, &SERVER_SECTION] };
 
-pub(super) static OUR_SERVER: Component =
-    Component { package: "ZEO:server", needs: &[], abstract_types: &[], types: &[&SSL, &OUR_SERVER_SECTION] };
-
 pub(super) static CLIENT: Component = Component {
     package: "ZEO",
     needs: &[&ZODB],
@@ -24,10 +21,8 @@ pub(super) static CLIENT: Component = Component {
     types: &[&CLIENT_SSL, &CLIENT_STORAGE],
 };
 
-/// The section, with what the key `address` may do beyond one address.
-macro_rules! server {
-    ($($several:ident)?) => {
-SectionType {
+/// Python's server listens at one address only.
+static SERVER_SECTION: SectionType = SectionType {
     name: "zeo",
     implements: None,
     keys: Keys::Basic,
@@ -40,7 +35,7 @@ SectionType {
                 "Where to listen: port, host:port, or the path of a local socket.",
             )
             .required()
-            $(.$several())?,
+            .many(),
         ),
         Member::Key(Key::new("read-only", &BOOLEAN, "Refuse writes.").or("false")),
         Member::Key(
@@ -61,14 +56,7 @@ SectionType {
     ],
     check: None,
     meaning: "The ZEO server.",
-}
-    };
-}
-
-static SERVER_SECTION: SectionType = server!();
-
-/// Ours listens at several addresses at once.
-static OUR_SERVER_SECTION: SectionType = server!(many);
+};
 
 static SSL: SectionType = SectionType {
     name: "ssl",
