@@ -6,7 +6,7 @@ use super::Errors;
 use super::format::layout;
 use super::shared::{seconds_of, size_of};
 use crate::eventlog::{Handler, Layout, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
-use crate::zconfig::{Address, Kind, Problem, SectionRef, Value};
+use crate::zconfig::{Address, Kind, Problem, SectionRef, Tree, Value};
 
 /// What a program has that must be heard where no log is configured: INFO and above on stderr, each record behind a
 /// rule, as the founding document shows it.
@@ -18,6 +18,18 @@ pub(super) fn on_stderr() -> Settings {
     };
     let handler = Handler { level: Level::NOTSET, layout, target: Target::Stderr };
     Settings { level: Level::INFO, handlers: vec![handler] }
+}
+
+/// The section of the event log in force for the manager: the one inside `<runner>` before the one of the whole file.
+pub(super) fn log_section(tree: &Tree) -> Option<SectionRef<'_>> {
+    let root = tree.root()?;
+    let own = root.section("runner").and_then(|runner| runner.section("eventlog"));
+    own.or_else(|| root.section("eventlog"))
+}
+
+/// Its handlers, in file order.
+pub(super) fn handlers(tree: &Tree) -> impl Iterator<Item = SectionRef<'_>> {
+    log_section(tree).into_iter().flat_map(|log| log.sections("handlers"))
 }
 
 /// The settings of a section.

@@ -1,6 +1,6 @@
 //! Where each setting was given, for whoever finds out later that it does not do.
 
-use super::resolve::handlers;
+use super::log::handlers;
 use super::runner::Flags;
 use crate::zconfig::{Held, Location, SectionRef, Tree};
 

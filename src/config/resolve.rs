@@ -4,7 +4,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::log::{self, event_log};
+use super::log::{self, event_log, handlers, log_section};
 use super::places::Places;
 use super::runner::{EditingMode, Flags, Runner, Settings};
 use super::shared::{exit_codes_of, mask_of, seconds_of};
@@ -71,18 +71,6 @@ fn settings(flags: &Flags, tree: &Tree) -> Settings {
         environment: environment.map(variables).unwrap_or_default(),
         event_log: log_section(tree).map(event_log),
     }
-}
-
-/// The section of the event log in force: the one inside `<runner>` before the one of the whole file.
-pub(super) fn log_section(tree: &Tree) -> Option<SectionRef<'_>> {
-    let root = tree.root()?;
-    let own = root.section("runner").and_then(|runner| runner.section("eventlog"));
-    own.or_else(|| root.section("eventlog"))
-}
-
-/// Its handlers, in file order.
-pub(super) fn handlers(tree: &Tree) -> impl Iterator<Item = SectionRef<'_>> {
-    log_section(tree).into_iter().flat_map(|log| log.sections("handlers"))
 }
 
 fn variables(section: SectionRef<'_>) -> Vec<(String, String)> {

@@ -3,7 +3,7 @@
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use super::EventLog;
+use super::log::EventLog;
 use crate::exit::Exit;
 
 impl EventLog {

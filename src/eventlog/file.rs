@@ -8,10 +8,11 @@ use std::path::{Path, PathBuf};
 
 use super::clock::{Clock, Moment};
 use super::encoding::Encoding;
+use super::error::Error;
+use super::line::{Line, Torn};
 use super::rotation::Roller;
 use super::schedule::Schedule;
-use super::sink::{Line, Torn};
-use super::{Error, LogFile, Rotation};
+use super::settings::{LogFile, Rotation};
 use crate::sys::log_file;
 use crate::sys::reason::reason;
 

@@ -6,9 +6,11 @@ use std::panic::Location;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::clock::{Clock, Moment, SystemClock};
+use super::error::Error;
+use super::level::Level;
 use super::outlet::{Outlet, Scratch};
 use super::record::Record;
-use super::{Error, Level, Settings};
+use super::settings::Settings;
 
 /// An open event log. Threads may share it; each record is written before the call returns, and no call fails.
 pub struct EventLog {

@@ -27,6 +27,7 @@ mod fatal;
 mod file;
 mod format;
 mod level;
+mod line;
 mod log;
 mod outlet;
 mod record;

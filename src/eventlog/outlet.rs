@@ -6,10 +6,13 @@ use std::os::fd::{AsFd, RawFd};
 use std::path::Path;
 
 use super::clock::Clock;
+use super::error::Error;
 use super::format::Format;
+use super::level::Level;
+use super::line::{KEPT, Line, Text};
 use super::record::Record;
-use super::sink::{KEPT, Line, Sink, Text};
-use super::{Error, Handler, Level};
+use super::settings::Handler;
+use super::sink::Sink;
 use crate::sys::reason::reason;
 use crate::sys::unblocked;
 

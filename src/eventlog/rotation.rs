@@ -5,9 +5,9 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::Rotation;
 use super::clock::Clock;
 use super::schedule::Schedule;
+use super::settings::Rotation;
 
 /// What decides when a file is moved aside, and where to.
 #[derive(Debug)]

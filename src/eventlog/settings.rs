@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use super::Level;
+use super::level::Level;
 
 /// An `<eventlog>` section.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,7 +7,9 @@ use std::os::unix::net::{UnixDatagram, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use super::{Error, Level, Syslog, SyslogAddress};
+use super::error::Error;
+use super::level::Level;
+use super::settings::{Syslog, SyslogAddress};
 use crate::sys::unix_stream::{connect, with_short_name};
 
 /// Facilities by name (RFC 3164 section 4.1.1). `security` is 13, Python's number for it.

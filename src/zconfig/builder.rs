@@ -7,7 +7,8 @@ use super::kind::Kind;
 use super::open::{Open, Raw};
 use super::overrides::Bag;
 use super::problem::{Location, Problem, Problems, did_you_mean};
-use super::schema::{Component, Keys, Member, Schema, SectionType, Slot};
+use super::schema::{Component, Schema};
+use super::section_type::{Keys, Member, SectionType, Slot};
 use super::source::Source;
 use super::tree::Tree;
 use super::world::World;
@@ -298,7 +299,7 @@ impl<'w> Builder<'w> {
         self.all_components().any(|known| known.package == component.package)
     }
 
-    fn all_components(&self) -> impl Iterator<Item = &'static Component> + '_ {
+    pub(super) fn all_components(&self) -> impl Iterator<Item = &'static Component> + '_ {
         self.schema.components.iter().chain(&self.components).copied()
     }
 

@@ -4,7 +4,7 @@ use super::builder::{Builder, Frame};
 use super::kind::Kind;
 use super::open::{Given, Open, Raw};
 use super::problem::{Location, Problem, Problems, did_you_mean};
-use super::schema::{Key, Member};
+use super::section_type::{Key, Member};
 use super::tree::{Entry, Held, Section, Tree};
 use super::value::Value;
 use super::value_error::ValueError;
@@ -194,9 +194,14 @@ impl Builder<'_> {
     fn check_sections(&mut self, ids: &[usize]) {
         for id in ids {
             let Some(section) = self.tree.section(*id) else { continue };
-            let Some(check) = section.kind().check.filter(|_| !section.failed()) else { continue };
+            let kind = section.kind().name;
+            let checks = self.all_components().flat_map(|component| component.checks);
+            let Some((_, check)) = checks.into_iter().find(|(name, _)| *name == kind && !section.failed())
+            else {
+                continue;
+            };
             if let Err(error) = check(section, self.world) {
-                let fault = Kind::Section { kind: section.kind().name.to_owned(), error };
+                let fault = Kind::Section { kind: kind.to_owned(), error };
                 let at = section.at().clone();
                 self.problems.add(Problem::new(fault, at));
             }

@@ -26,6 +26,7 @@ mod problem;
 mod reader;
 mod repr;
 mod schema;
+mod section_type;
 mod source;
 mod substitute;
 mod text;
@@ -48,7 +49,8 @@ pub use path::{directory_part, existing_dirpath, expand, is_directory, path_valu
 pub use problem::{Location, Problem, Problems, did_you_mean};
 pub use reader::{load, survey, survey_text};
 pub use repr::{push_repr, repr};
-pub use schema::{Check, Component, Key, Keys, Member, Schema, SectionType, Slot, SlotName};
+pub use schema::{Check, Component, Schema};
+pub use section_type::{Key, Keys, Member, SectionType, Slot, SlotName};
 pub use source::{Files, Source};
 pub use text::{is_space, split, strip};
 pub use tree::{Entry, Held, SectionRef, Tree};

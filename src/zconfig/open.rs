@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use super::kind::Kind;
 use super::overrides::Bag;
 use super::problem::{Location, nearest};
-use super::schema::{Member, SectionType};
+use super::section_type::{Member, SectionType};
 
 /// A value before its conversion.
 #[derive(Debug, Clone)]

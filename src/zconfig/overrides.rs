@@ -2,7 +2,7 @@
 
 use super::kind::Kind;
 use super::problem::{Location, Problem};
-use super::schema::{Keys, SectionType};
+use super::section_type::{Keys, SectionType};
 use super::text::is_basic_key;
 
 /// One override on its way to its section.

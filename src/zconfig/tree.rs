@@ -6,7 +6,7 @@
 use std::sync::Arc;
 
 use super::problem::Location;
-use super::schema::{Member, SectionType};
+use super::section_type::{Member, SectionType};
 use super::source::Source;
 use super::value::Value;
 

@@ -12,8 +12,9 @@ mod program;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
+use super::log::handlers;
 use super::places::typed;
-use super::resolve::{Reading, handlers, read};
+use super::resolve::{Reading, read};
 use super::{Errors, Flags, Settings, format, log};
 use crate::eventlog::{self, Target};
 use crate::sys::access;

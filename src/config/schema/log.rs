@@ -22,6 +22,13 @@ pub(super) static LOGGER: Component = Component {
         &BASE_LOGGER,
         &BASE_HANDLER,
     ],
+    checks: &[
+        ("logfile", check_logfile),
+        ("syslog", format::check),
+        ("win32-eventlog", format::check),
+        ("http-logger", format::check),
+        ("email-notifier", check_email),
+    ],
 };
 
 const LEVEL: Member =
@@ -33,7 +40,6 @@ static EVENTLOG: SectionType = SectionType {
     implements: Some("zconfig.logger.log"),
     keys: Keys::Basic,
     members: &[LEVEL, HANDLERS],
-    check: None,
     meaning: "The log of the programs themselves: any number of handler sections, in order.",
 };
 
@@ -47,7 +53,6 @@ static BOTH_LOGGER: SectionType = SectionType {
         Member::Key(Key::new("propagate", &BOOLEAN, "Pass records on to the loggers above.").or("true")),
         Member::Key(Key::new("name", &DOTTED_NAME, "Name of the logger; the root when not given.")),
     ],
-    check: None,
     meaning: "The same as `<eventlog>`, inside `<runner>`: the manager's own log.",
 };
 
@@ -56,7 +61,6 @@ static BASE_LOGGER: SectionType = SectionType {
     implements: None,
     keys: Keys::Basic,
     members: &[LEVEL, HANDLERS],
-    check: None,
     meaning: "What loggers have in common; no file can hold one.",
 };
 
@@ -65,7 +69,6 @@ static BASE_HANDLER: SectionType = SectionType {
     implements: None,
     keys: Keys::Basic,
     members: &[],
-    check: None,
     meaning: "What handlers have in common; no file can hold one.",
 };
 
@@ -101,7 +104,6 @@ static LOGFILE: SectionType = SectionType {
         Key::new("encoding", &STRING, "Text encoding of the file."),
         Key::new("delay", &BOOLEAN, "Open the file at the first record.").or("false"),
     ],
-    check: Some(check_logfile),
     meaning: "Records go to a file, the standard output or the standard error.",
 };
 
@@ -114,7 +116,6 @@ static SYSLOG: SectionType = SectionType {
         Key::new("address", &SOCKET_ADDRESS, "Local socket, or host and port (UDP).").or("localhost:514"),
         Key::new("format", &LOG_FORMAT, "Form of a record.").or("%(name)s %(message)s"),
     ],
-    check: Some(format::check),
     meaning: "Records go to a syslog daemon.",
 };
 
@@ -126,7 +127,6 @@ static WIN32_EVENTLOG: SectionType = SectionType {
         Key::new("appname", &STRING, "Name of the program there.").or("Zope"),
         Key::new("format", &LOG_FORMAT, "Form of a record.").or("%(levelname)s %(name)s %(message)s"),
     ],
-    check: Some(format::check),
     meaning: "Records go to the event log of Windows; not served here.",
 };
 
@@ -139,7 +139,6 @@ static HTTP_LOGGER: SectionType = SectionType {
         Key::new("method", &HTTP_METHOD, "How.").or("GET"),
         Key::new("format", &LOG_FORMAT, "Form of a record.").or(LONG_FORMAT),
     ],
-    check: Some(format::check),
     meaning: "Records go to a web server; not served here.",
 };
 
@@ -156,7 +155,6 @@ static EMAIL_NOTIFIER: SectionType = SectionType {
         Key::new("smtp-password", &STRING, "Password there.").or(""),
         Key::new("format", &LOG_FORMAT, "Form of a record.").or(LONG_FORMAT),
     ],
-    check: Some(check_email),
     meaning: "Records go out by mail; not served here.",
 };
 

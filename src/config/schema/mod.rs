@@ -28,20 +28,24 @@ pub static SERVER: Schema = Schema {
 /// Every component, for `%import`.
 static IMPORTABLE: &[&Component] = &[&runner::ZDAEMON, &storage::ZODB, &zeo::CLIENT, &log::LOGGER, &BASIC];
 
-static BASIC: Component =
-    Component { package: "ZConfig.components.basic", needs: &[], abstract_types: &[], types: &[&MAPPING] };
+static BASIC: Component = Component {
+    package: "ZConfig.components.basic",
+    needs: &[],
+    abstract_types: &[],
+    types: &[&MAPPING],
+    checks: &[],
+};
 
 static MAPPING: SectionType = SectionType {
     name: "zconfig.basic.mapping",
     implements: None,
     keys: Keys::Basic,
     members: &[Member::Map(crate::zconfig::Key::new("mapping", &STRING, "Any key."))],
-    check: None,
     meaning: "A base for types of other schemas.",
 };
 
 const fn file(members: &'static [Member]) -> SectionType {
-    SectionType { name: "", implements: None, keys: Keys::Basic, members, check: None, meaning: "The file." }
+    SectionType { name: "", implements: None, keys: Keys::Basic, members, meaning: "The file." }
 }
 
 static DAEMON_FILE: SectionType = file(&[

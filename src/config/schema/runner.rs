@@ -6,8 +6,13 @@ use crate::zconfig::{
     Slot,
 };
 
-pub(super) static ZDAEMON: Component =
-    Component { package: "zdaemon", needs: &[], abstract_types: &[], types: &[&RUNNER, &ENVIRONMENT] };
+pub(super) static ZDAEMON: Component = Component {
+    package: "zdaemon",
+    needs: &[],
+    abstract_types: &[],
+    types: &[&RUNNER, &ENVIRONMENT],
+    checks: &[],
+};
 
 /// The daemon manager stays in the foreground unless told otherwise, as in the founding document; that of Python detaches.
 /// The last keys are ours alone.
@@ -82,7 +87,6 @@ static RUNNER: SectionType = SectionType {
             Key::new("history", &BOOLEAN, "The shell keeps its commands for the next one.").or("true"),
         ),
     ],
-    check: None,
     meaning: "The daemon manager: what it runs and how. Only zdctl and zdrun use it.",
 };
 
@@ -91,6 +95,5 @@ static ENVIRONMENT: SectionType = SectionType {
     implements: None,
     keys: Keys::Exact,
     members: &[Member::Map(Key::new("mapping", &STRING, "A variable and its value."))],
-    check: None,
     meaning: "Environment variables for the manager and its program; case matters.",
 };

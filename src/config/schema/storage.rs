@@ -19,6 +19,7 @@ pub(super) static ZODB: Component = Component {
         &MINIMAL_STORAGE,
         &DATABASE,
     ],
+    checks: &[],
 };
 
 static FILE_STORAGE: SectionType = SectionType {
@@ -38,7 +39,6 @@ static FILE_STORAGE: SectionType = SectionType {
                 .or("true"),
         ),
     ],
-    check: None,
     meaning: "A storage in one data file.",
 };
 
@@ -47,7 +47,6 @@ static MAPPING_STORAGE: SectionType = SectionType {
     implements: Some("zodb.storage"),
     keys: Keys::Basic,
     members: &[Member::Key(Key::new("name", &STRING, "Its name.").or("Mapping Storage"))],
-    check: None,
     meaning: "A storage in memory.",
 };
 
@@ -59,7 +58,6 @@ static DEMO_STORAGE: SectionType = SectionType {
         Member::Key(Key::new("name", &STRING, "Its name.")),
         Member::Slot(Slot::new("factories", "zodb.storage").many()),
     ],
-    check: None,
     meaning: "A storage whose changes do not touch the one inside of it; the one named `changes` holds them.",
 };
 
@@ -71,7 +69,6 @@ static BLOB_STORAGE: SectionType = SectionType {
         Member::Key(Key::new("blob-dir", &STRING, "Directory of the blobs.").required()),
         Member::Slot(Slot::new("base", "zodb.storage")),
     ],
-    check: None,
     meaning: "Blobs for the storage inside of it.",
 };
 
@@ -116,7 +113,6 @@ static ZEO_CLIENT: SectionType = SectionType {
         ),
         Member::Key(Key::new("client-label", &STRING, "Label in the server's log.")),
     ],
-    check: None,
     meaning: "A storage on another ZEO server.",
 };
 
@@ -143,7 +139,6 @@ static FULL_STORAGE: SectionType = SectionType {
     implements: Some("zodb.storage"),
     keys: Keys::Basic,
     members: berkeley!(),
-    check: None,
     meaning: "Historic; it can be read and not be opened.",
 };
 
@@ -152,7 +147,6 @@ static MINIMAL_STORAGE: SectionType = SectionType {
     implements: Some("zodb.storage"),
     keys: Keys::Basic,
     members: berkeley!(),
-    check: None,
     meaning: "Historic; it can be read and not be opened.",
 };
 
@@ -161,6 +155,5 @@ static DATABASE: SectionType = SectionType {
     implements: Some("zodb.database"),
     keys: Keys::Basic,
     members: &[],
-    check: None,
     meaning: "A database of a client; no file of a server can hold one.",
 };

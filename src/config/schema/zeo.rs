@@ -11,14 +11,20 @@ use crate::zconfig::{
     World,
 };
 
-pub(super) static SERVER: Component =
-    Component { package: "ZEO:server", needs: &[], abstract_types: &[], types: &[&SSL, &SERVER_SECTION] };
+pub(super) static SERVER: Component = Component {
+    package: "ZEO:server",
+    needs: &[],
+    abstract_types: &[],
+    types: &[&SSL, &SERVER_SECTION],
+    checks: &[("ssl", check_ssl)],
+};
 
 pub(super) static CLIENT: Component = Component {
     package: "ZEO",
     needs: &[&ZODB],
     abstract_types: &[],
     types: &[&CLIENT_SSL, &CLIENT_STORAGE],
+    checks: &[],
 };
 
 /// Python's server listens at one address only.
@@ -54,7 +60,6 @@ static SERVER_SECTION: SectionType = SectionType {
         ),
         Member::Key(Key::new("msgpack", &BOOLEAN, "Encode messages with msgpack.")),
     ],
-    check: None,
     meaning: "The ZEO server.",
 };
 
@@ -85,7 +90,6 @@ static SSL: SectionType = SectionType {
             .required(),
         ),
     ],
-    check: Some(check_ssl),
     meaning: "Encryption of the ZEO server, inside `<zeo>`.",
 };
 
@@ -110,7 +114,6 @@ static CLIENT_SSL: SectionType = SectionType {
         ),
         Member::Key(Key::new("server-hostname", &STRING, "The name to hold against it.")),
     ],
-    check: None,
     meaning: "Encryption of a ZEO client.",
 };
 
@@ -137,7 +140,6 @@ static CLIENT_STORAGE: SectionType = SectionType {
         Member::Key(Key::new("storage", &STRING, "Name of the storage on the server.").or("1")),
         Member::Key(Key::new("name", &STRING, "Name here.").or("")),
     ],
-    check: None,
     meaning: "A storage on another ZEO server.",
 };
 
