@@ -10,7 +10,7 @@ use super::quote::program_word;
 use super::settings::Settings;
 use super::{Error, Request, included};
 use crate::config::split_words;
-use crate::sys::files::can_execute;
+use crate::sys::program::can_execute;
 use crate::sys::tree::Tree;
 use crate::zconfig::{self, Entry, Value};
 

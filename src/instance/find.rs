@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::quote::shown;
 use super::{Error, home};
-use crate::sys::files::can_execute;
+use crate::sys::program::{can_execute, find_in};
 
 /// The programs by their absolute paths, as text for the generated files.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -86,10 +86,8 @@ fn find(what: &str, name: &str, on_path: &[&str], places: &Places, advice: &str)
             return Ok(beside);
         }
     }
-    let mut on_its_path =
-        on_path.iter().flat_map(|name| places.path.iter().map(move |place| place.join(name)));
-    // A directory that cannot be searched has nothing for us, as for a shell.
-    on_its_path.find(|candidate| can_execute(candidate).unwrap_or(false)).ok_or_else(|| {
+    let found = on_path.iter().find_map(|name| find_in(places.path.iter().cloned(), OsStr::new(name)));
+    found.ok_or_else(|| {
         let beside = places.beside.as_deref().map_or_else(|| "an unknown directory".to_owned(), shown);
         let path = shown(env::join_paths(&places.path).unwrap_or_default());
         let listed = on_path.join(" or ");

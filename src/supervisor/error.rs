@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::exit::Exit;
+use crate::sys::program::ProgramError;
 use crate::sys::reason::reason;
 use crate::sys::remains::Numbers;
 
@@ -15,28 +16,9 @@ pub enum Error {
     /// No program is named.
     #[error("no program specified (use positional arguments)")]
     NoProgram,
-    /// The program is a path to nothing.
-    #[error("can't stat program '{}': {}", .file.display(), reason(.source))]
-    Stat {
-        /// The path.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// The program is a bare name that no directory of PATH has.
-    #[error("can't find program '{name}' on PATH {search}")]
-    NotOnPath {
-        /// The name.
-        name: String,
-        /// The directories looked through.
-        search: String,
-    },
-    /// The program may not be executed, or is a directory.
-    #[error("no permission to run program '{}'", .file.display())]
-    NotExecutable {
-        /// The path.
-        file: PathBuf,
-    },
+    /// The program cannot be found or executed.
+    #[error(transparent)]
+    Program(ProgramError),
     /// The working directory cannot be entered.
     #[error("can't chdir into '{}': {}", .path.display(), reason(.source))]
     Directory {
@@ -161,11 +143,7 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::NoProgram
-            | Self::Stat { .. }
-            | Self::NotOnPath { .. }
-            | Self::NotExecutable { .. }
-            | Self::NoUser { .. } => Exit::Usage,
+            Self::NoProgram | Self::Program(_) | Self::NoUser { .. } => Exit::Usage,
             _ => Exit::Failure,
         }
     }

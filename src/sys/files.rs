@@ -19,7 +19,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
 use nix::libc;
 use nix::sys::stat::Mode;
-use nix::unistd::{AccessFlags, Gid, Uid, UnlinkatFlags, access, fchown, fsync, linkat, unlinkat};
+use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, linkat, unlinkat};
 
 use super::temporary::Temporary;
 
@@ -162,25 +162,6 @@ pub(super) fn retried<T>(call: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
 pub fn open_to_read(path: &Path) -> io::Result<File> {
     let flags = OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
     OpenOptions::new().read(true).custom_flags(flags.bits()).open(path)
-}
-
-/// Whether `path` is a regular file (links are followed) that this process may execute.
-///
-/// # Errors
-/// Why that cannot be told.
-pub fn can_execute(path: &Path) -> io::Result<bool> {
-    match path.metadata() {
-        Ok(metadata) if !metadata.is_file() => return Ok(false),
-        Ok(_) => {}
-        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
-            return Ok(false);
-        }
-        Err(error) => return Err(error),
-    }
-    match retried(|| access(path, AccessFlags::X_OK)) {
-        Err(Errno::EACCES) => Ok(false),
-        accessible => Ok(accessible.map(|()| true)?),
-    }
 }
 
 /// Brings a directory's entries to the disk. A directory that may be written to but not read cannot be opened for

@@ -21,6 +21,7 @@ pub mod pidfd;
 pub mod pipe;
 pub mod poll;
 pub mod process;
+pub mod program;
 pub mod reason;
 pub mod remains;
 pub mod replace;

@@ -3,7 +3,6 @@
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
-use std::path::Path;
 
 use nix::errno::Errno;
 use nix::libc;
@@ -123,24 +122,6 @@ pub fn holds_terminal(descriptor: impl AsFd) -> bool {
 #[must_use]
 pub fn own_pid() -> i32 {
     Pid::this().as_raw()
-}
-
-/// Where programs are looked for when PATH is unset or empty (ZDPROTO section 2.1).
-pub const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
-
-/// Whether `file` is a file that anybody may execute: what a look along PATH takes.
-#[must_use]
-pub fn has_execute_bit(file: &Path) -> bool {
-    use std::os::unix::fs::PermissionsExt;
-    std::fs::metadata(file).is_ok_and(|found| found.is_file() && found.permissions().mode() & 0o111 != 0)
-}
-
-/// Whether this user may execute `file`, which is no directory (access(2), by the effective user).
-#[must_use]
-pub fn may_execute(file: &Path) -> bool {
-    use nix::fcntl::{AT_FDCWD, AtFlags};
-    use nix::unistd::{AccessFlags, faccessat};
-    faccessat(AT_FDCWD, file, AccessFlags::X_OK, AtFlags::AT_EACCESS).is_ok()
 }
 
 #[cfg(test)]

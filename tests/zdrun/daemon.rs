@@ -121,7 +121,7 @@ fn exit_status_of_the_starter_tells_whether_the_program_runs() {
     for mode in [&["-d"][..], &[]] {
         for (program, status, complaint) in [
             ("/no/such", 2, "can't stat program '/no/such': No such file or directory".to_owned()),
-            ("no-such-program", 2, "can't find program 'no-such-program' on PATH [[..]]".to_owned()),
+            ("no-such-program", 2, "can't find program 'no-such-program' on PATH '[..]'".to_owned()),
             (&at(&plain), 2, format!("no permission to run program '{}'", at(&plain))),
             ("/tmp", 2, "no permission to run program '/tmp'".to_owned()),
             (&at(&bad), 1, format!("can't exec '{}': its interpreter is missing", at(&bad))),

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use thiserror::Error;
 
+use crate::sys::program::ProgramError;
 use crate::sys::reason::reason;
 use crate::zconfig::repr;
 
@@ -14,25 +15,9 @@ pub(super) enum Fault {
     /// Neither the file nor the command line names a program.
     #[error("no program specified")]
     NoProgram,
-    /// A program's path leads to nothing.
-    #[error("can't stat program '{}': {}", .file.display(), reason(.source))]
-    NoFile {
-        /// The path.
-        file: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
-    /// No directory of PATH has the program.
-    #[error("can't find program '{name}' on PATH '{search}'")]
-    NotOnPath {
-        /// Its name.
-        name: String,
-        /// The directories, joined by colons.
-        search: String,
-    },
-    /// The program may not be executed, or is a directory.
-    #[error("no permission to run program '{}'", .0.display())]
-    NotExecutable(PathBuf),
+    /// The program cannot be found or executed.
+    #[error(transparent)]
+    Program(#[from] ProgramError),
     /// The program is a script, and what it names in its first line cannot be run.
     #[error("'{}' cannot be run by its first line: {fault}", .script.display())]
     Interpreter {

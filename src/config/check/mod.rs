@@ -113,10 +113,10 @@ impl<'a> Check<'a> {
     fn after_the_change(&self) -> Vec<Finding> {
         let runner = &self.settings.runner;
         let search = self.search();
-        let program = program::find(&runner.program, &search).map(drop);
+        let program = program::find(&runner.program, &search);
         let test = match runner.start_test_program.as_slice() {
             [] => Ok(()),
-            words => program::find(words, &search).map(drop),
+            words => program::find(words, &search),
         };
         let socket = file::socket(&self.absolute(&runner.socket_name));
         let transcript =

@@ -1,7 +1,6 @@
 //! Whether a command can be executed.
 
 use std::ffi::{OsStr, OsString};
-use std::fs;
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
@@ -9,7 +8,7 @@ use std::path::{Path, PathBuf};
 use super::fault::Fault;
 use crate::config::Runner;
 use crate::sys::files::open_to_read;
-use crate::sys::process::{DEFAULT_PATH, has_execute_bit, may_execute};
+use crate::sys::program;
 use crate::zconfig::World;
 
 /// How much of a script's first line the kernel looks at (execve(2)).
@@ -26,13 +25,16 @@ pub(super) struct Search<'a> {
     pub(super) world: &'a World,
 }
 
-/// Finds the program that `words` begin with, as zdrun does, and sees whether it can be run: a word with a `/` is a path,
-/// others are looked for along PATH.
-pub(super) fn find(words: &[OsString], search: &Search<'_>) -> Result<PathBuf, Fault> {
-    let name = words.first().ok_or(Fault::NoProgram)?;
-    let file = locate(name, search)?;
-    runs(&file, search, NESTING)?;
-    Ok(file)
+impl Search<'_> {
+    fn find(&self, name: &OsStr) -> Result<PathBuf, Fault> {
+        Ok(program::find(name, &self.path, &self.world.place(Path::new("")))?)
+    }
+}
+
+/// Finds the program that `words` begin with, as zdrun does, and sees whether it can be run.
+pub(super) fn find(words: &[OsString], search: &Search<'_>) -> Result<(), Fault> {
+    let file = search.find(words.first().ok_or(Fault::NoProgram)?)?;
+    check_interpreter(&file, search, NESTING)
 }
 
 /// The manager that zdctl starts, where one is configured: by Python, if its name says so.
@@ -41,44 +43,24 @@ pub(super) fn manager(runner: &Runner, search: &Search<'_>) -> Result<(), Fault>
     let script = zdrun.extension().is_some_and(|extension| extension == "py");
     let python = runner.python.as_deref().unwrap_or(Path::new("python3"));
     let program = if script { python } else { zdrun };
-    find(&[program.as_os_str().to_owned()], search).map(drop)
+    find(&[program.as_os_str().to_owned()], search)
 }
 
-fn locate(name: &OsStr, search: &Search<'_>) -> Result<PathBuf, Fault> {
-    if name.as_bytes().contains(&b'/') {
-        let file = search.world.place(Path::new(name));
-        return match fs::metadata(&file) {
-            Ok(_) => Ok(file),
-            Err(source) => Err(Fault::NoFile { file, source }),
-        };
-    }
-    let path = if search.path.is_empty() { OsStr::new(DEFAULT_PATH) } else { &search.path };
-    let mut files = std::env::split_paths(path).map(|directory| search.world.place(&directory.join(name)));
-    files.find(|file| has_execute_bit(file)).ok_or_else(|| Fault::NotOnPath {
-        name: name.to_string_lossy().into_owned(),
-        search: path.to_string_lossy().into_owned(),
-    })
-}
-
-/// Whether a file can be executed, and what it may name as its interpreter too.
-fn runs(file: &Path, search: &Search<'_>, nesting: usize) -> Result<(), Fault> {
-    if file.is_dir() || !may_execute(file) {
-        return Err(Fault::NotExecutable(file.to_owned()));
-    }
+/// Whether what a script names as its interpreter can be executed too.
+fn check_interpreter(script: &Path, search: &Search<'_>, nesting: usize) -> Result<(), Fault> {
     let Some(left) = nesting.checked_sub(1) else { return Ok(()) };
-    let named = |fault| Fault::Interpreter { script: file.to_owned(), fault: Box::new(fault) };
-    let Some((interpreter, argument)) = first_line(file) else { return Ok(()) };
+    let Some((interpreter, argument)) = first_line(script) else { return Ok(()) };
+    let named = |fault| Fault::Interpreter { script: script.to_owned(), fault: Box::new(fault) };
     // The kernel does not look along PATH.
-    let interpreter = search.world.place(&interpreter);
-    if let Err(source) = fs::metadata(&interpreter) {
-        return Err(named(Fault::NoFile { file: interpreter, source }));
-    }
-    runs(&interpreter, search, left).map_err(named)?;
+    let is_bare = !interpreter.as_os_str().as_bytes().contains(&b'/');
+    let path = if is_bare { Path::new(".").join(&interpreter) } else { interpreter.clone() };
+    let file = search.find(path.as_os_str()).map_err(named)?;
+    check_interpreter(&file, search, left).map_err(named)?;
     // env(1) does.
     let through_env = interpreter.file_name().is_some_and(|name| name == "env");
     match argument.filter(|name| through_env && !name.as_bytes().starts_with(b"-")) {
         Some(name) if !name.as_bytes().contains(&b'=') => {
-            locate(&name, search).and_then(|found| runs(&found, search, left)).map_err(named)
+            search.find(&name).and_then(|file| check_interpreter(&file, search, left)).map_err(named)
         }
         _ => Ok(()),
     }
