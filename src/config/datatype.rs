@@ -1,6 +1,6 @@
 //! The datatypes of logging.
 
-use crate::eventlog::Level;
+use crate::eventlog::{Level, Syslog};
 use crate::zconfig::{self, Datatype, Value, ValueError, strip};
 
 /// A severity.
@@ -54,15 +54,13 @@ fn unescape(text: &str) -> String {
         .fold(text.to_owned(), |text, (escape, character)| text.replace(escape, character))
 }
 
-const FACILITIES: &str = "auth, authpriv, cron, daemon, kern, local0, local1, local2, local3, local4, local5, local6, \
-                          local7, lpr, mail, news, security, syslog, user, uucp";
-
 fn syslog_facility(text: &str) -> Result<Value, ValueError> {
     let lower = text.to_lowercase();
-    if FACILITIES.split(", ").any(|facility| facility == lower) {
+    if Syslog::facilities().any(|facility| facility == lower) {
         return Ok(Value::Text(lower));
     }
-    Err(ValueError::text(text, "is not a syslog facility", format!("{FACILITIES} are")))
+    let facilities: Vec<&str> = Syslog::facilities().collect();
+    Err(ValueError::text(text, "is not a syslog facility", format!("{} are", facilities.join(", "))))
 }
 
 fn http_method(text: &str) -> Result<Value, ValueError> {

@@ -54,7 +54,7 @@ mod tests {
             ("%(xyz)s", "format: unknown field 'xyz'; arbitrary-fields true would let it pass"),
             (
                 "%(name)d",
-                "format: '%d' is for numbers, and the field is none that it takes; 's' shows any field",
+                "format: '%d' cannot format this field, which is not a suitable number; 's' shows any field",
             ),
         ] {
             let layout =

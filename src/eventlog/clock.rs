@@ -1,4 +1,4 @@
-//! The clock behind a seam, so that tests set the time instead of waiting for it.
+//! The clock behind a trait, so that tests set the time instead of waiting for it.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -40,7 +40,7 @@ impl Moment {
     }
 }
 
-/// What tells the time and the zone.
+/// A source of the time and of the time zone's offset.
 pub(super) trait Clock: Send + Sync {
     /// Now.
     fn now(&self) -> Moment;
@@ -49,7 +49,7 @@ pub(super) trait Clock: Send + Sync {
     fn utc_offset(&self, seconds: i64) -> i64;
 }
 
-/// The host's.
+/// The host's clock and time zone.
 pub(super) struct SystemClock;
 
 impl Clock for SystemClock {

@@ -1,4 +1,4 @@
-//! How a field is written: flags, width, precision and the letter of a `%` conversion, as Python reads them.
+//! How a field is written: the flags, width, precision and letter of a `%` conversion, with Python's meaning.
 
 use std::borrow::Cow;
 use std::fmt::Write as _;
@@ -6,19 +6,19 @@ use std::fmt::Write as _;
 use super::error::FormatError;
 use super::record::{Kind, Value};
 
-/// Greater widths and precisions are refused when a format is compiled: each record would carry so many blanks.
+/// Limit of widths and precisions in characters, so that no format asks for huge lines.
 pub(super) const MAX_WIDTH: usize = 9999;
 
 /// A conversion such as `-8s` or `.3f`. The default is `s`.
 #[derive(Debug, Clone)]
 pub(super) struct Conversion {
-    /// `-`: the fill goes behind the text.
+    /// `-`: padding goes after the text.
     left: bool,
-    /// `0`: a number is filled with zeros.
+    /// `0`: numbers are padded with zeros.
     zero: bool,
-    /// `#`: a prefix for the base, or a point always.
+    /// `#`: with a prefix for the base, or always with a point.
     alternate: bool,
-    /// `+` or a blank, which stands before a number that is not negative.
+    /// `+` or a blank: written before a number that is not negative.
     sign: Option<char>,
     /// At least so many characters.
     pub(super) width: usize,
@@ -56,7 +56,7 @@ impl Conversion {
     /// Whether it can be applied to a field of this kind.
     ///
     /// # Errors
-    /// No such conversion, or a number's on a field that is none.
+    /// The conversion is unknown, or it is for numbers and the field is not one.
     pub(super) fn check(&self, kind: Kind) -> Result<(), FormatError> {
         let fits = match self.letter {
             's' | 'r' | 'a' => true,
@@ -140,7 +140,7 @@ impl Conversion {
         self.pad(&number, out);
     }
 
-    /// Appends a text, filled with blanks up to the width.
+    /// Appends a text, padded with blanks to the width.
     fn pad(&self, text: &str, out: &mut String) {
         let missing = self.width.saturating_sub(text.chars().count());
         let (before, behind) = if self.left { (0, missing) } else { (missing, 0) };

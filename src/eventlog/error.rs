@@ -1,11 +1,11 @@
-//! What can be wrong with a log's settings or destination.
+//! Errors in a log's settings or destination.
 
 use std::io;
 use std::path::PathBuf;
 
 use crate::sys::reason::reason;
 
-/// Why a log could not be opened or opened anew.
+/// Why a log could not be opened or reopened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A log file.
@@ -16,7 +16,7 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
-    /// An encoding that is not written here.
+    /// An encoding that is not supported.
     #[error("cannot write log file '{}' in encoding '{encoding}': only utf-8, ascii and latin-1 are known", path.display())]
     Encoding {
         /// The file, as configured.
@@ -24,15 +24,15 @@ pub enum Error {
         /// The name of the encoding.
         encoding: String,
     },
-    /// A rhythm of rotation that does not exist.
+    /// An unknown rotation unit.
     #[error("cannot rotate log file '{}' by '{when}': only S, M, H, D, midnight and W0 to W6 are known", path.display())]
     When {
         /// The file, as configured.
         path: PathBuf,
-        /// The rhythm.
+        /// The unit as written.
         when: String,
     },
-    /// A facility that syslog has not.
+    /// A facility that syslog does not have.
     #[error("unknown syslog facility '{0}'")]
     Facility(String),
     /// A syslog daemon's address.
@@ -46,10 +46,10 @@ pub enum Error {
     /// A format that [`super::Layout::check`] refuses.
     #[error("invalid log format: {0}")]
     Format(#[from] FormatError),
-    /// Several log files, none of which could be opened anew.
+    /// Several log files could not be reopened.
     #[error("{}", joined(.0))]
     Several(Vec<Error>),
-    /// A format that would write the same line for each record.
+    /// A format that would write the same line for every record.
     #[error("invalid log format '{format}': it holds no field")]
     NoField {
         /// The format, one line of it.
@@ -64,20 +64,20 @@ fn joined(errors: &[Error]) -> String {
 /// What is wrong with a format.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FormatError {
-    /// The end comes before the letter of a conversion.
+    /// It ends before the letter of a conversion.
     #[error("it ends within a placeholder")]
     Incomplete,
-    /// `%(` without its `)`.
+    /// `%(` without a `)`.
     #[error("a '%(' without its ')'")]
     UnclosedName,
-    /// A letter that is no conversion of Python's.
+    /// A letter that is not a conversion in Python.
     #[error("unknown conversion {0:?}")]
     UnknownConversion(char),
     /// A field that no record has.
     #[error("unknown field '{0}'")]
     UnknownField(String),
-    /// A number's conversion on a field that is not such a number.
-    #[error("'%{0}' is for numbers, and the field is none that it takes")]
+    /// A conversion for numbers on a field that is not such a number.
+    #[error("'%{0}' cannot format this field, which is not a suitable number")]
     NotANumber(char),
     /// A placeholder without a field, after the first.
     #[error("a placeholder without a field")]

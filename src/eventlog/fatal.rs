@@ -1,4 +1,4 @@
-//! The end of a program that has met a fault of its own where others rely on it.
+//! Ending the program after a panic in work that others depend on.
 
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -7,8 +7,8 @@ use super::log::EventLog;
 use crate::exit::Exit;
 
 impl EventLog {
-    /// Does `work` that others wait for. If it panics there is no way to go on that they could trust: a line of level
-    /// CRITICAL says so, and the process ends with status 1, as after a crash; whoever manages it starts it again.
+    /// Does `work` that others depend on. If it panics, a CRITICAL record says so and the process exits with status 1, as
+    /// after a crash, so that its manager restarts it.
     pub fn or_end<R>(&self, logger: &str, doing: fmt::Arguments<'_>, work: impl FnOnce() -> R) -> R {
         catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|_| {
             self.fault(logger, doing);
@@ -17,7 +17,7 @@ impl EventLog {
         })
     }
 
-    /// The line about a fault that the program will not outlive. What it was has been told on stderr, by the panic itself.
+    /// Logs that the program is about to exit because of a panic, whose own message went to stderr.
     pub fn fault(&self, logger: &str, doing: fmt::Arguments<'_>) {
         self.critical(
             logger,

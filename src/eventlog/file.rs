@@ -1,4 +1,4 @@
-//! A log file: opened, written, opened anew when it is gone, and rotated.
+//! A log file: opened, written, reopened when it was deleted, and rotated.
 
 use std::fs::{self, File, Metadata};
 use std::io::{self, Write};
@@ -21,16 +21,16 @@ pub(super) struct FileSink {
     path: PathBuf,
     encoding: Encoding,
     roller: Roller,
-    /// Opened at the first record, and not before it when opened anew.
+    /// It is opened at the first record; reopening does not change that.
     delay: bool,
-    /// Absent before the first record, and while it cannot be opened.
+    /// Absent before the first record of a delayed file, and while it cannot be opened.
     open: Option<Open>,
-    /// The last write failed; another descriptor may work.
-    suspect: bool,
-    /// Rotation failed the last time it was due.
-    stuck: bool,
-    /// Why rotation failed, until it is asked for.
-    trouble: Option<String>,
+    /// The last write failed: the next one tries a new descriptor.
+    write_failed: bool,
+    /// The last rotation failed.
+    rotation_failed: bool,
+    /// Why rotation failed, until it is reported.
+    rotation_error: Option<String>,
 }
 
 /// An open descriptor.
@@ -44,7 +44,7 @@ struct Open {
     torn: Torn,
 }
 
-/// A file whatever its name: device and inode.
+/// Device and inode: the file, whatever its name.
 type Identity = (u64, u64);
 
 fn identity(metadata: &Metadata) -> Identity {
@@ -52,10 +52,10 @@ fn identity(metadata: &Metadata) -> Identity {
 }
 
 impl LogFile {
-    /// Whether such a file can be written, apart from its path.
+    /// Checks everything but the path.
     ///
     /// # Errors
-    /// The encoding or the rhythm of rotation is not known.
+    /// The encoding or the unit of rotation is unknown.
     pub fn check(&self) -> Result<(), Error> {
         self.encoding()?;
         match &self.rotation {
@@ -74,7 +74,7 @@ impl LogFile {
 }
 
 impl FileSink {
-    /// Opens a log file, unless it is to wait for its first record. A FIFO that nobody reads yet is not an error.
+    /// Opens a log file, unless it is delayed. A FIFO without a reader is not an error.
     ///
     /// # Errors
     /// It cannot be opened; [`LogFile::check`].
@@ -82,7 +82,7 @@ impl FileSink {
         settings.check()?;
         let failed = |source| Error::Open { path: settings.path.clone(), source };
         let path = std::path::absolute(&settings.path).map_err(failed)?;
-        // As the peer: what a file says of its age before it is opened, so that a restart does not prolong its time.
+        // As in Python: the modification time before opening, so that a restart does not postpone the rotation.
         let begin = fs::metadata(&path).map_or_else(|_| clock.now().seconds, |found| found.mtime());
         let roller = Roller::new(&settings.rotation, begin, clock).unwrap_or(Roller::Never);
         let open = if settings.delay {
@@ -101,9 +101,9 @@ impl FileSink {
             roller,
             delay: settings.delay,
             open,
-            suspect: false,
-            stuck: false,
-            trouble: None,
+            write_failed: false,
+            rotation_failed: false,
+            rotation_error: None,
         })
     }
 
@@ -119,7 +119,7 @@ impl FileSink {
         self.open.as_ref().map(|open| open.file.as_raw_fd())
     }
 
-    /// Opens the file anew.
+    /// Reopens the file.
     ///
     /// # Errors
     /// It cannot be opened; the old one stays in use.
@@ -129,22 +129,22 @@ impl FileSink {
         }
         let open = Open::new(&self.path).map_err(|source| Error::Open { path: self.path.clone(), source })?;
         self.open = Some(open);
-        self.suspect = false;
+        self.write_failed = false;
         Ok(())
     }
 
-    /// Writes a line, to a new file if it is time for one.
+    /// Writes a line, after rotating if that is due.
     ///
     /// # Errors
-    /// The line is lost, wholly or but for its beginning.
+    /// The line is lost, or truncated.
     pub(super) fn write(&mut self, line: &Line, now: Moment, clock: &dyn Clock) -> io::Result<()> {
         let mut open = self.current()?;
-        if self.roller.rolls() && open.regular {
+        if self.roller.is_enabled() && open.regular {
             open = self.rotated(open, line.len(), now.seconds, clock);
         }
         let file = &open.file;
         let result = open.torn.write(line, |bytes| (&*file).write(bytes));
-        self.suspect = result.is_err();
+        self.write_failed = result.is_err();
         self.open = Some(open);
         result
     }
@@ -160,7 +160,7 @@ impl FileSink {
                 if unread { io::Error::other("no program reads this FIFO") } else { error }
             });
         };
-        if !self.suspect {
+        if !self.write_failed {
             return Ok(open);
         }
         match Open::new(&self.path) {
@@ -173,8 +173,8 @@ impl FileSink {
         }
     }
 
-    /// The descriptor to write `added` bytes to: another one when somebody moved the file away, or when it is time to
-    /// do so. What cannot be rotated is written to as it is.
+    /// The descriptor to write `added` bytes to, after rotating if that is due; also a new one when the file was moved
+    /// away. If rotation fails, the old one.
     fn rotated(&mut self, open: Open, added: u64, now: i64, clock: &dyn Clock) -> Open {
         let open = self.followed(open, now, clock);
         let length = open.file.metadata().map_or(0, |found| found.len());
@@ -182,10 +182,10 @@ impl FileSink {
             return open;
         }
         let Some(_lock) = log_file::lock(&open.file) else {
-            // Another process is at it; the next record finds the new file.
+            // Another process is rotating it; the next record finds the new file.
             return open;
         };
-        // It may have been at it before the lock.
+        // Another process may have rotated it before we got the lock.
         if !open.is_at(&self.path) {
             return self.followed(open, now, clock);
         }
@@ -196,17 +196,17 @@ impl FileSink {
         match new {
             Ok(new) => {
                 let deleted = self.roller.delete_old(&self.path);
-                self.note(&deleted);
+                self.record_rotation(&deleted);
                 new
             }
             Err(error) => {
-                self.note(&Err(error));
+                self.record_rotation(&Err(error));
                 open
             }
         }
     }
 
-    /// The file that has the log's name now, if it can be opened.
+    /// The file that has the log's name now if it can be opened, else the old one.
     fn followed(&mut self, open: Open, now: i64, clock: &dyn Clock) -> Open {
         if open.is_at(&self.path) {
             return open;
@@ -220,20 +220,20 @@ impl FileSink {
         }
     }
 
-    /// Takes note of how rotation went; of several failures only the first is worth telling.
-    fn note(&mut self, done: &io::Result<()>) {
+    /// Records how rotation went; only the first of consecutive failures is reported.
+    fn record_rotation(&mut self, done: &io::Result<()>) {
         if let Err(error) = done
-            && !self.stuck
+            && !self.rotation_failed
         {
-            self.trouble =
+            self.rotation_error =
                 Some(format!("cannot rotate log file '{}': {}", self.path.display(), reason(error)));
         }
-        self.stuck = done.is_err();
+        self.rotation_failed = done.is_err();
     }
 
-    /// What went wrong beside the writing, to be told once.
-    pub(super) fn trouble(&mut self) -> Option<String> {
-        self.trouble.take()
+    /// Why rotation failed, once.
+    pub(super) fn take_rotation_error(&mut self) -> Option<String> {
+        self.rotation_error.take()
     }
 }
 
@@ -257,8 +257,8 @@ impl Open {
     }
 }
 
-/// Whether a file of this length ends with a newline, as far as we may know: a process that was killed, or a disk that
-/// filled up, may have left half a line.
+/// Whether a file of this length ends with a newline, or cannot be read: a killed process or a full disk may have left a
+/// partial line.
 fn ends_a_line(path: &Path, length: u64) -> bool {
     let Some(last) = length.checked_sub(1) else { return true };
     let mut byte = [b'\n'];

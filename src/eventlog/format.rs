@@ -50,7 +50,7 @@ impl Format {
     /// Compiles a layout for use.
     ///
     /// # Errors
-    /// What [`Layout::check`] finds, and a format without a field.
+    /// Those of [`Layout::check`], and a format without a field.
     pub(super) fn new(layout: &Layout) -> Result<Self, Error> {
         let format = Self::compile(layout)?;
         if format.names_a_field {

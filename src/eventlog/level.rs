@@ -16,7 +16,7 @@ impl Level {
     pub const TRACE: Self = Self(5);
     /// 10.
     pub const DEBUG: Self = Self(10);
-    /// 15: more talk than anybody needs, less than a programmer does.
+    /// 15: between info and debug; a level of ZODB's.
     pub const BLATHER: Self = Self(15);
     /// 20.
     pub const INFO: Self = Self(20);

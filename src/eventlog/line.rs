@@ -1,33 +1,33 @@
-//! A record as a line, written whole or ended before the next.
+//! A record as a line of bytes, and writing it in one piece.
 
 use std::io;
 
 use super::encoding::Encoding;
 use super::level::Level;
 
-/// A record's text, without a newline at its end.
+/// A record's text, without a final newline.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Text<'a> {
     pub(super) level: Level,
     pub(super) record: &'a str,
-    /// A record to go before it, a warning: how many were lost.
+    /// A warning to be written first: how many records were lost.
     pub(super) lost: Option<&'a str>,
 }
 
-/// A record's text as bytes, between two newlines; the first is written only after a line that was cut short.
+/// A record's text as bytes between two newlines; the first newline is written only after a truncated line.
 #[derive(Debug, Default)]
 pub(super) struct Line {
     bytes: Vec<u8>,
 }
 
-/// Memory for a longer line is given back before the next one. Bytes.
-pub(super) const KEPT: usize = 16 * 1024;
+/// A buffer is shrunk to this size in bytes before it is reused.
+pub(super) const MAX_KEPT_BYTES: usize = 16 * 1024;
 
 impl Line {
-    /// Makes this the line of a text, with the line of the notice before it.
+    /// Sets the line to a text, preceded by the notice of lost records.
     pub(super) fn set(&mut self, text: &Text<'_>, encoding: Encoding) {
         self.bytes.clear();
-        self.bytes.shrink_to(KEPT);
+        self.bytes.shrink_to(MAX_KEPT_BYTES);
         self.bytes.push(b'\n');
         for text in text.lost.into_iter().chain([text.record]) {
             encoding.encode(text, &mut self.bytes);
@@ -35,34 +35,34 @@ impl Line {
         }
     }
 
-    /// How many bytes it adds to a file.
+    /// Number of bytes that it adds to a file.
     pub(super) fn len(&self) -> u64 {
         self.bytes.len() as u64 - 1
     }
 }
 
-/// Whether the last line written was cut short.
+/// Whether the last line was truncated.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Torn(pub(super) bool);
 
 impl Torn {
-    /// Writes a line, in one write if the destination takes it.
+    /// Writes a line, with one call if the destination accepts it all.
     ///
     /// # Errors
-    /// Those of `write`; what was written before stays, and the next line will begin with a newline.
+    /// Those of `write`. After a partial write the next line begins with a newline.
     pub(super) fn write(
         &mut self,
         line: &Line,
         mut write: impl FnMut(&[u8]) -> io::Result<usize>,
     ) -> io::Result<()> {
-        let mut rest = line.bytes.get(usize::from(!self.0)..).unwrap_or_default();
-        while !rest.is_empty() {
-            match write(rest) {
+        let mut unwritten = line.bytes.get(usize::from(!self.0)..).unwrap_or_default();
+        while !unwritten.is_empty() {
+            match write(unwritten) {
                 Ok(0) => return Err(io::ErrorKind::WriteZero.into()),
                 Ok(written) => {
-                    let (done, left) = rest.split_at(written.min(rest.len()));
+                    let (done, left) = unwritten.split_at(written.min(unwritten.len()));
                     self.0 = done.last() != Some(&b'\n');
-                    rest = left;
+                    unwritten = left;
                 }
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => return Err(error),

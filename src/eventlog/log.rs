@@ -1,4 +1,4 @@
-//! The log as the programs use it.
+//! The log that programs write to.
 
 use std::fmt;
 use std::os::fd::RawFd;
@@ -7,14 +7,14 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::clock::{Clock, Moment, SystemClock};
 use super::error::Error;
+use super::handler::{OpenHandler, Scratch};
 use super::level::Level;
-use super::outlet::{Outlet, Scratch};
 use super::record::Record;
 use super::settings::Settings;
 
-/// An open event log. Threads may share it; each record is written before the call returns, and no call fails.
+/// An open event log, which threads may share. A record is written before the call returns; no call fails.
 pub struct EventLog {
-    /// Below this no handler takes a record; absent: there is no handler.
+    /// The lowest level that a handler accepts; absent: there is no handler.
     threshold: Option<Level>,
     started: Moment,
     clock: Box<dyn Clock>,
@@ -23,7 +23,7 @@ pub struct EventLog {
 
 #[derive(Default)]
 struct State {
-    outlets: Vec<Outlet>,
+    handlers: Vec<OpenHandler>,
     scratch: Scratch,
 }
 
@@ -34,7 +34,7 @@ impl fmt::Debug for EventLog {
 }
 
 impl EventLog {
-    /// Opens each handler. Relative paths are those of the working directory of this moment, whatever it is later.
+    /// Opens each handler. Relative paths are resolved now: a later change of the working directory does not matter.
     ///
     /// # Errors
     /// The first handler that cannot be opened.
@@ -42,30 +42,29 @@ impl EventLog {
         Self::open_with(settings, Box::new(SystemClock))
     }
 
-    /// A log that nobody reads, for a program that was told to keep none.
+    /// A log without handlers.
     #[must_use]
     pub fn disabled() -> Self {
         Self::new(Level::NOTSET, Vec::new(), Box::new(SystemClock))
     }
 
-    /// What stands in when no `<eventlog>` is configured: warnings and above as
-    /// `NAME: MESSAGE` on stderr.
+    /// The log of a program without an `<eventlog>`: warnings and above as `NAME: MESSAGE` on stderr.
     #[must_use]
     pub fn stderr_warnings() -> Self {
-        Self::new(Level::NOTSET, vec![Outlet::stderr_warnings()], Box::new(SystemClock))
+        Self::new(Level::NOTSET, vec![OpenHandler::stderr_warnings()], Box::new(SystemClock))
     }
 
-    /// As [`EventLog::open`], with another clock.
+    /// [`EventLog::open`] with another clock.
     pub(super) fn open_with(settings: &Settings, clock: Box<dyn Clock>) -> Result<Self, Error> {
-        let open = |handler| Outlet::open(handler, &*clock);
-        let outlets = settings.handlers.iter().map(open).collect::<Result<Vec<_>, _>>()?;
-        Ok(Self::new(settings.level, outlets, clock))
+        let open = |handler| OpenHandler::open(handler, &*clock);
+        let handlers = settings.handlers.iter().map(open).collect::<Result<Vec<_>, _>>()?;
+        Ok(Self::new(settings.level, handlers, clock))
     }
 
-    fn new(level: Level, outlets: Vec<Outlet>, clock: Box<dyn Clock>) -> Self {
-        let threshold = outlets.iter().map(Outlet::level).min().map(|lowest| lowest.max(level));
+    fn new(level: Level, handlers: Vec<OpenHandler>, clock: Box<dyn Clock>) -> Self {
+        let threshold = handlers.iter().map(OpenHandler::level).min().map(|lowest| lowest.max(level));
         let started = clock.now();
-        Self { threshold, started, clock, state: Mutex::new(State { outlets, scratch: Scratch::default() }) }
+        Self { threshold, started, clock, state: Mutex::new(State { handlers, scratch: Scratch::default() }) }
     }
 
     /// Whether a record of this level would go anywhere.
@@ -74,13 +73,13 @@ impl EventLog {
         self.threshold.is_some_and(|threshold| level >= threshold)
     }
 
-    /// Writes a record to each handler that takes its level. `logger` is who speaks, `root` by custom.
+    /// Writes a record to each handler that accepts its level. `logger` is the logger's name, such as `root`.
     #[track_caller]
     pub fn log(&self, level: Level, logger: &str, message: fmt::Arguments<'_>) {
         if !self.enabled(level) {
             return;
         }
-        // Before the lock: what is formatted may itself log.
+        // Before the lock: formatting the message may itself log.
         let made;
         let message = if let Some(message) = message.as_str() {
             message
@@ -90,12 +89,12 @@ impl EventLog {
         };
         let place = Location::caller();
         let mut state = self.state();
-        let State { outlets, scratch } = &mut *state;
-        // The clock too is asked under the lock, so that the times in a file do not go back.
+        let State { handlers, scratch } = &mut *state;
+        // The clock is read under the lock, so that times in a file never go back.
         let record =
             Record { level, logger, message, created: self.clock.now(), started: self.started, place };
-        for outlet in outlets.iter_mut().filter(|outlet| level >= outlet.level()) {
-            outlet.emit(&record, scratch, &*self.clock);
+        for handler in handlers.iter_mut().filter(|handler| level >= handler.level()) {
+            handler.emit(&record, scratch, &*self.clock);
         }
     }
 
@@ -129,15 +128,15 @@ impl EventLog {
         self.log(Level::CRITICAL, logger, message);
     }
 
-    /// Opens all log files anew, for `logreopen`, SIGHUP and SIGUSR2: each new file is opened before the old one is
-    /// closed. A file that waits for its first record still waits.
+    /// Reopens all log files, for `logreopen`, SIGHUP and SIGUSR2. Each new file is opened before the old one is closed.
+    /// A delayed file stays delayed.
     ///
     /// # Errors
-    /// What could not be opened anew, one or several; it stays as it was, and the others are opened nevertheless.
+    /// Which files could not be reopened; their old ones stay in use, and the others are reopened all the same.
     pub fn reopen(&self) -> Result<(), Error> {
         let mut state = self.state();
         let mut failed: Vec<Error> =
-            state.outlets.iter_mut().filter_map(|outlet| outlet.reopen().err()).collect();
+            state.handlers.iter_mut().filter_map(|handler| handler.reopen().err()).collect();
         match (failed.pop(), failed.is_empty()) {
             (None, _) => Ok(()),
             (Some(only), true) => Err(only),
@@ -148,14 +147,14 @@ impl EventLog {
         }
     }
 
-    /// The descriptors of the log files that are open now, for a program that executes itself anew. They are
-    /// close-on-exec, and valid until the next record or reopening.
+    /// The descriptors of the open log files, for a program that executes itself again. They are close-on-exec, and valid
+    /// until the next record or reopening.
     #[must_use]
     pub fn descriptors(&self) -> Vec<RawFd> {
-        self.state().outlets.iter().filter_map(Outlet::descriptor).collect()
+        self.state().handlers.iter().filter_map(OpenHandler::descriptor).collect()
     }
 
-    /// A thread that panicked while it logged leaves nothing half done that the next record would not replace.
+    /// A panic while logging leaves nothing inconsistent, so poisoning is ignored.
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

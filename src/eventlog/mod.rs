@@ -1,23 +1,23 @@
-//! The event log: what the programs themselves have to say, written to log files, the standard streams or syslog.
+//! The event log: messages of the programs themselves, written to log files, the standard streams or syslog.
 //!
-//! [`Settings`] are plain values that `config` fills from an `<eventlog>` section; [`EventLog::open`] makes a log of
-//! them that any number of threads may write to. Formats, rotation and the names of levels are those of Python's
-//! logging, so that what reads the peers' logs reads ours.
+//! [`Settings`] are plain values that `config` fills from an `<eventlog>` section; [`EventLog::open`] opens the log that
+//! they describe, which threads may share. Formats, rotation and level names are those of Python's logging, so that
+//! tools for the logs of the Python programs work.
 //!
-//! What it promises:
+//! Guarantees:
 //!
-//! - **Logging never stops or blocks the program.** A record that cannot be written is counted and forgotten; the first
-//!   one is told on stderr, every later record is a new try, and when one succeeds `lost N records: REASON` goes before
-//!   it. What a local disk or a network file system makes write(2) wait for is the one wait left.
-//! - **One record, one write**, to a file opened for appending, so several processes may share it. A record that was
-//!   cut short by a full disk is ended with a newline before the next one.
-//! - **A log is never lost to another program's tidying**: a deleted file is made anew, a rotated log that was moved
-//!   away is begun anew, and [`EventLog::reopen`] opens the new file before it lets go of the old one.
+//! - **Logging never stops or blocks the program.** A record that cannot be written is dropped and counted; the first
+//!   failure is reported on stderr. Each later record is another attempt, and the first one that succeeds is preceded by
+//!   `lost N records: REASON`. Only write(2) to a slow disk or network file system can still wait.
+//! - **One record, one write**, in append mode, so several processes may share a file. After a record that a full disk
+//!   cut short, the next one begins on a new line.
+//! - **Log rotation by other programs loses nothing**: a deleted file is created again, a log with rotation settings
+//!   that was moved away is started again, and [`EventLog::reopen`] opens the new file before it closes the old one.
 //!
-//! `<http-logger>` and `<email-notifier>` are not served: a log that waits for a web or mail server breaks the first
-//! promise. `config` refuses them with a message that says so.
+//! `<http-logger>` and `<email-notifier>` are not supported, because waiting for a web or mail server would break the
+//! first guarantee; `config` refuses them.
 //!
-//! It must not know the configuration language, nor which program writes.
+//! This module must not know the configuration language, nor which program writes.
 
 mod clock;
 mod conversion;
@@ -26,10 +26,10 @@ mod error;
 mod fatal;
 mod file;
 mod format;
+mod handler;
 mod level;
 mod line;
 mod log;
-mod outlet;
 mod record;
 mod rotation;
 mod schedule;

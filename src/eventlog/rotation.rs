@@ -1,4 +1,4 @@
-//! Moving a full or old log file aside.
+//! Rotation: moving a full or old log file aside.
 
 use std::ffi::OsString;
 use std::fs;
@@ -9,7 +9,7 @@ use super::clock::Clock;
 use super::schedule::Schedule;
 use super::settings::Rotation;
 
-/// What decides when a file is moved aside, and where to.
+/// Decides when a file is rotated, and renames it.
 #[derive(Debug)]
 pub(super) enum Roller {
     Never,
@@ -20,18 +20,18 @@ pub(super) enum Roller {
     Time {
         schedule: Schedule,
         old_files: u32,
-        /// When the file's time is over.
+        /// When the file is rotated.
         end: i64,
-        /// When this was last asked: a clock that goes back must not leave the end in a far future.
-        asked: i64,
+        /// The time of the last check: a clock that is set back must not leave `end` in the far future.
+        checked: i64,
     },
 }
 
 impl Roller {
-    /// By the settings, for a file that was begun or last written at `begin`. `None`: no such rhythm.
+    /// For a file that was started or last written at `begin`. `None`: the unit of time is unknown.
     pub(super) fn new(rotation: &Rotation, begin: i64, clock: &dyn Clock) -> Option<Self> {
         Some(match rotation {
-            // Without old files there is nowhere to move it, and the peer goes on appending.
+            // Without old files there is nothing to rename it to; Python goes on appending, too.
             Rotation::None | Rotation::Size { max_size: 0, .. } | Rotation::Size { old_files: 0, .. } => {
                 Self::Never
             }
@@ -41,31 +41,31 @@ impl Roller {
             Rotation::Time { when, interval, old_files } => {
                 let schedule = Schedule::new(when, *interval)?;
                 let end = schedule.end(begin, &|at| clock.utc_offset(at));
-                Self::Time { schedule, old_files: *old_files, end, asked: begin }
+                Self::Time { schedule, old_files: *old_files, end, checked: begin }
             }
         })
     }
 
-    pub(super) fn rolls(&self) -> bool {
+    pub(super) fn is_enabled(&self) -> bool {
         !matches!(self, Self::Never)
     }
 
-    /// Whether a file of `length` bytes is to be moved aside before `added` bytes are written to it at `now`.
+    /// Whether a file of `length` bytes is to be rotated before `added` bytes are written to it at `now`.
     pub(super) fn is_due(&mut self, length: u64, added: u64, now: i64, clock: &dyn Clock) -> bool {
         match self {
             Self::Never => false,
             Self::Size { max_size, .. } => length > 0 && length.saturating_add(added) >= *max_size,
-            Self::Time { schedule, end, asked, .. } => {
-                if now < *asked {
+            Self::Time { schedule, end, checked, .. } => {
+                if now < *checked {
                     *end = (*end).min(schedule.end(now, &|at| clock.utc_offset(at)));
                 }
-                *asked = now;
+                *checked = now;
                 now >= *end
             }
         }
     }
 
-    /// Takes note that a new file was begun.
+    /// A new file was started.
     pub(super) fn begin(&mut self, now: i64, clock: &dyn Clock) {
         if let Self::Time { schedule, end, .. } = self {
             *end = schedule.end(now, &|at| clock.utc_offset(at));
@@ -136,7 +136,7 @@ fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
 }
 
 /// `path`, or `path.1` and so on when there is such a file: two files may have the same date when the clock was set
-/// back or an hour came twice, and neither may be lost. (The peer deletes the first.)
+/// back or an hour came twice, and neither may be lost. (Python deletes the first.)
 fn free_name(path: PathBuf) -> PathBuf {
     let free = |path: &PathBuf| path.symlink_metadata().is_err();
     if free(&path) {

@@ -1,16 +1,16 @@
-//! When a log file's time is over, and what it is then called: the rules of Python's `TimedRotatingFileHandler`, with
-//! arithmetic alone.
+//! When a log file is rotated, and the suffix that it gets: the rules of Python's `TimedRotatingFileHandler`, as pure
+//! arithmetic.
 //!
-//! Two of its faults are not repeated: `interval` counts for `midnight` and `W0` to `W6` too (as in Python since
-//! 3.13), and a change of the zone's offset is allowed for whenever it comes, by as much as it is.
+//! Two of its faults are corrected: `interval` counts for `midnight` and `W0` to `W6` too (as in Python since 3.13), and
+//! any change of the zone's offset is taken into account.
 
-/// The rhythm.
+/// The unit of an interval.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Unit {
     Second,
     Minute,
     Hour,
-    /// A day from when the file was begun.
+    /// A day from when the file was started.
     Day,
     /// The end of a day.
     Midnight,
@@ -18,9 +18,9 @@ enum Unit {
     Weekday(i64),
 }
 
-const DAY: i64 = 24 * 60 * 60;
+const DAY_SECONDS: i64 = 24 * 60 * 60;
 
-/// A rhythm and its number of units.
+/// When files are rotated: each so many units.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Schedule {
     unit: Unit,
@@ -33,7 +33,7 @@ pub(super) type Offset<'a> = &'a dyn Fn(i64) -> i64;
 
 impl Schedule {
     /// `when` in any case: `S`, `M`, `H`, `D`, `midnight`, `W0` to `W6`; an interval of 0 means 1. `None`: no such
-    /// rhythm.
+    /// unit.
     pub(super) fn new(when: &str, interval: u32) -> Option<Self> {
         let unit = match when.to_ascii_uppercase().as_str() {
             "S" => Unit::Second,
@@ -49,31 +49,31 @@ impl Schedule {
         Some(Self { unit, interval: unit.seconds() * i64::from(interval.max(1)) })
     }
 
-    /// The end of the time of a file that was begun at `begin`.
+    /// When a file that was started at `begin` is rotated.
     pub(super) fn end(&self, begin: i64, offset: Offset<'_>) -> i64 {
         let local = begin.saturating_add(offset(begin));
-        let to_midnight = DAY - local.rem_euclid(DAY);
+        let to_midnight = DAY_SECONDS - local.rem_euclid(DAY_SECONDS);
         let wait = match self.unit {
             Unit::Second | Unit::Minute | Unit::Hour | Unit::Day => {
                 return begin.saturating_add(self.interval);
             }
             Unit::Midnight => to_midnight,
-            Unit::Weekday(day) => to_midnight + (day - weekday(local)).rem_euclid(7) * DAY,
+            Unit::Weekday(day) => to_midnight + (day - weekday(local)).rem_euclid(7) * DAY_SECONDS,
         };
         let further = self.interval - self.unit.seconds();
         let end = begin.saturating_add(wait + further);
         end.saturating_add(offset(begin) - offset(end))
     }
 
-    /// What the file whose time was over at `end` is called behind its name: when that time began.
+    /// The suffix of a file that is rotated at `end`: when its interval began.
     pub(super) fn suffix(&self, end: i64, offset: Offset<'_>) -> String {
         let mut begin = end.saturating_sub(self.interval);
-        if self.unit.seconds() >= DAY {
+        if self.unit.seconds() >= DAY_SECONDS {
             begin = begin.saturating_add(offset(end) - offset(begin));
         }
         let local = begin.saturating_add(offset(begin));
-        let (year, month, day) = civil(local.div_euclid(DAY));
-        let second = local.rem_euclid(DAY);
+        let (year, month, day) = civil(local.div_euclid(DAY_SECONDS));
+        let second = local.rem_euclid(DAY_SECONDS);
         let (hour, minute, second) = (second / 3600, second / 60 % 60, second % 60);
         let date = format!("{year:04}-{month:02}-{day:02}");
         match self.unit {
@@ -84,7 +84,7 @@ impl Schedule {
         }
     }
 
-    /// Whether a suffix is one of this rhythm's; one more part, such as `.gz`, may follow.
+    /// Whether this is a suffix of the schedule; one more part, such as `.gz`, may follow.
     pub(super) fn is_suffix(&self, text: &str) -> bool {
         let (text, more) = text.split_once('.').map_or((text, None), |(text, more)| (text, Some(more)));
         let shape: String = text.chars().map(|c| if c.is_ascii_digit() { '0' } else { c }).collect();
@@ -106,15 +106,15 @@ impl Unit {
             Self::Second => 1,
             Self::Minute => 60,
             Self::Hour => 60 * 60,
-            Self::Day | Self::Midnight => DAY,
-            Self::Weekday(_) => 7 * DAY,
+            Self::Day | Self::Midnight => DAY_SECONDS,
+            Self::Weekday(_) => 7 * DAY_SECONDS,
         }
     }
 }
 
 /// The day of the week of a local time, 0 is Monday; 1970 began on a Thursday.
 fn weekday(local: i64) -> i64 {
-    (local.div_euclid(DAY) + 3).rem_euclid(7)
+    (local.div_euclid(DAY_SECONDS) + 3).rem_euclid(7)
 }
 
 /// Year, month and day of the Gregorian calendar, of a number of days since 1970. The count is by eras of 400 years
@@ -174,9 +174,9 @@ mod tests {
     #[test]
     fn several_nights_are_as_many() {
         let schedule = Schedule::new("midnight", 3).unwrap();
-        assert_eq!(schedule.end(1_767_825_296, &berlin), 1_767_826_800 + 2 * DAY);
+        assert_eq!(schedule.end(1_767_825_296, &berlin), 1_767_826_800 + 2 * DAY_SECONDS);
         let schedule = Schedule::new("W0", 2).unwrap();
-        assert_eq!(schedule.end(1_767_607_200, &berlin), 1_767_654_000 + 7 * DAY);
+        assert_eq!(schedule.end(1_767_607_200, &berlin), 1_767_654_000 + 7 * DAY_SECONDS);
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Where lines go.
+//! Destinations of records.
 
 use std::io;
 use std::os::fd::{AsFd, RawFd};
@@ -21,8 +21,8 @@ pub(super) enum Sink {
 }
 
 impl Sink {
-    /// Opens a destination. Records that it cannot take yet (a FIFO without a reader, a syslog daemon that is not up)
-    /// are no reason to fail.
+    /// Opens a destination. One that cannot take records yet (a FIFO without a reader, a syslog daemon that is down) is
+    /// not an error.
     ///
     /// # Errors
     /// A file that cannot be opened, a host that is not known.
@@ -43,7 +43,7 @@ impl Sink {
     /// Writes a record, using `line` for its bytes.
     ///
     /// # Errors
-    /// It is lost, wholly or but for its beginning.
+    /// The record is lost, or truncated.
     pub(super) fn write(
         &mut self,
         text: &Text<'_>,
@@ -67,7 +67,7 @@ impl Sink {
         }
     }
 
-    /// Opens a file anew.
+    /// Reopens a file.
     ///
     /// # Errors
     /// It cannot be opened; the old one stays in use.
@@ -86,10 +86,10 @@ impl Sink {
         }
     }
 
-    /// What went wrong beside the writing, to be told once.
-    pub(super) fn trouble(&mut self) -> Option<String> {
+    /// Why rotation failed, reported once.
+    pub(super) fn take_rotation_error(&mut self) -> Option<String> {
         match self {
-            Self::File(file) => file.trouble(),
+            Self::File(file) => file.take_rotation_error(),
             Self::Stream(_) | Self::Syslog(_) => None,
         }
     }
@@ -98,7 +98,7 @@ impl Sink {
         matches!(self, Self::Stream(StreamSink { stream: Stream::Stderr, .. }))
     }
 
-    /// What a person calls it.
+    /// The name in messages.
     pub(super) fn name(&self) -> String {
         match self {
             Self::Stream(StreamSink { stream: Stream::Stdout, .. }) => {
@@ -113,8 +113,8 @@ impl Sink {
     }
 }
 
-/// A standard stream. Whatever descriptor 1 or 2 is when a record comes, so that a program that detaches takes its log
-/// along.
+/// A standard stream: whatever descriptor 1 or 2 is when a record is written, so that a program that detaches and
+/// redirects them redirects its log.
 pub(super) struct StreamSink {
     stream: Stream,
     torn: Torn,
@@ -126,7 +126,7 @@ enum Stream {
 }
 
 impl StreamSink {
-    /// Without the locks of the standard library: a thread that waits in `println` would make us wait too.
+    /// Does not take the standard library's lock: a thread that blocks in `println` would block the log too.
     fn write(&mut self, line: &Line) -> io::Result<()> {
         self.torn.write(line, |bytes| match self.stream {
             Stream::Stdout => unblocked::write(io::stdout().as_fd(), bytes),

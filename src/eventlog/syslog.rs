@@ -1,5 +1,5 @@
-//! Syslog, as Python's `SysLogHandler` speaks it: `<PRIORITY>text` with a NUL at the end and no date or host (RFC 3164
-//! has the priority; the daemon adds the rest).
+//! Syslog in the form of Python's `SysLogHandler`: `<PRIORITY>text` with a NUL at the end. The priority is that of RFC
+//! 3164; the daemon adds date and host.
 
 use std::io::{self, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
@@ -36,8 +36,15 @@ const FACILITIES: [(&str, u8); 20] = [
     ("uucp", 8),
 ];
 
-/// How long a daemon may take to accept a stream when others queue for it: as good as not at all.
-const PATIENCE: Duration = Duration::from_millis(1);
+impl Syslog {
+    /// The names of the facilities.
+    pub fn facilities() -> impl Iterator<Item = &'static str> {
+        FACILITIES.iter().map(|(name, _)| *name)
+    }
+}
+
+/// How long to wait for a daemon whose queue of connections is full: the log must not block.
+const CONNECT_TIMEOUT: Duration = Duration::from_millis(1);
 
 /// A syslog daemon's address, and the socket to it.
 pub(super) struct SyslogSink {
@@ -66,8 +73,7 @@ enum Local {
 }
 
 impl SyslogSink {
-    /// Prepares a destination. A local daemon may come up later. A host name is looked up now, which may take the
-    /// resolver's time, and never again.
+    /// Prepares a destination. A local daemon may start later. A host name is resolved once, now, which may take time.
     ///
     /// # Errors
     /// The facility or the host is not known, or no socket can be made.
@@ -129,7 +135,7 @@ impl Local {
         if with_short_name(path, |short| datagram.connect(short)).is_ok() {
             return Ok(Self::Datagram(datagram));
         }
-        let stream = connect(path, PATIENCE)?;
+        let stream = connect(path, CONNECT_TIMEOUT)?;
         stream.set_nonblocking(true)?;
         Ok(Self::Stream(stream))
     }

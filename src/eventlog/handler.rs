@@ -1,4 +1,4 @@
-//! One handler at work: its threshold, its form, its destination, and the count of what could not be written.
+//! An open handler: threshold, format, destination, and the count of lost records.
 
 use std::fmt;
 use std::io;
@@ -9,26 +9,26 @@ use super::clock::Clock;
 use super::error::Error;
 use super::format::Format;
 use super::level::Level;
-use super::line::{KEPT, Line, Text};
+use super::line::{Line, MAX_KEPT_BYTES, Text};
 use super::record::Record;
 use super::settings::Handler;
 use super::sink::Sink;
 use crate::sys::reason::reason;
 use crate::sys::unblocked;
 
-/// A handler, open.
-pub(super) struct Outlet {
+/// An open handler.
+pub(super) struct OpenHandler {
     level: Level,
     layout: Format,
     sink: Sink,
     lost: Option<Lost>,
 }
 
-/// Records that could not be written, since the last one that could.
+/// Records lost since the last one that was written.
 #[derive(Debug)]
 struct Lost {
     count: u64,
-    /// Why the first one could not.
+    /// Why the first one was lost.
     reason: String,
 }
 
@@ -39,7 +39,7 @@ impl fmt::Display for Lost {
     }
 }
 
-/// Memory for one record, used for all.
+/// Buffers reused for every record.
 #[derive(Debug, Default)]
 pub(super) struct Scratch {
     notice: String,
@@ -47,7 +47,7 @@ pub(super) struct Scratch {
     line: Line,
 }
 
-impl Outlet {
+impl OpenHandler {
     /// Opens a handler.
     ///
     /// # Errors
@@ -68,12 +68,12 @@ impl Outlet {
         self.level
     }
 
-    /// Writes a record, or counts it as lost. The count of those lost before goes with the first that can be written.
+    /// Writes a record, or counts it as lost. The first one written after a loss carries the count.
     pub(super) fn emit(&mut self, record: &Record<'_>, scratch: &mut Scratch, clock: &dyn Clock) {
         let Scratch { notice, text, line } = scratch;
         for text in [&mut *notice, &mut *text] {
             text.clear();
-            text.shrink_to(KEPT);
+            text.shrink_to(MAX_KEPT_BYTES);
         }
         if let Some(lost) = &self.lost {
             let message = lost.to_string();
@@ -84,15 +84,15 @@ impl Outlet {
         match self.sink.write(&Text { level: record.level, record: text, lost }, line, record.created, clock)
         {
             Ok(()) => self.lost = None,
-            Err(error) => self.lose(&error),
+            Err(error) => self.count_lost(&error),
         }
-        if let Some(message) = self.sink.trouble() {
+        if let Some(message) = self.sink.take_rotation_error() {
             self.emit(&Record { level: Level::WARNING, message: &message, ..*record }, scratch, clock);
         }
     }
 
-    /// Counts a lost record, and tells of the first.
-    fn lose(&mut self, error: &io::Error) {
+    /// Counts a lost record, and reports the first on stderr.
+    fn count_lost(&mut self, error: &io::Error) {
         if let Some(lost) = &mut self.lost {
             lost.count += 1;
             return;
@@ -102,12 +102,12 @@ impl Outlet {
             _ => reason(error),
         };
         if !self.sink.is_stderr() {
-            complain(&format!("cannot write {}: {reason}", self.sink.name()));
+            report_on_stderr(&format!("cannot write {}: {reason}", self.sink.name()));
         }
         self.lost = Some(Lost { count: 1, reason });
     }
 
-    /// Opens files anew.
+    /// Reopens the file, if it is one.
     ///
     /// # Errors
     /// The new file cannot be opened; the old one stays in use.
@@ -121,8 +121,9 @@ impl Outlet {
     }
 }
 
-/// Says something on stderr, after the name the program was called by. There is nobody to tell when that fails.
-fn complain(what: &str) {
+/// Writes a message to stderr, after the name that the program was called by. A failure is ignored: there is nowhere left
+/// to report it.
+fn report_on_stderr(what: &str) {
     let program = std::env::args_os().next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
     let _ = unblocked::write(io::stderr().as_fd(), format!("{program}: {what}\n").as_bytes());
