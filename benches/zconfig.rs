@@ -9,7 +9,7 @@ use std::process::Command;
 use std::time::{Duration, Instant};
 
 use zeo_server::config::schema;
-use zeo_server::zconfig::{Limits, World, load};
+use zeo_server::zconfig::{Environment, Limits, load};
 
 #[path = "../tests/peers.rs"]
 mod peers;
@@ -57,10 +57,10 @@ fn main() {
     let place = tempfile::tempdir().unwrap();
     let file = place.path().join("a.conf");
     fs::write(&file, text()).unwrap();
-    let world = World::fixed(place.path().to_owned(), HashMap::new());
+    let environment = Environment::fixed(place.path().to_owned(), HashMap::new());
     let round = || {
         let begin = Instant::now();
-        load(&schema::DAEMON, Path::new("a.conf"), &[], &[], &world, Limits::default())
+        load(&schema::DAEMON, Path::new("a.conf"), &[], &[], &environment, Limits::default())
             .expect("the file is good");
         begin.elapsed()
     };

@@ -2,7 +2,7 @@
 //! the event log's to say; here it gets its place in the file, and a word on what would be right.
 
 use crate::eventlog::{FormatError, Layout};
-use crate::zconfig::{SectionRef, ValueError, World, did_you_mean};
+use crate::zconfig::{Environment, SectionRef, ValueError, did_you_mean};
 
 /// The form of a handler's records.
 pub(super) fn layout(handler: SectionRef<'_>) -> Layout {
@@ -15,7 +15,7 @@ pub(super) fn layout(handler: SectionRef<'_>) -> Layout {
 }
 
 /// Checks the formatter and the format of a handler (ZCONFIG.md section 15).
-pub(super) fn check(handler: SectionRef<'_>, _world: &World) -> Result<(), ValueError> {
+pub(super) fn check(handler: SectionRef<'_>, _environment: &Environment) -> Result<(), ValueError> {
     if let Some(formatter) = handler.text("formatter")
         && formatter != "logging.Formatter"
     {

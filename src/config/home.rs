@@ -118,7 +118,7 @@ fn same(one: &Path, other: &Path) -> Option<bool> {
 mod tests {
     use super::*;
     use crate::config::{Flags, resolve_in};
-    use crate::zconfig::World;
+    use crate::zconfig::Environment;
 
     /// What `etc/c.conf` of `own` means, read in `own`, when it names `named`.
     fn seen(own: &str, named: &str) -> Option<(PathBuf, PathBuf)> {
@@ -134,8 +134,8 @@ mod tests {
             fs::write(top.join(home).join("etc/c.conf"), &text).unwrap();
         }
         let flags = Flags { configure: Some("etc/c.conf".into()), ..Flags::default() };
-        let world = World::fixed(top.join(own), std::collections::HashMap::new());
-        let mut settings = resolve_in(&flags, &world).unwrap();
+        let environment = Environment::fixed(top.join(own), std::collections::HashMap::new());
+        let mut settings = resolve_in(&flags, &environment).unwrap();
         settings.config_file = Some(top.join(own).join("etc/c.conf"));
         let relative = |path: PathBuf| path.strip_prefix(&top).unwrap().to_owned();
         other_home(&settings).map(|other| (relative(other.own), relative(other.named)))
@@ -198,7 +198,7 @@ mod tests {
     fn without_a_file_or_a_directory_there_is_nothing_to_compare() {
         let settings = resolve_in(
             &Flags { program: Some(vec!["p".into()]), ..Flags::default() },
-            &World::fixed("/".into(), std::collections::HashMap::new()),
+            &Environment::fixed("/".into(), std::collections::HashMap::new()),
         );
         assert_eq!(other_home(&settings.unwrap()), None);
     }

@@ -6,7 +6,7 @@ use super::Errors;
 use super::format::layout;
 use super::shared::{seconds_of, size_of};
 use crate::eventlog::{Handler, Layout, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
-use crate::zconfig::{Address, Kind, Problem, SectionRef, Tree, Value};
+use crate::zconfig::{Address, ErrorKind, Problem, SectionRef, Tree, Value};
 
 /// What a program has that must be heard where no log is configured: INFO and above on stderr, each record behind a
 /// rule, as the founding document shows it.
@@ -45,7 +45,7 @@ pub(super) fn event_log(section: SectionRef<'_>) -> Settings {
 pub(super) fn check<'a>(handlers: impl Iterator<Item = SectionRef<'a>>, faults: &mut Errors) {
     for handler in handlers.filter(|handler| target(*handler).is_none()) {
         let what = format!("'<{}>' is not served; '<logfile>' and '<syslog>' are", handler.kind().name);
-        faults.add(Problem::new(Kind::Other(what), handler.at().clone()));
+        faults.add(Problem::new(ErrorKind::Other(what), handler.at().clone()));
     }
 }
 

@@ -2,7 +2,7 @@
 
 use super::log::handlers;
 use super::runner::Flags;
-use crate::zconfig::{Held, Location, SectionRef, Tree};
+use crate::zconfig::{Location, MemberValue, SectionRef, Tree};
 
 /// Where settings were given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -61,8 +61,8 @@ pub(super) fn typed(flags: &Flags) -> Vec<&'static str> {
 }
 
 fn given(runner: SectionRef<'_>) -> impl Iterator<Item = (String, Location)> {
-    runner.held().filter_map(|(member, held)| match held {
-        Held::One(entry) => Some((member.name().to_owned(), entry.at.clone()?)),
+    runner.members().filter_map(|(member, held)| match held {
+        MemberValue::One(entry) => Some((member.name().to_owned(), entry.at.clone()?)),
         _ => None,
     })
 }

@@ -2,18 +2,18 @@
 
 use super::Errors;
 use super::shared::{exit_codes_of, mask_of, seconds_of, size_of};
-use crate::zconfig::{Datatype, Held, Kind, Member, Problem, SectionRef, Value, ValueError};
+use crate::zconfig::{Datatype, ErrorKind, Member, MemberValue, Problem, SectionRef, Value, ValueError};
 
 /// The faults of these sections' values.
 pub(super) fn check<'a>(sections: impl Iterator<Item = SectionRef<'a>>) -> Errors {
     let mut faults = Errors::default();
     for section in sections {
-        for (member, held) in section.held() {
-            if let (Member::Key(key), Held::One(entry)) = (member, held)
+        for (member, held) in section.members() {
+            if let (Member::Key(key), MemberValue::One(entry)) = (member, held)
                 && let Err(error) = fits(key.datatype, &entry.value)
             {
                 let at = entry.at.as_ref().unwrap_or(section.at()).clone();
-                faults.add(Problem::new(Kind::Value { key: key.name.to_owned(), error }, at));
+                faults.add(Problem::new(ErrorKind::Value { key: key.name.to_owned(), error }, at));
             }
         }
     }

@@ -9,23 +9,25 @@ use super::places::Places;
 use super::runner::{EditingMode, Flags, Runner, Settings};
 use super::shared::{exit_codes_of, mask_of, seconds_of};
 use super::{Errors, range, schema, toml_form};
-use crate::zconfig::{self, Entry, Kind, Limits, Location, Problem, SectionRef, Tree, Value, World};
+use crate::zconfig::{
+    self, Entry, Environment, ErrorKind, Limits, Location, Problem, SectionRef, Tree, Value,
+};
 
 /// What `zdctl` and `zdrun` need to know: the command line, under it the file that it names, under that the defaults.
 ///
 /// Fails with all faults of the file and of those that it includes.
 pub fn resolve(flags: &Flags) -> Result<Settings, Errors> {
-    resolve_in(flags, &World::process())
+    resolve_in(flags, &Environment::process())
 }
 
 /// The same, in given surroundings.
-pub fn resolve_in(flags: &Flags, world: &World) -> Result<Settings, Errors> {
-    resolve_with_places(flags, world).map(|(settings, _)| settings)
+pub fn resolve_in(flags: &Flags, environment: &Environment) -> Result<Settings, Errors> {
+    resolve_with_places(flags, environment).map(|(settings, _)| settings)
 }
 
 /// The same, with where each setting was given.
-pub fn resolve_with_places(flags: &Flags, world: &World) -> Result<(Settings, Places), Errors> {
-    let Reading { settings, tree, faults } = read(flags, world);
+pub fn resolve_with_places(flags: &Flags, environment: &Environment) -> Result<(Settings, Places), Errors> {
+    let Reading { settings, tree, faults } = read(flags, environment);
     if faults.is_none() { Ok((settings, Places::find(flags, &tree))) } else { Err(faults) }
 }
 
@@ -40,21 +42,21 @@ pub(super) struct Reading {
 }
 
 /// Reads the file that the command line names, if it does, and puts everything together.
-pub(super) fn read(flags: &Flags, world: &World) -> Reading {
+pub(super) fn read(flags: &Flags, environment: &Environment) -> Reading {
     let Some(file) = &flags.configure else {
         let mut faults = Errors::default();
         if !flags.overrides.is_empty() {
             let what = "configuration overrides (-X) cannot be used without a configuration file";
-            faults.add(Problem::new(Kind::Other(what.to_owned()), Location::CommandLine));
+            faults.add(Problem::new(ErrorKind::Other(what.to_owned()), Location::CommandLine));
         }
         return Reading { settings: settings(flags, &Tree::default()), tree: Tree::default(), faults };
     };
     // The command line names the program: the file need not.
     let exempt = if flags.program.is_some() { &["program", "runner"][..] } else { &[] };
     let (tree, mut faults) = if toml_form::is_toml(file) {
-        toml_form::survey(&schema::DAEMON, file, &flags.overrides, exempt, world)
+        toml_form::load_lossy(&schema::DAEMON, file, &flags.overrides, exempt, environment)
     } else {
-        zconfig::survey(&schema::DAEMON, file, &flags.overrides, exempt, world, Limits::default())
+        zconfig::load_lossy(&schema::DAEMON, file, &flags.overrides, exempt, environment, Limits::default())
     };
     let sections = tree.root().into_iter().filter_map(|root| root.section("runner")).chain(handlers(&tree));
     faults.extend(range::check(sections));

@@ -12,7 +12,7 @@ use std::time::Duration;
 use super::runner::EditingMode;
 use super::words::split_words;
 use crate::zconfig::{
-    self, Address, Datatype, Value, ValueError, World, directory_part, expand, is_directory, path_value,
+    self, Address, Datatype, Environment, Value, ValueError, directory_part, expand, is_directory, path_value,
 };
 
 /// A command line: words, with the quoting of a shell.
@@ -30,13 +30,15 @@ pub(super) static EXIT_CODES: Datatype =
 /// A socket whose directory is there, or can be made in one that is.
 pub(super) static SOCKET_NAME: Datatype = Datatype {
     name: "socket-name",
-    convert: |text, world| socket_path(text.as_ref(), world).map(|path| path_value(path, text)),
+    convert: |text, environment| socket_path(text.as_ref(), environment).map(|path| path_value(path, text)),
 };
 
 /// A directory that is there, or can be made in one that is.
 pub(super) static DIRECTORY: Datatype = Datatype {
     name: "directory",
-    convert: |text, world| directory_path(text.as_ref(), world).map(|path| path_value(path, text)),
+    convert: |text, environment| {
+        directory_path(text.as_ref(), environment).map(|path| path_value(path, text))
+    },
 };
 
 /// How lines are edited: `emacs` or `vi`.
@@ -68,17 +70,17 @@ pub fn exit_codes(argument: &OsStr) -> Result<Vec<i32>, ValueError> {
 
 /// A directory, as `-z` takes it: one that is there, or whose parent is.
 pub fn directory(argument: &OsStr) -> Result<PathBuf, ValueError> {
-    directory_path(argument, &World::process()).map(PathBuf::from)
+    directory_path(argument, &Environment::process()).map(PathBuf::from)
 }
 
 /// A control socket, as `-s` takes it: its directory is there, or that directory's parent.
 pub fn socket_name(argument: &OsStr) -> Result<PathBuf, ValueError> {
-    socket_path(argument, &World::process()).map(PathBuf::from)
+    socket_path(argument, &Environment::process()).map(PathBuf::from)
 }
 
 /// A file whose directory is there, as `-l` and `-t` take it.
 pub fn existing_dirpath(argument: &OsStr) -> Result<PathBuf, ValueError> {
-    zconfig::existing_dirpath(argument, &World::process()).map(PathBuf::from)
+    zconfig::existing_dirpath(argument, &Environment::process()).map(PathBuf::from)
 }
 
 /// Text, as `-u` and `-X` take it.
@@ -88,13 +90,13 @@ pub fn text(argument: &OsStr) -> Result<String, ValueError> {
 
 /// Where to listen, as `-a` takes it.
 pub fn listen_address(argument: &OsStr) -> Result<Address, ValueError> {
-    let value = (zconfig::SOCKET_BINDING_ADDRESS.convert)(text_of(argument)?, &World::process())?;
+    let value = (zconfig::SOCKET_BINDING_ADDRESS.convert)(text_of(argument)?, &Environment::process())?;
     listen_address_of(&value)
 }
 
 /// A time in seconds that need not be whole, as `-t` of `runzeo` takes it.
 pub fn timeout(argument: &OsStr) -> Result<Duration, ValueError> {
-    duration_of(&(zconfig::FLOAT.convert)(text_of(argument)?, &World::process())?)
+    duration_of(&(zconfig::FLOAT.convert)(text_of(argument)?, &Environment::process())?)
 }
 
 /// Seconds, or another count, of an integer.
@@ -205,10 +207,10 @@ fn exit_code_list(text: &str) -> Result<Value, ValueError> {
         .map(Value::List)
 }
 
-fn socket_path(path: &OsStr, world: &World) -> Result<OsString, ValueError> {
-    let expanded = expand(path, world);
+fn socket_path(path: &OsStr, environment: &Environment) -> Result<OsString, ValueError> {
+    let expanded = expand(path, environment);
     let above = directory_part(directory_part(&expanded));
-    if above.is_empty() || is_directory(above, world) {
+    if above.is_empty() || is_directory(above, environment) {
         return Ok(expanded);
     }
     Err(ValueError::text(
@@ -218,9 +220,9 @@ fn socket_path(path: &OsStr, world: &World) -> Result<OsString, ValueError> {
     ))
 }
 
-fn directory_path(path: &OsStr, world: &World) -> Result<OsString, ValueError> {
-    let expanded = expand(path, world);
-    if is_directory(&expanded, world) || is_directory(directory_part(&expanded), world) {
+fn directory_path(path: &OsStr, environment: &Environment) -> Result<OsString, ValueError> {
+    let expanded = expand(path, environment);
+    if is_directory(&expanded, environment) || is_directory(directory_part(&expanded), environment) {
         return Ok(expanded);
     }
     Err(ValueError::text(

@@ -12,7 +12,9 @@ use toml::Spanned;
 use toml::de::{DeArray, DeInteger, DeTable, DeValue};
 
 use super::Errors;
-use crate::zconfig::{Builder, Kind, Location, Problem, Raw, Schema, Source, Tree, ValueError, World};
+use crate::zconfig::{
+    Builder, Environment, ErrorKind, Location, Problem, RawValue, Schema, Source, Tree, ValueError,
+};
 
 /// A file is read up to this many bytes; the settings of a program are far shorter.
 const LONGEST: u64 = 1 << 20;
@@ -26,14 +28,14 @@ pub(super) fn is_toml(file: &Path) -> bool {
 }
 
 /// Reads a file against a schema; what is at fault is absent from the tree.
-pub(super) fn survey(
+pub(super) fn load_lossy(
     schema: &'static Schema,
     file: &Path,
     overrides: &[String],
     exempt: &[&str],
-    world: &World,
+    environment: &Environment,
 ) -> (Tree, Errors) {
-    let source = match Source::named(file, world) {
+    let source = match Source::named(file, environment) {
         Ok(source) => Arc::new(source),
         Err(kind) => return (Tree::default(), Problem::new(kind, Location::CommandLine).into()),
     };
@@ -42,7 +44,7 @@ pub(super) fn survey(
         Ok(text) => text,
         Err(errors) => return (Tree::default(), errors),
     };
-    let mut builder = Builder::new(schema, world, overrides, exempt, whole.clone());
+    let mut builder = Builder::new(schema, environment, overrides, exempt, whole.clone());
     if !builder.has_problems() {
         builder.read(Arc::clone(&source));
         let mut form = Form { builder, source, lines: Lines::of(text.as_bytes()) };
@@ -56,10 +58,10 @@ fn text(source: &Arc<Source>, whole: &Location) -> Result<String, Errors> {
     let fault = |kind| Errors::from(Problem::new(kind, whole.clone()));
     let bytes = source.read(LONGEST).map_err(fault)?;
     let bytes =
-        bytes.ok_or_else(|| fault(Kind::Limit("too long; a TOML file has at most 1 MiB".to_owned())))?;
+        bytes.ok_or_else(|| fault(ErrorKind::Limit("too long; a TOML file has at most 1 MiB".to_owned())))?;
     String::from_utf8(bytes).map_err(|error| {
         let at = Lines::of(error.as_bytes()).location(source, error.utf8_error().valid_up_to());
-        Errors::from(Problem::new(Kind::Encoding, at))
+        Errors::from(Problem::new(ErrorKind::Encoding, at))
     })
 }
 
@@ -97,12 +99,12 @@ impl Form<'_> {
             let at = self.at(error.span().map_or(0, |span| span.start));
             // The reader's message may have several lines: a fault has one.
             let message = error.message().split_whitespace().collect::<Vec<_>>().join(" ");
-            self.builder.report(Kind::Other(format!("not TOML: {message}")), &at);
+            self.builder.report(ErrorKind::Other(format!("not TOML: {message}")), &at);
         }
         if errors.is_empty() {
             self.table(table.get_ref());
         } else {
-            self.builder.lost_file();
+            self.builder.mark_file_missing();
         }
     }
 
@@ -131,7 +133,7 @@ impl Form<'_> {
             None => None,
             Some(DeValue::String(name)) => Some(name.to_lowercase()),
             Some(_) => {
-                self.builder.report(Kind::Other(format!("{kind}: {NAME} is a text in quotes")), at);
+                self.builder.report(ErrorKind::Other(format!("{kind}: {NAME} is a text in quotes")), at);
                 None
             }
         };
@@ -149,7 +151,9 @@ impl Form<'_> {
                     let at = self.at(item.span().start);
                     self.section(kind, table, &at);
                 }
-                _ => self.builder.report(Kind::Other(format!("{kind}: tables and values in one list")), at),
+                _ => self
+                    .builder
+                    .report(ErrorKind::Other(format!("{kind}: tables and values in one list")), at),
             }
         }
     }
@@ -158,24 +162,24 @@ impl Form<'_> {
         match raw(key, value) {
             Ok(raw) => self.builder.key(key, raw, at),
             Err(error) => {
-                self.builder.report(Kind::Value { key: key.to_owned(), error }, at);
-                self.builder.spoiled_key(key);
+                self.builder.report(ErrorKind::Value { key: key.to_owned(), error }, at);
+                self.builder.unreadable_key(key);
             }
         }
     }
 }
 
-fn raw(key: &str, value: &DeValue<'_>) -> Result<Raw, ValueError> {
+fn raw(key: &str, value: &DeValue<'_>) -> Result<RawValue, ValueError> {
     let wrong = |what: &str, hint: &str| Err(ValueError::new(what, hint));
     match value {
-        DeValue::String(text) => Ok(Raw::Text(text.to_string())),
-        DeValue::Boolean(truth) => Ok(Raw::Text(truth.to_string())),
+        DeValue::String(text) => Ok(RawValue::Text(text.to_string())),
+        DeValue::Boolean(truth) => Ok(RawValue::Text(truth.to_string())),
         DeValue::Integer(number) if key.eq_ignore_ascii_case("umask") && number.radix() == 10 => {
             let hint = format!("write 0o{number} or \"{number}\"", number = number.as_str());
             wrong("a decimal number where an octal one belongs", &hint)
         }
-        DeValue::Integer(number) => Ok(Raw::Text(integer(key, number))),
-        DeValue::Float(number) => Ok(Raw::Text(number.as_str().to_owned())),
+        DeValue::Integer(number) => Ok(RawValue::Text(integer(key, number))),
+        DeValue::Float(number) => Ok(RawValue::Text(number.as_str().to_owned())),
         DeValue::Datetime(_) => wrong("a date is not allowed here", "put text in quotes"),
         DeValue::Array(items) => list(items),
         DeValue::Table(_) => wrong("a table is not allowed here", ""),
@@ -193,7 +197,7 @@ fn integer(key: &str, number: &DeInteger<'_>) -> String {
     }
 }
 
-fn list(items: &DeArray<'_>) -> Result<Raw, ValueError> {
+fn list(items: &DeArray<'_>) -> Result<RawValue, ValueError> {
     let item = |item: &Spanned<DeValue<'_>>| match item.get_ref() {
         DeValue::String(text) => Some((true, text.to_string())),
         DeValue::Integer(number) => Some((false, integer("", number))),
@@ -204,8 +208,8 @@ fn list(items: &DeArray<'_>) -> Result<Raw, ValueError> {
     let words = items.iter().filter(|(is_text, _)| *is_text).count();
     let texts: Vec<String> = items.into_iter().map(|(_, text)| text).collect();
     match (words, texts.len()) {
-        (0, 1..) => Ok(Raw::Text(texts.join(","))),
-        (words, all) if words == all => Ok(Raw::Words(texts)),
+        (0, 1..) => Ok(RawValue::Text(texts.join(","))),
+        (words, all) if words == all => Ok(RawValue::Words(texts)),
         _ => {
             let hint = "a list has strings only or whole numbers only";
             Err(ValueError::new("a list of different things", hint))

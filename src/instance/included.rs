@@ -13,7 +13,7 @@ use super::Error;
 use super::home::Home;
 use crate::config::schema;
 use crate::sys::tree::{Text, Tree, What};
-use crate::zconfig::{self, Files, Limits, Problems, World};
+use crate::zconfig::{self, Environment, Files, Limits, Problems};
 
 /// Below the home.
 const SERVER: &str = "etc/zeo.conf";
@@ -35,8 +35,8 @@ pub(super) fn survey(tree: &Tree, home: &Home) -> Result<Option<(zconfig::Tree, 
     let Some(Text { bytes, is_closed }) = text(tree, &path)? else { return Ok(None) };
     let included = Included { tree, home, closed: RefCell::default(), fault: RefCell::default() };
     included.note(&path, is_closed);
-    let world = World::process().trusting();
-    let surveyed = zconfig::survey_text(&schema::SERVER, &path, bytes, &included, &world, LIMITS);
+    let environment = Environment::process().trusting();
+    let surveyed = zconfig::load_text_lossy(&schema::SERVER, &path, bytes, &included, &environment, LIMITS);
     included.fault.into_inner().map_or(Ok(Some(surveyed)), Err)
 }
 

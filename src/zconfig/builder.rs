@@ -3,49 +3,49 @@
 use std::sync::Arc;
 
 use super::datatype::basic_key_name;
-use super::kind::Kind;
-use super::open::{Open, Raw};
-use super::overrides::Bag;
+use super::environment::Environment;
+use super::error_kind::ErrorKind;
+use super::open::{Open, RawValue};
+use super::overrides::Overrides;
 use super::problem::{Location, Problem, Problems, did_you_mean};
 use super::schema::{Component, Schema};
 use super::section_type::{Keys, Member, SectionType, Slot};
 use super::source::Source;
 use super::tree::Tree;
-use super::world::World;
 
-/// Makes a tree from events in file order: sections that start and end, keys, imports.
+/// Builds a tree from events in file order: sections that start and end, keys, imports.
 ///
-/// Whoever reads a language (this one, or another form of the same settings) drives it. Faults are collected; after
-/// one, events are taken in such a way that it does not cause others.
+/// A reader of this language, or of another form of the same settings, drives it. Faults are collected; one fault is
+/// kept from causing others.
 #[derive(Debug)]
 pub struct Builder<'w> {
     pub(super) schema: &'static Schema,
-    pub(super) world: &'w World,
+    pub(super) environment: &'w Environment,
     pub(super) components: Vec<&'static Component>,
     pub(super) frames: Vec<Frame>,
     pub(super) tree: Tree,
     pub(super) problems: Problems,
     /// Members that need not be there although the schema requires them.
     pub(super) exempt: Vec<String>,
-    /// A file could not be read: anything may have been in there.
+    /// A file could not be read: it may have held anything.
     pub(super) partial: bool,
-    /// Sections of other programs that were passed over at the top, for hints.
+    /// Types of the sections of other programs that were skipped at the top level, for hints.
     pub(super) skipped: Vec<String>,
 }
 
 /// A section that has started.
 #[derive(Debug)]
 pub(super) enum Frame {
-    /// It has its place in the schema.
+    /// It has a place in the schema.
     Known(Box<Open>),
-    /// It has none, or is not ours: what it holds is not looked at.
+    /// It has none, or belongs to another program: its contents are ignored.
     Skipped { kind: String, at: Location },
 }
 
-/// What comes of a section start.
+/// Where a section goes.
 enum Placing {
     At(&'static SectionType, usize),
-    Refused(Kind),
+    Refused(ErrorKind),
     PassedOver,
 }
 
@@ -54,22 +54,22 @@ impl<'w> Builder<'w> {
     #[must_use]
     pub fn new(
         schema: &'static Schema,
-        world: &'w World,
+        environment: &'w Environment,
         overrides: &[String],
         exempt: &[&str],
         file: Location,
     ) -> Self {
-        let (bag, faults) = Bag::parse(overrides, schema.file);
+        let (overrides, faults) = Overrides::parse(overrides, schema.file);
         let mut problems = Problems::default();
         for fault in faults {
             problems.add(fault);
         }
         let mut root = Open::new(schema.file, None, file, 0);
         root.incomplete = !problems.is_none();
-        root.bag = bag;
+        root.overrides = overrides;
         Self {
             schema,
-            world,
+            environment,
             components: Vec::new(),
             frames: vec![Frame::Known(Box::new(root))],
             tree: Tree::default(),
@@ -96,13 +96,13 @@ impl<'w> Builder<'w> {
         })
     }
 
-    /// Whether what stands here is not looked at.
+    /// Whether the current section is ignored.
     #[must_use]
     pub fn is_skipping(&self) -> bool {
         matches!(self.frames.last(), Some(Frame::Skipped { .. }))
     }
 
-    /// Whether what stands here is of another program.
+    /// Whether the current section belongs to another program.
     #[must_use]
     pub fn is_foreign(&self) -> bool {
         self.schema.skips_unknown && matches!(self.frames.get(1), Some(Frame::Skipped { .. }))
@@ -125,27 +125,27 @@ impl<'w> Builder<'w> {
         self.tree.files.push(source);
     }
 
-    /// A key whose value could not be told: it is not missing, and nothing is known of it.
-    pub fn spoiled_key(&mut self, key: &str) {
+    /// A key was given with a value that cannot be read: it is not missing.
+    pub fn unreadable_key(&mut self, key: &str) {
         if let Some(Frame::Known(open)) = self.frames.last_mut() {
-            open.spoiled.push(key.to_ascii_lowercase());
+            open.unreadable.push(key.to_ascii_lowercase());
         }
     }
 
-    /// A file that belongs here could not be read: from here on nothing is missing for sure.
-    pub fn lost_file(&mut self) {
+    /// A file that belongs here could not be read: from here on nothing is reported as missing.
+    pub fn mark_file_missing(&mut self) {
         self.partial = true;
     }
 
-    /// A section that was meant to stand here could not be told: none is missing from here for sure.
-    pub fn lost_section(&mut self) {
+    /// A section that belongs here could not be read: no section of this one is reported as missing.
+    pub fn mark_section_missing(&mut self) {
         if let Some(Frame::Known(open)) = self.frames.last_mut() {
             open.incomplete = true;
         }
     }
 
-    /// Takes note of a fault.
-    pub fn report(&mut self, kind: Kind, at: &Location) {
+    /// Adds a fault.
+    pub fn report(&mut self, kind: ErrorKind, at: &Location) {
         self.problems.add(Problem::new(kind, at.clone()));
     }
 
@@ -165,10 +165,10 @@ impl<'w> Builder<'w> {
         let Some(Frame::Known(parent)) = self.frames.last_mut() else { return };
         let frame = match placing {
             Placing::At(found, slot) => {
-                let (bag, faults) = parent.bag.take(found, name);
+                let (overrides, faults) = parent.overrides.take(found, name);
                 let mut open = Open::new(found, name, at.clone(), slot);
                 open.incomplete = !faults.is_empty();
-                open.bag = bag;
+                open.overrides = overrides;
                 for fault in faults {
                     self.problems.add(fault);
                 }
@@ -176,12 +176,12 @@ impl<'w> Builder<'w> {
             }
             Placing::Refused(fault) => {
                 parent.incomplete = true;
-                parent.bag.drop_for(kind, name);
+                parent.overrides.drop_for(kind, name);
                 self.problems.add(Problem::new(fault, at.clone()));
                 Frame::Skipped { kind: kind.to_owned(), at: at.clone() }
             }
             Placing::PassedOver => {
-                parent.bag.drop_for(kind, name);
+                parent.overrides.drop_for(kind, name);
                 self.skipped.push(kind.to_owned());
                 Frame::Skipped { kind: kind.to_owned(), at: at.clone() }
             }
@@ -193,12 +193,15 @@ impl<'w> Builder<'w> {
         let Some(Frame::Known(parent)) = self.frames.last() else { return Placing::PassedOver };
         let Some(found) = self.section_type(kind) else {
             return if self.is_abstract(kind) {
-                Placing::Refused(Kind::AbstractType { name: kind.to_owned(), hint: self.family(kind) })
+                Placing::Refused(ErrorKind::AbstractType { name: kind.to_owned(), hint: self.family(kind) })
             } else if self.schema.skips_unknown && self.depth() == 0 {
                 Placing::PassedOver
             } else {
                 let known = self.slots(parent.kind).chain(self.types().map(|known| known.name));
-                Placing::Refused(Kind::UnknownType { name: kind.to_owned(), hint: did_you_mean(kind, known) })
+                Placing::Refused(ErrorKind::UnknownType {
+                    name: kind.to_owned(),
+                    hint: did_you_mean(kind, known),
+                })
             };
         };
         if self.schema.skips_unknown && self.depth() == 0 && !self.owns(found) {
@@ -207,7 +210,7 @@ impl<'w> Builder<'w> {
         for (index, member) in parent.kind.members.iter().enumerate() {
             match member {
                 Member::Key(key) if Some(key.name) == name => {
-                    return Placing::Refused(Kind::NameOfKey { name: key.name.to_owned() });
+                    return Placing::Refused(ErrorKind::NameOfKey { name: key.name.to_owned() });
                 }
                 Member::Slot(slot) if slot.fits(found) => return Self::name_in(slot, index, found, name),
                 _ => {}
@@ -220,10 +223,13 @@ impl<'w> Builder<'w> {
         if slot.allows(name) {
             return Placing::At(found, index);
         }
-        Placing::Refused(Kind::SectionName { name: name.map(str::to_owned), kind: found.name.to_owned() })
+        Placing::Refused(ErrorKind::SectionName {
+            name: name.map(str::to_owned),
+            kind: found.name.to_owned(),
+        })
     }
 
-    fn misplaced(&self, parent: &SectionType, found: &SectionType) -> Kind {
+    fn misplaced(&self, parent: &SectionType, found: &SectionType) -> ErrorKind {
         let outside = parent.name == self.schema.file.name;
         let homes: Vec<String> = self
             .types()
@@ -232,7 +238,7 @@ impl<'w> Builder<'w> {
             .collect();
         let at_top =
             self.schema.file.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(found)));
-        Kind::Misplaced {
+        ErrorKind::Misplaced {
             kind: found.name.to_owned(),
             inside: if outside {
                 "outside of other sections".into()
@@ -248,7 +254,7 @@ impl<'w> Builder<'w> {
     }
 
     /// A key with its value.
-    pub fn key(&mut self, key: &str, value: Raw, at: &Location) {
+    pub fn key(&mut self, key: &str, value: RawValue, at: &Location) {
         if self.is_skipping() {
             return;
         }
@@ -258,12 +264,12 @@ impl<'w> Builder<'w> {
             Keys::Basic => match basic_key_name(key) {
                 Ok(normal) => normal,
                 Err(error) => {
-                    open.spoiled.extend(key.split_once('=').map(|(key, _)| key.to_ascii_lowercase()));
-                    return self.report(Kind::KeyName(error), at);
+                    open.unreadable.extend(key.split_once('=').map(|(key, _)| key.to_ascii_lowercase()));
+                    return self.report(ErrorKind::KeyName(error), at);
                 }
             },
         };
-        if open.bag.has(&normal) {
+        if open.overrides.has(&normal) {
             return;
         }
         let outside = open.kind.name == self.schema.file.name;
@@ -275,11 +281,11 @@ impl<'w> Builder<'w> {
     /// `%import`: the section types of a component are known from here on.
     pub fn import(&mut self, package: &str, at: &Location) {
         if package.split('.').any(str::is_empty) {
-            return self.report(Kind::ComponentName { name: package.to_owned() }, at);
+            return self.report(ErrorKind::ComponentName { name: package.to_owned() }, at);
         }
         let Some(found) = self.schema.importable.iter().find(|known| known.package == package) else {
             let known: Vec<&str> = self.schema.importable.iter().map(|known| known.package).collect();
-            let fault = Kind::UnknownComponent { name: package.to_owned(), known: known.join(", ") };
+            let fault = ErrorKind::UnknownComponent { name: package.to_owned(), known: known.join(", ") };
             return self.report(fault, at);
         };
         for component in found.needs.iter().chain([found]) {
@@ -288,7 +294,8 @@ impl<'w> Builder<'w> {
             }
             let twice = component.types.iter().find(|kind| self.section_type(kind.name).is_some());
             if let Some(kind) = twice {
-                let fault = Kind::TypeRedefined { name: kind.name.to_owned(), component: package.to_owned() };
+                let fault =
+                    ErrorKind::TypeRedefined { name: kind.name.to_owned(), component: package.to_owned() };
                 return self.report(fault, at);
             }
             self.components.push(component);

@@ -1,19 +1,19 @@
 //! The language's own datatypes (ZCONFIG.md section 9).
 
 use super::address::{connection, inet, listen};
+use super::environment::Environment;
 use super::number::{byte_size, float, integer, time_interval};
 use super::path::{existing_dirpath, existing_path, path_value};
 use super::text::{is_basic_key, is_identifier};
 use super::value::Value;
 use super::value_error::ValueError;
-use super::world::World;
 
-/// A way to read a text.
+/// A conversion of texts to values.
 pub struct Datatype {
     /// The name by which the reference page calls it.
     pub name: &'static str,
-    /// The reading itself.
-    pub convert: fn(&str, &World) -> Result<Value, ValueError>,
+    /// Converts a text.
+    pub convert: fn(&str, &Environment) -> Result<Value, ValueError>,
 }
 
 impl std::fmt::Debug for Datatype {
@@ -54,7 +54,9 @@ pub static EXISTING_PATH: Datatype = Datatype { name: "existing-path", convert: 
 /// A path whose directory is there.
 pub static EXISTING_DIRPATH: Datatype = Datatype {
     name: "existing-dirpath",
-    convert: |text, world| existing_dirpath(text.as_ref(), world).map(|path| path_value(path, text)),
+    convert: |text, environment| {
+        existing_dirpath(text.as_ref(), environment).map(|path| path_value(path, text))
+    },
 };
 
 /// Host and port.
@@ -112,7 +114,7 @@ mod tests {
     use super::*;
 
     fn read(datatype: &Datatype, text: &str) -> Result<Value, String> {
-        (datatype.convert)(text, &World::process()).map_err(|error| error.to_string())
+        (datatype.convert)(text, &Environment::process()).map_err(|error| error.to_string())
     }
 
     #[test]

@@ -1,11 +1,11 @@
 //! The end of a section: overrides, what is missing, conversion (ZCONFIG.md section 13).
 
 use super::builder::{Builder, Frame};
-use super::kind::Kind;
-use super::open::{Given, Open, Raw};
+use super::error_kind::ErrorKind;
+use super::open::{Given, Open, RawValue};
 use super::problem::{Location, Problem, Problems, did_you_mean};
 use super::section_type::{Key, Member};
-use super::tree::{Entry, Held, Section, Tree};
+use super::tree::{Entry, MemberValue, Section, Tree};
 use super::value::Value;
 use super::value_error::ValueError;
 
@@ -25,7 +25,7 @@ impl Builder<'_> {
             && !parent.names.insert(name.clone())
         {
             parent.incomplete = true;
-            return self.report(Kind::NameReused { name }, at);
+            return self.report(ErrorKind::NameReused { name }, at);
         }
         let (Some(Given::Sections(ids)), Some(Member::Slot(place))) =
             (parent.given.get_mut(slot), parent.kind.members.get(slot))
@@ -33,12 +33,12 @@ impl Builder<'_> {
             return;
         };
         if !place.many && !ids.is_empty() {
-            return self.report(Kind::TooMany { kind: kind.name.to_owned() }, at);
+            return self.report(ErrorKind::TooMany { kind: kind.name.to_owned() }, at);
         }
         ids.push(id);
     }
 
-    /// The file ends; sections that are still open are ended here too. What is at fault is absent from the tree.
+    /// Ends the file, and sections that are still open. Values with faults are absent from the tree.
     #[must_use]
     pub fn finish(mut self, at: &Location) -> (Tree, Problems) {
         while self.depth() > 0 {
@@ -50,42 +50,42 @@ impl Builder<'_> {
         (self.tree, self.problems)
     }
 
-    /// Puts a section, checked and converted, into the tree, and gives its index.
+    /// Checks and converts a section, and adds it to the tree; returns its index.
     fn convert(&mut self, mut open: Open, end: &Location) -> usize {
         let before = self.problems.len();
         self.apply_overrides(&mut open, end);
         self.find_missing(&open, end);
-        let mut held = Vec::with_capacity(open.given.len());
+        let mut values = Vec::with_capacity(open.given.len());
         for (member, given) in open.kind.members.iter().zip(std::mem::take(&mut open.given)) {
-            held.push(match (member, given) {
+            values.push(match (member, given) {
                 (Member::Key(key), Given::Values(values)) => self.values(key, values, end),
                 (Member::Map(key), Given::Map { entries, .. }) => self.map(key, entries),
                 (_, Given::Sections(ids)) => {
                     self.check_sections(&ids);
-                    Held::Sections(ids)
+                    MemberValue::Sections(ids)
                 }
-                _ => Held::Absent,
+                _ => MemberValue::Absent,
             });
         }
         let failed =
-            open.incomplete || self.partial || !open.spoiled.is_empty() || self.problems.len() > before;
-        let section = Section { kind: open.kind, name: open.name, at: open.at, held, failed };
+            open.incomplete || self.partial || !open.unreadable.is_empty() || self.problems.len() > before;
+        let section = Section { kind: open.kind, name: open.name, at: open.at, values, failed };
         self.tree.sections.push(section);
         self.tree.sections.len() - 1
     }
 
     fn apply_overrides(&mut self, open: &mut Open, end: &Location) {
         let outside = open.kind.name == self.schema.file.name;
-        for (key, values) in open.bag.take_keys() {
+        for (key, values) in open.overrides.take_keys() {
             for (value, at) in values {
-                if let Err(fault) = open.add(&key, &key, Raw::Text(value), &at, outside) {
+                if let Err(fault) = open.add(&key, &key, RawValue::Text(value), &at, outside) {
                     self.problems.add(Problem::new(fault, at));
                 }
             }
         }
-        let left = open.bag.left();
+        let left = open.overrides.left();
         if !left.is_empty() && !open.incomplete {
-            self.report(Kind::OverridesLeft { typed: left }, end);
+            self.report(ErrorKind::OverridesLeft { typed: left }, end);
         }
     }
 
@@ -95,7 +95,7 @@ impl Builder<'_> {
                 (Member::Key(key), Given::Values(values))
                     if key.required && values.is_empty() && !self.excused(key, open) =>
                 {
-                    Kind::MissingKey { key: key.name.to_owned(), section: open.kind.name.to_owned() }
+                    ErrorKind::MissingKey { key: key.name.to_owned(), section: open.kind.name.to_owned() }
                 }
                 (Member::Slot(slot), Given::Sections(ids))
                     if slot.required
@@ -103,7 +103,7 @@ impl Builder<'_> {
                         && !(open.incomplete || self.partial)
                         && !self.is_exempt(slot.name) =>
                 {
-                    Kind::MissingSection {
+                    ErrorKind::MissingSection {
                         kind: self.example(slot.takes),
                         hint: self.skipped_like(slot.takes),
                     }
@@ -115,7 +115,7 @@ impl Builder<'_> {
     }
 
     fn excused(&self, key: &Key, open: &Open) -> bool {
-        self.partial || self.is_exempt(key.name) || open.spoiled.iter().any(|name| name == key.name)
+        self.partial || self.is_exempt(key.name) || open.unreadable.iter().any(|name| name == key.name)
     }
 
     fn is_exempt(&self, member: &str) -> bool {
@@ -133,59 +133,59 @@ impl Builder<'_> {
         concrete.map_or(takes, |kind| kind.name).to_owned()
     }
 
-    /// The closing clause that tells of a passed-over section whose name is like that of a missing one.
+    /// A hint if a skipped section has a name similar to the missing one.
     fn skipped_like(&self, takes: &str) -> String {
         let like = self.skipped.iter().find(|skipped| !did_you_mean(skipped, [takes].into_iter()).is_empty());
         like.map(|skipped| format!("; was '<{skipped}>' meant to be it")).unwrap_or_default()
     }
 
-    fn values(&mut self, key: &Key, values: Vec<(Raw, Location)>, end: &Location) -> Held {
+    fn values(&mut self, key: &Key, values: Vec<(RawValue, Location)>, end: &Location) -> MemberValue {
         if values.is_empty() && !key.many {
-            return match key.default.map(|text| (key.datatype.convert)(text, self.world)) {
-                Some(Ok(value)) => Held::One(Entry { value, at: None }),
+            return match key.default.map(|text| (key.datatype.convert)(text, self.environment)) {
+                Some(Ok(value)) => MemberValue::One(Entry { value, at: None }),
                 Some(Err(error)) => {
                     // A default of a directory, say, may not fit where the program runs.
-                    self.report(Kind::Value { key: key.name.to_owned(), error }, end);
-                    Held::Absent
+                    self.report(ErrorKind::Value { key: key.name.to_owned(), error }, end);
+                    MemberValue::Absent
                 }
-                None => Held::Absent,
+                None => MemberValue::Absent,
             };
         }
         let mut entries: Vec<Entry> =
             values.into_iter().filter_map(|(raw, at)| self.value(key.name, key, raw, at)).collect();
         if key.many {
-            return Held::Many(entries);
+            return MemberValue::Many(entries);
         }
-        entries.pop().map_or(Held::Absent, Held::One)
+        entries.pop().map_or(MemberValue::Absent, MemberValue::One)
     }
 
-    fn map(&mut self, key: &Key, entries: Vec<(String, Raw, Location)>) -> Held {
+    fn map(&mut self, key: &Key, entries: Vec<(String, RawValue, Location)>) -> MemberValue {
         let mut held = Vec::with_capacity(entries.len());
         for (name, raw, at) in entries {
             if let Some(entry) = self.value(&name, key, raw, at) {
                 held.push((name, entry));
             }
         }
-        Held::Map(held)
+        MemberValue::Map(held)
     }
 
-    fn value(&mut self, name: &str, key: &Key, raw: Raw, at: Location) -> Option<Entry> {
+    fn value(&mut self, name: &str, key: &Key, raw: RawValue, at: Location) -> Option<Entry> {
         let converted = match raw {
-            Raw::Text(text) => (key.datatype.convert)(&text, self.world),
-            Raw::Words(words) => self.words(key, words),
+            RawValue::Text(text) => (key.datatype.convert)(&text, self.environment),
+            RawValue::Words(words) => self.words(key, words),
         };
         match converted {
             Ok(value) => Some(Entry { value, at: Some(at) }),
             Err(error) => {
-                self.report(Kind::Value { key: name.to_owned(), error }, &at);
+                self.report(ErrorKind::Value { key: name.to_owned(), error }, &at);
                 None
             }
         }
     }
 
-    /// Words as the value of a key: its datatype must be one of words, which an empty text tells.
+    /// Words as the value of a key. Its datatype must be one of words: one that makes words of an empty text.
     fn words(&self, key: &Key, words: Vec<String>) -> Result<Value, ValueError> {
-        match (key.datatype.convert)("", self.world) {
+        match (key.datatype.convert)("", self.environment) {
             Ok(Value::Words(_)) => Ok(Value::Words(words)),
             _ => Err(ValueError::new("a list is not allowed here", "give one value")),
         }
@@ -200,8 +200,8 @@ impl Builder<'_> {
             else {
                 continue;
             };
-            if let Err(error) = check(section, self.world) {
-                let fault = Kind::Section { kind: kind.to_owned(), error };
+            if let Err(error) = check(section, self.environment) {
+                let fault = ErrorKind::Section { kind: kind.to_owned(), error };
                 let at = section.at().clone();
                 self.problems.add(Problem::new(fault, at));
             }

@@ -1,6 +1,6 @@
 //! The limits of a load.
 
-/// What bounds the time and the memory of a load, whatever the files say.
+/// Bounds of the time and memory of a load, for any files.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Bytes of all files together, each counted as often as it is read.

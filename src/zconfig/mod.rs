@@ -4,17 +4,18 @@
 //! (`%define`, `%include`, `%import`). [`load`] turns files into events, [`Builder`] holds the events against a
 //! [`Schema`] (data: section types, slots, keys with datatype and default) and makes a [`Tree`] of converted values.
 //!
-//! Promises: what ZConfig accepts is accepted with the same values, what it refuses is refused, and the first
-//! [`Problem`] is the one that ZConfig would name. Faults are collected: one run shows them all. Any bytes are fit input: time and memory are bounded by [`Limits`], nothing
-//! recurses by the depth of the input, and nothing panics.
+//! Guarantees: what ZConfig accepts is accepted with the same values, what it refuses is refused, and the first
+//! [`Problem`] is at the place that ZConfig would name. All faults of a file are reported at once. Any bytes are valid
+//! input: [`Limits`] bound time and memory, nothing recurses by the depth of the input, and nothing panics.
 //!
-//! It must not know any schema: the word "runner" is not in here. The facts are of ZConfig 4.3.
+//! This module must not know any schema: the word "runner" does not occur in it. The facts are of ZConfig 4.3.
 
 mod address;
 mod builder;
 mod datatype;
+mod environment;
+mod error_kind;
 mod finish;
-mod kind;
 mod limits;
 mod line;
 mod number;
@@ -33,7 +34,6 @@ mod text;
 mod tree;
 mod value;
 mod value_error;
-mod world;
 
 pub use address::Address;
 pub use builder::Builder;
@@ -41,19 +41,19 @@ pub use datatype::{
     BOOLEAN, BYTE_SIZE, DOTTED_NAME, Datatype, EXISTING_DIRPATH, EXISTING_PATH, FLOAT, INET_ADDRESS, INTEGER,
     SOCKET_ADDRESS, SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, TIME_INTERVAL,
 };
-pub use kind::Kind;
+pub use environment::Environment;
+pub use error_kind::ErrorKind;
 pub use limits::Limits;
 pub use number::{integer, octal};
-pub use open::Raw;
+pub use open::RawValue;
 pub use path::{directory_part, existing_dirpath, expand, is_directory, path_value};
 pub use problem::{Location, Problem, Problems, did_you_mean};
-pub use reader::{load, survey, survey_text};
+pub use reader::{load, load_lossy, load_text_lossy};
 pub use repr::{push_repr, repr};
 pub use schema::{Check, Component, Schema};
 pub use section_type::{Key, Keys, Member, SectionType, Slot, SlotName};
 pub use source::{Files, Source};
 pub use text::{is_space, split, strip};
-pub use tree::{Entry, Held, SectionRef, Tree};
+pub use tree::{Entry, MemberValue, SectionRef, Tree};
 pub use value::Value;
 pub use value_error::ValueError;
-pub use world::World;

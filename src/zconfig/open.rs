@@ -1,18 +1,18 @@
-//! A section that has started and not ended.
+//! A section that has not ended yet.
 
 use std::collections::{HashMap, HashSet};
 
-use super::kind::Kind;
-use super::overrides::Bag;
+use super::error_kind::ErrorKind;
+use super::overrides::Overrides;
 use super::problem::{Location, nearest};
 use super::section_type::{Member, SectionType};
 
 /// A value before its conversion.
 #[derive(Debug, Clone)]
-pub enum Raw {
+pub enum RawValue {
     /// Text, to be read by the key's datatype.
     Text(String),
-    /// Words that another language has already told apart; only a key of words takes them.
+    /// Words that another language has separated already; only for keys of words.
     Words(Vec<String>),
 }
 
@@ -27,18 +27,18 @@ pub(super) struct Open {
     /// Beside the members of the type.
     pub(super) given: Vec<Given>,
     pub(super) names: HashSet<String>,
-    pub(super) bag: Bag,
-    /// Something that was meant for it could not be placed: what seems missing may be that.
+    pub(super) overrides: Overrides,
+    /// Something in it could not be placed, and may be what seems to be missing.
     pub(super) incomplete: bool,
-    /// Keys that were given and could not be read, or were most likely meant.
-    pub(super) spoiled: Vec<String>,
+    /// Keys that were given with unreadable values, or most likely meant.
+    pub(super) unreadable: Vec<String>,
 }
 
 /// What a member was given so far.
 #[derive(Debug)]
 pub(super) enum Given {
-    Values(Vec<(Raw, Location)>),
-    Map { entries: Vec<(String, Raw, Location)>, seen: HashMap<String, usize> },
+    Values(Vec<(RawValue, Location)>),
+    Map { entries: Vec<(String, RawValue, Location)>, seen: HashMap<String, usize> },
     Sections(Vec<usize>),
 }
 
@@ -60,9 +60,9 @@ impl Open {
             slot,
             given,
             names: HashSet::new(),
-            bag: Bag::default(),
+            overrides: Overrides::default(),
             incomplete: false,
-            spoiled: Vec::new(),
+            unreadable: Vec::new(),
         }
     }
 
@@ -71,10 +71,10 @@ impl Open {
         &mut self,
         key: &str,
         normal: &str,
-        value: Raw,
+        value: RawValue,
         at: &Location,
         outside: bool,
-    ) -> Result<(), Kind> {
+    ) -> Result<(), ErrorKind> {
         let members = self.kind.members;
         let Some(index) = members.iter().position(|member| match member {
             Member::Key(known) => known.name == normal,
@@ -88,19 +88,19 @@ impl Open {
             Some(Given::Values(values)) => match values.first() {
                 Some((_, first)) if !many => {
                     let first = first.line().map_or(String::new(), |line| format!(" (first on line {line})"));
-                    return Err(Kind::KeyTwice { key: key.to_owned(), first });
+                    return Err(ErrorKind::KeyTwice { key: key.to_owned(), first });
                 }
                 // A list in another language is what the lines of this one are together.
                 _ => match value {
-                    Raw::Words(words) if many => {
-                        values.extend(words.into_iter().map(|word| (Raw::Text(word), at.clone())));
+                    RawValue::Words(words) if many => {
+                        values.extend(words.into_iter().map(|word| (RawValue::Text(word), at.clone())));
                     }
                     value => values.push((value, at.clone())),
                 },
             },
             Some(Given::Map { entries, seen }) => {
                 if seen.insert(normal.to_owned(), entries.len()).is_some() {
-                    return Err(Kind::KeyTwice { key: key.to_owned(), first: String::new() });
+                    return Err(ErrorKind::KeyTwice { key: key.to_owned(), first: String::new() });
                 }
                 entries.push((normal.to_owned(), value, at.clone()));
             }
@@ -109,15 +109,15 @@ impl Open {
         Ok(())
     }
 
-    fn unknown(&mut self, key: &str, normal: &str, outside: bool) -> Kind {
+    fn unknown(&mut self, key: &str, normal: &str, outside: bool) -> ErrorKind {
         if outside {
             let hint = "; keys stand inside of sections".to_owned();
-            return Kind::UnknownKey { key: key.to_owned(), place: String::new(), hint };
+            return ErrorKind::UnknownKey { key: key.to_owned(), place: String::new(), hint };
         }
         let known = self.kind.members.iter().filter(|member| matches!(member, Member::Key(_)));
         let meant = nearest(normal, known.map(Member::name));
-        self.spoiled.extend(meant.map(str::to_owned));
+        self.unreadable.extend(meant.map(str::to_owned));
         let hint = meant.map(|meant| format!("; did you mean '{meant}'")).unwrap_or_default();
-        Kind::UnknownKey { key: key.to_owned(), place: format!(" in '<{}>'", self.kind.name), hint }
+        ErrorKind::UnknownKey { key: key.to_owned(), place: format!(" in '<{}>'", self.kind.name), hint }
     }
 }

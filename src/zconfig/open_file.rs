@@ -1,4 +1,4 @@
-//! Where the reading of a file stands.
+//! The reading position in a file.
 
 use std::sync::Arc;
 
@@ -13,7 +13,7 @@ pub(super) struct OpenFile {
     /// Where the next line begins.
     pub(super) next: usize,
     pub(super) line: u32,
-    /// Sections that were open when it began: they are not its to end.
+    /// Number of sections that were open when it began, which it must not end.
     pub(super) base: usize,
 }
 

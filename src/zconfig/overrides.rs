@@ -1,30 +1,30 @@
 //! Overrides: `section/key=value` from the command line (ZCONFIG.md section 11).
 
-use super::kind::Kind;
+use super::error_kind::ErrorKind;
 use super::problem::{Location, Problem};
 use super::section_type::{Keys, SectionType};
 use super::text::is_basic_key;
 
-/// One override on its way to its section.
+/// An override and the path to its key.
 #[derive(Debug, Clone)]
 struct Item {
-    /// The steps that are left, the key last.
+    /// The remaining steps, the key last.
     path: Vec<String>,
     value: String,
     /// What was typed.
     typed: String,
 }
 
-/// The overrides that wait in a section.
+/// The overrides for a section and for those inside of it.
 #[derive(Debug, Default)]
-pub(super) struct Bag {
+pub(super) struct Overrides {
     /// Values by key, the keys in the order of their first value.
     keys: Vec<(String, Vec<(String, Location)>)>,
     items: Vec<Item>,
 }
 
-impl Bag {
-    /// The overrides of a whole file, and those that are malformed.
+impl Overrides {
+    /// The overrides for a file, and the faults of malformed ones.
     pub(super) fn parse(typed: &[String], file: &SectionType) -> (Self, Vec<Problem>) {
         let mut problems = Vec::new();
         let mut items = Vec::new();
@@ -38,21 +38,21 @@ impl Bag {
     }
 
     fn sort(items: Vec<Item>, section: &SectionType, problems: &mut Vec<Problem>) -> Self {
-        let mut bag = Self::default();
+        let mut overrides = Self::default();
         for mut item in items {
             let Some(first) = item.path.first() else { continue };
             let exact = section.keys == Keys::Exact;
             if !exact && !is_basic_key(first) {
-                let kind = Kind::OverrideName { name: first.clone() };
+                let kind = ErrorKind::OverrideName { name: first.clone() };
                 problems.push(Problem::new(kind, Location::Override(item.typed)));
             } else if item.path.len() > 1 {
-                bag.items.push(item);
+                overrides.items.push(item);
             } else {
                 let key = item.path.pop().unwrap_or_default();
-                bag.add(if exact { key } else { key.to_ascii_lowercase() }, item.value, item.typed);
+                overrides.add(if exact { key } else { key.to_ascii_lowercase() }, item.value, item.typed);
             }
         }
-        bag
+        overrides
     }
 
     fn add(&mut self, key: String, value: String, typed: String) {
@@ -68,7 +68,7 @@ impl Bag {
         self.keys.iter().any(|(known, _)| known == key)
     }
 
-    /// Moves out what is for a section that begins here.
+    /// Removes and returns those for a section that starts here.
     pub(super) fn take(&mut self, kind: &SectionType, name: Option<&str>) -> (Self, Vec<Problem>) {
         let (mut taken, kept) = self.matching(kind.name, name);
         self.items = kept;
@@ -79,7 +79,7 @@ impl Bag {
         (Self::sort(taken, kind, &mut problems), problems)
     }
 
-    /// Drops what is for a section that is passed over.
+    /// Drops those for a section that is skipped.
     pub(super) fn drop_for(&mut self, kind: &str, name: Option<&str>) {
         self.items = self.matching(kind, name).1;
     }
@@ -93,22 +93,22 @@ impl Bag {
         })
     }
 
-    /// Moves out the values by key.
+    /// Removes and returns the values by key.
     pub(super) fn take_keys(&mut self) -> Vec<(String, Vec<(String, Location)>)> {
         std::mem::take(&mut self.keys)
     }
 
-    /// What found no section, as typed.
+    /// Those for which there was no section, as typed.
     pub(super) fn left(&self) -> Vec<String> {
         self.items.iter().map(|item| item.typed.clone()).collect()
     }
 }
 
-fn item(typed: &str) -> Result<Item, Kind> {
-    let (path, value) = typed.split_once('=').ok_or(Kind::OverrideForm)?;
+fn item(typed: &str) -> Result<Item, ErrorKind> {
+    let (path, value) = typed.split_once('=').ok_or(ErrorKind::OverrideForm)?;
     let path: Vec<String> = path.split('/').map(str::to_owned).collect();
     if path.iter().any(String::is_empty) {
-        return Err(Kind::OverridePath);
+        return Err(ErrorKind::OverridePath);
     }
     Ok(Item { path, value: value.to_owned(), typed: typed.to_owned() })
 }

@@ -3,19 +3,19 @@
 use std::ffi::{OsStr, OsString};
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
+use super::environment::Environment;
 use super::value::Value;
 use super::value_error::ValueError;
-use super::world::World;
 use crate::sys::user;
 
 /// The path with a leading `~` or `~user` replaced by the home directory; unchanged where that is not known.
 #[must_use]
-pub fn expand(path: &OsStr, world: &World) -> OsString {
+pub fn expand(path: &OsStr, environment: &Environment) -> OsString {
     let Some(after) = path.as_bytes().strip_prefix(b"~") else { return path.to_owned() };
     let end = after.iter().position(|byte| *byte == b'/').unwrap_or(after.len());
     let (name, rest) = after.split_at(end);
     let home = match std::str::from_utf8(name) {
-        Ok("") => world.variable("HOME").or_else(|| home_of(&user::own_uid().to_string())),
+        Ok("") => environment.variable("HOME").or_else(|| home_of(&user::own_uid().to_string())),
         // A user by number is none here.
         Ok(name) if !user::is_number(name) => home_of(name),
         _ => None,
@@ -44,8 +44,8 @@ pub fn directory_part(path: &OsStr) -> &OsStr {
 
 /// Whether a directory is there; an empty path is none.
 #[must_use]
-pub fn is_directory(path: &OsStr, world: &World) -> bool {
-    !path.is_empty() && world.has_directory(path.as_ref())
+pub fn is_directory(path: &OsStr, environment: &Environment) -> bool {
+    !path.is_empty() && environment.has_directory(path.as_ref())
 }
 
 /// The value of a key that is a path. One that has become no text, by a home directory, stays as it was written.
@@ -54,19 +54,19 @@ pub fn path_value(path: OsString, text: &str) -> Value {
     Value::Text(path.into_string().unwrap_or_else(|_| text.to_owned()))
 }
 
-pub(super) fn existing_path(text: &str, world: &World) -> Result<Value, ValueError> {
-    let path = expand(text.as_ref(), world);
-    if !path.is_empty() && (world.is_trusting() || world.place(path.as_ref()).exists()) {
+pub(super) fn existing_path(text: &str, environment: &Environment) -> Result<Value, ValueError> {
+    let path = expand(text.as_ref(), environment);
+    if !path.is_empty() && (environment.is_trusting() || environment.place(path.as_ref()).exists()) {
         return Ok(path_value(path, text));
     }
     Err(ValueError::text(text, "does not exist", "name an existing path"))
 }
 
 /// Reads a path whose directory must be there (or not be named); the result has `~` expanded.
-pub fn existing_dirpath(path: &OsStr, world: &World) -> Result<OsString, ValueError> {
-    let expanded = expand(path, world);
+pub fn existing_dirpath(path: &OsStr, environment: &Environment) -> Result<OsString, ValueError> {
+    let expanded = expand(path, environment);
     let directory = directory_part(&expanded);
-    if directory.is_empty() || is_directory(directory, world) {
+    if directory.is_empty() || is_directory(directory, environment) {
         return Ok(expanded);
     }
     Err(ValueError::text(
@@ -90,18 +90,18 @@ mod tests {
         }
     }
 
-    fn expanded(path: &str, world: &World) -> String {
-        expand(path.as_ref(), world).into_string().unwrap()
+    fn expanded(path: &str, environment: &Environment) -> String {
+        expand(path.as_ref(), environment).into_string().unwrap()
     }
 
     #[test]
     fn a_tilde_is_home_and_an_unknown_user_stays() {
-        let world = World::fixed("/".into(), HashMap::from([("HOME".into(), "/h/".into())]));
-        assert_eq!(expanded("~/x", &world), "/h/x");
-        assert_eq!(expanded("~", &world), "/h");
-        assert_eq!(expanded("a~", &world), "a~");
-        assert_eq!(expanded("~no-such-user-here/x", &world), "~no-such-user-here/x");
-        let root = World::fixed("/".into(), HashMap::from([("HOME".into(), "/".into())]));
+        let environment = Environment::fixed("/".into(), HashMap::from([("HOME".into(), "/h/".into())]));
+        assert_eq!(expanded("~/x", &environment), "/h/x");
+        assert_eq!(expanded("~", &environment), "/h");
+        assert_eq!(expanded("a~", &environment), "a~");
+        assert_eq!(expanded("~no-such-user-here/x", &environment), "~no-such-user-here/x");
+        let root = Environment::fixed("/".into(), HashMap::from([("HOME".into(), "/".into())]));
         assert_eq!(expanded("~", &root), "/");
     }
 }

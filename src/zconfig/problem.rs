@@ -1,20 +1,20 @@
-//! What can be wrong with a file, and where.
+//! Faults of a file, and where they are.
 
 use std::sync::Arc;
 
-use super::kind::Kind;
+use super::error_kind::ErrorKind;
 use super::source::Source;
 
 /// One fault of a configuration. The display is one line: where, what is wrong, what would be right.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Problem {
     /// What is wrong.
-    pub kind: Kind,
+    pub kind: ErrorKind,
     /// Where.
     pub at: Location,
 }
 
-/// Where something stands.
+/// Where something was written.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Location {
     /// A line, from 1, of a file.
@@ -61,15 +61,14 @@ impl std::fmt::Display for Location {
 impl Problem {
     /// A fault at a place.
     #[must_use]
-    pub fn new(kind: Kind, at: Location) -> Self {
+    pub fn new(kind: ErrorKind, at: Location) -> Self {
         Self { kind, at }
     }
 
-    /// Whether the display begins with the place. Otherwise the kind names the file itself, or the program that complains
-    /// is all there is to name.
+    /// Whether the display begins with the place: not where the kind names the file itself, nor for the command line.
     #[must_use]
     pub fn shows_place(&self) -> bool {
-        let named = matches!((&self.at, &self.kind), (Location::File(_), Kind::Unreadable { .. }));
+        let named = matches!((&self.at, &self.kind), (Location::File(_), ErrorKind::Unreadable { .. }));
         !named && self.at != Location::CommandLine
     }
 }
@@ -90,8 +89,8 @@ pub struct Problems {
 }
 
 impl Problems {
-    /// So many are kept; a file with more of them is not of this language at all.
-    const MOST: usize = 100;
+    /// Limit of the faults kept.
+    const MAX_KEPT: usize = 100;
 
     /// Whether there is no fault.
     #[must_use]
@@ -101,7 +100,7 @@ impl Problems {
 
     /// Adds a fault.
     pub fn add(&mut self, problem: Problem) {
-        if self.list.len() < Self::MOST {
+        if self.list.len() < Self::MAX_KEPT {
             self.list.push(problem);
         } else {
             self.more += 1;
@@ -114,7 +113,7 @@ impl Problems {
         others.list.into_iter().for_each(|problem| self.add(problem));
     }
 
-    /// Puts the faults in the order of a reader of the files: each file's together, by line.
+    /// Sorts the faults by file and line.
     pub fn sort_by_place(&mut self) {
         let mut files: Vec<String> = Vec::new();
         for url in self.list.iter().filter_map(|problem| problem.at.source()).map(Source::url) {
@@ -163,17 +162,17 @@ impl std::fmt::Display for Problems {
 
 impl std::error::Error for Problems {}
 
-/// What a misspelt word most likely means.
+/// The known word that a misspelt one most likely means.
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
-    /// From this likeness on (1 is equal) a misspelling is more probable than another word.
-    const LIKE: f64 = 0.8;
+    /// Jaro-Winkler similarity (1 is equal) from which a misspelling is more likely than another word.
+    const MIN_SIMILARITY: f64 = 0.8;
     let word = word.to_lowercase().replace('_', "-");
     let alike = known.map(|name| (strsim::jaro_winkler(&word, name), name));
-    let best = alike.filter(|(likeness, _)| *likeness >= LIKE).max_by(|a, b| a.0.total_cmp(&b.0));
+    let best = alike.filter(|(likeness, _)| *likeness >= MIN_SIMILARITY).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, name)| name)
 }
 
-/// The closing clause that names what a misspelt word most likely means, or nothing.
+/// A closing clause with the most likely meaning of a misspelt word, or nothing.
 #[must_use]
 pub fn did_you_mean<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> String {
     nearest(word, known).map(|name| format!("; did you mean '{name}'")).unwrap_or_default()
@@ -193,8 +192,8 @@ mod tests {
 
     #[test]
     fn faults_are_sorted_by_file_and_line() {
-        let world = crate::zconfig::World::fixed("/".into(), std::collections::HashMap::new());
-        let source = |name: &str| Arc::new(Source::named(name.as_ref(), &world).unwrap());
+        let environment = crate::zconfig::Environment::fixed("/".into(), std::collections::HashMap::new());
+        let source = |name: &str| Arc::new(Source::named(name.as_ref(), &environment).unwrap());
         let (a, b) = (source("b.conf"), source("a.conf"));
         let places = [
             Location::Line(Arc::clone(&a), 7),
@@ -205,7 +204,7 @@ mod tests {
         ];
         let mut problems = Problems::default();
         for at in places {
-            problems.add(Problem::new(Kind::KeyLine, at));
+            problems.add(Problem::new(ErrorKind::KeyLine, at));
         }
         problems.sort_by_place();
         let order: Vec<String> = problems.list().iter().map(|problem| problem.at.to_string()).collect();
@@ -216,7 +215,7 @@ mod tests {
     fn faults_beyond_the_limit_are_counted() {
         let mut problems = Problems::default();
         for _ in 0..150 {
-            problems.add(Problem::new(Kind::KeyLine, Location::CommandLine));
+            problems.add(Problem::new(ErrorKind::KeyLine, Location::CommandLine));
         }
         assert_eq!((problems.list().len(), problems.more()), (100, 50));
         assert!(problems.to_string().ends_with("\nand 50 more faults"));

@@ -1,14 +1,15 @@
-//! Files, line by line: directives are carried out, the rest are events for the [`Builder`].
+//! Reads files line by line: executes directives and turns the other lines into events for the [`Builder`].
 
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
 
 use super::builder::Builder;
-use super::kind::Kind;
+use super::environment::Environment;
+use super::error_kind::ErrorKind;
 use super::limits::Limits;
 use super::line::{self, Line, Malformed};
-use super::open::Raw;
+use super::open::RawValue;
 use super::open_file::OpenFile;
 use super::problem::{Location, Problem, Problems, did_you_mean};
 use super::repr::repr;
@@ -17,7 +18,6 @@ use super::source::{Files, Source};
 use super::substitute::{Fault, substitute};
 use super::text::{first_word, is_identifier};
 use super::tree::Tree;
-use super::world::World;
 
 /// Reads a file, and those that it includes, against a schema.
 ///
@@ -28,37 +28,37 @@ pub fn load(
     name: &Path,
     overrides: &[String],
     exempt: &[&str],
-    world: &World,
+    environment: &Environment,
     limits: Limits,
 ) -> Result<Tree, Problems> {
-    let (tree, problems) = survey(schema, name, overrides, exempt, world, limits);
+    let (tree, problems) = load_lossy(schema, name, overrides, exempt, environment, limits);
     if problems.is_none() { Ok(tree) } else { Err(problems) }
 }
 
-/// The same, for whoever wants to look on where there are faults: what is at fault is absent from the tree.
+/// As [`load`], but returns a tree even where there are faults; values with faults are absent from it.
 #[must_use]
-pub fn survey(
+pub fn load_lossy(
     schema: &'static Schema,
     name: &Path,
     overrides: &[String],
     exempt: &[&str],
-    world: &World,
+    environment: &Environment,
     limits: Limits,
 ) -> (Tree, Problems) {
-    read(schema, name, None, overrides, exempt, world, limits)
+    read(schema, name, None, overrides, exempt, environment, limits)
 }
 
-/// The same for a file whose contents the caller has, and a way of their own to what it includes, without overrides.
+/// As [`load_lossy`], for contents that the caller has read, with `files` to read included files, and no overrides.
 #[must_use]
-pub fn survey_text(
+pub fn load_text_lossy(
     schema: &'static Schema,
     name: &Path,
     contents: Vec<u8>,
     files: &dyn Files,
-    world: &World,
+    environment: &Environment,
     limits: Limits,
 ) -> (Tree, Problems) {
-    read(schema, name, Some((contents, files)), &[], &[], world, limits)
+    read(schema, name, Some((contents, files)), &[], &[], environment, limits)
 }
 
 fn read(
@@ -67,26 +67,26 @@ fn read(
     given: Option<(Vec<u8>, &dyn Files)>,
     overrides: &[String],
     exempt: &[&str],
-    world: &World,
+    environment: &Environment,
     limits: Limits,
 ) -> (Tree, Problems) {
-    let source = match Source::named(name, world) {
+    let source = match Source::named(name, environment) {
         Ok(source) => Arc::new(source),
         Err(kind) => return (Tree::default(), Problem::new(kind, Location::CommandLine).into()),
     };
     let file = Location::File(Arc::clone(&source));
     let mut reader = Reader {
-        builder: Builder::new(schema, world, overrides, exempt, file.clone()),
-        world,
+        builder: Builder::new(schema, environment, overrides, exempt, file.clone()),
+        environment,
         files: given.as_ref().map(|(_, files)| *files),
         limits,
         left: limits,
         defined: HashMap::new(),
         open: Vec::new(),
-        misended: None,
+        unmatched_end: None,
         stopped: false,
     };
-    // Overrides are looked at before the file is opened; bad ones are told alone.
+    // As in ZConfig, faults of overrides are reported before the file is opened.
     if !reader.builder.has_problems() {
         match given {
             Some((contents, _)) => reader.begin(source, contents),
@@ -101,16 +101,16 @@ fn read(
 #[derive(Debug)]
 struct Reader<'w> {
     builder: Builder<'w>,
-    world: &'w World,
-    /// How included files are read, if not by their names.
+    environment: &'w Environment,
+    /// How included files are read; absent: from the disk.
     files: Option<&'w dyn Files>,
     limits: Limits,
-    /// What is left of the limits.
+    /// The remaining limits.
     left: Limits,
     defined: HashMap<String, String>,
     open: Vec<OpenFile>,
-    /// How deep the last end stood that fitted no section: it may have been meant for the one that seems unclosed.
-    misended: Option<usize>,
+    /// The depth of the last section end that matched no section: it may belong to one that seems unclosed.
+    unmatched_end: Option<usize>,
     stopped: bool,
 }
 
@@ -140,7 +140,7 @@ impl Reader<'_> {
         };
         self.left.files = files;
         if self.open.iter().any(|open| open.source.url() == source.url()) {
-            return self.lost(Kind::Cycle { path: source.path().to_owned() }, from);
+            return self.report_missing_file(ErrorKind::Cycle { path: source.path().to_owned() }, from);
         }
         let most = u64::try_from(self.left.bytes).unwrap_or(u64::MAX);
         let read = match (self.files, from) {
@@ -154,7 +154,7 @@ impl Reader<'_> {
                     format!("too long; {} bytes are read at most, included files counted", self.limits.bytes);
                 return self.stop(&limit, from);
             }
-            Err(kind) => return self.lost(kind, from),
+            Err(kind) => return self.report_missing_file(kind, from),
         };
         self.left.bytes -= bytes.len();
         self.begin(source, bytes);
@@ -172,7 +172,7 @@ impl Reader<'_> {
             let good = error.as_bytes().get(..error.utf8_error().valid_up_to()).unwrap_or_default();
             let line = good.split(|byte| *byte == b'\n').count();
             let line = u32::try_from(line).unwrap_or(u32::MAX);
-            self.builder.report(Kind::Encoding, &Location::Line(Arc::clone(source), line));
+            self.builder.report(ErrorKind::Encoding, &Location::Line(Arc::clone(source), line));
             String::from_utf8_lossy(error.as_bytes()).into_owned()
         })
     }
@@ -182,10 +182,10 @@ impl Reader<'_> {
         let Some(file) = self.open.pop() else { return };
         let at = file.here();
         if self.builder.depth() > file.base
-            && self.misended != Some(self.builder.depth())
+            && self.unmatched_end != Some(self.builder.depth())
             && let Some((open, place)) = self.builder.open_section(0)
         {
-            let fault = Kind::Unclosed { open: open.to_owned(), line: place.line().unwrap_or_default() };
+            let fault = ErrorKind::Unclosed { open: open.to_owned(), line: place.line().unwrap_or_default() };
             self.builder.report(fault, &at);
         }
         while self.builder.depth() > file.base {
@@ -194,7 +194,7 @@ impl Reader<'_> {
     }
 
     fn stop(&mut self, limit: &str, at: &Location) {
-        self.lost(Kind::Limit(limit.to_owned()), at);
+        self.report_missing_file(ErrorKind::Limit(limit.to_owned()), at);
         self.stopped = true;
     }
 
@@ -233,21 +233,21 @@ impl Reader<'_> {
             let hint = if inside { "; a file ends only sections that it starts itself" } else { "" };
             return self
                 .builder
-                .report(Kind::UnexpectedEnd { found: kind.to_owned(), hint: hint.to_owned() }, at);
+                .report(ErrorKind::UnexpectedEnd { found: kind.to_owned(), hint: hint.to_owned() }, at);
         };
         if open == kind {
             return self.builder.close(at);
         }
         let typo = !did_you_mean(kind, [open].into_iter()).is_empty();
         let line = place.line().unwrap_or_default();
-        let fault = Kind::UnbalancedEnd { found: kind.to_owned(), open: open.to_owned(), line };
+        let fault = ErrorKind::UnbalancedEnd { found: kind.to_owned(), open: open.to_owned(), line };
         self.builder.report(fault, at);
-        // Go on as most likely meant: ends are missing before this one, or its type is misspelt, or it is one too many.
+        // Recover by the most likely intention: missing ends before this one, a misspelt type, or one end too many.
         let meant =
             (0..levels).find(|up| self.builder.open_section(*up).is_some_and(|(open, _)| open == kind));
         let levels = meant.map_or(usize::from(typo), |up| up + 1);
         if levels == 0 {
-            self.misended = Some(self.builder.depth());
+            self.unmatched_end = Some(self.builder.depth());
         }
         for _ in 0..levels {
             self.builder.close(at);
@@ -259,14 +259,13 @@ impl Reader<'_> {
             return;
         }
         if let Some(value) = self.substituted(value, at) {
-            self.builder.key(key, Raw::Text(value), at);
+            self.builder.key(key, RawValue::Text(value), at);
         } else {
-            // A key was given, if not a good one: it is not missing.
-            self.builder.spoiled_key(key);
+            self.builder.unreadable_key(key);
         }
     }
 
-    /// Whether so many more items may be kept; where not, reading ends.
+    /// Whether the limit allows so many more items; otherwise stops reading.
     fn has_room(&mut self, items: usize, at: &Location) -> bool {
         let left = self.left.items.checked_sub(items);
         self.left.items = left.unwrap_or_default();
@@ -283,15 +282,15 @@ impl Reader<'_> {
             return;
         }
         let kind = match malformed {
-            Malformed::Start => Kind::SectionStart,
-            Malformed::Header => Kind::SectionHeader,
-            Malformed::End => Kind::SectionEnd,
-            Malformed::Directive => Kind::NoDirective,
-            Malformed::Key => Kind::KeyLine,
+            Malformed::Start => ErrorKind::SectionStart,
+            Malformed::Header => ErrorKind::SectionHeader,
+            Malformed::End => ErrorKind::SectionEnd,
+            Malformed::Directive => ErrorKind::NoDirective,
+            Malformed::Key => ErrorKind::KeyLine,
         };
         self.builder.report(kind, at);
         let Some(intended) = line::intended_kind(text).filter(|kind| self.builder.knows(kind)) else {
-            return self.builder.lost_section();
+            return self.builder.mark_section_missing();
         };
         match malformed {
             Malformed::Start | Malformed::Header => self.start(&intended, None, false, at),
@@ -304,10 +303,10 @@ impl Reader<'_> {
 
     fn directive(&mut self, name: &str, argument: &str, at: &Location) {
         if !["define", "include", "import"].contains(&name) {
-            return self.builder.report(Kind::UnknownDirective { name: name.to_owned() }, at);
+            return self.builder.report(ErrorKind::UnknownDirective { name: name.to_owned() }, at);
         }
         if argument.is_empty() {
-            return self.builder.report(Kind::NoArgument { name: name.to_owned() }, at);
+            return self.builder.report(ErrorKind::NoArgument { name: name.to_owned() }, at);
         }
         if name == "define" {
             return self.define(argument, at);
@@ -319,24 +318,24 @@ impl Reader<'_> {
         let Location::Line(source, _) = at else { return };
         match source.included(&argument) {
             Ok(source) => self.enter(Arc::new(source), at),
-            Err(kind) => self.lost(kind, at),
+            Err(kind) => self.report_missing_file(kind, at),
         }
     }
 
-    /// A file that belongs here cannot be read, or not to its end.
-    fn lost(&mut self, kind: Kind, at: &Location) {
+    /// Reports that a file cannot be read, or not to its end.
+    fn report_missing_file(&mut self, kind: ErrorKind, at: &Location) {
         self.builder.report(kind, at);
-        self.builder.lost_file();
+        self.builder.mark_file_missing();
     }
 
     fn define(&mut self, argument: &str, at: &Location) {
         let (name, value) = first_word(argument);
         let name = name.to_lowercase();
         if self.defined.get(&name).is_some_and(|known| known != value) {
-            return self.builder.report(Kind::Redefined { name }, at);
+            return self.builder.report(ErrorKind::Redefined { name }, at);
         }
         if !is_identifier(&name) {
-            return self.builder.report(Kind::DefinitionName { name }, at);
+            return self.builder.report(ErrorKind::DefinitionName { name }, at);
         }
         if !self.has_room(1, at) {
             return;
@@ -347,7 +346,7 @@ impl Reader<'_> {
     }
 
     fn substituted(&mut self, text: &str, at: &Location) -> Option<String> {
-        match substitute(text, &self.defined, self.world, self.left.substituted) {
+        match substitute(text, &self.defined, self.environment, self.left.substituted) {
             Ok(text) => {
                 if let std::borrow::Cow::Owned(text) = &text {
                     self.left.substituted = self.left.substituted.saturating_sub(text.len());
@@ -370,7 +369,7 @@ impl Reader<'_> {
         }
     }
 
-    fn reference(&self, fault: Fault) -> Kind {
+    fn reference(&self, fault: Fault) -> ErrorKind {
         let message = match fault {
             Fault::Lone => "illegal lone '$' at end of source".to_owned(),
             Fault::NoName => "'$' not followed by '$' or name".to_owned(),
@@ -378,12 +377,12 @@ impl Reader<'_> {
             Fault::NotClosed { start, mark } => format!("{} not followed by '{mark}'", repr(&start)),
             Fault::Undefined(name) => {
                 let hint = did_you_mean(&name, self.defined.keys().map(String::as_str));
-                return Kind::Undefined { name, hint };
+                return ErrorKind::Undefined { name, hint };
             }
-            Fault::Unset(name) => return Kind::Unset { name, hint: String::new() },
+            Fault::Unset(name) => return ErrorKind::Unset { name, hint: String::new() },
             Fault::NotText(name) => format!("the environment variable '{name}' is not UTF-8 text"),
             Fault::TooLong(most) => format!("more than {most} bytes"),
         };
-        Kind::Reference { message }
+        ErrorKind::Reference { message }
     }
 }

@@ -48,11 +48,11 @@ fn is_printable(c: char) -> bool {
 
 /// A text for people: [`repr`], with a long one cut to its first characters and three dots.
 pub(super) fn shown(text: &str) -> String {
-    const LONGEST: usize = 60;
-    if text.chars().nth(LONGEST).is_none() {
+    const MAX_CHARS: usize = 60;
+    if text.chars().nth(MAX_CHARS).is_none() {
         return repr(text);
     }
-    let head: String = text.chars().take(LONGEST).collect();
+    let head: String = text.chars().take(MAX_CHARS).collect();
     format!("{}...", repr(&head))
 }
 

@@ -1,9 +1,9 @@
 //! What a file may hold, as data: components of section types, and what a program makes of them.
 
+use super::environment::Environment;
 use super::section_type::SectionType;
 use super::tree::SectionRef;
 use super::value_error::ValueError;
-use super::world::World;
 
 /// All that one program lets a file hold.
 #[derive(Debug)]
@@ -34,4 +34,4 @@ pub struct Component {
 }
 
 /// A check of a whole section whose values are good, made when the section around it ends.
-pub type Check = fn(SectionRef<'_>, &World) -> Result<(), ValueError>;
+pub type Check = fn(SectionRef<'_>, &Environment) -> Result<(), ValueError>;

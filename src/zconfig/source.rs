@@ -1,4 +1,4 @@
-//! Files: their URLs, how one leads to another, and their bytes (ZCONFIG.md sections 1 and 5.2).
+//! Files: their URLs, references between them, and their contents (ZCONFIG.md sections 1 and 5.2).
 
 use std::ffi::OsString;
 use std::fmt;
@@ -7,23 +7,23 @@ use std::io::{self, Read};
 use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::{Component, Path, PathBuf};
 
-use super::kind::Kind;
-use super::world::World;
+use super::environment::Environment;
+use super::error_kind::ErrorKind;
 use crate::sys::reason::reason;
 
-/// The room that is made in advance for a file that says it is so large, in bytes.
-const EXPECTED: u64 = 64 << 10;
+/// Limit in bytes of the buffer allocated in advance by a file's size.
+const MAX_PREALLOCATED_BYTES: u64 = 64 << 10;
 
-/// The way to the files that a file includes, where not every file may be read.
+/// Reads included files, where not every file may be read.
 pub trait Files: fmt::Debug {
     /// The first `most` bytes of a file that another includes.
     ///
     /// # Errors
-    /// What the system says, and whatever else keeps it from being read.
+    /// Those of the system, and that the file may not be read.
     fn read(&self, path: &Path, includer: &Path, most: u64) -> io::Result<Vec<u8>>;
 }
 
-/// A file as it was named and as it is found.
+/// A file: its name in messages, its URL and its path.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Source {
     shown: String,
@@ -33,19 +33,19 @@ pub struct Source {
 
 impl Source {
     /// The file that a command line names: a path, or a `file:` URL.
-    pub fn named(name: &Path, world: &World) -> Result<Self, Kind> {
+    pub fn named(name: &Path, environment: &Environment) -> Result<Self, ErrorKind> {
         let text = name.to_string_lossy();
         if scheme(&text).is_some_and(|scheme| scheme.len() > 1) {
             let path = path_of(&text)?;
             return Ok(Self { shown: text.clone().into_owned(), url: normal(&text), path });
         }
-        let absolute = world.directory().unwrap_or_default().join(name);
+        let absolute = environment.directory().unwrap_or_default().join(name);
         let path = without_dots(&absolute);
-        Ok(Self { shown: text.into_owned(), url: url_of(&path), path: world.place(name) })
+        Ok(Self { shown: text.into_owned(), url: url_of(&path), path: environment.place(name) })
     }
 
     /// The file that this one includes by a reference.
-    pub fn included(&self, reference: &str) -> Result<Self, Kind> {
+    pub fn included(&self, reference: &str) -> Result<Self, ErrorKind> {
         let url = join(&self.url, reference);
         let path = path_of(&url)?;
         Ok(Self { shown: path.to_string_lossy().into_owned(), url: normal(&url), path })
@@ -70,32 +70,32 @@ impl Source {
     }
 
     /// Its bytes; `None` when they are more than `most`.
-    pub fn read(&self, most: u64) -> Result<Option<Vec<u8>>, Kind> {
+    pub fn read(&self, most: u64) -> Result<Option<Vec<u8>>, ErrorKind> {
         self.fitting(self.read_from_disk(most.saturating_add(1)), most)
     }
 
-    /// The same of a file that another includes, by way of those who know what may be read.
+    /// As [`Source::read`], for a file that `includer` includes, by `files`.
     pub(super) fn read_by(
         &self,
         files: &dyn Files,
         includer: &Path,
         most: u64,
-    ) -> Result<Option<Vec<u8>>, Kind> {
+    ) -> Result<Option<Vec<u8>>, ErrorKind> {
         self.fitting(files.read(&self.path, includer, most.saturating_add(1)), most)
     }
 
     fn read_from_disk(&self, most: u64) -> io::Result<Vec<u8>> {
         let file = File::open(&self.path)?;
-        // What the system says of the size spares a small file the growing in steps; it may be wrong, or huge.
-        let size = file.metadata().map_or(0, |found| found.len().min(most).min(EXPECTED));
+        // The size is a hint only: it may be wrong, or huge.
+        let size = file.metadata().map_or(0, |found| found.len().min(most).min(MAX_PREALLOCATED_BYTES));
         let mut bytes = Vec::with_capacity(usize::try_from(size).unwrap_or_default() + 1);
         file.take(most).read_to_end(&mut bytes)?;
         Ok(bytes)
     }
 
-    fn fitting(&self, read: io::Result<Vec<u8>>, most: u64) -> Result<Option<Vec<u8>>, Kind> {
+    fn fitting(&self, read: io::Result<Vec<u8>>, most: u64) -> Result<Option<Vec<u8>>, ErrorKind> {
         let bytes =
-            read.map_err(|error| Kind::Unreadable { path: self.path.clone(), reason: reason(&error) })?;
+            read.map_err(|error| ErrorKind::Unreadable { path: self.path.clone(), reason: reason(&error) })?;
         let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= most);
         Ok(fits.then_some(bytes))
     }
@@ -110,20 +110,20 @@ fn scheme(text: &str) -> Option<&str> {
 }
 
 /// The path that a `file:` URL means.
-fn path_of(url: &str) -> Result<PathBuf, Kind> {
+fn path_of(url: &str) -> Result<PathBuf, ErrorKind> {
     if url.contains('#') {
-        return Err(Kind::Fragment { url: url.to_owned() });
+        return Err(ErrorKind::Fragment { url: url.to_owned() });
     }
     let rest = match scheme(url) {
         Some("file") => url.get(5..).unwrap_or_default(),
-        _ => return Err(Kind::Scheme { url: url.to_owned() }),
+        _ => return Err(ErrorKind::Scheme { url: url.to_owned() }),
     };
     let path = match rest.strip_prefix("//") {
         None => rest,
-        // A host that is not this one cannot be asked.
+        // Files on other hosts cannot be read.
         Some(rest) => match rest.find('/').map_or((rest, ""), |slash| rest.split_at(slash)) {
             ("" | "localhost", path) => path,
-            _ => return Err(Kind::Scheme { url: url.to_owned() }),
+            _ => return Err(ErrorKind::Scheme { url: url.to_owned() }),
         },
     };
     Ok(PathBuf::from(OsString::from_vec(decoded(path))))
@@ -197,7 +197,7 @@ fn join(base: &str, reference: &str) -> String {
     }
     let base_path = base.strip_prefix("file://").unwrap_or(base);
     let folder = base_path.rfind('/').and_then(|slash| base_path.get(..=slash)).unwrap_or("/");
-    // Dots in what follows a question mark or a number sign are no steps.
+    // Dots behind a question mark or a number sign are not path steps.
     let end = reference.find(['?', '#']).unwrap_or(reference.len());
     let (path, tail) = reference.split_at(end);
     let whole = match path {
@@ -252,7 +252,7 @@ mod tests {
 
     #[test]
     fn a_drive_letter_or_an_odd_name_is_a_path() {
-        let world = World::fixed("/w".into(), std::collections::HashMap::new());
+        let environment = Environment::fixed("/w".into(), std::collections::HashMap::new());
         for (name, url) in [
             ("a:b.conf", "file:///w/a%3Ab.conf"),
             ("1x:y", "file:///w/1x%3Ay"),
@@ -260,15 +260,25 @@ mod tests {
             ("../x/./y", "file:///x/y"),
             ("file:/x", "file:///x"),
         ] {
-            assert_eq!(Source::named(Path::new(name), &world).map(|s| s.url), Ok(url.to_owned()), "{name}");
+            assert_eq!(
+                Source::named(Path::new(name), &environment).map(|s| s.url),
+                Ok(url.to_owned()),
+                "{name}"
+            );
         }
-        assert!(matches!(Source::named(Path::new("http://x/y"), &world), Err(Kind::Scheme { .. })));
-        assert!(matches!(Source::named(Path::new("file:///x#y"), &world), Err(Kind::Fragment { .. })));
+        assert!(matches!(
+            Source::named(Path::new("http://x/y"), &environment),
+            Err(ErrorKind::Scheme { .. })
+        ));
+        assert!(matches!(
+            Source::named(Path::new("file:///x#y"), &environment),
+            Err(ErrorKind::Fragment { .. })
+        ));
     }
 
     #[test]
     fn percent_signs_decode_and_stray_ones_stay() {
         assert_eq!(path_of("file:///a%20b%zz%C3%A9%"), Ok(PathBuf::from("/a b%zzé%")));
-        assert!(matches!(path_of("file://host/x"), Err(Kind::Scheme { .. })));
+        assert!(matches!(path_of("file://host/x"), Err(ErrorKind::Scheme { .. })));
     }
 }

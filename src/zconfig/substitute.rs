@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::world::World;
+use super::environment::Environment;
 
 /// Why a text cannot be substituted.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,13 +26,13 @@ pub(super) enum Fault {
     TooLong(usize),
 }
 
-/// The text with every reference replaced; replacements are not looked at again. The result has at most `longest`
+/// The text with every reference replaced; replacements are not scanned again. The result has at most `max_bytes`
 /// bytes.
 pub(super) fn substitute<'a>(
     text: &'a str,
     defined: &HashMap<String, String>,
-    world: &World,
-    longest: usize,
+    environment: &Environment,
+    max_bytes: usize,
 ) -> Result<Cow<'a, str>, Fault> {
     if !text.contains('$') {
         return Ok(Cow::Borrowed(text));
@@ -41,9 +41,9 @@ pub(super) fn substitute<'a>(
     let mut rest = text;
     while let Some((before, after)) = rest.split_once('$') {
         out.push_str(before);
-        let (replacement, after) = reference(after, defined, world)?;
-        if out.len() + replacement.len() > longest {
-            return Err(Fault::TooLong(longest));
+        let (replacement, after) = reference(after, defined, environment)?;
+        if out.len() + replacement.len() > max_bytes {
+            return Err(Fault::TooLong(max_bytes));
         }
         out.push_str(&replacement);
         rest = after;
@@ -56,7 +56,7 @@ pub(super) fn substitute<'a>(
 fn reference<'a, 'd>(
     after: &'a str,
     defined: &'d HashMap<String, String>,
-    world: &World,
+    environment: &Environment,
 ) -> Result<(Cow<'d, str>, &'a str), Fault> {
     match after.chars().next() {
         None => Err(Fault::Lone),
@@ -67,7 +67,7 @@ fn reference<'a, 'd>(
         }
         Some('(') => {
             let (name, rest) = enclosed(after, '(', ')')?;
-            let value = world.variable(name).ok_or_else(|| Fault::Unset(name.to_owned()))?;
+            let value = environment.variable(name).ok_or_else(|| Fault::Unset(name.to_owned()))?;
             let value = value.into_string().map_err(|_| Fault::NotText(name.to_owned()))?;
             Ok((Cow::Owned(value), rest))
         }
@@ -104,9 +104,11 @@ mod tests {
 
     fn run(text: &str) -> Result<String, Fault> {
         let defined = HashMap::from([("x".into(), "val".into()), ("d".into(), "$x".into())]);
-        let world =
-            World::fixed("/".into(), HashMap::from([("E".into(), "$x".into()), ("N".into(), String::new())]));
-        substitute(text, &defined, &world, 100).map(Cow::into_owned)
+        let environment = Environment::fixed(
+            "/".into(),
+            HashMap::from([("E".into(), "$x".into()), ("N".into(), String::new())]),
+        );
+        substitute(text, &defined, &environment, 100).map(Cow::into_owned)
     }
 
     #[test]

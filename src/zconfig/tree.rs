@@ -1,7 +1,7 @@
 //! The typed tree that a load gives.
 //!
-//! Sections lie in one list and point to each other by index, so that a deep nesting needs no deep recursion, not even
-//! to be dropped.
+//! Sections are stored in one list and refer to each other by index, so that deep nesting needs no recursion, not even
+//! for dropping.
 
 use std::sync::Arc;
 
@@ -23,15 +23,15 @@ pub(super) struct Section {
     pub(super) kind: &'static SectionType,
     pub(super) name: Option<String>,
     pub(super) at: Location,
-    /// Beside the members of the type.
-    pub(super) held: Vec<Held>,
+    /// In the order of the members of the type.
+    pub(super) values: Vec<MemberValue>,
     /// Its values were not all good.
     pub(super) failed: bool,
 }
 
-/// What a member of a section holds.
+/// The value of a member of a section.
 #[derive(Debug, PartialEq)]
-pub enum Held {
+pub enum MemberValue {
     /// A key that was not given and has no default.
     Absent,
     /// A key's value.
@@ -103,20 +103,20 @@ impl<'a> SectionRef<'a> {
         self.section.failed
     }
 
-    /// All that it holds, beside the members of its type.
-    pub fn held(self) -> impl Iterator<Item = (&'static Member, &'a Held)> {
-        self.section.kind.members.iter().zip(&self.section.held)
+    /// Its members with their values, in the order of its type.
+    pub fn members(self) -> impl Iterator<Item = (&'static Member, &'a MemberValue)> {
+        self.section.kind.members.iter().zip(&self.section.values)
     }
 
-    fn member(self, name: &str) -> Option<&'a Held> {
-        self.held().find(|(member, _)| member.name() == name).map(|(_, held)| held)
+    fn member(self, name: &str) -> Option<&'a MemberValue> {
+        self.members().find(|(member, _)| member.name() == name).map(|(_, value)| value)
     }
 
     /// A key's value with its place.
     #[must_use]
     pub fn entry(self, key: &str) -> Option<&'a Entry> {
         match self.member(key)? {
-            Held::One(entry) => Some(entry),
+            MemberValue::One(entry) => Some(entry),
             _ => None,
         }
     }
@@ -149,7 +149,7 @@ impl<'a> SectionRef<'a> {
     #[must_use]
     pub fn values(self, key: &str) -> &'a [Entry] {
         match self.member(key) {
-            Some(Held::Many(entries)) => entries,
+            Some(MemberValue::Many(entries)) => entries,
             _ => &[],
         }
     }
@@ -158,7 +158,7 @@ impl<'a> SectionRef<'a> {
     #[must_use]
     pub fn map(self, name: &str) -> &'a [(String, Entry)] {
         match self.member(name) {
-            Some(Held::Map(entries)) => entries,
+            Some(MemberValue::Map(entries)) => entries,
             _ => &[],
         }
     }
@@ -166,7 +166,7 @@ impl<'a> SectionRef<'a> {
     /// The sections in a slot, in file order.
     pub fn sections(self, slot: &str) -> impl Iterator<Item = SectionRef<'a>> {
         let ids: &[usize] = match self.member(slot) {
-            Some(Held::Sections(ids)) => ids,
+            Some(MemberValue::Sections(ids)) => ids,
             _ => &[],
         };
         ids.iter().filter_map(move |id| self.tree.section(*id))

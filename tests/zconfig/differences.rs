@@ -4,7 +4,7 @@
 use std::fs;
 
 use zeo_server::config::{Flags, Settings, resolve_in};
-use zeo_server::zconfig::World;
+use zeo_server::zconfig::Environment;
 
 use super::differential::Oracle;
 use super::verdict::variables;
@@ -137,12 +137,12 @@ fn what_differs_is_listed_with_its_reason() {
     let directory = place.path().canonicalize().unwrap();
     let variables = variables(&directory);
     let mut oracle = Oracle::start(&python, &directory, &variables);
-    let world = World::fixed(directory.clone(), variables.clone());
+    let environment = Environment::fixed(directory.clone(), variables.clone());
     let mut both = |inside: &str, behind: &str| {
         fs::write(directory.join("a.conf"), file(inside, behind)).unwrap();
         let theirs = oracle.ask("zdaemon", &directory.join("a.conf"), &[])["ok"] == true;
         let flags = Flags { configure: Some("a.conf".into()), ..Flags::default() };
-        (theirs, resolve_in(&flags, &world).map_err(|errors| errors.to_string()))
+        (theirs, resolve_in(&flags, &environment).map_err(|errors| errors.to_string()))
     };
     for (inside, behind, said, reason) in VERDICTS {
         let (theirs, ours) = both(inside, behind);

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use proptest::test_runner::{Config, TestCaseError, TestRunner};
 use serde_json::{Value as Json, json};
 use zeo_server::config::schema;
-use zeo_server::zconfig::{Limits, Problems, World, load};
+use zeo_server::zconfig::{Environment, Limits, Problems, load};
 
 use super::generate::{Step, Writer};
 use super::schemas;
@@ -78,9 +78,9 @@ fn managed(
     overrides: &[String],
     variables: &HashMap<String, String>,
 ) -> Result<(), Problems> {
-    let world = World::fixed(directory.to_owned(), variables.clone());
+    let environment = Environment::fixed(directory.to_owned(), variables.clone());
     let exempt = ["runner", "program"];
-    load(&schema::DAEMON, Path::new("a.conf"), overrides, &exempt, &world, Limits::default()).map(drop)
+    load(&schema::DAEMON, Path::new("a.conf"), overrides, &exempt, &environment, Limits::default()).map(drop)
 }
 
 #[test]

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use proptest::prelude::*;
 use tempfile::TempDir;
 use zeo_server::config::schema;
-use zeo_server::zconfig::{Limits, Problems, Schema, Tree, World, load};
+use zeo_server::zconfig::{Environment, Limits, Problems, Schema, Tree, load};
 
 /// No load here may take longer; the shortest takes a hundredth of this, the machine may be busy.
 const PATIENCE: Duration = Duration::from_secs(120);
@@ -23,9 +23,9 @@ fn place(files: &[(&str, &[u8])]) -> TempDir {
 }
 
 fn read_with(schema: &'static Schema, place: &Path, limits: Limits) -> Result<Tree, Problems> {
-    let world = World::fixed(place.to_owned(), HashMap::new());
+    let environment = Environment::fixed(place.to_owned(), HashMap::new());
     let begin = Instant::now();
-    let result = load(schema, Path::new("a.conf"), &[], &[], &world, limits);
+    let result = load(schema, Path::new("a.conf"), &[], &[], &environment, limits);
     assert!(begin.elapsed() < PATIENCE, "the load took {:?}", begin.elapsed());
     result
 }
@@ -245,9 +245,9 @@ proptest! {
     #[test]
     fn no_text_makes_the_toml_form_panic(bytes in bytes()) {
         let place = place(&[("a.toml", &bytes)]);
-        let world = World::fixed(place.path().to_owned(), HashMap::new());
+        let environment = Environment::fixed(place.path().to_owned(), HashMap::new());
         let flags = zeo_server::config::Flags { configure: Some("a.toml".into()), ..Default::default() };
-        if let Err(errors) = zeo_server::config::resolve_in(&flags, &world) {
+        if let Err(errors) = zeo_server::config::resolve_in(&flags, &environment) {
             for line in errors.list().iter().map(ToString::to_string) {
                 prop_assert!(!line.is_empty() && !line.contains('\n'), "not one line: {line:?}");
             }

@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Map, Value as Json, json};
 use zeo_server::zconfig::{
-    Address, Held, Kind, Limits, Location, Member, Problems, SectionRef, Source, Tree, Value, World, load,
+    Address, Environment, ErrorKind, Limits, Location, Member, MemberValue, Problems, SectionRef, Source,
+    Tree, Value, load,
 };
 
 /// Reads a file in a directory, with no environment but this.
@@ -17,8 +18,15 @@ pub(super) fn read(
     overrides: &[String],
     variables: HashMap<String, String>,
 ) -> Result<Tree, Problems> {
-    let world = World::fixed(directory.to_owned(), variables);
-    load(super::schemas::named(schema), &directory.join(file), overrides, &[], &world, Limits::default())
+    let environment = Environment::fixed(directory.to_owned(), variables);
+    load(
+        super::schemas::named(schema),
+        &directory.join(file),
+        overrides,
+        &[],
+        &environment,
+        Limits::default(),
+    )
 }
 
 /// A copy of the corpus's fixtures, with `@DIR@` in them replaced by where it is.
@@ -75,11 +83,11 @@ pub(super) fn values(tree: &Tree) -> Json {
 
 fn members(section: SectionRef<'_>) -> Map<String, Json> {
     let mut out = Map::new();
-    for (member, held) in section.held() {
+    for (member, held) in section.members() {
         let name = member.name();
         let json = match held {
-            Held::Absent => Json::Null,
-            Held::One(entry) => {
+            MemberValue::Absent => Json::Null,
+            MemberValue::One(entry) => {
                 let mut json = value(&entry.value);
                 // ZConfig has no family for a mail server.
                 if matches!(member, Member::Key(key) if key.datatype.name == "inet-address") {
@@ -87,11 +95,11 @@ fn members(section: SectionRef<'_>) -> Map<String, Json> {
                 }
                 json
             }
-            Held::Many(entries) => entries.iter().map(|entry| value(&entry.value)).collect(),
-            Held::Map(entries) => {
+            MemberValue::Many(entries) => entries.iter().map(|entry| value(&entry.value)).collect(),
+            MemberValue::Map(entries) => {
                 entries.iter().map(|(key, entry)| (key.clone(), value(&entry.value))).collect()
             }
-            Held::Sections(_) => {
+            MemberValue::Sections(_) => {
                 let mut sections = section.sections(name).map(whole);
                 match member {
                     Member::Slot(slot) if slot.many => sections.collect(),
@@ -149,7 +157,7 @@ fn other_error(error: &Json, problems: &Problems) -> Option<String> {
     let first = problems.list().first().expect("a refusal has a reason");
     // ZConfig knows no line of some errors. For an override and for a whole section it tells the end of the section
     // around, where ours tells the override and the section.
-    let other = matches!(first.at, Location::Override(_)) || matches!(first.kind, Kind::Section { .. });
+    let other = matches!(first.at, Location::Override(_)) || matches!(first.kind, ErrorKind::Section { .. });
     let line = error["line"].as_u64().filter(|_| !other)?;
     let (ours, url) = (first.at.line().map(u64::from), first.at.source().map(Source::url));
     let agree = ours == Some(line) && url == error["url"].as_str();

@@ -19,7 +19,7 @@ use super::{Errors, Flags, Settings, format, log};
 use crate::eventlog::{self, Target};
 use crate::sys::access;
 use crate::sys::user::{self, Account};
-use crate::zconfig::{Kind, Location, Problem, SectionRef, Tree, World};
+use crate::zconfig::{Environment, ErrorKind, Location, Problem, SectionRef, Tree};
 
 use fault::Fault;
 
@@ -32,14 +32,14 @@ pub const CHECK_PASSED: &str = "configuration OK";
 /// The faults of the file, as in [`resolve`](super::resolve()), and what was found beyond it, by place. A setting that is
 /// at fault in itself is not looked at further.
 pub fn check(flags: &Flags) -> Result<(), Errors> {
-    check_in(flags, &World::process())
+    check_in(flags, &Environment::process())
 }
 
 /// The same, in given surroundings.
-pub fn check_in(flags: &Flags, world: &World) -> Result<(), Errors> {
-    let Reading { settings, tree, mut faults } = read(flags, world);
+pub fn check_in(flags: &Flags, environment: &Environment) -> Result<(), Errors> {
+    let Reading { settings, tree, mut faults } = read(flags, environment);
     let told: HashSet<Location> = faults.list().iter().map(|problem| problem.at.clone()).collect();
-    let found = Check::new(flags, &settings, &tree, world).all();
+    let found = Check::new(flags, &settings, &tree, environment).all();
     let new = |problem: &Problem| problem.at.line().is_none() || !told.contains(&problem.at);
     found.into_iter().filter(new).for_each(|problem| faults.add(problem));
     faults.sort_by_place();
@@ -55,13 +55,13 @@ struct Check<'a> {
     settings: &'a Settings,
     tree: &'a Tree,
     runner: Option<SectionRef<'a>>,
-    world: &'a World,
+    environment: &'a Environment,
 }
 
 impl<'a> Check<'a> {
-    fn new(flags: &'a Flags, settings: &'a Settings, tree: &'a Tree, world: &'a World) -> Self {
+    fn new(flags: &'a Flags, settings: &'a Settings, tree: &'a Tree, environment: &'a Environment) -> Self {
         let runner = tree.root().and_then(|root| root.section("runner"));
-        Self { flags, settings, tree, runner, world }
+        Self { flags, settings, tree, runner, environment }
     }
 
     fn all(&self) -> Vec<Problem> {
@@ -88,7 +88,7 @@ impl<'a> Check<'a> {
     fn before_the_change(&self) -> Vec<Finding> {
         let runner = &self.settings.runner;
         let directory =
-            runner.directory.as_ref().map_or(Ok(()), |path| file::directory(&self.world.place(path)));
+            runner.directory.as_ref().map_or(Ok(()), |path| file::directory(&self.environment.place(path)));
         let manager = program::manager(runner, &self.search());
         let found = [self.found("directory", directory), self.found("zdrun", manager)];
         found.into_iter().flatten().collect()
@@ -153,25 +153,25 @@ impl<'a> Check<'a> {
         }
         // A path that could not be read has been told.
         handler.entry("path")?;
-        let writable = file::appendable(&self.world.place(&log.path));
+        let writable = file::appendable(&self.environment.place(&log.path));
         writable.err().map(|fault| (format!("path: {fault}"), at("path")))
     }
 
     /// The transcript is meant from the directory that a detached manager has entered.
     fn output(&self, transcript: &Path) -> PathBuf {
         let directory = self.settings.runner.directory.as_ref().filter(|_| self.settings.runner.daemon);
-        self.world.place(&directory.map_or_else(|| transcript.to_owned(), |path| path.join(transcript)))
+        self.environment.place(&directory.map_or_else(|| transcript.to_owned(), |path| path.join(transcript)))
     }
 
     fn absolute(&self, path: &Path) -> PathBuf {
-        self.world.directory().map_or_else(|| path.to_owned(), |directory| directory.join(path))
+        self.environment.directory().map_or_else(|| path.to_owned(), |directory| directory.join(path))
     }
 
     /// Where programs are looked for: `<environment>` is that of the manager too.
     fn search(&self) -> program::Search<'a> {
         let own = self.settings.environment.iter().find(|(name, _)| name == "PATH");
-        let path = own.map(|(_, path)| path.into()).or_else(|| self.world.variable("PATH"));
-        program::Search { path: path.unwrap_or_default(), world: self.world }
+        let path = own.map(|(_, path)| path.into()).or_else(|| self.environment.variable("PATH"));
+        program::Search { path: path.unwrap_or_default(), environment: self.environment }
     }
 
     fn found(&self, key: &str, outcome: Result<(), Fault>) -> Option<Finding> {
@@ -195,7 +195,7 @@ impl<'a> Check<'a> {
 }
 
 fn problems(found: Vec<Finding>, suffix: &str) -> Vec<Problem> {
-    let problem = |(what, at)| Problem::new(Kind::Other(format!("{what}{suffix}")), at);
+    let problem = |(what, at)| Problem::new(ErrorKind::Other(format!("{what}{suffix}")), at);
     found.into_iter().map(problem).collect()
 }
 

@@ -9,7 +9,7 @@ use super::fault::Fault;
 use crate::config::Runner;
 use crate::sys::files::open_to_read;
 use crate::sys::program;
-use crate::zconfig::World;
+use crate::zconfig::Environment;
 
 /// How much of a script's first line the kernel looks at (execve(2)).
 const FIRST_LINE: u64 = 256;
@@ -22,12 +22,12 @@ pub(super) struct Search<'a> {
     /// PATH; empty: not set.
     pub(super) path: OsString,
     /// What relative paths are relative to.
-    pub(super) world: &'a World,
+    pub(super) environment: &'a Environment,
 }
 
 impl Search<'_> {
     fn find(&self, name: &OsStr) -> Result<PathBuf, Fault> {
-        Ok(program::find(name, &self.path, &self.world.place(Path::new("")))?)
+        Ok(program::find(name, &self.path, &self.environment.place(Path::new("")))?)
     }
 }
 

@@ -49,8 +49,9 @@ impl Place {
         };
         let before = names(self.directory.path());
         let variables = HashMap::from([("PATH".to_owned(), self.path("bin").to_str().unwrap().to_owned())]);
-        let world = World::fixed(self.directory.path().to_owned(), variables);
-        let verdict = check_in(flags, &world).err().map(|errors| errors.to_string()).unwrap_or_default();
+        let environment = Environment::fixed(self.directory.path().to_owned(), variables);
+        let verdict =
+            check_in(flags, &environment).err().map(|errors| errors.to_string()).unwrap_or_default();
         assert_eq!(names(self.directory.path()), before, "a check made or removed something");
         verdict.replace(self.directory.path().to_str().unwrap(), "@")
     }

@@ -22,8 +22,8 @@ impl Place {
 
     fn resolve(&self, flags: &Flags) -> Result<Settings, String> {
         let home = HashMap::from([("HOME".to_owned(), "/home/me".to_owned())]);
-        let world = World::fixed(self.directory.path().to_owned(), home);
-        resolve_in(flags, &world).map_err(|errors| errors.to_string())
+        let environment = Environment::fixed(self.directory.path().to_owned(), home);
+        resolve_in(flags, &environment).map_err(|errors| errors.to_string())
     }
 }
 
@@ -194,9 +194,9 @@ fn each_setting_has_its_place() {
     let place = Place::with(
         "<runner>\nprogram a\numask 7\n</runner>\n<eventlog>\n<logfile>\npath x\n</logfile>\n</eventlog>\n",
     );
-    let world = World::fixed(place.directory.path().to_owned(), HashMap::new());
+    let environment = Environment::fixed(place.directory.path().to_owned(), HashMap::new());
     let flags = Flags { umask: Some(0), overrides: vec!["runner/user=me".into()], ..Place::flags() };
-    let (settings, places) = resolve_with_places(&flags, &world).unwrap();
+    let (settings, places) = resolve_with_places(&flags, &environment).unwrap();
     assert_eq!((settings.runner.umask, settings.runner.user.as_deref()), (0, Some("me")));
     let shown = |key: &str| places.of(key).to_string();
     assert_eq!((shown("program"), shown("umask")), ("a.conf:2".into(), "command line".into()));

@@ -3,8 +3,8 @@
 use crate::config::datatype::{HTTP_METHOD, HTTP_URL, LOG_FORMAT, LOG_LEVEL, LOG_STYLE, SYSLOG_FACILITY};
 use crate::config::format;
 use crate::zconfig::{
-    BOOLEAN, BYTE_SIZE, Component, DOTTED_NAME, INET_ADDRESS, INTEGER, Key, Keys, Member, SOCKET_ADDRESS,
-    STRING, SectionRef, SectionType, Slot, ValueError, World,
+    BOOLEAN, BYTE_SIZE, Component, DOTTED_NAME, Environment, INET_ADDRESS, INTEGER, Key, Keys, Member,
+    SOCKET_ADDRESS, STRING, SectionRef, SectionType, Slot, ValueError,
 };
 
 pub(super) static LOGGER: Component = Component {
@@ -158,8 +158,8 @@ static EMAIL_NOTIFIER: SectionType = SectionType {
     meaning: "Records go out by mail; not served here.",
 };
 
-fn check_logfile(section: SectionRef<'_>, world: &World) -> Result<(), ValueError> {
-    format::check(section, world)?;
+fn check_logfile(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
+    format::check(section, environment)?;
     let set = |key| section.integer(key).is_some_and(|number| number != 0);
     let full = |key| section.text(key).is_some_and(|text| !text.is_empty());
     let (sized, timed, kept) = (set("max-size"), full("when"), set("old-files"));
@@ -204,8 +204,8 @@ fn check_stream(path: &str, rotated: bool, delayed: bool, encoded: bool) -> Resu
     Ok(())
 }
 
-fn check_email(section: SectionRef<'_>, world: &World) -> Result<(), ValueError> {
-    format::check(section, world)?;
+fn check_email(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
+    format::check(section, environment)?;
     let full = |key| section.text(key).is_some_and(|text| !text.is_empty());
     if full("smtp-username") == full("smtp-password") {
         return Ok(());

@@ -6,9 +6,8 @@ use super::storage::ZODB;
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
 use crate::zconfig::{
-    BOOLEAN, BYTE_SIZE, Component, EXISTING_DIRPATH, FLOAT, INTEGER, Key, Keys, Member,
+    BOOLEAN, BYTE_SIZE, Component, EXISTING_DIRPATH, Environment, FLOAT, INTEGER, Key, Keys, Member,
     SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, SectionRef, SectionType, Slot, ValueError,
-    World,
 };
 
 pub(super) static SERVER: Component = Component {
@@ -144,34 +143,34 @@ static CLIENT_STORAGE: SectionType = SectionType {
 };
 
 /// The files are there and of the right kind; what is in them is for whoever opens the connection.
-fn check_ssl(section: SectionRef<'_>, world: &World) -> Result<(), ValueError> {
+fn check_ssl(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
     if let Some(function) = section.text("password-function").filter(|name| !name.is_empty()) {
         let what = format!("the password-function '{function}' is Python's and cannot be called");
         return Err(ValueError::new(what, "use a key without a password"));
     }
     let certificate = section.text("certificate").unwrap_or_default();
-    holds("certificate", certificate, "CERTIFICATE-----", world)?;
-    holds("key", section.text("key").unwrap_or(certificate), "PRIVATE KEY-----", world)?;
+    holds("certificate", certificate, "CERTIFICATE-----", environment)?;
+    holds("key", section.text("key").unwrap_or(certificate), "PRIVATE KEY-----", environment)?;
     match section.text("authenticate").unwrap_or_default() {
         "" => Err(ValueError::new(
             "authenticate is blank",
             "a file, a directory or DYNAMIC tells whom to accept",
         )),
         "DYNAMIC" => Ok(()),
-        directory if world.has_directory(Path::new(directory)) => Ok(()),
-        file => holds("authenticate", file, "CERTIFICATE-----", world),
+        directory if environment.has_directory(Path::new(directory)) => Ok(()),
+        file => holds("authenticate", file, "CERTIFICATE-----", environment),
     }
 }
 
-fn holds(key: &str, path: &str, mark: &str, world: &World) -> Result<(), ValueError> {
+fn holds(key: &str, path: &str, mark: &str, environment: &Environment) -> Result<(), ValueError> {
     /// PEM files are small; a longer one is something else.
     const LONGEST: u64 = 16 << 20;
     use std::io::Read;
-    if world.is_trusting() {
+    if environment.is_trusting() {
         return Ok(());
     }
     let mut text = Vec::new();
-    let read = open_to_read(&world.place(Path::new(path)))
+    let read = open_to_read(&environment.place(Path::new(path)))
         .and_then(|file| file.take(LONGEST).read_to_end(&mut text));
     let what = match read {
         Err(error) => format!("the {key} file '{path}' cannot be read: {}", reason(&error)),

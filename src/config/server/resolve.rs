@@ -7,23 +7,23 @@ use super::{DataFile, Flags, Place, Settings, Storage};
 use crate::config::log;
 use crate::config::shared::{duration_of, listen_address_of, seconds_of, size_of};
 use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
-use crate::zconfig::{self, Entry, Kind, Limits, Location, SectionRef, Tree, Value, World};
+use crate::zconfig::{self, Entry, Environment, ErrorKind, Limits, Location, SectionRef, Tree, Value};
 
 /// What `runzeo` needs to know.
 ///
 /// # Errors
 /// All faults of the command line, of the file and of those that it includes.
 pub fn resolve(flags: &Flags) -> Result<Settings, Errors> {
-    resolve_in(flags, &World::process())
+    resolve_in(flags, &Environment::process())
 }
 
 /// The same, in given surroundings.
 ///
 /// # Errors
 /// As [`resolve`].
-pub fn resolve_in(flags: &Flags, world: &World) -> Result<Settings, Errors> {
+pub fn resolve_in(flags: &Flags, environment: &Environment) -> Result<Settings, Errors> {
     let (tree, mut faults) = match &flags.configure {
-        Some(file) => read(file, flags, world),
+        Some(file) => read(file, flags, environment),
         None => (Tree::default(), missing(flags)),
     };
     let settings = settings(flags, &tree, &mut faults);
@@ -47,7 +47,7 @@ fn missing(flags: &Flags) -> Errors {
     faults
 }
 
-fn read(file: &Path, flags: &Flags, world: &World) -> (Tree, Errors) {
+fn read(file: &Path, flags: &Flags, environment: &Environment) -> (Tree, Errors) {
     let mut exempt = Vec::new();
     if !flags.addresses.is_empty() {
         exempt.extend(["zeo", "address"]);
@@ -56,9 +56,9 @@ fn read(file: &Path, flags: &Flags, world: &World) -> (Tree, Errors) {
         exempt.push("storages");
     }
     let (tree, mut faults) = if toml_form::is_toml(file) {
-        toml_form::survey(&schema::SERVER, file, &flags.overrides, &exempt, world)
+        toml_form::load_lossy(&schema::SERVER, file, &flags.overrides, &exempt, environment)
     } else {
-        zconfig::survey(&schema::SERVER, file, &flags.overrides, &exempt, world, Limits::default())
+        zconfig::load_lossy(&schema::SERVER, file, &flags.overrides, &exempt, environment, Limits::default())
     };
     let root = tree.root();
     let used =
@@ -77,7 +77,7 @@ fn log_section(tree: &Tree) -> Option<SectionRef<'_>> {
 }
 
 fn other(what: &str, at: &Location) -> Problem {
-    Problem::new(Kind::Other(what.to_owned()), at.clone())
+    Problem::new(ErrorKind::Other(what.to_owned()), at.clone())
 }
 
 /// Puts everything together; where a value is at fault, which `faults` then has, its default.
@@ -195,7 +195,7 @@ impl<'a> Section<'a, '_> {
         convert(&entry.value)
             .map_err(|error| {
                 if !matches!(entry.value, Value::Integer(_)) {
-                    let kind = Kind::Value { key: key.to_owned(), error };
+                    let kind = ErrorKind::Value { key: key.to_owned(), error };
                     self.faults.add(Problem::new(kind, entry.at.clone().unwrap_or(Location::CommandLine)));
                 }
             })

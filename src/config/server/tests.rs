@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::*;
 use crate::config::Errors;
 use crate::eventlog::{Level, Target};
-use crate::zconfig::World;
+use crate::zconfig::Environment;
 
 /// Resolves a file of this name and text under these flags, in a directory with `var` in it.
 fn resolved(name: &str, text: &str, flags: Flags) -> Result<Settings, Errors> {
@@ -14,7 +14,7 @@ fn resolved(name: &str, text: &str, flags: Flags) -> Result<Settings, Errors> {
     fs::create_dir(place.path().join("var")).unwrap();
     fs::write(place.path().join(name), text).unwrap();
     let flags = Flags { configure: Some(name.into()), ..flags };
-    resolve_in(&flags, &World::fixed(place.path().to_owned(), HashMap::new()))
+    resolve_in(&flags, &Environment::fixed(place.path().to_owned(), HashMap::new()))
 }
 
 fn faults(text: &str) -> Vec<String> {
@@ -38,7 +38,7 @@ fn command_line_alone_is_enough() {
         files: vec!["Data.fs".into(), "b.fs".into()],
         ..Flags::default()
     };
-    let settings = resolve_in(&flags, &World::fixed("/".into(), HashMap::new())).unwrap();
+    let settings = resolve_in(&flags, &Environment::fixed("/".into(), HashMap::new())).unwrap();
     assert_eq!(settings.addresses, [tcp("", 9999)]);
     assert_eq!(settings.storages, [storage("1", "Data.fs"), storage("2", "b.fs")]);
     assert!(!settings.read_only && !settings.logs_elsewhere);

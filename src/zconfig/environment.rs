@@ -1,19 +1,19 @@
-//! What a load sees of the process around it: its environment and its working directory.
+//! What a load depends on beside the files: environment variables and the working directory.
 
 use std::collections::HashMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-/// The surroundings of a load. A program uses [`World::process`]; a test brings its own, so that loads can run side
-/// by side.
+/// The environment of a load. A program uses [`Environment::process`]; tests use their own, so that they can run in
+/// parallel.
 #[derive(Debug, Clone, Default)]
-pub struct World {
+pub struct Environment {
     directory: PathBuf,
     variables: Option<HashMap<String, String>>,
     trusting: bool,
 }
 
-impl World {
+impl Environment {
     /// The working directory and the environment of this process.
     #[must_use]
     pub fn process() -> Self {
@@ -26,19 +26,19 @@ impl World {
         Self { directory, variables: Some(variables), trusting: false }
     }
 
-    /// The same, where everything that a value names is taken to be there and is not looked at.
+    /// The same, but files and directories that values name are assumed to exist, without a look.
     #[must_use]
     pub fn trusting(self) -> Self {
         Self { trusting: true, ..self }
     }
 
-    /// Whether what a value names is taken to be there.
+    /// Whether files that values name are assumed to exist.
     #[must_use]
     pub fn is_trusting(&self) -> bool {
         self.trusting
     }
 
-    /// Whether a directory is there.
+    /// Whether a directory exists.
     #[must_use]
     pub fn has_directory(&self, path: &Path) -> bool {
         self.trusting || self.place(path).is_dir()
@@ -53,13 +53,13 @@ impl World {
         }
     }
 
-    /// Where a path leads from here: unchanged for this process, which the system resolves itself.
+    /// A path, relative to the directory of this environment; unchanged for that of the process.
     #[must_use]
     pub fn place(&self, path: &Path) -> PathBuf {
         self.directory.join(path)
     }
 
-    /// The absolute working directory; `None` where it cannot be told (it was removed, say).
+    /// The absolute working directory; `None` where it is unknown, for example because it was removed.
     #[must_use]
     pub fn directory(&self) -> Option<PathBuf> {
         if self.directory.as_os_str().is_empty() {

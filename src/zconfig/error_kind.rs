@@ -1,14 +1,14 @@
-//! The kinds of faults.
+//! The kinds of faults, with their messages.
 
 use std::path::PathBuf;
 
 use super::repr::repr;
 use super::value_error::ValueError;
 
-/// What is wrong. Fields named `hint` hold a whole closing clause, or nothing.
+/// What is wrong. A field named `hint` holds a closing clause, or nothing.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 #[expect(missing_docs, reason = "the fields are what the messages show")]
-pub enum Kind {
+pub enum ErrorKind {
     /// A line that begins like a section start and does not end like one.
     #[error("malformed section start; '<TYPE>' or '<TYPE NAME>' stands alone on its line")]
     SectionStart,
