@@ -15,7 +15,6 @@ mod datatype;
 mod format;
 mod home;
 mod log;
-mod places;
 mod range;
 mod resolve;
 mod runner;
@@ -28,8 +27,7 @@ mod words;
 pub use crate::zconfig::{Problem, Problems as Errors, ValueError};
 pub use check::{CHECK_PASSED, check, check_in};
 pub use home::{OtherHome, other_home, other_server_home};
-pub use places::Places;
-pub use resolve::{resolve, resolve_in, resolve_with_places};
+pub use resolve::{resolve, resolve_in};
 pub use runner::{EditingMode, Flags, Runner, Settings};
 pub use shared::{
     command_line, directory, existing_dirpath, exit_codes, listen_address, mask, seconds, socket_name, text,

@@ -5,7 +5,6 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::log::{self, event_log, handlers, log_section};
-use super::places::Places;
 use super::runner::{EditingMode, Flags, Runner, Settings};
 use super::shared::{exit_codes_of, mask_of, seconds_of};
 use super::{Errors, range, schema, toml_form};
@@ -22,13 +21,8 @@ pub fn resolve(flags: &Flags) -> Result<Settings, Errors> {
 
 /// The same, in given surroundings.
 pub fn resolve_in(flags: &Flags, environment: &Environment) -> Result<Settings, Errors> {
-    resolve_with_places(flags, environment).map(|(settings, _)| settings)
-}
-
-/// The same, with where each setting was given.
-pub fn resolve_with_places(flags: &Flags, environment: &Environment) -> Result<(Settings, Places), Errors> {
-    let Reading { settings, tree, faults } = read(flags, environment);
-    if faults.is_none() { Ok((settings, Places::find(flags, &tree))) } else { Err(faults) }
+    let Reading { settings, faults, .. } = read(flags, environment);
+    if faults.is_none() { Ok(settings) } else { Err(faults) }
 }
 
 /// A configuration as far as it could be read.

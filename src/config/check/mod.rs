@@ -13,7 +13,6 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::log::handlers;
-use super::places::typed;
 use super::resolve::{Reading, read};
 use super::{Errors, Flags, Settings, format, log};
 use crate::eventlog::{self, Target};
@@ -192,6 +191,25 @@ impl<'a> Check<'a> {
             }
         }
     }
+}
+
+/// The keys that options stand for, of the options that were typed.
+fn typed(flags: &Flags) -> Vec<&'static str> {
+    let options = [
+        ("program", flags.program.is_some()),
+        ("backoff-limit", flags.backoff_limit.is_some()),
+        ("daemon", flags.daemon.is_some()),
+        ("forever", flags.forever),
+        ("logfile", flags.logfile.is_some()),
+        ("umask", flags.umask.is_some()),
+        ("socket-name", flags.socket_name.is_some()),
+        ("transcript", flags.transcript.is_some()),
+        ("start-timeout", flags.start_timeout.is_some()),
+        ("user", flags.user.is_some()),
+        ("exit-codes", flags.exit_codes.is_some()),
+        ("directory", flags.directory.is_some()),
+    ];
+    options.into_iter().filter(|(_, typed)| *typed).map(|(key, _)| key).collect()
 }
 
 fn problems(found: Vec<Finding>, suffix: &str) -> Vec<Problem> {

@@ -190,22 +190,6 @@ fn handlers_that_are_not_served_are_refused_with_their_place() {
 }
 
 #[test]
-fn each_setting_has_its_place() {
-    let place = Place::with(
-        "<runner>\nprogram a\numask 7\n</runner>\n<eventlog>\n<logfile>\npath x\n</logfile>\n</eventlog>\n",
-    );
-    let environment = Environment::fixed(place.directory.path().to_owned(), HashMap::new());
-    let flags = Flags { umask: Some(0), overrides: vec!["runner/user=me".into()], ..Place::flags() };
-    let (settings, places) = resolve_with_places(&flags, &environment).unwrap();
-    assert_eq!((settings.runner.umask, settings.runner.user.as_deref()), (0, Some("me")));
-    let shown = |key: &str| places.of(key).to_string();
-    assert_eq!((shown("program"), shown("umask")), ("a.conf:2".into(), "command line".into()));
-    assert_eq!((shown("user"), shown("directory")), ("-X runner/user=me".into(), "a.conf".into()));
-    let handlers: Vec<String> = places.handlers().iter().map(ToString::to_string).collect();
-    assert_eq!(handlers, ["a.conf:6"]);
-}
-
-#[test]
 fn other_styles_than_the_classic_one_are_refused() {
     let text = |style: &str| {
         format!(
