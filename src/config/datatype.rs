@@ -29,13 +29,11 @@ fn log_level(text: &str) -> Result<Value, ValueError> {
     if let Some(level) = Level::from_name(&lower) {
         return Ok(Value::Integer(i64::from(level.0)));
     }
-    match zconfig::integer(&lower) {
-        Ok(level @ 0..=50) => Ok(Value::Integer(level)),
-        _ => {
-            let names = Level::NAMES.map(|(name, _)| name).join(", ");
-            Err(ValueError::text(text, "is not a log level", format!("{names} and 0 to 50 are")))
-        }
+    if let Ok(level @ 0..=50) = zconfig::integer(&lower) {
+        return Ok(Value::Integer(level));
     }
+    let names = Level::NAMES.map(|(name, _)| name).join(", ");
+    Err(ValueError::text(text, "is not a log level", format!("{names} and 0 to 50 are")))
 }
 
 /// ZConfig has three more, with placeholders such as `{message}` and `$message`; no published configuration uses them.

@@ -14,7 +14,7 @@ pub(super) fn layout(handler: SectionRef<'_>) -> Layout {
     }
 }
 
-/// Checks the formatter and the format of a handler (ZCONFIG.md section 15).
+/// Checks the formatter and the format of a handler (ZCONFIG section 15).
 pub(super) fn check(handler: SectionRef<'_>, _environment: &Environment) -> Result<(), ValueError> {
     if let Some(formatter) = handler.text("formatter")
         && formatter != "logging.Formatter"

@@ -1,7 +1,7 @@
-//! Whether a configuration is that of the home it lies in.
+//! Whether a configuration belongs to the instance home that it lies in.
 //!
-//! The files of an instance name absolute paths, so a copy of a home goes on meaning the original: who starts the copy
-//! starts, stops and rotates the other one.
+//! The files of an instance name absolute paths, so those in a copy of a home still refer to the original: zeoctl in the
+//! copy starts, stops and rotates the logs of the other one.
 
 use std::ffi::OsStr;
 use std::fmt;
@@ -13,7 +13,7 @@ use super::{Settings, server};
 use crate::eventlog::Target;
 use crate::sys::files;
 
-/// Two homes where a person may think of one.
+/// A configuration in one home that is about another one.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct OtherHome {
     /// The configuration file, as the person named it.
@@ -38,7 +38,7 @@ impl fmt::Display for OtherHome {
 pub fn other_home(settings: &Settings) -> Option<OtherHome> {
     let (file, named) = (settings.config_file.as_deref()?, settings.runner.directory.as_deref()?);
     let place = Place::of(file)?;
-    // In nearly every case that tells, and costs nothing.
+    // Comparing names costs nothing, and nearly always suffices.
     if place.home_by_name() == Some(named) || place.is_home(named)? {
         return None;
     }
@@ -155,7 +155,7 @@ mod tests {
     }
 
     #[test]
-    fn directory_that_is_no_home_is_nobodys() {
+    fn directory_that_is_no_home_is_ignored() {
         assert_eq!(seen("one", "bare"), None);
         assert_eq!(seen("one", ""), None);
     }
@@ -190,7 +190,7 @@ mod tests {
         assert_eq!(served("two", "bare/var/Data.fs", "link/log"), copied("link"));
         assert_eq!(served("one", "one/var/Data.fs", "one/log"), None);
         assert_eq!(served("one", "link/var/Data.fs", "bare/log"), None, "its own by another name");
-        assert_eq!(served("two", "one/var/Data.fs", "two/log"), None, "a home of two minds is nobody's copy");
+        assert_eq!(served("two", "one/var/Data.fs", "two/log"), None, "a home with files in two places is no copy");
         assert_eq!(served("two", "bare/var/Data.fs", "bare/log"), None);
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use super::Errors;
 use super::format::layout;
-use super::shared::{seconds_of, size_of};
+use super::option_values::{seconds_of, size_of};
 use crate::eventlog::{Handler, Layout, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
 use crate::zconfig::{Address, ErrorKind, Problem, SectionRef, Tree, Value};
 

@@ -8,29 +8,29 @@
 //!
 //! [`check()`] goes on to look at what the settings name, and changes nothing.
 //!
-//! It must not know who asks: what `zdctl` or `zdrun` do with a setting is not in here.
+//! This module must not know what the programs do with a setting.
 
 mod check;
 mod datatype;
 mod format;
 mod home;
 mod log;
+mod option_values;
 mod range;
 mod resolve;
 mod runner;
 pub mod schema;
 pub mod server;
-mod shared;
 mod toml_form;
 mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, ValueError};
 pub use check::{CHECK_PASSED, check, check_in};
 pub use home::{OtherHome, other_home, other_server_home};
-pub use resolve::{resolve, resolve_in};
-pub use runner::{EditingMode, Flags, Runner, Settings};
-pub use shared::{
+pub use option_values::{
     command_line, directory, existing_dirpath, exit_codes, listen_address, mask, seconds, socket_name, text,
     timeout,
 };
+pub use resolve::{resolve, resolve_in};
+pub use runner::{EditingMode, Flags, Runner, Settings};
 pub use words::{WordsError, split_words};

@@ -1,7 +1,7 @@
-//! Numbers that ZConfig reads and nothing here could use: refused, with their place, and never bent into others.
+//! Numbers that ZConfig accepts and that cannot be used: refused with their places, never adjusted.
 
 use super::Errors;
-use super::shared::{exit_codes_of, mask_of, seconds_of, size_of};
+use super::option_values::{exit_codes_of, mask_of, seconds_of, size_of};
 use crate::zconfig::{Datatype, ErrorKind, Member, MemberValue, Problem, SectionRef, Value, ValueError};
 
 /// The faults of these sections' values.

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::log::{self, event_log, handlers, log_section};
+use super::option_values::{exit_codes_of, mask_of, seconds_of};
 use super::runner::{EditingMode, Flags, Runner, Settings};
-use super::shared::{exit_codes_of, mask_of, seconds_of};
 use super::{Errors, range, schema, toml_form};
 use crate::zconfig::{
     self, Entry, Environment, ErrorKind, Limits, Location, Problem, SectionRef, Tree, Value,

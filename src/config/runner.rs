@@ -54,7 +54,7 @@ pub struct Settings {
     pub event_log: Option<eventlog::Settings>,
 }
 
-/// The `<runner>` section (ZCONFIG.md section 10 has the keys; defaults are those, but `daemon` is off as in the
+/// The `<runner>` section (ZCONFIG section 10 has the keys; defaults are those, but `daemon` is off as in the
 /// founding document).
 #[derive(Debug, Clone, PartialEq, Eq)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a key of the section")]
@@ -65,7 +65,7 @@ pub struct Runner {
     pub python: Option<PathBuf>,
     /// The daemon manager to start; absent: ours.
     pub zdrun: Option<PathBuf>,
-    /// The control socket; default `zdsock`, relative to the working directory of whoever starts.
+    /// The control socket; default `zdsock`, relative to the working directory.
     pub socket_name: PathBuf,
     /// Detach from the terminal; default false.
     pub daemon: bool,

@@ -17,7 +17,7 @@ use crate::zconfig::{
 };
 
 /// A file is read up to this many bytes; the settings of a program are far shorter.
-const LONGEST: u64 = 1 << 20;
+const MAX_FILE_BYTES: u64 = 1 << 20;
 
 /// The key with a section's name, what stands behind the type in `<filestorage main>`.
 const NAME: &str = "section-name";
@@ -56,7 +56,7 @@ pub(super) fn load_lossy(
 
 fn text(source: &Arc<Source>, whole: &Location) -> Result<String, Errors> {
     let fault = |kind| Errors::from(Problem::new(kind, whole.clone()));
-    let bytes = source.read(LONGEST).map_err(fault)?;
+    let bytes = source.read(MAX_FILE_BYTES).map_err(fault)?;
     let bytes =
         bytes.ok_or_else(|| fault(ErrorKind::Limit("too long; a TOML file has at most 1 MiB".to_owned())))?;
     String::from_utf8(bytes).map_err(|error| {

@@ -27,7 +27,7 @@ impl Level {
     /// 50.
     pub const CRITICAL: Self = Self(50);
 
-    /// The names that a configuration may use (`spec/ZCONFIG.md` section 9).
+    /// The names that a configuration may use (ZCONFIG section 9).
     pub const NAMES: [(&'static str, Self); 11] = [
         ("critical", Self::CRITICAL),
         ("fatal", Self::CRITICAL),

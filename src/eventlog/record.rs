@@ -50,7 +50,7 @@ pub(super) enum Field {
     Arbitrary,
 }
 
-/// The fields by name (`spec/ZCONFIG.md` section 15).
+/// The fields by name (ZCONFIG section 15).
 const FIELDS: &[(&str, Field)] = &[
     ("name", Field::Name),
     ("levelno", Field::LevelNumber),

@@ -9,8 +9,8 @@
 //! values become copies: the number of values, the bytes in them and the depth are bounded there again, so that a few
 //! bytes cannot ask for gigabytes ("memo bomb") and everything that walks a [`Value`] may recurse.
 //!
-//! Promises: any bytes are fit input; depth, length and memory are bounded, nothing recurses by the depth of the input, and
-//! nothing panics. It must not know what the values mean.
+//! Guarantees: any bytes are valid input; depth, length and memory are bounded, nothing recurses by the depth of the input,
+//! and nothing panics. This module must not know what the values mean.
 
 mod decode;
 mod encode;
@@ -29,7 +29,7 @@ pub use encode::{EncodeError, encode};
 pub use error::Error;
 pub use record::{Class, class_of, persistent_ids};
 
-/// A value of Python, as far as bytes can tell.
+/// A value of Python, as far as its pickle describes it.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Value {
     /// `None`.
@@ -44,8 +44,8 @@ pub enum Value {
     Float(f64),
     /// Bytes.
     Bytes(Vec<u8>),
-    /// Text. Also the strings of Python 2, of which nobody knows whether they are bytes, as long as they are ASCII (others
-    /// are [`Value::Bytes`]): an id may come as either, see [`Value::as_bytes`].
+    /// Text. Also strings of Python 2, which may be meant as bytes, if they are ASCII (others are
+    /// [`Value::Bytes`]): an id may come as either, see [`Value::as_bytes`].
     Text(String),
     /// A tuple.
     Tuple(Vec<Value>),

@@ -2,8 +2,8 @@
 
 use super::Value;
 
-/// The longest decimal that is read: Python itself stops there (`sys.int_info.default_max_str_digits`).
-const MOST_DIGITS: usize = 4300;
+/// Limit of the digits of a decimal, which is Python's (`sys.int_info.default_max_str_digits`).
+const MAX_DIGITS: usize = 4300;
 
 /// The integer that these bytes are in two's complement, in its shortest form.
 pub(super) fn from_two_complement(bytes: &[u8]) -> Value {
@@ -41,7 +41,7 @@ pub(super) fn from_decimal(decimal: &[u8]) -> Option<Value> {
         [b'-', digits @ ..] => (true, digits),
         [b'+', digits @ ..] | digits => (false, digits),
     };
-    if digits.is_empty() || digits.len() > MOST_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
+    if digits.is_empty() || digits.len() > MAX_DIGITS || !digits.iter().all(u8::is_ascii_digit) {
         return None;
     }
     let mut bytes: Vec<u8> = Vec::new();

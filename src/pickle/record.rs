@@ -14,8 +14,8 @@ pub struct Class {
     pub name: String,
 }
 
-/// Bytes in a persistent id: an oid, and the names of a class or a database.
-const LONGEST_ID: usize = 1 << 16;
+/// Limit of the bytes in a persistent id: an oid, and the names of a class or a database.
+const MAX_ID_BYTES: usize = 1 << 16;
 
 const RECORD: Policy = Policy { globals: any_global, limits: Limits { depth: 100, steps: usize::MAX } };
 
@@ -59,7 +59,7 @@ pub fn persistent_ids(record: &[u8]) -> Result<Vec<Value>, Error> {
     let mut found = Vec::new();
     for node in nodes {
         if let Node::Persistent(id) = node {
-            found.push(Tree::new(nodes, Limits::MESSAGE, LONGEST_ID).value(*id)?);
+            found.push(Tree::new(nodes, Limits::MESSAGE, MAX_ID_BYTES).value(*id)?);
         }
     }
     Ok(found)

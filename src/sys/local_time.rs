@@ -6,8 +6,8 @@ use std::mem::MaybeUninit;
 
 use nix::libc;
 
-/// The longest text that [`LocalTime::text`] makes of a pattern, in bytes.
-const LONGEST: usize = 64 * 1024;
+/// Limit of the text that [`LocalTime::text`] makes of a pattern.
+const MAX_TEXT_BYTES: usize = 64 * 1024;
 
 /// A pattern for strftime(3).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -63,25 +63,15 @@ impl LocalTime {
         i64::from(self.broken_down.tm_gmtoff)
     }
 
-    /// Appends this moment as `pattern` says, in the C locale. False, and nothing appended, when the C library makes
-    /// nothing of it or the text is over 64 KiB.
+    /// Appends this moment as `pattern` says, in the C locale. Returns false, and appends nothing, when the C library cannot
+    /// convert it or the text is longer than 64 KiB.
     pub fn text(&self, pattern: &DatePattern, out: &mut String) -> bool {
         let mut short = [0_u8; 128];
-        if self.fill(pattern, &mut short, out) {
-            return true;
-        }
-        let mut size = short.len() * 8;
-        while size <= LONGEST {
-            if self.fill(pattern, &mut vec![0; size], out) {
-                return true;
-            }
-            size *= 8;
-        }
-        false
+        self.fill(pattern, &mut short, out) || self.fill(pattern, &mut vec![0; MAX_TEXT_BYTES], out)
     }
 
     fn fill(&self, pattern: &DatePattern, buffer: &mut [u8], out: &mut String) -> bool {
-        // SAFETY: the buffer has the length that is told, the pattern ends with a NUL, and `broken_down` comes from
+        // SAFETY: the buffer has the length that is passed, the pattern ends with a NUL, and `broken_down` comes from
         // localtime_r, whose `tm_zone` names one of the C library's own strings, which live on.
         let length = unsafe {
             libc::strftime(
@@ -110,7 +100,7 @@ mod tests {
         out
     }
 
-    /// Whatever the zone of the host, its offset tells the local day.
+    /// Holds in any time zone of the host.
     #[test]
     fn local_time_is_utc_plus_the_offset() {
         let noon = 1_700_049_600; // 2023-11-15T12:00:00 UTC
@@ -129,7 +119,7 @@ mod tests {
     #[test]
     fn text_without_end_is_refused() {
         let mut out = String::from("kept");
-        let huge = DatePattern::new(&"x".repeat(LONGEST)).unwrap();
+        let huge = DatePattern::new(&"x".repeat(MAX_TEXT_BYTES)).unwrap();
         assert!(!LocalTime::at(0).unwrap().text(&huge, &mut out));
         assert_eq!(out, "kept");
     }

@@ -16,7 +16,7 @@ fn unblocked() -> i32 {
 /// Opens a file to append to, made with mode 0666 less the umask when it is missing; close-on-exec.
 ///
 /// # Errors
-/// Those of open(2); a FIFO that nobody reads is ENXIO.
+/// Those of open(2); a FIFO without a reader is ENXIO.
 pub fn append(path: &Path) -> io::Result<File> {
     OpenOptions::new().append(true).create(true).mode(0o666).custom_flags(unblocked()).open(path)
 }
@@ -43,7 +43,7 @@ pub fn lock(file: &File) -> Option<Lock> {
     }
 }
 
-/// Whether a file could not be opened for appending because it is a FIFO that nobody reads: somebody may later.
+/// Whether a file could not be opened for appending because it is a FIFO without a reader, which may come later.
 #[must_use]
 pub fn lacks_reader(path: &Path, error: &io::Error) -> bool {
     let fifo = || std::fs::metadata(path).is_ok_and(|found| found.file_type().is_fifo());
@@ -75,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn fifo_that_nobody_reads_does_not_block() {
+    fn fifo_without_a_reader_does_not_block() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("fifo");
         make_fifo(&path).unwrap();

@@ -1,4 +1,4 @@
-//! The language's own datatypes (ZCONFIG.md section 9).
+//! The language's own datatypes (ZCONFIG section 9).
 
 use super::address::{connection, inet, listen};
 use super::environment::Environment;

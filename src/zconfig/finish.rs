@@ -1,4 +1,4 @@
-//! The end of a section: overrides, what is missing, conversion (ZCONFIG.md section 13).
+//! The end of a section: overrides, what is missing, conversion (ZCONFIG section 13).
 
 use super::builder::{Builder, Frame};
 use super::error_kind::ErrorKind;

@@ -1,4 +1,4 @@
-//! One line: what kind it is, and its parts (ZCONFIG.md sections 2, 4, 5).
+//! One line: what kind it is, and its parts (ZCONFIG sections 2, 4, 5).
 
 use super::text::{is_space, strip};
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_malformed_line_still_tells_its_section() {
+    fn a_malformed_line_still_shows_its_section() {
         for line in ["<runner> # x", "< runner>", "</runner> x", "<Runner a b>", "<runner"] {
             assert_eq!(intended_kind(line).as_deref(), Some("runner"), "{line}");
         }

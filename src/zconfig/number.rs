@@ -1,4 +1,4 @@
-//! Numbers (ZCONFIG.md section 9), of the digits 0 to 9 and at most 64 bits.
+//! Numbers (ZCONFIG section 9), of the digits 0 to 9 and at most 64 bits.
 
 use std::num::IntErrorKind;
 

@@ -1,4 +1,4 @@
-//! Overrides: `section/key=value` from the command line (ZCONFIG.md section 11).
+//! Overrides: `section/key=value` from the command line (ZCONFIG section 11).
 
 use super::error_kind::ErrorKind;
 use super::problem::{Location, Problem};

@@ -1,4 +1,4 @@
-//! Files: their URLs, references between them, and their contents (ZCONFIG.md sections 1 and 5.2).
+//! Files: their URLs, references between them, and their contents (ZCONFIG sections 1 and 5.2).
 
 use std::ffi::OsString;
 use std::fmt;

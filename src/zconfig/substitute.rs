@@ -1,4 +1,4 @@
-//! Substitution of `$name`, `${name}`, `$(NAME)` and `$$` (ZCONFIG.md section 6).
+//! Substitution of `$name`, `${name}`, `$(NAME)` and `$$` (ZCONFIG section 6).
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_fault_from_the_left_is_told() {
+    fn the_first_fault_from_the_left_is_reported() {
         assert_eq!(run("a$"), Err(Fault::Lone));
         assert_eq!(run("$1 $"), Err(Fault::NoName));
         assert_eq!(run("${}"), Err(Fault::Open('{')));

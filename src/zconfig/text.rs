@@ -1,4 +1,4 @@
-//! White space as the language sees it (ZCONFIG.md section 1).
+//! White space as the language sees it (ZCONFIG section 1).
 
 /// White space: Unicode's, and the four ASCII separators U+001C to U+001F.
 #[must_use]

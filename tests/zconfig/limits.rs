@@ -99,7 +99,7 @@ fn what_is_kept_has_a_limit() {
 }
 
 #[test]
-fn a_file_that_includes_itself_is_told_once() {
+fn a_file_that_includes_itself_is_reported_once() {
     let text = format!("{}%include a.conf\n%include b.conf\n", runner(""));
     let fault = read(&schema::DAEMON, &[("a.conf", text.as_bytes()), ("b.conf", b"%include ./a.conf\n")])
         .unwrap_err();
@@ -154,7 +154,7 @@ fn an_endless_device_is_not_read_to_its_end() {
 }
 
 #[test]
-fn odd_ends_and_bytes_are_read_or_told() {
+fn odd_ends_and_bytes_are_read_or_reported() {
     for (bytes, expected) in [
         (b"<runner>\r\nprogram a\r\n</runner>".as_slice(), None),
         (b"<runner>\nprogram a\n</runner>", None),

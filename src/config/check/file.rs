@@ -53,10 +53,10 @@ fn can_enter(path: &Path) -> io::Result<()> {
 
 /// The name that a new file gets: where a symbolic link points to nothing, what it points to.
 fn behind_links(path: &Path) -> PathBuf {
-    /// The kernel follows as many (`path_resolution(7)`), and has told of a circle before.
-    const MOST: usize = 40;
+    /// The kernel follows as many (`path_resolution(7)`); a loop of links has failed before.
+    const MAX_LINKS: usize = 40;
     let mut path = path.to_owned();
-    for _ in 0..MOST {
+    for _ in 0..MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else { break };
         path = path.parent().unwrap_or(Path::new("")).join(target);
     }

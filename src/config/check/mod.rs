@@ -1,9 +1,9 @@
-//! Whether what is configured can be done, found out before it is tried.
+//! Checks whether a start with this configuration can work.
 //!
-//! Reading a configuration tells what is wrong in it; a check also looks at what it names: the program, the user, the
-//! directories, the socket, the logs. It looks with the eyes of the user that the program will run as. It promises to
-//! change nothing and to make nothing, and to tell all that it finds, each with its place. It cannot promise that a start
-//! then succeeds: another process may change in the meantime what it has seen.
+//! Beyond the faults of the file itself, a check looks at what it names: the program, the user, the directories, the
+//! socket, the logs, with the rights of the user that the program will run as. It changes and creates nothing, and reports
+//! everything that it finds, each with its place. A start can still fail, since other processes may change things after
+//! the check.
 
 mod fault;
 mod file;
@@ -25,7 +25,7 @@ use fault::Fault;
 /// What the programs say of a configuration without fault.
 pub const CHECK_PASSED: &str = "configuration OK";
 
-/// Looks for all that is wrong with the configuration, and with what it names.
+/// Looks for everything that is wrong with the configuration, and with what it names.
 ///
 /// # Errors
 /// The faults of the file, as in [`resolve`](super::resolve()), and what was found beyond it, by place. A setting that is
@@ -37,9 +37,9 @@ pub fn check(flags: &Flags) -> Result<(), Errors> {
 /// The same, in given surroundings.
 pub fn check_in(flags: &Flags, environment: &Environment) -> Result<(), Errors> {
     let Reading { settings, tree, mut faults } = read(flags, environment);
-    let told: HashSet<Location> = faults.list().iter().map(|problem| problem.at.clone()).collect();
+    let reported: HashSet<Location> = faults.list().iter().map(|problem| problem.at.clone()).collect();
     let found = Check::new(flags, &settings, &tree, environment).all();
-    let new = |problem: &Problem| problem.at.line().is_none() || !told.contains(&problem.at);
+    let new = |problem: &Problem| problem.at.line().is_none() || !reported.contains(&problem.at);
     found.into_iter().filter(new).for_each(|problem| faults.add(problem));
     faults.sort_by_place();
     if faults.is_none() { Ok(()) } else { Err(faults) }
@@ -48,7 +48,7 @@ pub fn check_in(flags: &Flags, environment: &Environment) -> Result<(), Errors> 
 /// What is wrong, and where it was configured.
 type Finding = (String, Location);
 
-/// What is being looked at.
+/// A check in progress.
 struct Check<'a> {
     flags: &'a Flags,
     settings: &'a Settings,
@@ -93,7 +93,7 @@ impl<'a> Check<'a> {
         found.into_iter().flatten().collect()
     }
 
-    /// Who the program will run as, where that is configured.
+    /// The user that the program will run as, where one is configured.
     fn account(&self) -> Result<Option<Account>, Fault> {
         let Some(name) = &self.settings.runner.user else { return Ok(None) };
         let own = user::own_uid();
@@ -108,7 +108,7 @@ impl<'a> Check<'a> {
         }
     }
 
-    /// What the program and the manager do as the user that they have become.
+    /// What the program and the manager do after they have changed the user.
     fn after_the_change(&self) -> Vec<Finding> {
         let runner = &self.settings.runner;
         let search = self.search();
@@ -133,14 +133,14 @@ impl<'a> Check<'a> {
         found
     }
 
-    /// Whether the log of a handler can be opened.
+    /// Checks that the log of a handler can be opened.
     fn handler(&self, handler: SectionRef<'_>) -> Option<Finding> {
         let layout = format::layout(handler);
         let at = |key: &str| {
             let entry = handler.entry(key).and_then(|entry| entry.at.clone());
             entry.unwrap_or_else(|| handler.at().clone())
         };
-        // A format that is not sound has been told.
+        // An invalid format is a fault of the file, reported before.
         if layout.check().is_ok() && !layout.has_field() {
             let format = layout.format.escape_debug().to_string();
             return Some((eventlog::Error::NoField { format }.to_string(), at("format")));
@@ -150,7 +150,7 @@ impl<'a> Check<'a> {
             let key = if matches!(error, eventlog::Error::Encoding { .. }) { "encoding" } else { "when" };
             return Some((error.to_string(), at(key)));
         }
-        // A path that could not be read has been told.
+        // A missing path is a fault of the file, reported before.
         handler.entry("path")?;
         let writable = file::appendable(&self.environment.place(&log.path));
         writable.err().map(|fault| (format!("path: {fault}"), at("path")))
@@ -178,11 +178,11 @@ impl<'a> Check<'a> {
         Some((format!("{key}: {fault}"), self.place(key)?))
     }
 
-    /// Where a setting was made; `None`: nowhere, because what the file says of it is at fault, and has been told.
+    /// Where a setting was made; `None`: its value in the file is a fault, reported before.
     fn place(&self, key: &str) -> Option<Location> {
         match self.runner {
             _ if typed(self.flags).contains(&key) => Some(Location::CommandLine),
-            // Then the section itself is missing, which has been told.
+            // The section itself is missing, which was reported before.
             None if self.flags.configure.is_some() && self.flags.program.is_none() => None,
             None => Some(self.tree.root().map_or(Location::CommandLine, |root| root.at().clone())),
             Some(runner) => {

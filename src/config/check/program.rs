@@ -11,17 +11,17 @@ use crate::sys::files::open_to_read;
 use crate::sys::program;
 use crate::zconfig::Environment;
 
-/// How much of a script's first line the kernel looks at (execve(2)).
-const FIRST_LINE: u64 = 256;
+/// Bytes of a script's first line that the kernel reads (execve(2)).
+const MAX_FIRST_LINE_BYTES: u64 = 256;
 
 /// How often an interpreter may itself be a script (execve(2)).
-const NESTING: usize = 4;
+const MAX_INTERPRETERS: usize = 4;
 
 /// Where programs are looked for.
 pub(super) struct Search<'a> {
     /// PATH; empty: not set.
     pub(super) path: OsString,
-    /// What relative paths are relative to.
+    /// Whose directory relative paths start at.
     pub(super) environment: &'a Environment,
 }
 
@@ -34,7 +34,7 @@ impl Search<'_> {
 /// Finds the program that `words` begin with, as zdrun does, and sees whether it can be run.
 pub(super) fn find(words: &[OsString], search: &Search<'_>) -> Result<(), Fault> {
     let file = search.find(words.first().ok_or(Fault::NoProgram)?)?;
-    check_interpreter(&file, search, NESTING)
+    check_interpreter(&file, search, MAX_INTERPRETERS)
 }
 
 /// The manager that zdctl starts, where one is configured: by Python, if its name says so.
@@ -66,10 +66,10 @@ fn check_interpreter(script: &Path, search: &Search<'_>, nesting: usize) -> Resu
     }
 }
 
-/// The interpreter that a script names, and the first word after it. A file that cannot be read tells nothing.
+/// The interpreter that a script names, and the first word after it. `None` also for a file that cannot be read.
 fn first_line(file: &Path) -> Option<(PathBuf, Option<OsString>)> {
     let mut start = Vec::new();
-    open_to_read(file).ok()?.take(FIRST_LINE).read_to_end(&mut start).ok()?;
+    open_to_read(file).ok()?.take(MAX_FIRST_LINE_BYTES).read_to_end(&mut start).ok()?;
     let line = start.strip_prefix(b"#!")?.split(|byte| *byte == b'\n').next()?;
     let mut words = line.split(|byte| matches!(byte, b' ' | b'\t')).filter(|word| !word.is_empty());
     let interpreter = PathBuf::from(OsStr::from_bytes(words.next()?));

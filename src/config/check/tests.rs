@@ -81,7 +81,7 @@ fn what_can_be_done_is_without_fault() {
 }
 
 #[test]
-fn everything_is_told_in_one_run_each_with_its_place() {
+fn everything_is_reported_in_one_run_each_with_its_place() {
     let place = Place::new();
     fs::write(place.path("bin/file"), "").unwrap();
     let text = "<runner>\n  program nope -a\n  directory bin/file\n  socket-name no/s\n  transcript bin\n  \
@@ -127,7 +127,7 @@ fn what_was_typed_has_its_place_on_the_command_line() {
 }
 
 #[test]
-fn a_value_at_fault_is_not_told_twice() {
+fn a_faulty_value_is_not_reported_twice() {
     let place = Place::new();
     fs::create_dir(place.path("zdsock")).unwrap();
     assert_eq!(

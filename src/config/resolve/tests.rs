@@ -115,7 +115,7 @@ fn the_log_inside_of_the_runner_comes_first() {
 }
 
 #[test]
-fn all_faults_are_told_in_one_run_each_with_its_line() {
+fn all_faults_are_reported_in_one_run_each_with_its_line() {
     let text = "<runner>\n  program a\n  umaks 7\n  umask 9\n  daemon maybe\n</runner>\n<eventlog>\n  <logfle>\n  \
                 </logfle>\n</eventlog>\nfoo bar\n";
     assert_eq!(
@@ -172,7 +172,7 @@ fn overrides_reach_their_section_and_need_a_file() {
 }
 
 #[test]
-fn a_file_that_cannot_be_read_is_told_with_the_reason() {
+fn a_file_that_cannot_be_read_is_reported_with_the_reason() {
     let place = Place::with("");
     let flags = Flags { configure: Some("b.conf".into()), ..Flags::default() };
     let expected = format!(
@@ -250,7 +250,7 @@ mod toml {
     }
 
     #[test]
-    fn a_file_that_is_not_toml_is_told_with_all_its_faults() {
+    fn a_file_that_is_not_toml_is_reported_with_all_its_faults() {
         let faults = resolve("[runner]\nprogram a\ndaemon b\n").unwrap_err();
         let places: Vec<&str> = faults.lines().filter_map(|line| line.split(' ').next()).collect();
         assert_eq!(places, ["a.toml:2:", "a.toml:3:"], "{faults}");

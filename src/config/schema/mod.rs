@@ -1,4 +1,4 @@
-//! The schemas: which sections and keys there are, with datatype, default and meaning (ZCONFIG.md sections 8 and 10).
+//! The schemas: which sections and keys there are, with datatype, default and meaning (ZCONFIG sections 8 and 10).
 
 mod log;
 mod runner;

@@ -1,6 +1,6 @@
 //! The sections of zdaemon.
 
-use crate::config::shared::{COMMAND, DIRECTORY, EDITING_MODE, EXIT_CODES, OCTAL, SOCKET_NAME};
+use crate::config::option_values::{COMMAND, DIRECTORY, EDITING_MODE, EXIT_CODES, OCTAL, SOCKET_NAME};
 use crate::zconfig::{
     BOOLEAN, Component, EXISTING_DIRPATH, EXISTING_PATH, INTEGER, Key, Keys, Member, STRING, SectionType,
     Slot,
@@ -14,7 +14,7 @@ pub(super) static ZDAEMON: Component = Component {
     checks: &[],
 };
 
-/// The daemon manager stays in the foreground unless told otherwise, as in the founding document; that of Python detaches.
+/// The daemon manager stays in the foreground by default, as in the founding document; that of Python detaches.
 /// The last keys are ours alone.
 static RUNNER: SectionType = SectionType {
     name: "runner",

@@ -78,7 +78,7 @@ static SSL: SectionType = SectionType {
         Member::Key(Key::new(
             "password-function",
             &STRING,
-            "Python function that tells the key's password; not served here.",
+            "Python function that returns the key's password; not supported here.",
         )),
         Member::Key(
             Key::new(
@@ -101,7 +101,11 @@ static CLIENT_SSL: SectionType = SectionType {
             Key::new("certificate", &EXISTING_DIRPATH, "PEM file with the client's certificate.").required(),
         ),
         Member::Key(Key::new("key", &EXISTING_DIRPATH, "PEM file with its key.")),
-        Member::Key(Key::new("password-function", &STRING, "Python function that tells the key's password.")),
+        Member::Key(Key::new(
+            "password-function",
+            &STRING,
+            "Python function that returns the key's password.",
+        )),
         Member::Key(Key::new(
             "authenticate",
             &EXISTING_DIRPATH,
@@ -142,7 +146,7 @@ static CLIENT_STORAGE: SectionType = SectionType {
     meaning: "A storage on another ZEO server.",
 };
 
-/// The files are there and of the right kind; what is in them is for whoever opens the connection.
+/// Checks that the files exist and look like PEM files of the right kind; their contents are used by the connection.
 fn check_ssl(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
     if let Some(function) = section.text("password-function").filter(|name| !name.is_empty()) {
         let what = format!("the password-function '{function}' is Python's and cannot be called");
@@ -152,10 +156,7 @@ fn check_ssl(section: SectionRef<'_>, environment: &Environment) -> Result<(), V
     holds("certificate", certificate, "CERTIFICATE-----", environment)?;
     holds("key", section.text("key").unwrap_or(certificate), "PRIVATE KEY-----", environment)?;
     match section.text("authenticate").unwrap_or_default() {
-        "" => Err(ValueError::new(
-            "authenticate is blank",
-            "a file, a directory or DYNAMIC tells whom to accept",
-        )),
+        "" => Err(ValueError::new("authenticate is blank", "a file, a directory or DYNAMIC is needed")),
         "DYNAMIC" => Ok(()),
         directory if environment.has_directory(Path::new(directory)) => Ok(()),
         file => holds("authenticate", file, "CERTIFICATE-----", environment),
@@ -163,15 +164,15 @@ fn check_ssl(section: SectionRef<'_>, environment: &Environment) -> Result<(), V
 }
 
 fn holds(key: &str, path: &str, mark: &str, environment: &Environment) -> Result<(), ValueError> {
-    /// PEM files are small; a longer one is something else.
-    const LONGEST: u64 = 16 << 20;
+    /// Limit of what is read of a PEM file, which is small.
+    const MAX_PEM_BYTES: u64 = 16 << 20;
     use std::io::Read;
     if environment.is_trusting() {
         return Ok(());
     }
     let mut text = Vec::new();
     let read = open_to_read(&environment.place(Path::new(path)))
-        .and_then(|file| file.take(LONGEST).read_to_end(&mut text));
+        .and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut text));
     let what = match read {
         Err(error) => format!("the {key} file '{path}' cannot be read: {}", reason(&error)),
         Ok(_) if !String::from_utf8_lossy(&text).contains(mark) => {

@@ -1,7 +1,7 @@
 //! The settings of the ZEO server: the command line, under it the file that it names, under that the defaults.
 //!
-//! What Python's server knows and this one does not serve yet is refused with its place: a server that leaves something out
-//! without a word is one whose data are missed much later.
+//! Settings of Python's server that this one does not support yet are refused with their places: if one were ignored in
+//! silence, the loss might be noticed much later.
 
 mod resolve;
 #[cfg(test)]

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::{DataFile, Flags, Place, Settings, Storage};
 use crate::config::log;
-use crate::config::shared::{duration_of, listen_address_of, seconds_of, size_of};
+use crate::config::option_values::{duration_of, listen_address_of, seconds_of, size_of};
 use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
 use crate::zconfig::{self, Entry, Environment, ErrorKind, Limits, Location, SectionRef, Tree, Value};
 
@@ -170,7 +170,7 @@ impl<'a> Section<'a, '_> {
         self.entry(key)?.value.as_text().filter(|text| !text.is_empty()).map(PathBuf::from)
     }
 
-    /// A count; what is none has been told.
+    /// A count; other values were reported before.
     fn number(&self, key: &str) -> Option<usize> {
         seconds_of(&self.entry(key)?.value).ok().and_then(|number| usize::try_from(number).ok())
     }
@@ -191,7 +191,7 @@ impl<'a> Section<'a, '_> {
         entry: &Entry,
         convert: fn(&Value) -> Result<T, ValueError>,
     ) -> Option<T> {
-        // What cannot be so much as an integer has been told.
+        // An integer out of range was reported before.
         convert(&entry.value)
             .map_err(|error| {
                 if !matches!(entry.value, Value::Integer(_)) {

@@ -56,9 +56,9 @@ fn command_line_alone_is_enough() {
 #[test]
 fn command_line_that_names_nothing_lacks_address_and_storage() {
     let errors = resolve(&Flags { overrides: vec!["a=b".to_owned()], ..Flags::default() }).unwrap_err();
-    let told: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
+    let reported: Vec<String> = errors.list().iter().map(ToString::to_string).collect();
     assert_eq!(
-        told,
+        reported,
         [
             "configuration overrides (-X) cannot be used without a configuration file",
             "no server address specified; use -a or -C",
@@ -242,14 +242,14 @@ fn values_that_nothing_can_be_done_with_are_refused() {
             "zeo.conf:3: invalidation-age: 'NaN' is not a time in seconds; 90 and 0.5 are",
         ),
     ] {
-        let told = faults(&zeo(line));
-        assert!(told.len() == 1 && told[0].starts_with(&fault[..20]), "{line}: {told:?}");
-        assert_eq!(told, [fault], "{line}");
+        let reported = faults(&zeo(line));
+        assert!(reported.len() == 1 && reported[0].starts_with(&fault[..20]), "{line}: {reported:?}");
+        assert_eq!(reported, [fault], "{line}");
     }
 }
 
 #[test]
-fn names_of_storages_are_told_apart() {
+fn names_of_storages_are_distinct() {
     let zeo = "<zeo>\naddress 1\n</zeo>\n";
     let unnamed = "<filestorage>\npath a\n</filestorage>\n";
     let one = "<filestorage 1>\npath a\n</filestorage>\n";

@@ -56,7 +56,7 @@ fn without_a_configured_log_warnings_go_to_stderr_after_the_name() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), "zdrun: a warning\nzdrun: the end\n");
 }
 
-/// The writer ends although nobody reads its full pipe; what was lost is told when there is room again.
+/// The writer ends although its full pipe has no reader; losses are reported when there is room again.
 #[test]
 fn full_pipe_on_stderr_loses_records_instead_of_blocking() {
     if is_writer() {
@@ -93,7 +93,7 @@ fn full_pipe_on_stderr_loses_records_instead_of_blocking() {
 }
 
 #[test]
-fn loss_is_told_on_stderr_once() {
+fn loss_is_reported_on_stderr_once() {
     if is_writer() {
         let target = Target::File(log_file(Path::new("/dev/full")));
         let handlers = vec![Handler { level: Level::NOTSET, layout: layout("%(message)s"), target }];
@@ -101,7 +101,7 @@ fn loss_is_told_on_stderr_once() {
         (0..3).for_each(|number| log.info("root", format_args!("{number}")));
         return;
     }
-    let mut command = again("loss_is_told_on_stderr_once");
+    let mut command = again("loss_is_reported_on_stderr_once");
     command.arg0("/usr/sbin/program");
     let output = command.output().unwrap();
     assert!(output.status.success());

@@ -1,9 +1,8 @@
-//! The values that a key of the file and an option of the command line share: read by the same functions, with the same
-//! faults, which differ in nothing but what stands before them.
+//! Values that may be given by a key of the file or by an option of the command line: converted by the same functions,
+//! with the same faults.
 //!
-//! What ZConfig reads and no system call can take (a negative time, a mask of more than nine bits) is refused here, not
-//! bent into something else. The datatypes of the schema know nothing of that: they agree with ZConfig, and whoever wants
-//! a setting of a [`Value`] asks [`seconds_of`] and its like.
+//! Values that ZConfig accepts and no system call does (negative times, masks of more than nine bits) are refused, not
+//! adjusted. The datatypes of the schema agree with ZConfig; [`seconds_of`] and its like turn a [`Value`] into a setting.
 
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
@@ -106,12 +105,12 @@ pub(super) fn seconds_of(value: &Value) -> Result<u32, ValueError> {
 
 /// The mask of an octal number.
 pub(super) fn mask_of(value: &Value) -> Result<u32, ValueError> {
-    /// Three bits for each of owner, group and others: umask(2) takes no more.
-    const MOST: i64 = 0o777;
+    /// Three bits for each of owner, group and others: umask(2) ignores others.
+    const MAX_MASK: i64 = 0o777;
     let wrong = |what: &str| Err(ValueError::new(what, "a mask is 0 to 0777"));
     match value.as_integer().unwrap_or_default() {
         ..0 => wrong("a negative number is no mask"),
-        number @ 0..=MOST => Ok(u32::try_from(number).unwrap_or_default()),
+        number @ 0..=MAX_MASK => Ok(u32::try_from(number).unwrap_or_default()),
         _ => wrong("a number larger than 0777 is no mask"),
     }
 }
@@ -158,11 +157,11 @@ pub(super) fn duration_of(value: &Value) -> Result<Duration, ValueError> {
         .map_err(|_| ValueError::new(format!("'{seconds}' is not a time in seconds"), "90 and 0.5 are"))
 }
 
-fn in_range(value: &Value, most: u64) -> Result<u64, ValueError> {
+fn in_range(value: &Value, max: u64) -> Result<u64, ValueError> {
     let number = value.as_integer().unwrap_or_default();
-    u64::try_from(number).ok().filter(|number| *number <= most).ok_or_else(|| {
+    u64::try_from(number).ok().filter(|number| *number <= max).ok_or_else(|| {
         let fault = if number < 0 { "negative" } else { "too large" };
-        ValueError::new(format!("'{number}' is {fault}"), format!("0 to {most} are possible"))
+        ValueError::new(format!("'{number}' is {fault}"), format!("0 to {max} are possible"))
     })
 }
 
@@ -170,8 +169,8 @@ fn text_of(argument: &OsStr) -> Result<&str, ValueError> {
     argument.to_str().ok_or_else(|| ValueError::text(&argument.to_string_lossy(), "is not UTF-8", ""))
 }
 
-/// The words of a command line. Without quotes and backslashes they end at white space, of which the file knows more
-/// kinds than a shell does.
+/// The words of a command line. Without quotes and backslashes they are separated by white space, which in a file has more
+/// kinds than in a shell.
 fn words_of(text: &str) -> Result<Vec<String>, ValueError> {
     if !text.contains(['"', '\'', '\\']) {
         return Ok(zconfig::split(text).map(str::to_owned).collect());
