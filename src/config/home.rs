@@ -190,7 +190,11 @@ mod tests {
         assert_eq!(served("two", "bare/var/Data.fs", "link/log"), copied("link"));
         assert_eq!(served("one", "one/var/Data.fs", "one/log"), None);
         assert_eq!(served("one", "link/var/Data.fs", "bare/log"), None, "its own by another name");
-        assert_eq!(served("two", "one/var/Data.fs", "two/log"), None, "a home with files in two places is no copy");
+        assert_eq!(
+            served("two", "one/var/Data.fs", "two/log"),
+            None,
+            "a home with files in two places is no copy"
+        );
         assert_eq!(served("two", "bare/var/Data.fs", "bare/log"), None);
     }
 

@@ -19,13 +19,6 @@ pub enum Value {
     List(Vec<Value>),
     /// Where to listen or to connect.
     Address(Address),
-    /// Host (with port, as written) and path of an http URL.
-    Url {
-        /// Host, with `:PORT` if written.
-        host: String,
-        /// Path with query and fragment.
-        path: String,
-    },
 }
 
 impl Value {

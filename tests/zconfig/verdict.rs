@@ -89,9 +89,11 @@ fn members(section: SectionRef<'_>) -> Map<String, Json> {
             MemberValue::Absent => Json::Null,
             MemberValue::One(entry) => {
                 let mut json = value(&entry.value);
-                // ZConfig has no family for a mail server.
-                if matches!(member, Member::Key(key) if key.datatype.name == "inet-address") {
-                    json[0] = Json::Null;
+                match member {
+                    // ZConfig has no family for a mail server, and takes a URL apart.
+                    Member::Key(key) if key.datatype.name == "inet-address" => json[0] = Json::Null,
+                    Member::Key(key) if key.datatype.name == "http URL" => json = Json::Null,
+                    _ => {}
                 }
                 json
             }
@@ -133,7 +135,22 @@ fn value(value: &Value) -> Json {
         Value::Address(Address::Inet { host, port }) => {
             json!([if host.contains(':') { "AF_INET6" } else { "AF_INET" }, host, port])
         }
-        Value::Url { host, path } => json!([host, path]),
+    }
+}
+
+/// Leaves out the URLs of web servers, whose parts are not used here.
+fn drop_urls(values: &mut Json) {
+    match values {
+        Json::Array(items) => items.iter_mut().for_each(drop_urls),
+        Json::Object(members) => {
+            for (name, value) in members {
+                if name == "url" {
+                    *value = Json::Null;
+                }
+                drop_urls(value);
+            }
+        }
+        _ => {}
     }
 }
 
@@ -142,7 +159,8 @@ pub(super) fn disagreement(theirs: &Json, ours: &Result<Tree, Problems>) -> Opti
     match (theirs["ok"].as_bool().unwrap(), ours) {
         (true, Err(problems)) => Some(format!("it is accepted, ours refuses:\n{problems}")),
         (true, Ok(tree)) => {
-            let ours = values(tree);
+            let (ours, mut theirs) = (values(tree), theirs.clone());
+            drop_urls(&mut theirs["values"]);
             (ours != theirs["values"]).then(|| format!("values differ:\n{}\nours:\n{ours}", theirs["values"]))
         }
         (false, Ok(_)) => Some(format!("it is refused ({}), ours accepts", theirs["error"]["text"])),
