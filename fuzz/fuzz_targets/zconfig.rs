@@ -7,7 +7,7 @@ use std::path::Path;
 
 use libfuzzer_sys::fuzz_target;
 use zeo_server::config::schema;
-use zeo_server::zconfig::{Limits, Environment, load};
+use zeo_server::zconfig::{Environment, Limits, load};
 
 fuzz_target!(|bytes: &[u8]| {
     let place = tempfile::tempdir().expect("a directory can be made");
