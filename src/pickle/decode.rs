@@ -1,52 +1,10 @@
-//! From bytes to a value: what is admitted, and how much.
+//! From bytes to a value.
 
+use super::Value;
+use super::error::Error;
 use super::machine::Machine;
+use super::policy::Policy;
 use super::tree::Tree;
-use super::{Error, Value};
-
-/// Whether a class or function may be named: module, name.
-pub type Globals = fn(&str, &str) -> bool;
-
-/// How much a pickle may ask for. The bytes of the values are bounded too: no more than twice those of the pickle (text
-/// of protocol 0 doubles where it is not ASCII), or 1 MiB.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Limits {
-    /// Values within values: so deep. Whoever walks a [`Value`] may recurse, so keep it small.
-    pub depth: usize,
-    /// Opcodes, and values in the result. Each needs at most some hundred bytes of memory.
-    pub steps: usize,
-}
-
-/// What is read.
-#[derive(Debug, Clone, Copy)]
-pub struct Policy {
-    /// Classes and functions that may be named.
-    pub globals: Globals,
-    /// How much it may ask for.
-    pub limits: Limits,
-}
-
-impl Limits {
-    /// For a message or a transaction's extension, which has at most 65,535 bytes.
-    pub const MESSAGE: Self = Self { depth: 100, steps: 100_000 };
-}
-
-impl Policy {
-    /// What a server reads from its clients.
-    pub const SERVER: Self = Self { globals: server_global, limits: Limits::MESSAGE };
-}
-
-/// Admits the modules that ZEO's server admits (`ZEO.asyncio.marshal.server_find_global`).
-#[must_use]
-pub fn server_global(module: &str, _name: &str) -> bool {
-    matches!(module, "builtins" | "__builtin__" | "copy_reg" | "zodbpickle" | "ZopeUndo.Prefix")
-}
-
-/// Admits all: as nothing is imported, a name is only a name.
-#[must_use]
-pub fn any_global(_module: &str, _name: &str) -> bool {
-    true
-}
 
 /// The value of a pickle that takes up all the bytes.
 ///
@@ -65,7 +23,7 @@ pub fn decode_first(bytes: &[u8], policy: &Policy) -> Result<(Value, usize), Err
     let mut machine = Machine::new(bytes, policy);
     let top = machine.run()?;
     let used = machine.at();
-    let most_bytes = used.saturating_mul(2).max(1 << 20);
-    let value = Tree::new(machine.nodes(), policy.limits, most_bytes).value(top)?;
+    let max_bytes = used.saturating_mul(2).max(1 << 20);
+    let value = Tree::new(machine.nodes(), policy.limits, max_bytes).value(top)?;
     Ok((value, used))
 }

@@ -4,8 +4,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
+use super::error::Error;
 use super::input::Input;
-use super::{Error, Policy, Value, literal, number};
+use super::policy::Policy;
+use super::{Value, literal, number};
 
 /// The number of a node.
 #[derive(Debug, Clone, Copy)]

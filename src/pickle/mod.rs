@@ -19,14 +19,16 @@ mod input;
 mod literal;
 mod machine;
 mod number;
+mod policy;
 mod record;
 #[cfg(test)]
 mod tests;
 mod tree;
 
-pub use decode::{Globals, Limits, Policy, any_global, decode, decode_first, server_global};
+pub use decode::{decode, decode_first};
 pub use encode::{EncodeError, encode};
 pub use error::Error;
+pub use policy::{Globals, Limits, Policy, any_global, server_global};
 pub use record::{Class, class_of, persistent_ids};
 
 /// A value of Python, as far as its pickle describes it.

@@ -1,9 +1,12 @@
 //! What an object's data say about it without its classes: data are two pickles, the class and the state
 //! (ZODB/serialize).
 
+use super::Value;
+use super::decode::decode_first;
+use super::error::Error;
 use super::machine::{Machine, Node};
+use super::policy::{Limits, Policy, any_global};
 use super::tree::Tree;
-use super::{Error, Limits, Policy, Value, any_global, decode_first};
 
 /// The class of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -1,7 +1,9 @@
 //! From the machine's nodes to a tree of values.
 
+use super::error::Error;
 use super::machine::{Node, NodeId};
-use super::{Call, Error, Limits, Value};
+use super::policy::Limits;
+use super::{Call, Value};
 
 /// What may still be made of the nodes.
 pub(super) struct Tree<'n, 'a> {
