@@ -140,18 +140,18 @@ const ROWS: &[Row] = &[
     }),
     ("runzeo", "`--check`: nothing is wrong", |s| runzeo(s).arg("--check")),
     ("runzeo", "`--check`: the data file is none", |s| { s.write("Data.fs", "none"); runzeo(s).arg("--check") }),
-    ("mkzeoinst", "the home was made", |s| s.mkzeoinst().args(["--server", "/bin/sleep", "home"])),
+    ("mkzeoinst", "the home was made", |s| s.mkzeoinst().args(["--server", "/bin/sleep", "home", "19999"])),
     ("mkzeoinst", "the home cannot be made", |s| {
         s.write("file", "");
         s.mkzeoinst().args(["--server", "/bin/sleep", "file/home"])
     }),
     ("mkzeoinst", "no home is named", |s| s.mkzeoinst()),
     ("mkzeoinst", "`--check`: nothing would change", |s| {
-        s.mkzeoinst().args(["--server", "/bin/sleep", "home"]).output();
-        s.mkzeoinst().args(["--check", "--server", "/bin/sleep", "home"])
+        s.mkzeoinst().args(["--server", "/bin/sleep", "home", "19999"]).output();
+        s.mkzeoinst().args(["--check", "--server", "/bin/sleep", "home", "19999"])
     }),
     ("mkzeoinst", "`--check`: something would change", |s| {
-        s.mkzeoinst().args(["--check", "--server", "/bin/sleep", "home"])
+        s.mkzeoinst().args(["--check", "--server", "/bin/sleep", "home", "19999"])
     }),
     ("mkzeoinst", "`--check`: it cannot be found out", |s| {
         s.write("file", "");

@@ -15,8 +15,8 @@ use crate::sandbox::{Sandbox, matches, search_path};
 
 /// The home directory in the README's examples.
 const HOME: &str = "/home/zope";
-/// The port in the README's examples.
-const PORT: &str = "9999";
+/// The ports in the README's examples.
+const PORTS: [&str; 2] = ["9999", "9998"];
 /// Ends the output of each command in the session.
 const END: &str = "-- end of example, status";
 
@@ -103,15 +103,18 @@ fn without_pids(text: &str) -> String {
 /// Runs the examples; returns what went otherwise than shown.
 fn failures(sandbox: &Sandbox, path: &OsStr, examples: &[Example]) -> Vec<String> {
     let home = sandbox.root().to_str().expect("a temporary directory has a plain name");
-    let port = sandbox.port().to_string();
+    let ports = PORTS.map(|shown| (shown, sandbox.port().to_string()));
     let mut script = String::from("exec 2>&1\n");
     for example in examples {
-        let command = example.command.replace(HOME, home).replace(PORT, &port);
+        let command = ports
+            .iter()
+            .fold(example.command.replace(HOME, home), |text, (shown, own)| text.replace(shown, own));
         script.extend([&command, "\nprintf '\\n", END, " %d\\n' $?\n"]);
     }
     let script = sandbox.write("examples.sh", script);
     let printed = sandbox.command("sh").arg(script).env("PATH", path).output().stdout;
-    let printed = printed.replace(home, HOME).replace(&port, PORT);
+    let printed =
+        ports.iter().fold(printed.replace(home, HOME), |text, (shown, own)| text.replace(own, shown));
     let mut failures = Vec::new();
     let mut rest = printed.as_str();
     for example in examples {

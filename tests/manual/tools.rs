@@ -29,7 +29,9 @@ fn kind_that_is_not_known_is_refused() {
 
 #[test]
 fn pages_are_without_fault_and_hold_every_section() {
-    if !have("mandoc") || !have("man") {
+    // Each is asked for, so that each missing one is reported.
+    let (mandoc, man) = (have("mandoc"), have("man"));
+    if !mandoc || !man {
         return;
     }
     let sandbox = generated();
@@ -85,7 +87,8 @@ fn bash_completes_options_actions_and_their_arguments() {
 
 #[test]
 fn zsh_and_fish_take_their_completions() {
-    if !have("zsh") || !have("fish") {
+    let (zsh, fish) = (have("zsh"), have("fish"));
+    if !zsh || !fish {
         return;
     }
     let sandbox = generated();

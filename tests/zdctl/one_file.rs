@@ -59,7 +59,7 @@ fn sections_of_other_programs_never_stop_ours() {
 #[test]
 fn the_two_files_of_the_founding_document_are_read_each_by_its_programs() {
     let sandbox = Sandbox::new();
-    sandbox.mkzeoinst().args(["--server", "/bin/sleep", "home"]).stdout("...\nAll done.\n").run();
+    sandbox.mkzeoinst().args(["--server", "/bin/sleep", "home", "19999"]).stdout("...\nAll done.\n").run();
     let conf = sandbox.path("home/etc/zeoctl.conf");
     let zdctl = |conf: &Path| sandbox.zdctl().arg("-C").arg(conf);
     zdctl(&conf).arg("check").stdout("configuration OK\n").run();
@@ -77,7 +77,7 @@ fn the_two_files_of_the_founding_document_are_read_each_by_its_programs() {
 fn copied_home_says_that_it_is_about_the_original() {
     let sandbox = Sandbox::new();
     let home = sandbox.path("old");
-    sandbox.mkzeoinst().args(["--server", "/bin/sleep", "old"]).stdout("...\nAll done.\n").run();
+    sandbox.mkzeoinst().args(["--server", "/bin/sleep", "old", "19999"]).stdout("...\nAll done.\n").run();
     let copied = sandbox.command("cp").args(["-a", "old", "new"]).output();
     assert_eq!((copied.status, copied.stderr.as_str()), (0, ""));
     let new = sandbox.path("new");
