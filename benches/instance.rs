@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
-#[path = "../tests/peers.rs"]
+#[path = "../tests/peers/environment.rs"]
 mod peers;
 
 const ROUNDS: usize = 41;

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use zeo_server::config::schema;
 use zeo_server::zconfig::{Environment, Limits, load};
 
-#[path = "../tests/peers.rs"]
+#[path = "../tests/peers/environment.rs"]
 mod peers;
 
 /// Each side reads the file so often; the median counts.

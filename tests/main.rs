@@ -4,9 +4,7 @@
 mod boot;
 mod citations;
 mod control_document;
-mod control_peer;
 mod end_to_end;
-mod eventlog_peer;
 mod exit_status;
 mod extras;
 mod filestorage;
@@ -15,7 +13,6 @@ mod layering;
 mod manual;
 mod mkzeoinst;
 mod peers;
-mod pickle_peer;
 mod readme;
 mod runzeo;
 mod sandbox;

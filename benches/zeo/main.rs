@@ -14,7 +14,7 @@ mod table;
 
 #[path = "../table/number.rs"]
 mod number;
-#[path = "../../tests/peers.rs"]
+#[path = "../../tests/peers/environment.rs"]
 mod peers;
 
 use std::path::PathBuf;

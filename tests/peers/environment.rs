@@ -135,5 +135,8 @@ fn environment_is_made_once_and_anew_when_the_pins_change() {
 fn skipped_test_is_named() {
     let line = skipped(Location::caller(), "no Python");
     let place = format!("skipped: {}:", file!());
-    assert!(line == "skipped: peers::skipped_test_is_named: no Python" || line.starts_with(&place), "{line}");
+    assert!(
+        line == "skipped: peers::environment::skipped_test_is_named: no Python" || line.starts_with(&place),
+        "{line}"
+    );
 }
