@@ -9,7 +9,6 @@ mod announce;
 mod claim;
 mod clients;
 mod error;
-mod flood;
 mod ledger;
 mod manager;
 mod output;

@@ -2,28 +2,26 @@
 //!
 //! The program writes into a pipe that the manager drains, so that the file can be exchanged under a running program,
 //! and so that a file that cannot be written (a full disk) never blocks or ends it: bytes are then dropped and
-//! counted, which is said once when it begins and once when it is over. The bytes move inside the kernel; only while
-//! the program is starting are they looked at, to be able to tell what it said last if it does not come up.
+//! counted, which is logged once when it begins and once when it is over. The file is only ever appended to, so that
+//! another process may append to it too, or truncate it (logrotate's `copytruncate`).
 //!
 //! The program's end of the pipe is a reading end too: should the manager be killed, the pipe lives on in the
 //! program, which waits for room at worst, and the next manager finds the pipe there.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use super::Error;
-use super::flood::{self, Detour};
 use crate::config::Runner;
-use crate::sys::daemon::OPEN_WITHOUT_WAITING;
-use crate::sys::pipe::{self, Moved};
+use crate::sys::log_file;
+use crate::sys::pipe;
 use crate::sys::reason::reason;
 
 /// How much the pipe holds, so that a program that floods it does not wake us for every page.
 const PIPE: usize = 1 << 20;
-/// How much is read at a time where bytes must be looked at, or dropped.
+/// How much is moved at a time.
 const CHUNK: usize = 64 * 1024;
 /// How much of a starting program's last words is kept, in bytes.
 const LAST_WORDS: usize = 2048;
@@ -48,8 +46,6 @@ pub struct Output {
     pipe: File,
     /// The program's end. Kept open here too, so that a program's end is no end of file.
     input: File,
-    /// The way around it, in a flood.
-    detour: Option<Detour>,
     /// What a starting program said last; absent: nobody wants to know.
     last_words: Option<Vec<u8>>,
 }
@@ -61,8 +57,6 @@ struct Transcript {
     file: File,
     /// Bytes lost since the file could last be written.
     dropped: u64,
-    /// The file takes bytes only by way of our memory (a terminal).
-    by_hand: bool,
 }
 
 impl Output {
@@ -113,7 +107,7 @@ impl Output {
 
     fn with_transcript(transcript: Option<Transcript>, pipe: File, input: File) -> Result<Self, Error> {
         pipe::never_block(&pipe).map_err(no_pipe)?;
-        Ok(Self { transcript, pipe, input, detour: None, last_words: None })
+        Ok(Self { transcript, pipe, input, last_words: None })
     }
 
     /// What the program gets as stdout and stderr.
@@ -146,36 +140,6 @@ impl Output {
     /// Moves what is there, or a good part of it. Gives a message worth a line in the log: that bytes are being lost,
     /// or were.
     pub fn pump(&mut self) -> Option<String> {
-        if self.last_words.is_some() || self.transcript.as_ref().is_some_and(|transcript| transcript.by_hand)
-        {
-            return self.pump_by_hand();
-        }
-        let Some(transcript) = &mut self.transcript else {
-            self.discard();
-            return None;
-        };
-        let moved = transcript.file.seek(SeekFrom::End(0)).and_then(|_| {
-            flood::move_bytes(&mut self.detour, self.pipe.as_fd(), transcript.file.as_fd(), PIPE)
-        });
-        match moved {
-            Ok(Moved::Bytes(length)) => transcript.written(length),
-            Ok(Moved::Nothing) => None,
-            Ok(Moved::Unsupported) => {
-                transcript.by_hand = true;
-                self.pump_by_hand()
-            }
-            Err(error) if error.raw_os_error() == Some(ESPIPE) => {
-                transcript.by_hand = true;
-                self.pump_by_hand()
-            }
-            Err(error) => {
-                let lost = self.discard();
-                self.transcript.as_mut()?.lost(lost, &reason(&error))
-            }
-        }
-    }
-
-    fn pump_by_hand(&mut self) -> Option<String> {
         let mut chunk = vec![0; CHUNK];
         let length = (&self.pipe).read(&mut chunk).ok()?;
         let bytes = chunk.get(..length)?;
@@ -186,24 +150,11 @@ impl Output {
         self.transcript.as_mut()?.write(bytes)
     }
 
-    /// Empties the pipe, once around; gives the number of bytes.
-    fn discard(&mut self) -> usize {
-        let mut chunk = vec![0; CHUNK];
-        let mut total = 0;
-        for _ in 0..PIPE / CHUNK {
-            match (&self.pipe).read(&mut chunk) {
-                Ok(length) if length > 0 => total += length,
-                _ => break,
-            }
-        }
-        total
-    }
-
     /// Moves what is left in the pipe; for the end.
     pub fn drain(&mut self) {
         // Bounded: somebody whom the program left behind may still be writing.
         for _ in 0..PIPE / CHUNK {
-            self.pump_by_hand();
+            self.pump();
         }
     }
 
@@ -220,18 +171,11 @@ impl Output {
     }
 }
 
-/// "Illegal seek": a pipe or a terminal, which has no end to go to.
-const ESPIPE: i32 = 29;
-
 impl Transcript {
+    /// A FIFO without a reader, or a terminal, does not hold the manager up.
     fn open(path: &Path) -> Result<Self, Error> {
         let failed = |source| Error::Open { what: "transcript", path: path.to_owned(), source };
-        // A FIFO without a reader, or a terminal, must not hold the manager up. Not for appending, which splice(2)
-        // refuses; we go to the end ourselves each time.
-        let mut options = OpenOptions::new();
-        options.write(true).create(true).truncate(false).custom_flags(OPEN_WITHOUT_WAITING);
-        let file = options.open(path).map_err(failed)?;
-        Ok(Self { path: path.to_owned(), file, dropped: 0, by_hand: false })
+        Ok(Self { path: path.to_owned(), file: log_file::append(path).map_err(failed)?, dropped: 0 })
     }
 
     /// Keeps nothing, for want of the file, until it is reopened.
@@ -240,7 +184,6 @@ impl Transcript {
     }
 
     fn write(&mut self, bytes: &[u8]) -> Option<String> {
-        let _ = self.file.seek(SeekFrom::End(0));
         let mut rest = bytes;
         while !rest.is_empty() {
             match (&self.file).write(rest) {
@@ -250,11 +193,7 @@ impl Transcript {
                 Err(error) => return self.lost(rest.len(), &reason(&error)),
             }
         }
-        self.written(bytes.len())
-    }
-
-    fn written(&mut self, length: usize) -> Option<String> {
-        if length == 0 || self.dropped == 0 {
+        if self.dropped == 0 {
             return None;
         }
         let dropped = std::mem::take(&mut self.dropped);
@@ -373,12 +312,12 @@ mod tests {
     }
 
     #[test]
-    fn fifo_gets_the_output_by_hand() {
+    fn fifo_gets_the_output() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("fifo");
         let made = std::process::Command::new("mkfifo").arg(&path).status().unwrap();
         assert!(made.success());
-        let mut reader = OpenOptions::new().read(true).write(true).open(&path).unwrap();
+        let mut reader = File::options().read(true).write(true).open(&path).unwrap();
         let mut output = Output::open(Some(&path)).unwrap();
         said(&mut output, b"hello");
         let mut text = [0; 5];

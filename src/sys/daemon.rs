@@ -16,9 +16,6 @@ use nix::unistd::{self, ForkResult, Pid};
 
 use super::locked::Locked;
 
-/// Flags for a file that is written to: opening never waits (for a FIFO's reader, say) and gives no terminal.
-pub const OPEN_WITHOUT_WAITING: i32 = libc::O_NONBLOCK | libc::O_NOCTTY;
-
 /// Which of the two processes one is after [`fork`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Side {

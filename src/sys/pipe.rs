@@ -1,11 +1,10 @@
-//! Pipes: made, enlarged, drained without copying.
+//! Pipes: made, enlarged, found again in another process.
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 
-use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, OFlag, SpliceFFlags, fcntl, splice, tee};
+use nix::fcntl::{FcntlArg, OFlag, fcntl};
 use nix::unistd;
 
 /// A pipe for bytes from one process to another: (read end, write end), both close-on-exec.
@@ -63,93 +62,11 @@ pub fn shared_pipe_of(pid: i32, number: i32) -> io::Result<Option<File>> {
     OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map(Some)
 }
 
-/// What a move of bytes came to.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Moved {
-    /// So many bytes; 0: the end.
-    Bytes(usize),
-    /// Nothing is in the pipe.
-    Nothing,
-    /// The target takes no bytes in this way (splice(2), `EINVAL`).
-    Unsupported,
-}
-
-/// Moves up to `most` bytes from a pipe to where the target's position is, inside the kernel.
-///
-/// # Errors
-/// Those of the target; the bytes are still in the pipe then.
-pub fn move_bytes(pipe: BorrowedFd<'_>, target: BorrowedFd<'_>, most: usize) -> io::Result<Moved> {
-    moved(|| splice(pipe, None, target, None, most, SpliceFFlags::SPLICE_F_NONBLOCK))
-}
-
-/// Puts up to `most` bytes that are in one pipe into another too, without a copy (tee(2)).
-///
-/// # Errors
-/// None is expected.
-pub fn share_bytes(pipe: BorrowedFd<'_>, other: BorrowedFd<'_>, most: usize) -> io::Result<Moved> {
-    moved(|| tee(pipe, other, most, SpliceFFlags::SPLICE_F_NONBLOCK))
-}
-
-fn moved(attempt: impl Fn() -> nix::Result<usize>) -> io::Result<Moved> {
-    loop {
-        match attempt() {
-            Ok(length) => return Ok(Moved::Bytes(length)),
-            Err(Errno::EINTR) => {}
-            Err(Errno::EAGAIN) => return Ok(Moved::Nothing),
-            Err(Errno::EINVAL) => return Ok(Moved::Unsupported),
-            Err(error) => return Err(error.into()),
-        }
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::io::{Read, Write};
 
     use super::*;
-
-    #[test]
-    fn bytes_move_from_a_pipe_to_a_file() {
-        let (read, write) = pipe().unwrap();
-        let mut file = tempfile::tempfile().unwrap();
-        File::from(write).write_all(b"hello").unwrap();
-        assert_eq!(move_bytes(read.as_fd(), file.as_fd(), 1 << 20).unwrap(), Moved::Bytes(5));
-        // What another test is just starting may hold the other end open for a moment.
-        let begun = std::time::Instant::now();
-        let end = || move_bytes(read.as_fd(), file.as_fd(), 1 << 20).unwrap();
-        while end() == Moved::Nothing {
-            assert!(begun.elapsed() < std::time::Duration::from_secs(60), "no end of the pipe is seen");
-        }
-        assert_eq!(end(), Moved::Bytes(0));
-        std::io::Seek::rewind(&mut file).unwrap();
-        let mut text = String::new();
-        file.read_to_string(&mut text).unwrap();
-        assert_eq!(text, "hello");
-    }
-
-    #[test]
-    fn shared_bytes_are_in_both_pipes() {
-        let ((first, first_end), (second, second_end)) = (pipe().unwrap(), pipe().unwrap());
-        assert_eq!(share_bytes(first.as_fd(), second_end.as_fd(), 9).unwrap(), Moved::Nothing);
-        File::from(first_end).write_all(b"hello").unwrap();
-        assert_eq!(share_bytes(first.as_fd(), second_end.as_fd(), 4).unwrap(), Moved::Bytes(4));
-        drop(second_end);
-        for (pipe, expected) in [(first, "hello"), (second, "hell")] {
-            let mut text = String::new();
-            File::from(pipe).read_to_string(&mut text).unwrap();
-            assert_eq!(text, expected);
-        }
-    }
-
-    #[test]
-    fn empty_pipe_and_appended_file_are_told_apart() {
-        let (read, write) = pipe().unwrap();
-        let file = tempfile::NamedTempFile::new().unwrap();
-        assert_eq!(move_bytes(read.as_fd(), file.as_fd(), 1).unwrap(), Moved::Nothing);
-        let appended = OpenOptions::new().append(true).open(file.path()).unwrap();
-        File::from(write).write_all(b"x").unwrap();
-        assert_eq!(move_bytes(read.as_fd(), appended.as_fd(), 1).unwrap(), Moved::Unsupported);
-    }
 
     #[test]
     fn writer_that_is_a_reader_too_survives_the_other_reader() {

@@ -213,7 +213,8 @@ fn transcript_that_cannot_be_written_costs_bytes_and_says_so() {
     let counting = Counting::new("start-grace 0");
     counting.zdrun().run();
     eventually(SOON, || counting.sandbox.read("out").lines().count() > 2);
-    let tracing = attach(&counting, "splice:error=EIO:when=1..5");
+    let out = counting.sandbox.path("out").display().to_string();
+    let tracing = attach_with(&counting, &["-b", "execve", "-P", &out], "write:error=EIO:when=1..5");
     eventually(SOON, || counting.sandbox.read("log").contains("bytes were dropped"));
     let log = counting.sandbox.read("log");
     let told = log.matches("I/O error; output of the program is dropped").count();

@@ -99,3 +99,43 @@ fn full_disk_under_the_transcript_neither_blocks_nor_ends_the_program() {
     let log = sandbox.read("log");
     assert_eq!(log.matches("No space left on device; output of the program is dropped").count(), 1, "{log}");
 }
+
+#[test]
+fn transcript_that_others_append_to_and_truncate_keeps_what_all_have_written() {
+    let sandbox = Sandbox::new();
+    let conf = logging_conf(&sandbox);
+    let root = sandbox.root().display().to_string();
+    let script = "n=0; until [ -e enough ]; do n=$((n+1)); echo $n; done; echo done >said; exec sleep 1000";
+    let manager = Manager::start_from(&sandbox, Path::new(&conf), &["-z", &root], &["sh", "-c", script]);
+    let mut other = fs::OpenOptions::new().append(true).open(sandbox.path("out")).expect("it is made by now");
+    let mut append = |from: u32| {
+        for number in from..from + 500 {
+            other.write_all(format!("(other {number})").as_bytes()).expect("there is room");
+        }
+    };
+    let lines = || sandbox.read("out").lines().count();
+    append(0);
+    eventually_some(SOON, || (lines() > 100).then_some(()));
+    // As logrotate's copytruncate does: what is written between the two is lost.
+    fs::copy(sandbox.path("out"), sandbox.path("copy")).expect("there is room");
+    fs::OpenOptions::new().write(true).truncate(true).open(sandbox.path("out")).expect("it is there");
+    append(500);
+    eventually_some(SOON, || (lines() > 100).then_some(()));
+    sandbox.write("enough", "");
+    eventually_some(SOON, || sandbox.path("said").exists().then_some(()));
+    manager.ask("stop");
+    manager.gone();
+    for (file, from) in [("copy", 0), ("out", 500)] {
+        let mut text = sandbox.read(file);
+        for number in from..from + 500 {
+            let added = format!("(other {number})");
+            assert_eq!(text.matches(&added).count(), 1, "{added} in {file}");
+            text = text.replacen(&added, "", 1);
+        }
+        // The first and the last line may be cut at the truncation.
+        let lines: Vec<&str> = text.lines().collect();
+        let whole = lines.get(1..lines.len() - 1).expect("many lines");
+        let numbers: Vec<u64> = whole.iter().map(|line| line.parse().expect("a whole line")).collect();
+        assert!(numbers.len() > 10 && numbers.is_sorted_by(|one, next| one + 1 == *next), "{file}");
+    }
+}
