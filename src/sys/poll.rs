@@ -7,8 +7,6 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use super::memory;
-
 /// What is waited for on one descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
@@ -24,23 +22,6 @@ pub enum Interest {
 /// # Errors
 /// Those of poll(2); an interruption reads as "none is ready".
 pub fn wait(watched: &[(BorrowedFd<'_>, Interest)], limit: Option<Duration>) -> io::Result<Vec<bool>> {
-    prepared(watched, limit, || ())
-}
-
-/// As [`wait`], for a process that expects to be at rest for long: gives its unused memory back as the last thing
-/// before (see [`memory`]).
-///
-/// # Errors
-/// As [`wait`].
-pub fn rest(watched: &[(BorrowedFd<'_>, Interest)], limit: Option<Duration>) -> io::Result<Vec<bool>> {
-    prepared(watched, limit, memory::release_unused)
-}
-
-fn prepared(
-    watched: &[(BorrowedFd<'_>, Interest)],
-    limit: Option<Duration>,
-    last: impl FnOnce(),
-) -> io::Result<Vec<bool>> {
     let mut polled: Vec<PollFd<'_>> = watched
         .iter()
         .map(|(descriptor, interest)| {
@@ -48,9 +29,7 @@ fn prepared(
             PollFd::new(*descriptor, flags)
         })
         .collect();
-    let timeout = timeout(limit);
-    last();
-    match poll(&mut polled, timeout) {
+    match poll(&mut polled, timeout(limit)) {
         Ok(_) => Ok(polled.iter().map(|one| one.any().unwrap_or(true)).collect()),
         Err(Errno::EINTR) => Ok(vec![false; watched.len()]),
         Err(error) => Err(error.into()),

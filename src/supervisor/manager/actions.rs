@@ -14,6 +14,7 @@ use super::Manager;
 use super::record::wall_clock;
 use crate::control::{READY_FD, Reply, with_last_words};
 use crate::eventlog::Level;
+use crate::sys::memory;
 use crate::sys::process::{self, Receiver};
 use crate::sys::reason::reason;
 use crate::sys::remains::{Numbers, Remains};
@@ -23,7 +24,6 @@ use crate::sys::spawn::{self, Note};
 impl Manager<'_> {
     /// Steps the state machine and carries out what it asks for, and what follows from that.
     pub(super) fn happen(&mut self, event: Event) {
-        self.not_quiet();
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let now = self.now();
@@ -68,6 +68,8 @@ impl Manager<'_> {
             Action::Report(Ok(pid)) => {
                 self.failure = None;
                 self.report.started(pid);
+                // It may be for years that nothing happens from here on.
+                memory::release_unused();
             }
             Action::Refuse(_) => {
                 let left = self.remains.as_mut().map(Remains::look).unwrap_or_default();

@@ -27,6 +27,7 @@ use super::state::{Client, Event, Policy, State};
 use crate::config::{Runner, Settings};
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
+use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
 use crate::sys::pidfd::Watched;
 use crate::sys::poll::{self, Interest};
@@ -40,9 +41,6 @@ use record::Shown;
 const LOGGER: &str = "zdrun";
 /// How often a group is looked at whose processes are not our children, so that no signal tells of their end.
 const LOOK_AGAIN: Duration = Duration::from_millis(50);
-
-/// How long nothing must have happened for the manager to be at rest.
-const QUIET: Duration = Duration::from_secs(1);
 
 /// What a manager is given.
 pub struct Parts<'a> {
@@ -116,8 +114,6 @@ pub struct Manager<'a> {
     mends_at: Option<Duration>,
     /// Why that did not work, as it was said.
     told_of_removal: Option<String>,
-    /// When what has happened last was long enough ago to call it quiet; absent: it was then.
-    quiet_from: Option<Duration>,
     /// Why the manager gave up.
     failure: Option<Error>,
 }
@@ -135,13 +131,6 @@ struct Ready {
     adopted: bool,
     removal: bool,
     clients: Vec<Client>,
-}
-
-impl Ready {
-    fn is_quiet(&self) -> bool {
-        let Self { signals, callers, output, notify, adopted, removal, ref clients } = *self;
-        !(signals || callers || output || notify || adopted || removal) && clients.is_empty()
-    }
 }
 
 impl<'a> Manager<'a> {
@@ -203,7 +192,6 @@ impl<'a> Manager<'a> {
             deaf_until: None,
             mends_at: None,
             told_of_removal: None,
-            quiet_from: Some(Duration::ZERO),
             failure: None,
         })
     }
@@ -223,9 +211,6 @@ impl<'a> Manager<'a> {
             }
             let ready = self.wait().map_err(Error::Wait)?;
             let now = self.now();
-            if !ready.is_quiet() {
-                self.not_quiet();
-            }
             self.serve_ready(ready);
             self.clients.expire(now);
             if self.state.deadline().is_some_and(|due| due <= now) {
@@ -240,6 +225,7 @@ impl<'a> Manager<'a> {
     fn begin(&mut self) -> Result<(), Error> {
         if self.replaced > 0 {
             self.say(Level::INFO, "daemon manager replaced");
+            memory::release_unused();
             // What ended in between has left its signal, or not.
             self.reap();
             return if self.adopted_before { self.adopt_again() } else { Ok(()) };
@@ -280,10 +266,6 @@ impl<'a> Manager<'a> {
         self.origin.elapsed()
     }
 
-    fn not_quiet(&mut self) {
-        self.quiet_from = Some(self.now().saturating_add(QUIET));
-    }
-
     /// How long nothing is due.
     fn limit(&self, now: Duration) -> Option<Duration> {
         let looks = self.state.awaited_group().is_some() && self.remains.is_some();
@@ -293,7 +275,6 @@ impl<'a> Manager<'a> {
             self.state.deadline(),
             self.clients.deadline(),
             self.deaf_until,
-            self.quiet_from,
             look,
             announcement,
             self.mends_at,
@@ -319,12 +300,7 @@ impl<'a> Manager<'a> {
             let interest = if wants == Wants::Read { Interest::Read } else { Interest::Write };
             watched.push((descriptor, interest));
         }
-        // After a while without anything to do, the memory that the last work needed is given back.
-        let at_rest = self.quiet_from.is_some_and(|from| from <= now);
-        self.quiet_from = self.quiet_from.filter(|_| !at_rest);
-        let limit = self.limit(now);
-        let wait = if at_rest { poll::rest } else { poll::wait };
-        let mut ready = wait(&watched, limit)?.into_iter();
+        let mut ready = poll::wait(&watched, self.limit(now))?.into_iter();
         let [signals, callers, output, notify, adopted, removal] =
             always.map(|watched| watched.is_some() && ready.next() == Some(true));
         let clients = clients.into_iter().zip(ready).filter(|(_, ready)| *ready);
