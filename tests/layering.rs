@@ -34,7 +34,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("libc", &["sys"]),
     ("nix", &["sys"]),
     ("rustyline", &["shell"]),
-    ("serde", &["config", "instance", "shell"]),
+    ("serde", &["config", "instance", "shell", "supervisor"]),
     ("serde_json", &["cli", "shell", "zeo"]),
     ("sha2", &["instance"]),
     ("signal_hook", &["sys"]),
@@ -43,7 +43,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("strsim", &["zconfig"]),
     ("tera", &["instance"]),
     ("tokio", &["zeo"]),
-    ("toml", &["config", "instance"]),
+    ("toml", &["config", "instance", "supervisor"]),
     ("walkdir", &["instance"]),
 ];
 

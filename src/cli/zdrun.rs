@@ -9,7 +9,7 @@ use super::{check, print, print_error, warn_of_other_home};
 use crate::config;
 use crate::control::READY_FD;
 use crate::exit::Exit;
-use crate::supervisor::{self, Beginning};
+use crate::supervisor::{self, StartMode};
 use crate::sys::daemon;
 
 const NAME: &str = "zdrun";
@@ -36,19 +36,20 @@ fn run(arguments: &[OsString]) -> Exit {
         Ok(settings) => settings,
         Err(errors) => return print_error(NAME, Exit::Usage, &errors),
     };
-    let starter = starter();
-    let ended = Beginning::of_this_process().and_then(|beginning| {
-        // zdctl, or the manager that this one replaces, has printed it.
-        if starter.is_none() && matches!(beginning, Beginning::Fresh) {
+    let listener = remote_listener();
+    let ended = StartMode::of_this_process().and_then(|mode| {
+        // zdctl, or the earlier image of this process, has warned already.
+        if listener.is_none() && matches!(mode, StartMode::Fresh) {
             warn_of_other_home(NAME, config::other_home(&settings));
         }
-        supervisor::run(&settings, starter, beginning)
+        supervisor::run(&settings, listener, mode)
     });
     ended.unwrap_or_else(|error| print_error(NAME, error.exit(), &error))
 }
 
-/// The descriptor that `zdctl` left open for the report on the start; absent if the variable is not the number of one.
-fn starter() -> Option<OwnedFd> {
+/// The descriptor that `zdctl` left open for the report on the start. A number that is none (a stale variable in
+/// the environment) means that there is no listener.
+fn remote_listener() -> Option<OwnedFd> {
     let number = env::var(READY_FD).ok()?.parse().ok()?;
     daemon::take_inherited(number).ok()
 }

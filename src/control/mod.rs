@@ -1,14 +1,15 @@
 //! The contract between `zdctl` and `zdrun`: what one may ask and what the other answers, as values and as bytes.
 //!
 //! A client connects to the control socket, sends one [`Request`] as a line, and reads one [`Reply`] to the end of the
-//! stream (docs/control.md tells it to those who write their own). Both directions and all sizes are here, and this is the only thing the two programs share about each other.
+//! stream (docs/control.md is for those who write their own client). Both directions and all sizes are here; the two
+//! programs share nothing else.
 //! The bytes are those of zdaemon 5.2.1, so that either program works with either generation of its peer; where the
 //! peer of 2003 differs, the reader takes both forms (ZDPROTO section 1).
 //!
 //! Promises: no input, however hostile, panics or is misread as something it is not; what cannot be understood becomes a
 //! [`Refusal`] whose text is the reply. The module must not know of sockets, processes, clocks or settings.
 
-pub mod ledger;
+pub mod lock_record;
 mod record;
 mod reply;
 mod report;
@@ -33,3 +34,6 @@ pub const MAX_REPORT: usize = 64 << 10;
 /// The environment variable that carries the number of the descriptor on which `zdrun` reports to `zdctl` how the start
 /// went: a [`Report`].
 pub const READY_FD: &str = "ZDRUN_READY_FD";
+
+/// The environment variable by which `zdctl` has `zdrun` end what an earlier manager left running, and start nothing.
+pub const END_ONLY: &str = "ZDRUN_END_ONLY";

@@ -48,7 +48,7 @@ pub struct StatusRecord {
     /// The program is up: it lived through the start grace or said that it is ready, and passed its start test. A
     /// peer's program is as soon as it runs and is not being tested.
     pub ready: bool,
-    /// How many times the program was started again without anybody asking.
+    /// How many times the program was started again without a request.
     pub restarts: u64,
     /// How many times the manager was replaced by the binary on the disk (`reexec`).
     pub replaced: u64,

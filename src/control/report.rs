@@ -1,4 +1,4 @@
-//! What a manager tells whoever started it: one report, then end of file.
+//! The report of a manager to the process that started it: one, then end of file.
 
 use std::fmt;
 use std::path::PathBuf;

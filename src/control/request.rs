@@ -8,6 +8,7 @@ use thiserror::Error;
 
 use super::MAX_COMMAND;
 use super::repr::{self, Escapes, quote};
+use crate::sys::signals::number;
 
 /// One request of a client (ZDPROTO 1.3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +103,7 @@ impl Request {
             b"start" => Ok(Self::Start),
             b"stop" => Ok(Self::Stop),
             b"restart" => Ok(Self::Restart),
-            b"kill" => words.next().map_or(Ok(Self::Kill(DEFAULT_SIGNAL)), parse_signal),
+            b"kill" => words.next().map_or(Ok(Self::Kill(number::TERM)), parse_signal),
             b"status" => Ok(Self::Status),
             b"reopen_transcript" => Ok(Self::ReopenTranscript),
             b"exit" => Ok(Self::Exit),
@@ -136,9 +137,6 @@ impl fmt::Display for Request {
         }
     }
 }
-
-/// SIGTERM, 15 on every system that this runs on.
-const DEFAULT_SIGNAL: i32 = 15;
 
 /// An integer as Python's `int()` takes it: a sign, digits, single underscores between digits.
 fn parse_signal(word: &[u8]) -> Result<Request, Refusal> {

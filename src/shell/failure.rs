@@ -11,8 +11,8 @@ use crate::config;
 use crate::control::Request;
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
+use crate::sys::orphans::Pids;
 use crate::sys::reason::reason;
-use crate::sys::remains::Numbers;
 
 /// What failed, as one line for the user.
 #[derive(Debug, Error)]
@@ -61,19 +61,7 @@ pub enum Failure {
     Unmanaged(u32),
     /// Its manager was killed, it has ended, and others run that came from it.
     #[error("what the program left behind runs without a manager; {0}; start and stop end it")]
-    LeftBehind(Numbers),
-    /// Perhaps that is so.
-    #[error(
-        "processes run that the program may have left behind; {}; end them, or remove '{}' if they have nothing to do \
-         with it",
-        .pids, .lock.display()
-    )]
-    PerhapsLeftBehind {
-        /// Their numbers.
-        pids: Numbers,
-        /// The file by which they are suspected.
-        lock: PathBuf,
-    },
+    LeftBehind(Pids),
     /// The manager went away while something was expected of it.
     #[error("daemon manager not running")]
     ManagerGone,

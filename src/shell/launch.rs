@@ -13,8 +13,8 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use crate::config::{Flags, Runner};
-use crate::control::{MAX_REPORT, READY_FD, Report};
-use crate::sys::inherit::leave_open;
+use crate::control::{END_ONLY, MAX_REPORT, READY_FD, Report};
+use crate::sys::cloexec::clear_cloexec;
 use crate::sys::interrupt::readable;
 
 use super::client::Client;
@@ -53,7 +53,7 @@ pub(super) fn launch(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Re
 fn spawn_manager(client: &Client, ui: &Ui<'_>, extra: &[OsString]) -> Result<Launch, Failure> {
     let pipe = || {
         let (reader, writer) = io::pipe()?;
-        let number = leave_open(&writer)?;
+        let number = clear_cloexec(&writer)?;
         Ok((reader, writer, number))
     };
     let (report, writer, number) =
@@ -70,6 +70,18 @@ fn spawn_manager(client: &Client, ui: &Ui<'_>, extra: &[OsString]) -> Result<Lau
     let child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
     drop(writer);
     Ok(Launch { child, report, received: Vec::new(), ended: false, ours: false })
+}
+
+/// Has a manager end what an earlier one left running, and start nothing; waits for its end.
+pub(super) fn launch_to_end_orphans(client: &Client, ui: &mut Ui<'_>) -> Result<(), Failure> {
+    let runner = client.runner();
+    let (program, mut command) = manager(runner, client.settings.config_file.as_deref());
+    command.args(arguments(&client.flags, runner, &[])).env(END_ONLY, "1");
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let mut child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
+    let failed = |source| Failure::System { what: "cannot wait for the daemon manager", source };
+    wait_for(ui, None, &mut child, |_| (None, POLL_INTERVAL), |_, child| child.try_wait().map_err(failed))?;
+    Ok(())
 }
 
 /// A peer does not say that it found another; then there is one.

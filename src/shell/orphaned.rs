@@ -4,37 +4,29 @@
 //! Where no manager answers, it is found by the lock file beside the socket. Whatever reports "not running" looks there
 //! first: a program that runs unseen would be the worst case.
 
-use std::fs::{self, File, Metadata};
+use std::fs::{File, Metadata};
 use std::io::Read as _;
 use std::os::fd::AsFd as _;
 use std::os::unix::fs::MetadataExt as _;
-use std::path::Path;
 use std::time::Duration;
 
 use crate::control::StatusRecord;
-use crate::control::ledger::{Ledger, Noted, lock_file, lock_mark};
-use crate::sys::daemon::Lock;
+use crate::control::lock_record::{LockRecord, RecordedProcess, lock_file, lock_mark};
 use crate::sys::interrupt::readable;
-use crate::sys::kin::Living;
-use crate::sys::pidfd::{self, Watched};
-use crate::sys::remains::{Found, Numbers, Remains};
-use crate::sys::signals::number;
+use crate::sys::orphans::{OrphanScan, Pids};
+use crate::sys::pidfd::PidFd;
+use crate::sys::proc::{boot_id, start_time};
 
 use super::client::Client;
 use super::failure::Failure;
-use super::launch::launch;
+use super::launch::{launch, launch_to_end_orphans};
 use super::ui::Ui;
-use super::watch::{Event, POLL_INTERVAL, record, wait_for};
-
-/// How long those whom a program left behind have to end after SIGTERM, as the manager has it.
-const ENDS: Duration = Duration::from_secs(5);
-/// How long they have after SIGKILL.
-const KILLED: Duration = Duration::from_secs(10);
+use super::watch::{Event, record};
 
 /// A program without a manager; the number stays its own as long as this value lives.
 pub(super) struct Orphaned {
     pub(super) pid: u32,
-    pub(super) process: Watched,
+    pub(super) process: PidFd,
 }
 
 impl Orphaned {
@@ -59,9 +51,9 @@ pub(super) fn find(client: &Client) -> Option<Orphaned> {
 
 /// The program that the lock file names, as long as it lives, whichever manager has started it.
 pub(super) fn recorded_program(client: &Client) -> Option<Orphaned> {
-    let noted = ledger(client)?.program?;
-    let process = Watched::same(noted.pid, noted.birth)?;
-    Some(Orphaned { pid: noted.pid.unsigned_abs(), process })
+    let program = lock_record(client)?.program?;
+    let process = PidFd::same(program.pid, program.start_time)?;
+    Some(Orphaned { pid: program.pid.unsigned_abs(), process })
 }
 
 /// The manager's state, as [`record`]; where there is only a program without one, a new manager adopts that first.
@@ -93,87 +85,50 @@ pub(super) fn expect_none(client: &Client) -> Result<(), Failure> {
     if let Some(orphaned) = find(client) {
         return Err(Failure::Unmanaged(orphaned.pid));
     }
-    let Some((before, mut remains)) = remains(client) else { return Ok(()) };
-    let Found { sure, doubtful } = remains.look();
-    if ledger(client) != Some(before) {
-        // A manager has come meanwhile, and what was found may be its program.
+    let Some((before, mut orphans)) = orphans(client) else { return Ok(()) };
+    let found = orphans.scan();
+    // If a manager has come meanwhile, what was found may be its program.
+    if found.is_empty() || lock_record(client) != Some(before) {
         return Ok(());
     }
-    if !sure.is_empty() {
-        return Err(Failure::LeftBehind(Numbers::of(&sure)));
-    }
-    expect_no_doubt(&doubtful, &client.runner().socket_name)
+    Err(Failure::LeftBehind(Pids::of(&found)))
 }
 
-/// Ends what a program without a manager left behind when it ended; false: there is nothing. A manager would do it by
-/// itself, and then start the program. None comes meanwhile: the lock is held.
+/// Has a manager end what a program without a manager left running when it ended; false: there is nothing.
 pub(super) fn end_left_behind(client: &Client, ui: &mut Ui<'_>) -> Result<bool, Failure> {
-    if remains(client).is_none() {
+    if orphans(client).is_none_or(|(_, mut orphans)| orphans.scan().is_empty()) {
         return Ok(false);
     }
-    let path = lock_file(&client.runner().socket_name);
-    let failed = |source| Failure::System { what: "cannot take the daemon manager's lock", source };
-    let Some(lock) = Lock::take(&path).map_err(failed)? else { return Ok(false) };
-    let ended = match remains(client) {
-        Some((_, mut remains)) => end_those(client, ui, &mut remains)?,
-        None => false,
-    };
-    if lock.has_name(&path) {
-        // It names nobody any more; one that stays does no harm.
-        let _ = fs::remove_file(&path);
-    }
-    Ok(ended)
-}
-
-fn end_those(client: &Client, ui: &mut Ui<'_>, remains: &mut Remains) -> Result<bool, Failure> {
-    let Found { sure, doubtful } = remains.look();
-    expect_no_doubt(&doubtful, &client.runner().socket_name)?;
-    if sure.is_empty() {
-        return Ok(false);
-    }
-    let gone = |left: &mut Remains| left.look().sure.is_empty().then_some(());
-    Remains::signal(&sure, number::TERM);
-    Remains::signal(&sure, number::CONT);
-    for limit in [ENDS, KILLED] {
-        if wait_for(ui, Some(limit), remains, |_| (None, POLL_INTERVAL), |_, left| Ok(gone(left)))?.is_some()
-        {
-            return Ok(true);
-        }
-        Remains::signal(&remains.look().sure, number::KILL);
-    }
-    Err(Failure::LeftBehind(Numbers::of(&remains.look().sure)))
+    launch_to_end_orphans(client, ui)?;
+    let left = orphans(client).map(|(_, mut orphans)| orphans.scan()).unwrap_or_default();
+    if left.is_empty() { Ok(true) } else { Err(Failure::LeftBehind(Pids::of(&left))) }
 }
 
 /// What the lock file says, if it is from this start of the system and no copy. One that may not be read is that of a
 /// manager whose socket does not answer us either, which is an error.
-fn ledger(client: &Client) -> Option<Ledger> {
-    ledger_and_file(client).map(|(ledger, _)| ledger)
+fn lock_record(client: &Client) -> Option<LockRecord> {
+    lock_record_and_file(client).map(|(record, _)| record)
 }
 
 /// The same, with what the system says about the file.
-fn ledger_and_file(client: &Client) -> Option<(Ledger, Metadata)> {
+fn lock_record_and_file(client: &Client) -> Option<(LockRecord, Metadata)> {
     let mut file = File::open(lock_file(&client.runner().socket_name)).ok()?;
     let about = file.metadata().ok()?;
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
-    Some((Ledger::parse(&text).of(&pidfd::boot(), about.ino())?, about))
+    Some((LockRecord::parse(&text).of(&boot_id(), about.ino())?, about))
 }
 
-/// What the lock file says, and the family of the program that it names, or of one that could not note itself. `None`:
-/// there was none; or the program lives, or a manager, which then sees to it; or a stop is meant for the program alone.
-fn remains(client: &Client) -> Option<(Ledger, Remains)> {
-    let (ledger, file) = ledger_and_file(client).filter(|_| client.runner().stop_group)?;
-    let lives = |noted: Option<Noted>| noted.is_some_and(|it| pidfd::birth(it.pid) == Some(it.birth));
-    if lives(ledger.program) || lives(ledger.manager_process()) {
+/// What the lock file says, and what descends from the program that it names, or from one that could not record itself.
+/// `None`: there was none; or the program lives, or a manager, which then sees to it; or a stop is meant for the program
+/// alone.
+fn orphans(client: &Client) -> Option<(LockRecord, OrphanScan)> {
+    let (record, file) = lock_record_and_file(client).filter(|_| client.runner().stop_group)?;
+    let lives = |process: RecordedProcess| start_time(process.pid) == Some(process.start_time);
+    if record.program.is_some_and(lives) || record.manager_process().is_some_and(lives) {
         return None;
     }
-    let (_, remains) = ledger.remains(Some(lock_mark(file.dev(), file.ino())))?;
-    Some((ledger, remains))
-}
-
-fn expect_no_doubt(doubtful: &[Living], socket: &Path) -> Result<(), Failure> {
-    if doubtful.is_empty() {
-        return Ok(());
-    }
-    Err(Failure::PerhapsLeftBehind { pids: Numbers::of(doubtful), lock: lock_file(socket) })
+    let root = record.orphan_root()?;
+    let mark = lock_mark(file.dev(), file.ino());
+    Some((record, OrphanScan::new(root.leader(), root.process.start_time, mark)))
 }

@@ -197,7 +197,7 @@ impl Object {
         let none = Self::of(None);
         match left {
             Failure::Unmanaged(pid) => Self { state: State::Unmanaged, pid: Some(*pid), ..none },
-            Failure::LeftBehind(pids) | Failure::PerhapsLeftBehind { pids, .. } => {
+            Failure::LeftBehind(pids) => {
                 Self { state: State::LeftBehind, left_behind: Some(pids.0.clone()), ..none }
             }
             _ => none,

@@ -6,9 +6,9 @@ use std::path::PathBuf;
 use thiserror::Error;
 
 use crate::exit::Exit;
+use crate::sys::orphans::Pids;
 use crate::sys::program::ProgramError;
 use crate::sys::reason::reason;
-use crate::sys::remains::Numbers;
 
 /// Why the manager or its program could not be started.
 #[derive(Debug, Error)]
@@ -100,19 +100,7 @@ pub enum Error {
     #[error(
         "what the program of an earlier daemon manager left behind still runs and cannot be ended; {0}; end it first"
     )]
-    LeftBehind(Numbers),
-    /// Perhaps that is so.
-    #[error(
-        "processes run that the program of an earlier daemon manager may have left behind; {}; \
-         end them, or remove '{}' if they have nothing to do with it",
-        .pids, .lock.display()
-    )]
-    Doubtful {
-        /// Their numbers.
-        pids: Numbers,
-        /// The file by which they are suspected.
-        lock: PathBuf,
-    },
+    LeftBehind(Pids),
     /// There is no socket for the program's own word.
     #[error("cannot make a notification socket: {}", reason(.0))]
     Notify(#[source] io::Error),

@@ -5,17 +5,20 @@
 //! readiness into events and actions into system calls. It must not know of flags, files or defaults: it is handed
 //! plain settings.
 
-mod announce;
-mod claim;
 mod clients;
+mod command;
+mod control_socket;
 mod error;
-mod ledger;
+mod kill_targets;
+mod lock_file;
 mod manager;
 mod output;
-mod program;
-mod report;
-mod resume;
+mod recreate_socket;
+mod reexec_state;
+mod service_notify;
+mod start_report;
 pub mod state;
+mod status;
 
 use std::env;
 use std::fs;
@@ -23,37 +26,40 @@ use std::os::fd::OwnedFd;
 use std::path::Path;
 
 pub use error::Error;
-pub use resume::Beginning;
+pub use reexec_state::StartMode;
 
 use crate::config::Settings;
 use crate::eventlog::{EventLog, Target};
 use crate::exit::Exit;
 use crate::sys::signals::Signals;
 use crate::sys::user::{self, Account};
-use crate::sys::{daemon, process};
+use crate::sys::{daemon, proc, process};
 
-use claim::Claim;
-use manager::{Manager, Parts};
-use program::Command;
-use report::Report;
-use resume::{Origin, Resumed};
+use command::Command;
+use control_socket::ControlSocket;
+use lock_file::Leftover;
+use manager::{Beginning, Manager, Parts};
+use reexec_state::{HandoffState, Invocation};
+use start_report::StartReporter;
 
 /// Runs the manager to its end; in daemon mode, in another process, and this one returns when it is known whether the
 /// program is up.
 ///
-/// `starter` is where the outcome of the start is written for whoever asks (one report; see `report`); it has then been
-/// told of an error, which is not returned as well.
+/// `remote_listener` is where the outcome of the start is written for `zdctl` (one report; see `start_report`); an error
+/// that has been written there is not returned as well.
 ///
 /// # Errors
 /// Whatever keeps the program from being started, before or after the daemon has left its parent.
-pub fn run(settings: &Settings, starter: Option<OwnedFd>, beginning: Beginning) -> Result<Exit, Error> {
-    let origin = Origin::here()?;
-    let settings = absolute(settings, &origin.directory);
-    let mut report = Report::to(starter);
-    let ended = match beginning {
-        Beginning::Fresh => start(&settings, &origin, &mut report),
-        Beginning::Trial => try_to_go_on(&settings),
-        Beginning::Resumed(resumed) => go_on(&settings, &origin, resumed, &mut report),
+pub fn run(settings: &Settings, remote_listener: Option<OwnedFd>, mode: StartMode) -> Result<Exit, Error> {
+    let invocation = Invocation::of_this_process()?;
+    let settings = absolute(settings, &invocation.directory);
+    let mut report = StartReporter::to(remote_listener);
+    proc::name_as_manager();
+    let ended = match mode {
+        StartMode::Fresh => start(&settings, &invocation, &mut report),
+        StartMode::EndOnly => end_leftover(settings, &invocation, &mut report),
+        StartMode::Trial => try_to_go_on(&settings),
+        StartMode::Resumed(state) => go_on(&settings, &invocation, state, &mut report),
     };
     match ended {
         Err(error) if report.failed(&error) => Ok(error.exit()),
@@ -61,13 +67,13 @@ pub fn run(settings: &Settings, starter: Option<OwnedFd>, beginning: Beginning) 
     }
 }
 
-/// Finds whatever can be found wrong while there is a person to tell, then runs the manager here or in a daemon.
-fn start(settings: &Settings, origin: &Origin, report: &mut Report) -> Result<Exit, Error> {
+/// Finds what can be found wrong while a person reads the messages, then runs the manager here or in a daemon.
+fn start(settings: &Settings, invocation: &Invocation, report: &mut StartReporter) -> Result<Exit, Error> {
     let program = Program::find(settings)?;
     if settings.runner.daemon {
-        detached(settings, origin, program, report)
+        detached(settings, invocation, program, report)
     } else {
-        managed(settings, origin, program, report)
+        managed(settings, invocation, program, report)
     }
 }
 
@@ -82,20 +88,40 @@ fn try_to_go_on(settings: &Settings) -> Result<Exit, Error> {
 }
 
 /// Takes the place of an earlier image of this process. Nothing here may fail that need not.
-fn go_on(settings: &Settings, origin: &Origin, resumed: Resumed, report: &mut Report) -> Result<Exit, Error> {
+fn go_on(
+    settings: &Settings,
+    invocation: &Invocation,
+    state: HandoffState,
+    report: &mut StartReporter,
+) -> Result<Exit, Error> {
     let signals = Signals::block().map_err(Error::Signals)?;
     if let Some(path) = settings.runner.directory.as_ref().filter(|_| settings.runner.daemon) {
         let _ = env::set_current_dir(path);
     }
     let log = open_log(settings).unwrap_or_else(|_| EventLog::stderr_warnings());
-    let Resumed { lock, listener, parts } = resumed;
-    let claim = Claim::resume(&settings.runner.socket_name, settings.runner.stop_group, lock, listener)?;
-    let command = Command::find(&settings.runner.program)?;
-    let resumed = Some(parts);
-    Manager::new(Parts { settings, command, signals, log, claim, report, origin, resumed })?.run()
+    let (lock, listener) = state.take_socket()?;
+    let runner = &settings.runner;
+    let socket = ControlSocket::resume(&runner.socket_name, runner.stop_group, lock, listener)?;
+    let command = Command::find(&runner.program)?;
+    let beginning = Beginning::Resumed(state);
+    Manager::run(Parts { settings, command, signals, log, socket, report, invocation, beginning })
 }
 
-/// What runs, and as whom.
+/// Ends what an earlier manager left running, here, and starts nothing.
+fn end_leftover(
+    mut settings: Settings,
+    invocation: &Invocation,
+    report: &mut StartReporter,
+) -> Result<Exit, Error> {
+    settings.runner.daemon = false;
+    if let Some(account) = account(&settings)? {
+        become_account(&account)?;
+    }
+    let command = Command::without_file(&settings.runner.program);
+    manage(&settings, command, invocation, report, Beginning::EndOnly)
+}
+
+/// What runs, and as which user.
 struct Program {
     command: Command,
     account: Option<Account>,
@@ -123,7 +149,7 @@ fn absolute(settings: &Settings, here: &Path) -> Settings {
     settings
 }
 
-/// The founding document: the directory should exist, nobody makes it.
+/// The founding document: the directory should exist, it is not made.
 fn check_directory(settings: &Settings) -> Result<(), Error> {
     let Some(path) = settings.runner.directory.as_ref().filter(|_| settings.runner.daemon) else {
         return Ok(());
@@ -135,9 +161,9 @@ fn check_directory(settings: &Settings) -> Result<(), Error> {
 /// Daemon mode: the manager is a child process in a session of its own; the parent waits for its report.
 fn detached(
     settings: &Settings,
-    origin: &Origin,
+    invocation: &Invocation,
     program: Program,
-    report: &mut Report,
+    report: &mut StartReporter,
 ) -> Result<Exit, Error> {
     let listener = report.listen().map_err(Error::Fork)?;
     match daemon::fork().map_err(Error::Fork)? {
@@ -149,8 +175,8 @@ fn detached(
             drop(listener);
             process::close_inherited(&report.descriptors());
             daemon::leave_terminal();
-            let ended = daemonize(settings).and_then(|()| managed(settings, origin, program, report));
-            // The parent, or the starter behind it, tells the person.
+            let ended = daemonize(settings).and_then(|()| managed(settings, invocation, program, report));
+            // The parent, or `zdctl` behind it, prints it.
             Ok(ended.unwrap_or_else(|error| {
                 report.failed(&error);
                 error.exit()
@@ -178,21 +204,35 @@ fn daemonize(settings: &Settings) -> Result<(), Error> {
 /// The manager proper: everything that may fail before the program starts, then the loop.
 fn managed(
     settings: &Settings,
-    origin: &Origin,
+    invocation: &Invocation,
     program: Program,
-    report: &mut Report,
+    report: &mut StartReporter,
 ) -> Result<Exit, Error> {
     if let Some(account) = &program.account {
-        user::become_account(account)
-            .map_err(|source| Error::BecomeUser { name: account.name.clone(), source })?;
+        become_account(account)?;
     }
+    manage(settings, program.command, invocation, report, Beginning::After)
+}
+
+fn manage(
+    settings: &Settings,
+    command: Command,
+    invocation: &Invocation,
+    report: &mut StartReporter,
+    beginning: fn(Leftover) -> Beginning,
+) -> Result<Exit, Error> {
     let signals = Signals::block().map_err(Error::Signals)?;
-    // Where the system cannot tell, orphans go to init and a stop does not wait for them.
+    // Where the system has no such thing, orphans go to init and a stop does not wait for them.
     let _ = process::adopt_orphans();
     let log = open_log(settings)?;
-    let claim = Claim::take(&settings.runner.socket_name, settings.runner.stop_group, &log)?;
-    let command = program.command;
-    Manager::new(Parts { settings, command, signals, log, claim, report, origin, resumed: None })?.run()
+    let runner = &settings.runner;
+    let (socket, leftover) = ControlSocket::take(&runner.socket_name, runner.stop_group, &log)?;
+    let beginning = beginning(leftover);
+    Manager::run(Parts { settings, command, signals, log, socket, report, invocation, beginning })
+}
+
+fn become_account(account: &Account) -> Result<(), Error> {
+    user::become_account(account).map_err(|source| Error::BecomeUser { name: account.name.clone(), source })
 }
 
 fn account(settings: &Settings) -> Result<Option<Account>, Error> {

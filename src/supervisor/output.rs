@@ -23,8 +23,8 @@ use crate::sys::reason::reason;
 const PIPE: usize = 1 << 20;
 /// How much is moved at a time.
 const CHUNK: usize = 64 * 1024;
-/// How much of a starting program's last words is kept, in bytes.
-const LAST_WORDS: usize = 2048;
+/// How much of a starting program's last lines is kept, in bytes.
+const MAX_LAST_BYTES: usize = 2048;
 
 /// Where the output is kept; `None`: nowhere, as the null device keeps nothing.
 pub fn transcript(runner: &Runner) -> Option<&Path> {
@@ -46,8 +46,8 @@ pub struct Output {
     pipe: File,
     /// The program's end. Kept open here too, so that a program's end is no end of file.
     input: File,
-    /// What a starting program said last; absent: nobody wants to know.
-    last_words: Option<Vec<u8>>,
+    /// What a starting program wrote last; absent: it is up.
+    last_bytes: Option<Vec<u8>>,
 }
 
 /// The file.
@@ -107,7 +107,7 @@ impl Output {
 
     fn with_transcript(transcript: Option<Transcript>, pipe: File, input: File) -> Result<Self, Error> {
         pipe::never_block(&pipe).map_err(no_pipe)?;
-        Ok(Self { transcript, pipe, input, last_words: None })
+        Ok(Self { transcript, pipe, input, last_bytes: None })
     }
 
     /// What the program gets as stdout and stderr.
@@ -120,19 +120,19 @@ impl Output {
         self.pipe.as_fd()
     }
 
-    /// A program is being started: from here on its last words are kept, until [`Output::stop_listening`].
+    /// A program is being started: from here on its last lines are kept, until [`Output::stop_listening`].
     pub fn listen(&mut self) {
-        self.last_words = Some(Vec::new());
+        self.last_bytes = Some(Vec::new());
     }
 
     /// The program is up.
     pub fn stop_listening(&mut self) {
-        self.last_words = None;
+        self.last_bytes = None;
     }
 
-    /// The last whole lines that a starting program said; `None`: nothing, or it was up.
-    pub fn last_words(&self) -> Option<String> {
-        let text = String::from_utf8_lossy(self.last_words.as_ref()?).into_owned();
+    /// The last whole lines that a starting program wrote; `None`: nothing, or it was up.
+    pub fn last_lines(&self) -> Option<String> {
+        let text = String::from_utf8_lossy(self.last_bytes.as_ref()?).into_owned();
         let text = text.trim_end();
         (!text.is_empty()).then(|| text.to_owned())
     }
@@ -143,16 +143,16 @@ impl Output {
         let mut chunk = vec![0; CHUNK];
         let length = (&self.pipe).read(&mut chunk).ok()?;
         let bytes = chunk.get(..length)?;
-        if let Some(words) = &mut self.last_words {
-            words.extend_from_slice(bytes);
-            words.drain(..words.len().saturating_sub(LAST_WORDS));
+        if let Some(last) = &mut self.last_bytes {
+            last.extend_from_slice(bytes);
+            last.drain(..last.len().saturating_sub(MAX_LAST_BYTES));
         }
         self.transcript.as_mut()?.write(bytes)
     }
 
     /// Moves what is left in the pipe; for the end.
     pub fn drain(&mut self) {
-        // Bounded: somebody whom the program left behind may still be writing.
+        // Bounded: a process that the program left running may still be writing.
         for _ in 0..PIPE / CHUNK {
             self.pump();
         }
@@ -247,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn full_disk_is_told_once_and_counted_and_its_end_too() {
+    fn full_disk_is_reported_once_and_counted_and_its_end_too() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("out");
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
@@ -294,20 +294,20 @@ mod tests {
     }
 
     #[test]
-    fn last_words_are_those_of_a_starting_program() {
+    fn last_lines_are_those_of_a_starting_program() {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("out");
         let mut output = Output::open(Some(&path)).unwrap();
         said(&mut output, b"earlier\n");
         output.listen();
-        assert_eq!(output.last_words(), None);
+        assert_eq!(output.last_lines(), None);
         said(&mut output, "x".repeat(5000).as_bytes());
         said(&mut output, b"\nport in use\n");
-        let words = output.last_words().unwrap();
+        let words = output.last_lines().unwrap();
         assert!(words.len() < 2048 && words.ends_with("x\nport in use"), "{words}");
         output.stop_listening();
         said(&mut output, b"later\n");
-        assert_eq!(output.last_words(), None);
+        assert_eq!(output.last_lines(), None);
         assert!(std::fs::read(&path).unwrap().ends_with(b"\nport in use\nlater\n"));
     }
 

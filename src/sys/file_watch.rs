@@ -1,6 +1,6 @@
-//! Being told that a file loses its name (inotify(7)).
+//! Notices that a file has lost its name (inotify(7)).
 //!
-//! The files are watched, not their directory, in which a server may be busy. A file that is removed while somebody has it
+//! The files are watched, not their directory, in which a server may be busy. A file that is removed while a process has it
 //! open is not deleted yet; the number of its names is an attribute that changes.
 
 use std::io;
@@ -28,7 +28,7 @@ impl FileWatch {
         Ok(Self(inotify))
     }
 
-    /// Takes note of what was told. False: nothing will be any more.
+    /// Consumes the events. False: there will be no more.
     #[must_use]
     pub fn take(&self) -> bool {
         loop {
@@ -53,19 +53,19 @@ mod tests {
     use std::time::Duration;
 
     #[test]
-    fn file_that_is_removed_or_renamed_while_it_is_open_is_told_of() {
+    fn file_that_is_removed_or_renamed_while_it_is_open_is_reported_of() {
         let place = tempfile::tempdir().unwrap();
         let [one, two] = ["one", "two"].map(|name| place.path().join(name));
         let open = [&one, &two].map(|path| std::fs::File::create(path).unwrap());
         let watch = FileWatch::of(&[&one, &two]).unwrap();
-        let is_told = || readable(&watch, Duration::ZERO).unwrap();
+        let is_reported = || readable(&watch, Duration::ZERO).unwrap();
         std::fs::File::create(place.path().join("three")).unwrap();
         std::io::Write::write_all(&mut &open[0], b"text").unwrap();
-        assert!(!is_told());
+        assert!(!is_reported());
         std::fs::remove_file(&one).unwrap();
-        assert!(is_told() && watch.take() && !is_told());
+        assert!(is_reported() && watch.take() && !is_reported());
         std::fs::rename(&two, &one).unwrap();
-        assert!(is_told() && watch.take());
+        assert!(is_reported() && watch.take());
         assert!(FileWatch::of(&[&two]).is_err());
     }
 }

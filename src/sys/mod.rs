@@ -4,27 +4,27 @@
 //! supervision, configuration or protocols, and decides nothing: errors come back as [`std::io::Error`].
 
 pub mod access;
+pub mod cloexec;
 pub mod daemon;
 pub mod data_file;
 pub mod descriptors;
+pub mod exec;
 pub mod file_watch;
 pub mod files;
-pub mod inherit;
 pub mod interrupt;
-pub mod kin;
 pub mod local_time;
 pub mod locked;
 pub mod log_file;
 pub mod memory;
 pub mod notify;
+pub mod orphans;
 pub mod pidfd;
 pub mod pipe;
 pub mod poll;
+pub mod proc;
 pub mod process;
 pub mod program;
 pub mod reason;
-pub mod remains;
-pub mod replace;
 pub mod signal_names;
 pub mod signals;
 pub mod socket;

@@ -6,14 +6,14 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd};
 
 use nix::libc;
 
-use super::kin;
+use super::proc::start_time;
 
-/// A process, whoever's child; readable when it has ended.
+/// A process, child or not; readable when it has ended.
 #[derive(Debug)]
-pub struct Watched(OwnedFd);
+pub struct PidFd(OwnedFd);
 
-impl Watched {
-    /// Watches the process that has this number now.
+impl PidFd {
+    /// Opens the process that has this id now.
     ///
     /// # Errors
     /// `ESRCH`: there is none; `ENOSYS`: the kernel is too old.
@@ -28,12 +28,12 @@ impl Watched {
         Ok(Self(unsafe { OwnedFd::from_raw_fd(descriptor) }))
     }
 
-    /// Watches the process that has this number and was born then; `None`: it has ended. From here on no other can be
+    /// Opens the process that has this id and was started then; `None`: it has ended. From here on no other can be
     /// taken for it.
     #[must_use]
-    pub fn same(pid: i32, birth: u64) -> Option<Self> {
-        let watched = Self::open(pid).ok()?;
-        (self::birth(pid) == Some(birth)).then_some(watched)
+    pub fn same(pid: i32, started: u64) -> Option<Self> {
+        let found = Self::open(pid).ok()?;
+        (start_time(pid) == Some(started)).then_some(found)
     }
 
     /// Sends it a signal.
@@ -48,23 +48,10 @@ impl Watched {
     }
 }
 
-impl AsFd for Watched {
+impl AsFd for PidFd {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.0.as_fd()
     }
-}
-
-/// When a process was started, in clock ticks since the system's start, which tells it from a later one with its
-/// number; `None`: it is gone, or a zombie.
-#[must_use]
-pub fn birth(pid: i32) -> Option<u64> {
-    kin::find(pid).map(|found| found.birth)
-}
-
-/// What tells this start of the system from others (random(4), `boot_id`); empty where it is not told.
-#[must_use]
-pub fn boot() -> String {
-    kin::told("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
 }
 
 #[cfg(test)]
@@ -76,21 +63,16 @@ mod tests {
     fn end_of_a_process_is_seen() {
         let mut child = std::process::Command::new("sleep").arg("1000").spawn().unwrap();
         let pid = child.id().cast_signed();
-        let watched = Watched::open(pid).unwrap();
-        let wait = |limit| poll::wait(&[(watched.as_fd(), Interest::Read)], Some(limit)).unwrap();
+        let pidfd = PidFd::open(pid).unwrap();
+        let wait = |limit| poll::wait(&[(pidfd.as_fd(), Interest::Read)], Some(limit)).unwrap();
         assert_eq!(wait(std::time::Duration::ZERO), [false]);
-        let born = birth(pid).unwrap();
-        assert!(Watched::same(pid, born + 1).is_none());
-        Watched::same(pid, born).unwrap().signal(9).unwrap();
+        let started = start_time(pid).unwrap();
+        assert!(PidFd::same(pid, started + 1).is_none());
+        PidFd::same(pid, started).unwrap().signal(9).unwrap();
         assert_eq!(wait(std::time::Duration::from_secs(60)), [true]);
-        assert_eq!(birth(pid), None, "a zombie is no life");
-        assert!(Watched::same(pid, born).is_none());
+        assert_eq!(start_time(pid), None, "a zombie is no life");
+        assert!(PidFd::same(pid, started).is_none());
         child.wait().unwrap();
-        assert_eq!(Watched::open(pid).unwrap_err().raw_os_error(), Some(libc::ESRCH));
-    }
-
-    #[test]
-    fn boot_has_a_name() {
-        assert_eq!(boot().len(), 36);
+        assert_eq!(PidFd::open(pid).unwrap_err().raw_os_error(), Some(libc::ESRCH));
     }
 }

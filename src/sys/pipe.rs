@@ -31,8 +31,8 @@ pub fn enlarge(pipe: impl AsFd, bytes: usize) {
     let _ = fcntl(pipe.as_fd(), FcntlArg::F_SETPIPE_SZ(bytes));
 }
 
-/// A second opening of a pipe, for reading and writing at once (fifo(7)). Whoever writes through it is a reader too, so
-/// that the other readers' end is no SIGPIPE for him.
+/// A second opening of a pipe, for reading and writing at once (fifo(7)). A process that writes through it is a reader too, so
+/// that the end of the other readers is no SIGPIPE for it.
 ///
 /// # Errors
 /// Where `/proc` is not there.
@@ -45,7 +45,7 @@ pub fn both_ends(pipe: impl AsFd) -> io::Result<File> {
 /// where that is something else. A pipe with one end there has its other end, and its reader, elsewhere.
 ///
 /// # Errors
-/// Those of opening it: the process is gone, or somebody else's.
+/// Those of opening it: the process is gone, or another user's.
 pub fn shared_pipe_of(pid: i32, number: i32) -> io::Result<Option<File>> {
     use std::os::unix::fs::OpenOptionsExt;
     let path = format!("/proc/{pid}/fd/{number}");

@@ -1,4 +1,4 @@
-//! Signalling and reaping processes, and what can be told of them.
+//! Signalling and reaping processes.
 #![allow(unsafe_code)] // the library's raw calls
 
 use std::io;
@@ -16,12 +16,12 @@ pub enum Ended {
     Exited(u8),
     /// A signal killed it; the flag says whether it left a core file.
     Killed(i32, bool),
-    /// It is gone, and how was told to another process: it was not our child.
+    /// It is gone, and how is known to another process only: it was not our child.
     Unseen,
 }
 
-/// Closes every descriptor but the standard three and `kept`: what the starter left open (a lock, a pipe that somebody
-/// reads to its end) must not stay open for as long as a daemon lives.
+/// Closes every descriptor but the standard three and `kept`: what the starter left open (a lock, a pipe that another
+/// process reads to its end) must not stay open for as long as a daemon lives.
 pub fn close_inherited(kept: &[BorrowedFd<'_>]) {
     let mut kept: Vec<u32> = kept.iter().map(|descriptor| descriptor.as_raw_fd().cast_unsigned()).collect();
     kept.sort_unstable();
@@ -71,7 +71,7 @@ fn decode(status: i32) -> Ended {
     }
 }
 
-/// Who is meant by a signal.
+/// What a signal is sent to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Receiver {
     /// One process.
@@ -83,19 +83,19 @@ pub enum Receiver {
 /// Sends signal `number` (0: none, only check) to a process or a group.
 ///
 /// # Errors
-/// `EINVAL` for a number that is no signal, `ESRCH` when there is nobody, `EPERM`.
+/// `EINVAL` for a number that is no signal, `ESRCH` when there is no such process, `EPERM`.
 pub fn send_signal(receiver: Receiver, number: i32) -> io::Result<()> {
     let target = match receiver {
         Receiver::Process(pid) if pid > 0 => pid,
         Receiver::Group(group) if group > 1 => -group,
-        // 0, -1 and 1 would mean "my group", "everybody" and init.
+        // 0, -1 and 1 would mean "my group", "all processes" and init.
         Receiver::Process(_) | Receiver::Group(_) => return Err(Errno::ESRCH.into()),
     };
     // SAFETY: plain system call. libc's, since nix has no type for real-time signals.
     if unsafe { libc::kill(target, number) } == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Whether any process of the group is there (zombies that nobody reaped count).
+/// Whether any process of the group is there (zombies that were not reaped count).
 #[must_use]
 pub fn group_lives(group: i32) -> bool {
     match send_signal(Receiver::Group(group), 0) {

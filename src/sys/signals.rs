@@ -108,7 +108,7 @@ pub mod number {
     pub const HUP: i32 = libc::SIGHUP;
     /// ^C.
     pub const INT: i32 = libc::SIGINT;
-    /// The signal that nobody can refuse.
+    /// The signal that no process can refuse.
     pub const KILL: i32 = libc::SIGKILL;
     /// End in order.
     pub const TERM: i32 = libc::SIGTERM;

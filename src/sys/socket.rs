@@ -1,4 +1,4 @@
-//! Unix stream sockets that listen: made under a temporary name, ready before anybody can see them.
+//! Unix stream sockets that listen: made under a temporary name, ready before their name appears.
 
 use std::ffi::OsStr;
 use std::fs;
@@ -71,7 +71,7 @@ fn show(temporary: &Path, path: &Path) -> io::Result<()> {
     match fs::hard_link(temporary, path) {
         Ok(()) => fs::remove_file(temporary),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Err(error),
-        // A file system without hard links. The caller holds the lock, so nobody of ours can come between.
+        // A file system without hard links. The caller holds the lock, so no other manager can come between.
         Err(_) if !path.exists() => fs::rename(temporary, path),
         Err(error) => Err(error),
     }

@@ -49,7 +49,7 @@ pub struct Program<'a> {
 }
 
 /// A place for [`NOTE_BYTES`] bytes, in which a process that is about to become a program notes its number and the time
-/// of its start: `program PID BIRTH`, padded with blanks and ended by a newline (see [`crate::sys::pidfd::birth`]).
+/// of its start: `program PID BIRTH`, padded with blanks and ended by a newline (see [`crate::sys::proc::start_time`]).
 #[derive(Debug, Clone, Copy)]
 pub struct Note<'a> {
     /// The file.
@@ -83,7 +83,7 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let child = || {
         failed.store(become_program(&steps, &image) as i32, Ordering::Relaxed);
-        // Of exec that failed, as a shell has it; nobody sees it.
+        // Of exec that failed, as a shell has it; it is not seen.
         127
     };
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
@@ -270,12 +270,12 @@ fn close_on_exec_from(first: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{inherit, pipe, signals::Signals};
+    use crate::sys::{cloexec, pipe, signals::Signals};
     use std::fs;
     use std::os::fd::AsFd as _;
 
     /// Runs a shell command in a started program and gives what it wrote.
-    fn told(script: &str) -> String {
+    fn output_of(script: &str) -> String {
         let (read, write) = pipe::pipe().unwrap();
         let words = ["sh".into(), "-c".into(), script.into()];
         let pid = start(&Program {
@@ -299,7 +299,7 @@ mod tests {
         // In a thread of its own: the mask is the thread's.
         let status = std::thread::spawn(|| {
             let _blocked = Signals::block().unwrap();
-            told("cat /proc/self/status")
+            output_of("cat /proc/self/status")
         });
         let status = status.join().unwrap();
         for name in ["SigBlk", "SigIgn"] {
@@ -311,14 +311,14 @@ mod tests {
     #[test]
     fn program_has_three_descriptors_and_no_other() {
         let open = fs::File::open("/dev/null").unwrap();
-        let number = inherit::leave_open(&open).unwrap();
+        let number = cloexec::clear_cloexec(&open).unwrap();
         assert_eq!(number, open.as_raw_fd());
-        assert_eq!(told("ls /proc/$$/fd; :"), "0\n1\n2\n");
+        assert_eq!(output_of("ls /proc/$$/fd; :"), "0\n1\n2\n");
     }
 
     #[test]
     fn program_leads_its_session_and_sees_its_environment() {
-        let text = told(
+        let text = output_of(
             "read -r _ _ _ _ group session _ < /proc/$$/stat; echo $(($$ == group)) $(($$ == session)) $GIVEN ${HOME-none}",
         );
         assert_eq!(text, "1 1 yes none\n");

@@ -74,9 +74,6 @@ fn idle(s: &Sandbox, words: &[&str]) -> Run {
     command(words)
 }
 
-/// A family in which nobody has the mark.
-const UNKNOWN_FAMILY: &str = "env -u ZDRUN_LOCK sh -c 'sleep 1000 & exec sleep 1001'";
-
 /// Those of a program without its manager, which has ended.
 fn leave_behind(s: &Sandbox, program: &str) {
     zdctl(s, program, &["start"]).stdout("daemon process started, pid=[..]\n").run();
@@ -219,10 +216,6 @@ const ROWS: &[Row] = &[
         leave_behind(s, "sh -c 'sleep 1000 & exec sleep 1001'");
         one(s, &["status"])
     }),
-    ("zdctl", "processes run that the program may have left behind; pids=PIDS; end them, or remove PATH if they have nothing to do with it", |s| {
-        leave_behind(s, UNKNOWN_FAMILY);
-        one(s, &["status"])
-    }),
     ("zdctl", "SIGUSR2 not sent to process PID: it would end the program, which does not handle it", |s| then(s, &["logreopen"])),
     ("zdctl", "cannot run PROGRAM: REASON", |s| Some(zdctl(s, "no-such-program", &["fg"]).output())),
     ("zdctl", "username NAME not found", |s| Some(zdctl(s, SLEEP, &["-u", "no-such-user", "status"]).output())),
@@ -256,10 +249,6 @@ const ROWS: &[Row] = &[
     })),
     ("zdrun", "cannot open lock file PATH: REASON", |s| {
         fs::create_dir(s.path("sock.lock")).expect("a directory");
-        zdrun(s, &["sleep", "9"])
-    }),
-    ("zdrun", "processes run that the program of an earlier daemon manager may have left behind; pids=PIDS; end them, or remove PATH if they have nothing to do with it", |s| {
-        leave_behind(s, UNKNOWN_FAMILY);
         zdrun(s, &["sleep", "9"])
     }),
     ("zdrun", "the program ended before it was up: STATUS", |s| {

@@ -176,40 +176,97 @@ fn birth(pid: i32) -> u64 {
 }
 
 #[test]
-fn session_that_may_be_the_program_s_keeps_the_next_from_starting() {
+fn session_that_may_be_another_program_s_is_left_alone() {
     let sandbox = Sandbox::new();
     // It does not bear the mark.
     let script = "sleep 1000 & echo $! >new; mv new child; echo $$ >program; exec sleep 1000";
     let running = sandbox.command("setsid").args(["sh", "-c", script]).spawn();
     let (leader, child) = (pid_in(&sandbox.path("program")), pid_in(&sandbox.path("child")));
     let born = birth(leader);
-    let start = || sandbox.zdrun().args(["-d", "-s", "sock"]).args(SLEEP);
+    let start_and_stop = || {
+        sandbox.zdrun().args(["-d", "-s", "sock"]).args(SLEEP).run();
+        let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
+        manager.ask("stop");
+        eventually(SOON, || !sandbox.path("sock.lock").exists());
+    };
     // The number is another's now.
     note(&sandbox, leader, born - 1);
-    start().run();
-    let manager = Manager { sandbox: &sandbox, socket: sandbox.path("sock") };
-    assert!(is_alive(leader) && is_alive(child));
-    manager.ask("stop");
-    eventually(SOON, || !sandbox.path("sock.lock").exists());
+    start_and_stop();
     assert!(is_alive(leader) && is_alive(child));
     signal(leader, Signal::SIGKILL);
     running.wait(SOON);
-    // As long as there is its zombie the session is known.
     eventually(SOON, || !Path::new(&format!("/proc/{leader}")).exists());
     note(&sandbox, leader, born);
-    let lock = sandbox.path("sock.lock");
-    let refusal = format!(
-        "zdrun: processes run that the program of an earlier daemon manager may have left behind; pids={child}; \
-         end them, or remove '{}' if they have nothing to do with it\n",
-        lock.display()
-    );
-    for _ in 0..2 {
-        start().status(1).stderr(&refusal).run();
-    }
-    assert!(is_alive(child) && lock.exists() && !sandbox.path("sock").exists());
-    fs::remove_file(&lock).expect("it is there");
-    start().run();
+    start_and_stop();
     assert!(is_alive(child));
+}
+
+/// A program that starts another manager for a program of its own, which is in `inner`, and then works.
+fn outer_program() -> Vec<String> {
+    let zdrun = env!("CARGO_BIN_EXE_zdrun");
+    let script = format!(
+        "[ -e ready ] || {zdrun} -d -s inner.sock -C runner.conf sh -c 'echo $$ >new; mv new inner; exec sleep 1000'\n\
+         : >ready\nexec sleep 1000"
+    );
+    ["sh", "-c", &script].map(str::to_owned).to_vec()
+}
+
+#[test]
+fn what_has_a_manager_of_its_own_is_never_left_behind() {
+    for end in ["stop", "restart", "crash", "killed manager", "both killed"] {
+        let sandbox = Sandbox::new();
+        let outer = start(&sandbox, "backoff-limit 0", &outer_program());
+        let inner_program = pid_in(&sandbox.path("inner"));
+        let inner = Manager { sandbox: &sandbox, socket: sandbox.path("inner.sock") };
+        eventually(SOON, || sandbox.path("ready").exists() && inner.pid() == inner_program);
+        let program = outer.pid();
+        match end {
+            "stop" => drop(outer.ask("stop")),
+            "restart" => drop(outer.ask("restart")),
+            "crash" => signal(program, Signal::SIGKILL),
+            "killed manager" => kill_manager(&outer),
+            _ => {
+                kill_manager(&outer);
+                signal(program, Signal::SIGKILL);
+                eventually(SOON, || !is_alive(program));
+                drop(start_again(&sandbox));
+            }
+        }
+        match end {
+            "stop" => outer.gone_alone(),
+            "restart" | "crash" => drop(outer.next_pid(program)),
+            "killed manager" => {
+                let second = start_again(&sandbox);
+                assert_eq!(second.pid(), program);
+                second.ask("stop");
+                second.gone_alone();
+            }
+            _ => drop(outer.next_pid(0)),
+        }
+        assert_eq!(inner.pid(), inner_program, "{end}");
+        inner.ask("stop");
+        inner.gone_alone();
+    }
+}
+
+#[test]
+fn manager_that_is_to_end_what_was_left_behind_starts_nothing() {
+    for program_runs in [false, true] {
+        let sandbox = Sandbox::new();
+        let first = start(&sandbox, "", &program(&sandbox, MEEK, WAYS));
+        let (pid, children) = family(&sandbox, WAYS);
+        kill_manager(&first);
+        if !program_runs {
+            signal(pid, Signal::SIGKILL);
+            eventually(SOON, || !is_alive(pid));
+        }
+        let run =
+            || sandbox.zdrun().env("ZDRUN_END_ONLY", "1").args(["-d", "-s", "sock", "/no/such/program"]);
+        assert_eq!(run().output().status, 0);
+        assert!(!children.iter().chain([&pid]).any(|process| is_alive(*process)));
+        run().run();
+        first.gone();
+    }
 }
 
 #[test]

@@ -105,6 +105,11 @@ impl<'a> Manager<'a> {
         assert!(!self.lock_file().exists(), "the lock file is left");
     }
 
+    /// Waits until the manager has gone, with its socket and lock; other processes may run.
+    fn gone_alone(&self) {
+        eventually_some(SOON, || (!self.socket.exists() && !self.lock_file().exists()).then_some(()));
+    }
+
     fn lock_file(&self) -> PathBuf {
         let mut name = self.socket.clone().into_os_string();
         name.push(".lock");

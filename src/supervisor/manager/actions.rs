@@ -5,25 +5,33 @@ use std::io;
 use std::path::Path;
 
 use super::super::Error;
-use super::super::announce;
+use super::super::command::Command;
 use super::super::output::Output;
-use super::super::program::Command;
-use super::super::resume::RESUME;
+use super::super::reexec_state::RESUME;
+use super::super::service_notify;
 use super::super::state::{Action, Event};
+use super::super::status::wall_clock;
 use super::Manager;
-use super::record::wall_clock;
-use crate::control::{READY_FD, Reply, with_last_words};
+use crate::control::{END_ONLY, READY_FD, Reply, with_last_words};
 use crate::eventlog::Level;
-use crate::sys::memory;
 use crate::sys::process::{self, Receiver};
 use crate::sys::reason::reason;
-use crate::sys::remains::{Numbers, Remains};
 use crate::sys::signals::number;
 use crate::sys::spawn::{self, Note};
 
+/// Variables that are for this manager and not for its program.
+const HIDDEN: &[&str] = &[
+    READY_FD,
+    END_ONLY,
+    RESUME,
+    service_notify::LINE_FD,
+    service_notify::WATCHDOG_USEC,
+    service_notify::WATCHDOG_PID,
+];
+
 impl Manager<'_> {
-    /// Steps the state machine and carries out what it asks for, and what follows from that.
-    pub(super) fn happen(&mut self, event: Event) {
+    /// Steps the state machine and executes what it asks for, and what follows from that.
+    pub(super) fn handle_event(&mut self, event: Event) {
         let mut next = Some(event);
         while let Some(event) = next.take() {
             let now = self.now();
@@ -33,7 +41,7 @@ impl Manager<'_> {
                 self.forget_program();
             }
             for action in actions {
-                next = self.carry_out(action).or(next);
+                next = self.execute(action).or(next);
             }
         }
         if let Some(output) = self.output.as_mut().filter(|_| self.state.up().is_some()) {
@@ -42,17 +50,17 @@ impl Manager<'_> {
     }
 
     /// Does one thing; gives the event that says how it went, for those actions that ask for one.
-    fn carry_out(&mut self, action: Action) -> Option<Event> {
+    fn execute(&mut self, action: Action) -> Option<Event> {
         match action {
             Action::Spawn => return Some(self.spawn()),
             Action::StartTest => return Some(self.start_test()),
             Action::KillTest(pid) => {
-                self.test = None;
+                self.targets.set_test(None);
                 let _ = process::send_signal(Receiver::Group(pid), number::KILL);
             }
-            Action::Terminate(group) => self.terminate(group),
-            Action::TerminateRest(group) => self.terminate_rest(group),
-            Action::Kill(group) => self.kill(group),
+            Action::Terminate(group) => self.targets.terminate(group),
+            Action::TerminateStragglers(group) => self.targets.terminate_stragglers(group),
+            Action::Kill(group) => self.targets.kill(group),
             Action::Relay { client, pid, signal } => {
                 let reply = match process::send_signal(Receiver::Process(pid), signal) {
                     Ok(()) => Reply::SignalSent(signal),
@@ -64,23 +72,23 @@ impl Manager<'_> {
                 self.clients.reply(client, &reply);
             }
             Action::Reply(client, reply) => self.clients.reply(client, &reply),
-            Action::Log(level, message) => self.say(level, &message),
+            Action::Log(level, message) => self.log(level, &message),
             Action::Report(Ok(pid)) => {
                 self.failure = None;
                 self.report.started(pid);
                 // It may be for years that nothing happens from here on.
-                memory::release_unused();
+                self.releases_memory = true;
             }
             Action::Refuse(_) => {
-                let left = self.remains.as_mut().map(Remains::look).unwrap_or_default();
-                let error = Error::LeftBehind(Numbers::of(&left.sure));
-                self.say(Level::ERROR, &error.to_string());
+                let error = Error::LeftBehind(self.targets.orphans());
+                self.log(Level::ERROR, &error.to_string());
                 self.failure = Some(error);
             }
             Action::Report(Err(why)) => {
                 let logs = self.runner.logfile.iter().chain(&self.runner.transcript);
-                let error = Error::NotStarted(with_last_words(why, self.last_output.as_deref(), logs));
-                // A manager that ends tells it last.
+                let last_output = self.status.last_output.as_deref();
+                let error = Error::NotStarted(with_last_words(why, last_output, logs));
+                // A manager that ends reports it last.
                 if self.runner.forever {
                     self.report.failed(&error);
                 }
@@ -90,18 +98,18 @@ impl Manager<'_> {
         None
     }
 
-    /// Whether there is a program, or anybody whom it left behind and who is to be ended.
+    /// Whether there is a program, or something that it left running and that is to be ended.
     fn has_any(&self) -> bool {
         self.state.pid().or(self.state.awaited_group()).is_some()
     }
 
-    /// Nobody is left who is noted; but those who could not be ended stay noted for the next manager.
+    /// Clears the record of a program that has ended; but what could not be ended stays recorded for the next manager.
     fn forget_program(&mut self) {
-        if self.remains.as_mut().is_some_and(|remains| !remains.look().sure.is_empty()) {
+        if !self.targets.orphans().0.is_empty() {
             return;
         }
-        if let Err(error) = self.claim.ledger().forget_program() {
-            self.say(Level::WARNING, &format!("cannot write lock file: {}", reason(&error)));
+        if let Err(error) = self.socket.lock().forget_program() {
+            self.log(Level::WARNING, &format!("cannot write lock file: {}", reason(&error)));
         }
     }
 
@@ -109,22 +117,22 @@ impl Manager<'_> {
         if let Some(output) = &mut self.output {
             output.listen();
         }
-        self.adopted_words = None;
-        self.remains = None;
-        self.claim.note_words(&self.command.words);
-        let note = Some(self.claim.ledger().note());
-        let started = self.start(&self.command.file, &self.command.words, self.own_session, note);
+        self.status.adopted_words = None;
+        self.targets.begin_program();
+        self.socket.lock_mut().write_words(&self.command.words);
+        let note = Some(self.socket.lock().note());
+        let started = self.start(&self.command.file, &self.command.words, self.targets.own_session(), note);
         match started {
             Ok(pid) => {
-                self.started = Some(wall_clock());
-                self.start_error = None;
+                self.status.started = Some(wall_clock());
+                self.status.start_error = None;
                 Event::Spawned(pid)
             }
             Err(error) => {
-                // The process has noted itself before it failed.
+                // The process has recorded itself before it failed.
                 self.forget_program();
                 let reason = not_executed(&self.command.file, &error);
-                self.start_error = Some(reason.clone());
+                self.status.start_error = Some(reason.clone());
                 Event::SpawnFailed { reason, lasting: !spawn::is_shortage(&error) }
             }
         }
@@ -137,7 +145,7 @@ impl Manager<'_> {
         });
         match started {
             Ok(pid) => {
-                self.test = Some(pid);
+                self.targets.set_test(Some(pid));
                 Event::TestStarted(pid)
             }
             Err(why) => Event::TestNotStarted(why),
@@ -155,7 +163,7 @@ impl Manager<'_> {
             file,
             words,
             environment: &self.environment,
-            hidden: &[READY_FD, RESUME, announce::LINE_FD, announce::WATCHDOG_USEC, announce::WATCHDOG_PID],
+            hidden: HIDDEN,
             output: self.output.as_ref().map(Output::input),
             own_session,
             note,

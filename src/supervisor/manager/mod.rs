@@ -2,45 +2,46 @@
 //! [`super::state`] only.
 
 mod actions;
-mod events;
-mod inherited;
-mod mending;
-mod record;
-mod replace;
-mod rest;
+mod reexec;
 
-use std::ffi::OsString;
 use std::io;
 use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::announce::Announcer;
-use super::claim::Claim;
 use super::clients::{Clients, Wants};
-use super::ledger::Left;
+use super::command::Command;
+use super::control_socket::ControlSocket;
+use super::kill_targets::KillTargets;
+use super::lock_file::{Leftover, OrphanedProgram};
 use super::output::{self, Output};
-use super::program::Command;
-use super::report::Report;
-use super::resume::{Origin, ResumedParts, Taken};
+use super::recreate_socket::Recreation;
+use super::reexec_state::{HandoffState, Invocation, RestoredParts};
+use super::service_notify::ServiceNotifier;
+use super::start_report::StartReporter;
 use super::state::{Client, Event, Policy, State};
+use super::status::{ProgramStatus, Watched};
 use crate::config::{Runner, Settings};
+use crate::control::lock_record::{LOCK, RecordedProcess};
+use crate::control::{Reply, Request};
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
 use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
-use crate::sys::pidfd::Watched;
+use crate::sys::orphans::{OrphanScan, Pids};
+use crate::sys::pidfd::PidFd;
 use crate::sys::poll::{self, Interest};
-use crate::sys::process;
-use crate::sys::remains::{Numbers, Remains};
-use crate::sys::signals::Signals;
-
-use record::Shown;
+use crate::sys::proc;
+use crate::sys::process::{self, Ended, Receiver};
+use crate::sys::signal_names;
+use crate::sys::signals::{Signals, number};
 
 /// Our name in the event log.
 const LOGGER: &str = "zdrun";
-/// How often a group is looked at whose processes are not our children, so that no signal tells of their end.
-const LOOK_AGAIN: Duration = Duration::from_millis(50);
+/// How often a group is looked at whose processes are not our children, so that no signal reports their end.
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
+/// How many chunks of a dying program's output are taken in before its end is reported: all that a pipe can hold.
+const LAST_CHUNKS: usize = 16;
 
 /// What a manager is given.
 pub struct Parts<'a> {
@@ -52,14 +53,24 @@ pub struct Parts<'a> {
     pub signals: Signals,
     /// The event log, open.
     pub log: EventLog,
-    /// The socket, claimed.
-    pub claim: Claim,
-    /// Where the outcome of the start is told.
-    pub report: &'a mut Report,
+    /// The control socket, listening.
+    pub socket: ControlSocket,
+    /// Where the outcome of the start is reported.
+    pub report: &'a mut StartReporter,
     /// How this process was started, for its next image.
-    pub origin: &'a Origin,
+    pub invocation: &'a Invocation,
+    /// What there is to begin with.
+    pub beginning: Beginning,
+}
+
+/// What a manager begins with.
+pub enum Beginning {
+    /// What an earlier manager left running.
+    After(Leftover),
+    /// The same, which is ended, and nothing is started.
+    EndOnly(Leftover),
     /// What an earlier image of this process left to go on with.
-    pub resumed: Option<ResumedParts>,
+    Resumed(HandoffState),
 }
 
 /// A manager at work.
@@ -67,53 +78,29 @@ pub struct Manager<'a> {
     runner: &'a Runner,
     environment: Vec<(String, String)>,
     command: Command,
-    /// The words of the program that runs, where they are not those of `command`: an adopted one's.
-    adopted_words: Option<Vec<OsString>>,
     state: State,
+    status: ProgramStatus,
+    targets: KillTargets,
+    /// In daemon mode: what becomes of the program's output.
+    output: Option<Output>,
+    /// Where the program says that it is ready.
+    notify: NotifySocket,
     signals: Signals,
     log: EventLog,
     /// An event log is configured; without one, warnings and errors are on stderr.
-    log_elsewhere: bool,
-    claim: Claim,
+    has_event_log: bool,
+    socket: ControlSocket,
+    recreation: Recreation,
     clients: Clients,
-    report: &'a mut Report,
-    /// Who manages this manager.
-    announcer: Option<Announcer>,
-    /// In daemon mode: what becomes of the program's output.
-    output: Option<Output>,
-    notify: NotifySocket,
-    /// The program, where it is not our child.
-    adopted: Option<Watched>,
-    /// That was so for this process's earlier image.
-    adopted_before: bool,
-    /// Who comes from an earlier manager's program, as long as none of our own runs.
-    remains: Option<Remains>,
-    /// The program leads a session of its own, so that a signal can be meant for it and its children alone.
-    own_session: bool,
-    /// The start test that runs.
-    test: Option<i32>,
-    /// When the program was last started, by the wall clock, in seconds; for the record only.
-    started: Option<f64>,
-    /// Why the program could not be started when that was last tried.
-    start_error: Option<String>,
-    /// What the program that last ended had said, if it was not up.
-    last_output: Option<String>,
-    /// What the program says of itself.
-    note: Option<String>,
-    /// How many times this process was replaced by the binary on the disk.
-    replaced: u64,
-    /// What those who watch know.
-    shown: Option<Shown>,
+    /// What the clients that watch were sent last.
+    watched: Option<Watched>,
+    report: &'a mut StartReporter,
+    service: Option<ServiceNotifier>,
+    invocation: &'a Invocation,
     /// What the state machine's time counts from.
-    origin: Instant,
-    /// How this process was started.
-    origin_of_process: &'a Origin,
-    /// Accepting rests until then.
-    deaf_until: Option<Duration>,
-    /// The socket or its lock file was removed: then they are made again.
-    mends_at: Option<Duration>,
-    /// Why that did not work, as it was said.
-    told_of_removal: Option<String>,
+    clock: Instant,
+    /// Memory is given back before the next wait.
+    releases_memory: bool,
     /// Why the manager gave up.
     failure: Option<Error>,
 }
@@ -134,77 +121,76 @@ struct Ready {
 }
 
 impl<'a> Manager<'a> {
-    /// Puts the parts together, opens the transcript and the socket for the program's own word.
-    pub fn new(parts: Parts<'a>) -> Result<Self, Error> {
-        let Parts { settings, command, signals, log, claim, report, origin: origin_of_process, resumed } =
-            parts;
+    /// Puts the parts together, opens the transcript and the notification socket, and runs the manager until the state
+    /// machine says that it is over; gives the status to end with.
+    ///
+    /// # Errors
+    /// The program cannot be started, or does not stay up; or, with the program left running, the system cannot wait
+    /// for events any more.
+    pub fn run(parts: Parts<'a>) -> Result<Exit, Error> {
+        let Parts { settings, command, signals, log, socket, report, invocation, beginning } = parts;
         let runner = &settings.runner;
-        let Taken { state, notify, output, warning, adopted: adopted_before, started, replaced, origin } =
-            match resumed {
-                Some(resumed) => resumed.take_over(runner, policy(runner))?,
-                None => Taken {
-                    state: State::new(policy(runner)),
-                    notify: NotifySocket::open().map_err(Error::Notify)?,
-                    output: open_output(runner, claim.left())?,
-                    warning: None,
-                    adopted: false,
-                    started: None,
-                    replaced: 0,
-                    origin: Instant::now(),
-                },
-            };
+        let restored = match &beginning {
+            Beginning::Resumed(state) => state.clone().take_parts(runner, policy(runner))?,
+            Beginning::After(leftover) | Beginning::EndOnly(leftover) => RestoredParts {
+                state: State::new(policy(runner)),
+                notify: NotifySocket::open().map_err(Error::Notify)?,
+                output: open_output(runner, leftover)?,
+                warning: None,
+                adopted: false,
+                started: None,
+                replaced: 0,
+                clock: Instant::now(),
+            },
+        };
+        let RestoredParts { state, notify, output, warning, adopted, started, replaced, clock } = restored;
         if let Some(warning) = warning {
             log.warning(LOGGER, format_args!("{warning}"));
         }
         let mut environment = settings.environment.clone();
         environment.push(("NOTIFY_SOCKET".to_owned(), notify.address().to_owned()));
-        environment.extend(claim.ledger().variable());
-        Ok(Self {
+        environment.extend(socket.lock().variable());
+        // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
+        let own_session = runner.daemon || !process::holds_terminal(io::stdin());
+        let manager = Self {
             runner,
             environment,
             command,
-            adopted_words: None,
             state,
-            signals,
-            log,
-            log_elsewhere: settings.event_log.is_some(),
-            claim,
-            clients: Clients::default(),
-            report,
-            // A daemon has left whoever started it.
-            announcer: if runner.daemon { None } else { Announcer::of_this_process() },
+            status: ProgramStatus { started, replaced, ..ProgramStatus::default() },
+            targets: KillTargets::new(runner.stop_group, own_session),
             output,
             notify,
-            adopted: None,
-            adopted_before,
-            remains: None,
-            // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
-            own_session: runner.daemon || !process::holds_terminal(io::stdin()),
-            test: None,
-            started,
-            start_error: None,
-            last_output: None,
-            note: None,
-            replaced,
-            shown: None,
-            origin,
-            origin_of_process,
-            deaf_until: None,
-            mends_at: None,
-            told_of_removal: None,
+            signals,
+            log,
+            has_event_log: settings.event_log.is_some(),
+            socket,
+            recreation: Recreation::default(),
+            clients: Clients::default(),
+            watched: None,
+            report,
+            // A daemon has left the process that started it.
+            service: if runner.daemon { None } else { ServiceNotifier::of_this_process() },
+            invocation,
+            clock,
+            releases_memory: false,
             failure: None,
-        })
+        };
+        manager.work(beginning, adopted)
     }
 
-    /// Works until the state machine says that it is over; gives the status to end with.
-    ///
-    /// # Errors
-    /// The program cannot be started, or does not stay up; or, with the program left running, the system cannot wait
-    /// for events any more.
-    pub fn run(mut self) -> Result<Exit, Error> {
-        self.begin()?;
-        self.claim.watch();
-        self.announce();
+    fn work(mut self, beginning: Beginning, adopted: bool) -> Result<Exit, Error> {
+        match beginning {
+            Beginning::After(leftover) => self.begin(leftover)?,
+            Beginning::EndOnly(Leftover::Nothing) => self.handle_event(Event::Terminate),
+            Beginning::EndOnly(leftover) => {
+                self.begin(leftover)?;
+                self.handle_event(Event::Terminate);
+            }
+            Beginning::Resumed(_) => self.go_on(adopted)?,
+        }
+        self.socket.watch();
+        self.notify_service();
         loop {
             if let Some(status) = self.state.ended() {
                 return self.end(status);
@@ -214,84 +200,130 @@ impl<'a> Manager<'a> {
             self.serve_ready(ready);
             self.clients.expire(now);
             if self.state.deadline().is_some_and(|due| due <= now) {
-                self.happen(Event::Due);
+                self.handle_event(Event::Due);
             }
-            self.watch_group();
-            self.mend(now);
-            self.tell();
+            if self.state.awaited_group().is_some_and(|group| !self.targets.has_left_others(group)) {
+                self.handle_event(Event::GroupGone);
+            }
+            self.recreate_socket(now);
+            self.publish_state();
         }
     }
 
-    fn begin(&mut self) -> Result<(), Error> {
-        if self.replaced > 0 {
-            self.say(Level::INFO, "daemon manager replaced");
-            memory::release_unused();
-            // What ended in between has left its signal, or not.
-            self.reap();
-            return if self.adopted_before { self.adopt_again() } else { Ok(()) };
-        }
+    fn begin(&mut self, leftover: Leftover) -> Result<(), Error> {
         if self.runner.daemon {
-            self.say(Level::INFO, "daemonizing the process");
+            self.log(Level::INFO, "daemonizing the process");
             if let Some(directory) = &self.runner.directory {
-                self.say(Level::INFO, &format!("set current directory: '{}'", directory.display()));
+                self.log(Level::INFO, &format!("set current directory: '{}'", directory.display()));
             }
         }
-        self.say(Level::INFO, "daemon manager started");
-        self.begin_with(self.claim.left().clone())
+        self.log(Level::INFO, "daemon manager started");
+        match leftover {
+            Leftover::Nothing => self.handle_event(Event::Begin),
+            Leftover::Program(program) => return self.adopt(program),
+            Leftover::Orphans(pid, orphans) => self.begin_after(pid, orphans),
+        }
+        Ok(())
+    }
+
+    /// Takes over a program that an earlier manager left running. It is not our child: its end is seen, not its status.
+    fn adopt(&mut self, program: OrphanedProgram) -> Result<(), Error> {
+        let OrphanedProgram { process: RecordedProcess { pid, start_time }, words } = program;
+        let mut orphans = self.socket.lock().orphans_of(program.process);
+        let pidfd = match PidFd::open(pid) {
+            Err(source) if !proc::is_gone(&source) => return Err(Error::Survivor { pid, source }),
+            pidfd => pidfd.ok().filter(|_| proc::start_time(pid) == Some(start_time)),
+        };
+        if pidfd.is_some() {
+            self.targets.adopt(pidfd, orphans);
+            self.status.adopted_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
+            self.handle_event(Event::Adopt(pid));
+        } else if self.runner.stop_group && !orphans.scan().is_empty() {
+            // It has ended since.
+            self.begin_after(pid, orphans);
+        } else {
+            self.handle_event(Event::Begin);
+        }
+        Ok(())
+    }
+
+    /// Begins when those have ended that an earlier manager's program left running.
+    fn begin_after(&mut self, pid: i32, orphans: OrphanScan) {
+        self.targets.adopt(None, orphans);
+        self.handle_event(Event::BeginAfter(pid));
+    }
+
+    /// Goes on where this process's earlier image left off.
+    fn go_on(&mut self, adopted: bool) -> Result<(), Error> {
+        self.log(Level::INFO, "daemon manager replaced");
+        self.releases_memory = true;
+        // What ended in between has left its signal, or not.
+        self.reap();
+        if !adopted {
+            return Ok(());
+        }
+        let program =
+            self.socket.lock().program().filter(|found| self.state.pid() == Some(found.process.pid));
+        let program =
+            program.ok_or_else(|| Error::Resume("the adopted program is not recorded".to_owned()))?;
+        let pidfd = PidFd::same(program.process.pid, program.process.start_time);
+        let has_ended = pidfd.is_none();
+        self.targets.adopt(pidfd, self.socket.lock().orphans_of(program.process));
+        self.status.adopted_words = Some(program.words.unwrap_or_else(|| self.command.words.clone()));
+        if has_ended {
+            self.program_ended(Ended::Unseen);
+        }
+        Ok(())
     }
 
     fn end(mut self, status: u8) -> Result<Exit, Error> {
         if let Some(output) = &mut self.output {
             output.drain();
         }
-        self.tell();
-        // Whoever is told may try again at once, and should not meet us.
-        drop(self.claim);
+        self.publish_state();
+        // A client that learns of the end may try again at once, and should not meet us.
+        drop(self.socket);
         if let Some(error) = &self.failure {
             self.report.failed(error);
         }
         match self.failure {
             // A log that is on stderr for want of another has said it already.
-            Some(error) if self.log_elsewhere => Err(error),
+            Some(error) if self.has_event_log => Err(error),
             _ if status == 0 => Ok(Exit::Success),
             _ => Ok(Exit::Program(status)),
         }
     }
 
-    fn say(&self, level: Level, message: &str) {
+    fn log(&self, level: Level, message: &str) {
         self.log.log(level, LOGGER, format_args!("{message}"));
     }
 
     fn now(&self) -> Duration {
-        self.origin.elapsed()
+        self.clock.elapsed()
     }
 
     /// How long nothing is due.
     fn limit(&self, now: Duration) -> Option<Duration> {
-        let looks = self.state.awaited_group().is_some() && self.remains.is_some();
-        let look = looks.then(|| now.saturating_add(LOOK_AGAIN));
-        let announcement = self.announcer.as_ref().and_then(Announcer::due);
+        let polled = self.state.awaited_group().is_some() && self.targets.are_polled();
         let dues = [
             self.state.deadline(),
             self.clients.deadline(),
-            self.deaf_until,
-            look,
-            announcement,
-            self.mends_at,
+            self.recreation.due(),
+            self.service.as_ref().and_then(ServiceNotifier::due),
+            polled.then(|| now.saturating_add(POLL_INTERVAL)),
         ];
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
     }
 
     fn wait(&mut self) -> io::Result<Ready> {
         let now = self.now();
-        self.deaf_until = self.deaf_until.filter(|until| *until > now);
         let always = [
             Some(self.signals.as_fd()),
-            self.deaf_until.is_none().then(|| self.claim.listener().as_fd()),
+            self.clients.accepts(now).then(|| self.socket.listener().as_fd()),
             self.output.as_ref().map(Output::output),
             Some(self.notify.as_fd()),
-            self.adopted.as_ref().map(AsFd::as_fd),
-            self.claim.removal(),
+            self.targets.adopted(),
+            self.socket.removal(),
         ];
         let mut watched: Vec<_> = always.iter().flatten().map(|fd| (*fd, Interest::Read)).collect();
         let mut clients = Vec::new();
@@ -300,12 +332,206 @@ impl<'a> Manager<'a> {
             let interest = if wants == Wants::Read { Interest::Read } else { Interest::Write };
             watched.push((descriptor, interest));
         }
-        let mut ready = poll::wait(&watched, self.limit(now))?.into_iter();
+        let limit = self.limit(now);
+        if std::mem::take(&mut self.releases_memory) {
+            memory::release_unused();
+        }
+        let mut ready = poll::wait(&watched, limit)?.into_iter();
         let [signals, callers, output, notify, adopted, removal] =
             always.map(|watched| watched.is_some() && ready.next() == Some(true));
         let clients = clients.into_iter().zip(ready).filter(|(_, ready)| *ready);
         let clients = clients.map(|(client, _)| client).collect();
         Ok(Ready { signals, callers, output, notify, adopted, removal, clients })
+    }
+
+    fn serve_ready(&mut self, ready: Ready) {
+        if ready.notify {
+            self.take_notifications();
+        }
+        if ready.signals {
+            self.take_signals();
+        }
+        if ready.adopted {
+            self.targets.adopted_ended();
+            self.program_ended(Ended::Unseen);
+        }
+        if ready.output {
+            self.move_output();
+        }
+        if ready.removal
+            && let Some(message) = self.recreation.files_changed(&mut self.socket, self.clock.elapsed())
+        {
+            self.log(Level::WARNING, &message);
+        }
+        for client in ready.clients {
+            if let Some(request) = self.clients.progress(client) {
+                self.serve(client, request);
+            }
+        }
+        if ready.callers
+            && let Some(message) = self.clients.accept(self.socket.listener(), self.clock.elapsed())
+        {
+            self.log(Level::WARNING, &message);
+        }
+    }
+
+    fn take_signals(&mut self) {
+        while let Ok(Some(signal)) = self.signals.next() {
+            match signal {
+                number::CHLD => self.reap(),
+                number::TERM | number::INT => {
+                    let name = signal_names::name(signal).unwrap_or_default();
+                    self.log(Level::INFO, &format!("received {name}; stopping the program, then exiting"));
+                    self.handle_event(Event::Terminate);
+                }
+                number::HUP | number::USR2 => {
+                    let is_reload = signal == number::HUP;
+                    if let Some(service) = self.service.as_ref().filter(|_| is_reload) {
+                        service.reloading();
+                    }
+                    if let Err(why) = self.reopen_logs() {
+                        self.log(Level::ERROR, &why);
+                    }
+                    if let Some(service) = self.service.as_ref().filter(|_| is_reload) {
+                        service.reloaded();
+                    }
+                    self.pass_on(signal);
+                }
+                _ => self.pass_on(signal),
+            }
+        }
+    }
+
+    /// In a container, a signal to the first process is meant for the program.
+    fn pass_on(&self, signal: i32) {
+        if let Some(pid) = self.state.pid().filter(|_| is_init()) {
+            let _ = process::send_signal(Receiver::Process(pid), signal);
+        }
+    }
+
+    /// Reaps every child that has ended: several ends may come as one signal. The program's end is handled last, when no
+    /// zombie is left that could be taken for a process that it left running.
+    fn reap(&mut self) {
+        let mut program = None;
+        while let Ok(Some((pid, end))) = process::reap() {
+            if self.state.pid() == Some(pid) {
+                program = Some(end);
+            } else if self.targets.test() == Some(pid) {
+                self.targets.set_test(None);
+                self.handle_event(Event::TestEnded { passed: end == Ended::Exited(0) });
+            } else {
+                self.log(Level::DEBUG, &format!("unknown process {pid} exited"));
+            }
+        }
+        if let Some(end) = program {
+            self.program_ended(end);
+        }
+    }
+
+    fn program_ended(&mut self, end: Ended) {
+        // What it said last may still be on its way.
+        self.take_notifications();
+        if self.state.up().is_none() {
+            (0..LAST_CHUNKS).for_each(|_| self.move_output());
+        }
+        self.publish_state();
+        self.status.last_output = self.output.as_ref().and_then(Output::last_lines);
+        self.status.note = None;
+        let leaves = self.state.pid().is_some_and(|group| self.targets.has_left_others(group));
+        self.handle_event(if leaves { Event::DiedLeaving(end) } else { Event::Died(end) });
+    }
+
+    /// What the program says of its state (`sd_notify(3)`).
+    fn take_notifications(&mut self) {
+        let Some(pid) = self.state.pid() else { return };
+        while let Some(message) = self.notify.next_from(pid) {
+            for line in message.lines() {
+                match line.split_once('=') {
+                    Some(("READY", "1")) => self.handle_event(Event::Ready),
+                    Some(("STATUS", note)) => self.status.note = Some(note.to_owned()),
+                    Some(("EXTEND_TIMEOUT_USEC", time)) => {
+                        // What is no number asks for nothing.
+                        let time = Duration::from_micros(time.parse().unwrap_or_default());
+                        self.handle_event(Event::NeedsTime(time));
+                    }
+                    _ => {}
+                }
+            }
+        }
+    }
+
+    fn move_output(&mut self) {
+        if let Some(message) = self.output.as_mut().and_then(Output::pump) {
+            self.log(Level::WARNING, &message);
+        }
+    }
+
+    fn serve(&mut self, client: Client, request: Request) {
+        self.publish_state();
+        let event = match request {
+            Request::Start => Event::Start(client),
+            Request::Stop => Event::Stop(client),
+            Request::Restart => Event::Restart(client),
+            Request::Exit => Event::Exit(client),
+            Request::Kill(signal) => Event::Kill(client, signal),
+            Request::Status => {
+                let record = self.status.record(&self.state, self.runner, &self.command, self.now());
+                return self.clients.reply(client, &Reply::Status(Box::new(record)));
+            }
+            Request::Help => return self.clients.reply(client, &Reply::Help),
+            Request::Watch => {
+                let record = self.status.record(&self.state, self.runner, &self.command, self.now());
+                self.clients.watch(client, &record);
+                // The others that watch know this by now.
+                self.watched = Some(self.status.watched(&self.state));
+                return;
+            }
+            Request::Reexec => return self.reexec(client),
+            Request::ReopenTranscript => {
+                let outcome = self.reopen_logs();
+                let reply = outcome.map_or_else(Reply::TranscriptNotReopened, |()| Reply::TranscriptReopened);
+                return self.clients.reply(client, &reply);
+            }
+        };
+        self.handle_event(event);
+    }
+
+    fn reopen_logs(&mut self) -> Result<(), String> {
+        let mut failed: Vec<String> = self.log.reopen().err().iter().map(ToString::to_string).collect();
+        let output = self.output.as_mut().and_then(|output| output.reopen().err());
+        failed.extend(output.iter().map(ToString::to_string));
+        if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
+    }
+
+    fn recreate_socket(&mut self, now: Duration) {
+        if let Some((level, message)) = self.recreation.run(&mut self.socket, &self.log, now) {
+            self.log(level, &message);
+            self.environment.retain(|(name, _)| name != LOCK);
+            self.environment.extend(self.socket.lock().variable());
+        }
+    }
+
+    /// Sends the state to the clients that watch and to the service manager, if it has changed. Of several events that
+    /// have come, each that may change again what the one before it changed waits for this.
+    fn publish_state(&mut self) {
+        self.notify_service();
+        if !self.clients.are_watching() {
+            self.watched = None;
+            return;
+        }
+        let watched = Some(self.status.watched(&self.state));
+        if self.watched != watched {
+            let record = self.status.record(&self.state, self.runner, &self.command, self.now());
+            self.clients.send_to_watchers(&record);
+            self.watched = watched;
+        }
+    }
+
+    fn notify_service(&mut self) {
+        let now = self.now();
+        if let Some(service) = &mut self.service {
+            service.notify(self.status.for_service_manager(&self.state), now);
+        }
     }
 }
 
@@ -323,21 +549,21 @@ fn policy(runner: &Runner) -> Policy {
     }
 }
 
-/// Whether this is the first process of a container: then there is nobody else to hand signals and statuses on.
+/// Whether this is the first process of a container: then no other process passes signals and statuses on.
 fn is_init() -> bool {
     process::own_pid() == 1
 }
 
 /// In daemon mode the output passes through us, even where it is not kept: a program that does not come up is quoted.
-fn open_output(runner: &Runner, left: &Left) -> Result<Option<Output>, Error> {
+fn open_output(runner: &Runner, leftover: &Leftover) -> Result<Option<Output>, Error> {
     if !runner.daemon {
         return Ok(None);
     }
     let path = output::transcript(runner);
-    let output = match left {
-        Left::Program(survivor) => Output::adopt(path, &[survivor.pid])?,
-        Left::Others(_, remains) => Output::adopt(path, &Numbers::of(&remains.clone().look().sure).0)?,
-        Left::Nothing => Output::open(path)?,
+    let output = match leftover {
+        Leftover::Program(program) => Output::adopt(path, &[program.process.pid])?,
+        Leftover::Orphans(_, orphans) => Output::adopt(path, &Pids::of(&orphans.clone().scan()).0)?,
+        Leftover::Nothing => Output::open(path)?,
     };
     Ok(Some(output))
 }

@@ -1,6 +1,8 @@
-//! The vocabulary of the state machine: what it is told and what it asks for.
+//! The vocabulary of the state machine: what happens and what it asks for.
 
 use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
 
 use crate::control::Reply;
 use crate::eventlog::Level;
@@ -35,7 +37,7 @@ pub struct Policy {
 }
 
 /// What one state machine leaves to the next.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Snapshot {
     /// The program that runs.
     pub program: Option<i32>,
@@ -47,7 +49,7 @@ pub struct Snapshot {
     pub ran: Option<Duration>,
     /// The back-off.
     pub backoff: Duration,
-    /// How many times the program was started again without anybody asking.
+    /// How many times the program was started again without a request.
     pub restarts: u64,
 }
 
@@ -58,8 +60,8 @@ pub enum Event {
     Begin,
     /// The manager is ready to work, and its program runs already, as this process.
     Adopt(i32),
-    /// The manager is ready to work, and others run that its program, which was this process and has ended under nobody,
-    /// left behind.
+    /// The manager is ready to work, and processes run that its program, which had this process id and has ended without
+    /// a manager, left behind.
     BeginAfter(i32),
     /// The program says that it is ready.
     Ready,
@@ -75,7 +77,7 @@ pub enum Event {
     Exit(Client),
     /// A client asks for a signal to be sent to the program.
     Kill(Client, i32),
-    /// The manager was told by a signal to end.
+    /// A signal asks the manager to end.
     Terminate,
     /// [`Action::Spawn`] was done: this process.
     Spawned(i32),
@@ -83,14 +85,14 @@ pub enum Event {
     SpawnFailed {
         /// Why, for a person.
         reason: String,
-        /// Trying again is useless as long as nobody mends it (no such file), unlike a full process table.
+        /// Trying again is useless until it is corrected (no such file), unlike with a full process table.
         lasting: bool,
     },
-    /// The program has ended, and nobody who came from it is left, or nobody cares.
+    /// The program has ended, and no descendant of it is left that is to be ended too.
     Died(Ended),
-    /// The program has ended, and others are left of its group or of those who left that.
+    /// The program has ended, and processes of its group are left, or descendants that have left the group.
     DiedLeaving(Ended),
-    /// Of the program's group, and of those who left it, nobody is left.
+    /// None of the program's group, nor of its descendants that have left the group, is left.
     GroupGone,
     /// The time of [`super::State::deadline`] has come.
     Due,
@@ -112,9 +114,9 @@ pub enum Action {
     Spawn,
     /// Send SIGTERM to this program and its group.
     Terminate(i32),
-    /// This program has ended: send SIGTERM to those who came from it but have left its group.
-    TerminateRest(i32),
-    /// Send SIGKILL to this program, its group and those who left it.
+    /// This program has ended: send SIGTERM to its descendants that have left its group.
+    TerminateStragglers(i32),
+    /// Send SIGKILL to this program, its group and its descendants that have left that.
     Kill(i32),
     /// Send a client's signal to the program alone and reply with the outcome.
     Relay {
@@ -129,9 +131,9 @@ pub enum Action {
     Reply(Client, Reply),
     /// Write a record to the event log.
     Log(Level, String),
-    /// Tell whoever started the manager that the program is up, or why it is not.
+    /// Report to the process that started the manager that the program is up, or why it is not.
     Report(Result<i32, String>),
-    /// Tell whoever started the manager that the program is not started, as what this one left behind does not end.
+    /// Report that the program is not started, as what this one left behind does not end.
     Refuse(i32),
     /// Start the start test; say [`Event::TestStarted`] or [`Event::TestNotStarted`].
     StartTest,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use super::{Action, BACK_OFF_STEP, LEFT_BEHIND, Origin, Phase, Proven, SHORTEST, State, Then};
+use super::{
+    Action, BACK_OFF_STEP, MIN_RESTART_INTERVAL, ORPHAN_TIMEOUT, Origin, Phase, Proven, State, Then,
+};
 use crate::control::Reply;
 use crate::eventlog::Level;
 use crate::sys::process::Ended;
@@ -33,7 +35,7 @@ impl State {
         vec![Action::Log(Level::INFO, format!("adopted process pid={pid}"))]
     }
 
-    /// The program of an earlier manager has ended under nobody, and who came from it is left: they are ended first. How
+    /// The program of an earlier manager has ended without one, and descendants are left: they are ended first. How
     /// it ended is not known, so that this may be the end of one that is to be left alone; two servers would be worse.
     pub(super) fn begin_after(&mut self, pid: i32, now: Duration) -> Vec<Action> {
         let told = format!("pid {pid}: gone; ending what it left behind");
@@ -43,9 +45,9 @@ impl State {
     }
 
     fn end_left_behind(&mut self, group: i32, then: Then, now: Duration) -> [Action; 2] {
-        let kill_at = Some(now.saturating_add(LEFT_BEHIND));
+        let kill_at = Some(now.saturating_add(ORPHAN_TIMEOUT));
         self.phase = Phase::Stopping { group, leader: false, kill_at, kills: 0, then };
-        [Action::Terminate(group), Action::TerminateRest(group)]
+        [Action::Terminate(group), Action::TerminateStragglers(group)]
     }
 
     /// The start counts: the program lived long enough, or said that it is ready.
@@ -86,7 +88,7 @@ impl State {
         actions
     }
 
-    /// The program has ended; `leaves`: others who came from it are left.
+    /// The program has ended; `leaves`: descendants of it are left.
     pub(super) fn died(&mut self, end: Ended, leaves: bool, now: Duration) -> Vec<Action> {
         self.last_end = Some(end);
         match self.phase {
@@ -96,11 +98,11 @@ impl State {
             }
             Phase::Stopping { group, leader: true, kill_at, then, .. } => {
                 // The program itself is gone; what it left behind gets a short time of its own.
-                let latest = now.saturating_add(LEFT_BEHIND);
+                let latest = now.saturating_add(ORPHAN_TIMEOUT);
                 let kill_at = Some(kill_at.map_or(latest, |at| at.min(latest)));
                 self.phase = Phase::Stopping { group, leader: false, kill_at, kills: 0, then };
                 let told = Action::Log(Level::INFO, format!("pid {group}: {}", describe(end)));
-                vec![told, Action::TerminateRest(group)]
+                vec![told, Action::TerminateStragglers(group)]
             }
             _ => Vec::new(),
         }
@@ -146,7 +148,7 @@ impl State {
         actions
     }
 
-    /// Starts the program again after an end that nobody asked for: at once, if it ran for long enough.
+    /// Starts the program again after an end without a request: at once, if it ran for long enough.
     fn again(&mut self, ran: Duration, now: Duration) -> Vec<Action> {
         if ran < self.policy.backoff_limit || self.policy.backoff_limit.is_zero() {
             return self.back_off(true, now);
@@ -181,7 +183,8 @@ impl State {
     fn back_off(&mut self, counts: bool, now: Duration) -> Vec<Action> {
         let limit = self.policy.backoff_limit;
         if limit.is_zero() {
-            let earliest = self.last_start.map_or(now, |started| started.saturating_add(SHORTEST));
+            let earliest =
+                self.last_start.map_or(now, |started| started.saturating_add(MIN_RESTART_INTERVAL));
             self.phase = Phase::Waiting { until: earliest.max(now) };
             return Vec::new();
         }

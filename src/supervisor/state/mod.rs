@@ -15,7 +15,7 @@
 //! ```
 //!
 //! A program that runs is *up* when it has proven itself: it lived through the start grace or said that it is ready,
-//! and its start test passed. A first start that never comes up is a failure that the starter is told of.
+//! and its start test passed. A first start that never comes up is reported as a failure.
 //!
 //! "end or stay": without `hang-around` the manager ends when nothing is left to run, with it the phase is Down.
 //! Promises: never two programs; a stop is never lost; a back-off never exceeds its limit; each phase has a way out.
@@ -39,14 +39,14 @@ use crate::sys::process::Ended;
 use start_test::StartTest;
 
 /// How long processes that the program left behind have, after it ended, before SIGKILL.
-const LEFT_BEHIND: Duration = Duration::from_secs(5);
+const ORPHAN_TIMEOUT: Duration = Duration::from_secs(5);
 /// How long until SIGKILL is sent again to what SIGKILL did not end.
-const KILL_AGAIN: Duration = Duration::from_secs(1);
+const KILL_INTERVAL: Duration = Duration::from_secs(1);
 /// How many times SIGKILL is sent to what the program left behind before the manager goes on without it: a zombie whose
 /// parent is elsewhere stays in the group for as long as that parent likes.
-const MOST_KILLS: u32 = 10;
+const MAX_KILLS: u32 = 10;
 /// The shortest time between two starts where the back-off limit is 0.
-const SHORTEST: Duration = Duration::from_millis(100);
+const MIN_RESTART_INTERVAL: Duration = Duration::from_millis(100);
 /// What a quick death adds to the back-off.
 const BACK_OFF_STEP: Duration = Duration::from_secs(1);
 
@@ -69,7 +69,7 @@ enum Then {
 /// On whose behalf a spawn is tried; what a failure means depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// The manager's first: a failure that will not go away ends the manager, and the starter is told.
+    /// The manager's first: a failure that will not go away ends the manager, and is reported.
     First,
     /// A client's `start` or `restart` while nothing was wanted: a failure is its reply, and nothing is wanted still.
     Down(Client),
@@ -93,14 +93,14 @@ enum Proven {
 enum Phase {
     /// Nothing runs, nothing is wanted.
     Down,
-    /// The loop has been told to start the program and has not yet said how it went.
+    /// The loop has been asked to start the program and has not yet said how it went.
     Spawning(Origin),
     /// The program runs. `first`: by the manager's own first start.
     Up { pid: i32, proven: Proven, first: bool },
     /// The program shall run again at that time.
     Waiting { until: Duration },
     /// SIGTERM was sent, or what a crash left behind is being ended. `leader`: the program itself is still there; `group`:
-    /// who is waited for.
+    /// which is waited for.
     Stopping { group: i32, leader: bool, kill_at: Option<Duration>, kills: u32, then: Then },
     /// The manager ends with this status.
     Ended(u8),
@@ -292,7 +292,7 @@ impl State {
         self.last_end
     }
 
-    /// How many times the program was started again without anybody asking.
+    /// How many times the program was started again without a request.
     #[must_use]
     pub fn restarts(&self) -> u64 {
         self.restarts
@@ -314,17 +314,17 @@ impl State {
             Phase::Up { proven: Proven::Not { until: Some(until) }, .. } if *until <= now => {
                 actions.extend(self.prove());
             }
-            Phase::Stopping { group, kills, then: Then::Begin, .. } if *kills >= MOST_KILLS => {
+            Phase::Stopping { group, kills, then: Then::Begin, .. } if *kills >= MAX_KILLS => {
                 actions.push(Action::Refuse(*group));
                 actions.extend(self.end(1));
             }
-            Phase::Stopping { group, leader, kills, .. } if !*leader && *kills >= MOST_KILLS => {
+            Phase::Stopping { group, leader, kills, .. } if !*leader && *kills >= MAX_KILLS => {
                 let message = format!("pid {group}: what it left behind does not end; going on without it");
                 actions.push(Action::Log(Level::WARNING, message));
                 actions.extend(self.group_gone(now));
             }
             Phase::Stopping { group, kill_at, kills, .. } if kill_at.is_some_and(|at| at <= now) => {
-                *kill_at = Some(now.saturating_add(KILL_AGAIN));
+                *kill_at = Some(now.saturating_add(KILL_INTERVAL));
                 *kills = kills.saturating_add(1);
                 let message = format!("pid {group}: still there at its stop timeout; sending SIGKILL");
                 actions.push(Action::Log(Level::WARNING, message));

@@ -13,7 +13,7 @@ enum Phase {
     /// No test is wanted, or it has passed.
     #[default]
     Idle,
-    /// The loop has been told to start it.
+    /// The loop has been asked to start it.
     Starting,
     /// It runs.
     Running(i32),
@@ -26,7 +26,7 @@ enum Phase {
 pub(super) struct StartTest {
     phase: Phase,
     /// A test that cannot be started is reported once a start, not each second.
-    told: bool,
+    logged: bool,
 }
 
 impl StartTest {
@@ -39,7 +39,7 @@ impl StartTest {
     }
 
     pub(super) fn begin(&mut self) -> Vec<Action> {
-        *self = Self { phase: Phase::Starting, told: false };
+        *self = Self { phase: Phase::Starting, logged: false };
         vec![Action::StartTest]
     }
 
@@ -68,7 +68,7 @@ impl StartTest {
             return Vec::new();
         }
         self.phase = Phase::Pausing(now.saturating_add(INTERVAL));
-        let first = !std::mem::replace(&mut self.told, true);
+        let first = !std::mem::replace(&mut self.logged, true);
         first
             .then(|| Action::Log(Level::CRITICAL, format!("start test not run: {reason}")))
             .into_iter()

@@ -84,7 +84,7 @@ impl World {
             Action::Terminate(group) | Action::Kill(group) => {
                 assert_eq!(self.group, Some(group), "a signal to somebody else");
             }
-            Action::TerminateRest(group) => {
+            Action::TerminateStragglers(group) => {
                 assert_eq!((self.leader, self.group), (None, Some(group)), "a signal to somebody else");
             }
             Action::Relay { pid, .. } => {

@@ -7,7 +7,7 @@ fn those_who_left_the_group_are_asked_to_end_after_the_program() {
     let mut state = up(policy());
     state.step(Event::Stop(1), seconds(1));
     let actions = state.step(Event::Died(Ended::Exited(0)), seconds(2));
-    assert_eq!(actions, [log(Level::INFO, "pid 100: exit status 0"), Action::TerminateRest(100)]);
+    assert_eq!(actions, [log(Level::INFO, "pid 100: exit status 0"), Action::TerminateStragglers(100)]);
     assert_eq!(state.step(Event::Due, seconds(7))[1], Action::Kill(100));
 }
 
@@ -33,7 +33,7 @@ fn what_a_crash_left_behind_is_ended_before_the_next_start() {
     {
         let mut state = up(policy());
         let actions = state.step(crash.clone(), seconds(at));
-        assert_eq!(actions, [told.clone(), Action::Terminate(100), Action::TerminateRest(100)]);
+        assert_eq!(actions, [told.clone(), Action::Terminate(100), Action::TerminateStragglers(100)]);
         assert_eq!((state.pid(), state.awaited_group(), state.mood()), (None, Some(100), Mood::Up));
         assert_eq!(state.deadline(), Some(seconds(at + 5)));
         assert_eq!(state.step(Event::GroupGone, seconds(at + 2)), next);
@@ -73,7 +73,7 @@ fn what_an_earlier_program_left_behind_is_ended_before_the_first_start() {
     let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
     let told = log(Level::WARNING, "pid 90: gone; ending what it left behind");
     let actions = state.step(Event::BeginAfter(90), seconds(0));
-    assert_eq!(actions, [told, Action::Terminate(90), Action::TerminateRest(90)]);
+    assert_eq!(actions, [told, Action::Terminate(90), Action::TerminateStragglers(90)]);
     assert_eq!((state.pid(), state.awaited_group(), state.mood()), (None, Some(90), Mood::Up));
     // It starts anyway.
     assert_eq!(state.step(Event::Start(1), seconds(1)), [Action::Reply(1, Reply::RestartSent)]);

@@ -120,8 +120,8 @@ fn limit_zero_restarts_for_ever_but_never_in_a_tight_loop() {
     let mut now = seconds(0);
     for n in 0..50 {
         state.step(Event::Died(Ended::Exited(1)), now);
-        assert_eq!(state.deadline(), Some(now + SHORTEST));
-        now += SHORTEST;
+        assert_eq!(state.deadline(), Some(now + MIN_RESTART_INTERVAL));
+        now += MIN_RESTART_INTERVAL;
         assert_eq!(state.step(Event::Due, now), [Action::Spawn]);
         state.step(Event::Spawned(200 + n), now);
     }

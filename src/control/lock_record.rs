@@ -1,33 +1,34 @@
-//! The lock file beside the socket: what a manager leaves for the next one, and for `zdctl`, which sees by it whether a
-//! program runs without asking the manager, or without there being one.
+//! The record in the lock file beside the socket: what a manager leaves for the next one, and for `zdctl` where no
+//! manager answers.
 //!
 //! ```text
 //! offset  bytes  text, padded with blanks, ended by a newline
 //!      0     64  manager PID BOOT MARK
 //!     64     64  program PID BIRTH     blank: none runs
 //!    128     64  manager-birth BIRTH
-//!    192    ...  words ['WORD', ...]   those of the program's command line
+//!    192    ...  words ['WORD', ...]   the program's command line
 //! ```
 //!
-//! A number alone is never trusted: it goes with the time at which the process was started and with the system's start.
-//! Nor is a copy of the file, such as that in a copied instance: its program is the original's. The mark is the file's own.
-//! A command line as the system shows it is not either: a script that executes the real server has that one's.
+//! | what could mislead | what is compared |
+//! |---|---|
+//! | a process id that another process has now | BIRTH, the start time in clock ticks since the system's start, and BOOT |
+//! | a copy of the file, as in a copied instance | MARK, the file's inode number |
+//! | a script that executes the real server | nothing: the words are recorded, the process's command line is not read |
 //!
-//! The program and all that comes of it have [`LOCK`] in their environment, by which the next manager knows whom a program
-//! that has ended left behind.
+//! The program and what descends from it have [`LOCK`] in their environment, by which the next manager finds what a
+//! program that has ended left running.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::repr::{self, Escapes};
-use crate::sys::remains::Remains;
 
 /// The size of all lines but the last, in bytes.
 pub const LINE: usize = 64;
 /// Where the program's line begins.
 pub const PROGRAM_AT: u64 = LINE as u64;
-/// Where the line with the manager's birth begins.
-pub const BIRTH_AT: u64 = 2 * LINE as u64;
+/// Where the line with the manager's start time begins.
+pub const MANAGER_BIRTH_AT: u64 = 2 * LINE as u64;
 /// Where the words' line begins.
 pub const WORDS_AT: u64 = 3 * LINE as u64;
 
@@ -46,9 +47,9 @@ pub fn lock_mark(device: u64, inode: u64) -> String {
     format!("{LOCK}={}", lock_value(device, inode))
 }
 
-/// What a lock file says.
+/// What a lock file records.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Ledger {
+pub struct LockRecord {
     /// The manager that wrote it.
     pub manager: Option<u32>,
     /// The system's start in which that was.
@@ -56,20 +57,30 @@ pub struct Ledger {
     /// The mark of the file in which it did; without one it is of a version that made none.
     pub mark: Option<u64>,
     /// When the manager was started, in clock ticks since the system's start.
-    pub manager_birth: Option<u64>,
+    pub manager_start_time: Option<u64>,
     /// Its program.
-    pub program: Option<Noted>,
+    pub program: Option<RecordedProcess>,
     /// The words with which the program was started.
     pub words: Option<Vec<OsString>>,
 }
 
-/// A process that was noted.
+/// A process, by a name that no other gets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Noted {
-    /// Its number.
+pub struct RecordedProcess {
+    /// Its process id.
     pub pid: i32,
     /// When it was started, in clock ticks since the system's start.
-    pub birth: u64,
+    pub start_time: u64,
+}
+
+/// From which process those descend that a record says may have been left running.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct OrphanRoot {
+    /// The program, which has ended; or the manager, where there was no program or it could not record itself (a full
+    /// disk).
+    pub process: RecordedProcess,
+    /// It is the program.
+    pub is_program: bool,
 }
 
 /// The mark of a file with this inode number: as much of it as the line has room for, in hexadecimal digits.
@@ -86,7 +97,7 @@ pub fn lock_file(socket: &Path) -> PathBuf {
     PathBuf::from(name)
 }
 
-impl Ledger {
+impl LockRecord {
     /// Reads the text of a lock file, as far as it is one.
     #[must_use]
     pub fn parse(text: &str) -> Self {
@@ -96,43 +107,47 @@ impl Ledger {
             manager: manager.next().and_then(|pid| pid.parse().ok()),
             boot: manager.next().map(str::to_owned),
             mark: manager.next().and_then(|mark| u64::from_str_radix(mark, 16).ok()),
-            manager_birth: line("manager-birth").and_then(|birth| birth.trim().parse().ok()),
-            program: line("program").and_then(noted),
+            manager_start_time: line("manager-birth").and_then(|birth| birth.trim().parse().ok()),
+            program: line("program").and_then(recorded_process),
             words: line("words").and_then(|words| repr::parse_list(words, Escapes::Characters)),
         }
     }
 
-    /// This ledger, if it was written since the system started as `boot`, and in the file with this inode number itself.
+    /// This record, if it was written since the system started as `boot`, and in the file with this inode number itself.
     #[must_use]
     pub fn of(self, boot: &str, inode: u64) -> Option<Self> {
         let is_own = self.mark.is_none_or(|own| own == mark(inode));
         (is_own && self.boot.as_deref() == Some(boot)).then_some(self)
     }
 
-    /// The manager, where its birth is known.
+    /// The manager, where its start time is known.
     #[must_use]
-    pub fn manager_process(&self) -> Option<Noted> {
+    pub fn manager_process(&self) -> Option<RecordedProcess> {
         let pid = i32::try_from(self.manager?).ok()?;
-        Some(Noted { pid, birth: self.manager_birth? })
+        Some(RecordedProcess { pid, start_time: self.manager_start_time? })
     }
 
-    /// The family of the program, which has ended, and its number; or, where there was none, or its process could not note
-    /// itself (a full disk), whoever came from the manager, which this number is then. `mark`: that of the programs
-    /// ([`lock_mark`]).
+    /// From which process those descend that were left running, if the program has ended.
     #[must_use]
-    pub fn remains(&self, mark: Option<String>) -> Option<(i32, Remains)> {
-        if let Some(Noted { pid, birth }) = self.program {
-            return Some((pid, Remains::of(pid, birth, mark)));
-        }
-        let Noted { pid, birth } = self.manager_process()?;
-        Some((pid, Remains::of_unknown(birth, mark)))
+    pub fn orphan_root(&self) -> Option<OrphanRoot> {
+        let root = |process, is_program| OrphanRoot { process, is_program };
+        let program = self.program.map(|program| root(program, true));
+        program.or_else(|| Some(root(self.manager_process()?, false)))
     }
 }
 
-fn noted(text: &str) -> Option<Noted> {
-    let (pid, birth) = text.trim().split_once(' ')?;
+impl OrphanRoot {
+    /// The program's process id, which its session has too.
+    #[must_use]
+    pub fn leader(&self) -> Option<i32> {
+        self.is_program.then_some(self.process.pid)
+    }
+}
+
+fn recorded_process(text: &str) -> Option<RecordedProcess> {
+    let (pid, start_time) = text.trim().split_once(' ')?;
     let pid = pid.parse().ok().filter(|pid| *pid > 1)?;
-    Some(Noted { pid, birth: birth.trim().parse().ok()? })
+    Some(RecordedProcess { pid, start_time: start_time.trim().parse().ok()? })
 }
 
 #[cfg(test)]
@@ -142,22 +157,22 @@ mod tests {
     #[test]
     fn each_line_is_read_as_far_as_it_makes_sense() {
         let text = "manager 7 a-b 1f \nprogram 8 99  \nmanager-birth 98  \nwords ['a b', \"c'\"]\n";
-        let whole = Ledger::parse(text);
+        let whole = LockRecord::parse(text);
         assert_eq!((whole.manager, whole.boot.as_deref()), (Some(7), Some("a-b")));
-        assert_eq!(whole.program, Some(Noted { pid: 8, birth: 99 }));
+        assert_eq!(whole.program, Some(RecordedProcess { pid: 8, start_time: 99 }));
         assert_eq!(whole.words, Some(vec!["a b".into(), "c'".into()]));
-        assert_eq!(whole.manager_process(), Some(Noted { pid: 7, birth: 98 }));
+        assert_eq!(whole.manager_process(), Some(RecordedProcess { pid: 7, start_time: 98 }));
         assert_eq!(whole.clone().of("a-b", 0x1f), Some(whole.clone()));
         assert_eq!(whole.clone().of("a-c", 0x1f), None);
         assert_eq!(whole.of("a-b", 0x2f), None, "a copy");
-        let older = Ledger::parse("manager 7 a-b\nprogram 8 99\n");
+        let older = LockRecord::parse("manager 7 a-b\nprogram 8 99\n");
         assert_eq!(older.manager_process(), None);
         assert_eq!(older.clone().of("a-b", 0x2f), Some(older));
         for odd in ["", "manager x\nprogram\nwords a", "program 1 1\n", "program 8\n", "program 8 x\nwords\n"]
         {
-            assert_eq!(Ledger::parse(odd), Ledger::default(), "{odd}");
+            assert_eq!(LockRecord::parse(odd), LockRecord::default(), "{odd}");
         }
-        assert_eq!(Ledger::parse("manager 1 \nprogram 8 9\n").of("", 0), None);
+        assert_eq!(LockRecord::parse("manager 1 \nprogram 8 9\n").of("", 0), None);
     }
 
     #[test]

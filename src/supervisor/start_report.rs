@@ -1,4 +1,4 @@
-//! The report on how the start went, from the manager to whoever started it.
+//! The report on how the start went, from the manager to the process that started it.
 //!
 //! The listeners are the parent of a daemon and, behind the number in the environment variable
 //! [`crate::control::READY_FD`], `zdctl`.
@@ -16,27 +16,31 @@ use crate::sys::poll::{self, Interest};
 
 /// The reporting end. The first report is written, later ones have no listener.
 #[derive(Debug, Default)]
-pub struct Report {
+pub struct StartReporter {
     listeners: Vec<File>,
-    /// Somebody beyond our own parent listens: then it is he who tells the person.
-    starter: bool,
-    /// The starter has been told of a failure.
-    told: bool,
+    /// `zdctl` listens too; it prints the outcome.
+    has_remote_listener: bool,
+    /// The remote listener knows of a failure.
+    reported: bool,
 }
 
 /// The end at which the parent of a daemon waits.
 #[derive(Debug)]
 pub struct Listener {
     pipe: File,
-    /// The starter hears the same and tells the person.
+    /// `zdctl` hears the same and prints it.
     quiet: bool,
 }
 
-impl Report {
-    /// A report to the starter, if there is one.
+impl StartReporter {
+    /// A report to `zdctl`, if that has started us.
     pub fn to(starter: Option<OwnedFd>) -> Self {
-        let listening = starter.is_some();
-        Self { listeners: starter.map(File::from).into_iter().collect(), starter: listening, told: false }
+        let has_remote_listener = starter.is_some();
+        Self {
+            listeners: starter.map(File::from).into_iter().collect(),
+            has_remote_listener,
+            reported: false,
+        }
     }
 
     /// Adds a listener: the parent of the process that is about to be forked.
@@ -46,7 +50,7 @@ impl Report {
     pub fn listen(&mut self) -> io::Result<Listener> {
         let (read, write) = pipe::pipe()?;
         self.listeners.push(File::from(write));
-        Ok(Listener { pipe: File::from(read), quiet: self.starter })
+        Ok(Listener { pipe: File::from(read), quiet: self.has_remote_listener })
     }
 
     /// The descriptors of all listeners.
@@ -64,16 +68,16 @@ impl Report {
         self.write(&control::Report::Started(pid.unsigned_abs()));
     }
 
-    /// The program does not run, or not any more. Says whether the starter has been told, now or before: a start that
-    /// was reported leaves nobody listening.
+    /// The program does not run, or not any more. Gives whether `zdctl` knows, from now or before: a start that was
+    /// reported leaves no listener.
     pub fn failed(&mut self, error: &Error) -> bool {
-        self.told |= self.starter && !self.listeners.is_empty();
+        self.reported |= self.has_remote_listener && !self.listeners.is_empty();
         let why = error.to_string();
         self.write(&match error {
             Error::Taken { .. } => control::Report::Taken(why),
             _ => control::Report::Failed(why),
         });
-        self.told
+        self.reported
     }
 
     fn write(&mut self, report: &control::Report) {
@@ -86,7 +90,7 @@ impl Report {
 }
 
 impl Listener {
-    /// Waits for the manager's report; where somebody else listens too, he has the patience.
+    /// Waits for the manager's report. If `zdctl` listens too, it enforces the time limit.
     ///
     /// # Errors
     /// The manager's reason; that it gave none; that it took longer than `limit`.

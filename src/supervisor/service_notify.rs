@@ -1,7 +1,5 @@
-//! What the manager of this manager hears of it: one that speaks `sd_notify(3)`, as systemd does, or one that waits for a
-//! line on a descriptor, as s6 does.
-//!
-//! Nobody there, or nobody who listens, is no fault of ours: nothing here can fail.
+//! Notifies the service manager that runs this manager: systemd (`sd_notify(3)`), or s6 (a line on a descriptor). Best
+//! effort: nothing here can fail.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,17 +12,17 @@ use crate::sys::{daemon, process};
 
 /// The environment variable with the number of the descriptor on which a line says that the program is up.
 pub const LINE_FD: &str = "ZDRUN_NOTIFICATION_FD";
-/// How often, in microseconds, the manager wants a sign of life (`sd_watchdog_enabled(3)`).
+/// How often, in microseconds, the service manager wants a sign of life (`sd_watchdog_enabled(3)`).
 pub const WATCHDOG_USEC: &str = "WATCHDOG_USEC";
-/// Whose.
+/// Of which process.
 pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
 
 /// How long until a message is tried again that the receiver had no room for.
-const AGAIN: Duration = Duration::from_millis(200);
+const RETRY: Duration = Duration::from_millis(200);
 
-/// What there is to be told.
+/// What the service manager is told.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Told {
+pub struct NotifyState {
     /// The program has been up.
     pub ready: bool,
     /// The manager is about to end.
@@ -33,20 +31,20 @@ pub struct Told {
     pub status: String,
 }
 
-/// The way to the manager of this manager.
+/// The connection to the service manager.
 #[derive(Debug)]
-pub struct Announcer {
+pub struct ServiceNotifier {
     notifier: Option<Notifier>,
     line: Option<File>,
-    told: Told,
+    sent: NotifyState,
     /// When a message is sent again that could not be.
-    again: Option<Duration>,
+    retry_at: Option<Duration>,
     /// How often a sign of life is wanted, and when the next is due.
     watchdog: Option<(Duration, Duration)>,
 }
 
-impl Announcer {
-    /// As this process's environment has it; `None`: nobody wants to know.
+impl ServiceNotifier {
+    /// As this process's environment has it; `None`: no service manager wants to know.
     #[must_use]
     pub fn of_this_process() -> Option<Self> {
         let socket = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
@@ -59,19 +57,19 @@ impl Announcer {
         (notifier.is_some() || line.is_some()).then(|| Self {
             notifier,
             line,
-            told: Told::default(),
-            again: None,
+            sent: NotifyState::default(),
+            retry_at: None,
             watchdog,
         })
     }
 
-    /// Tells what is new, and gives the sign of life if it is time for one.
-    pub fn tell(&mut self, mut new: Told, now: Duration) {
-        new.ready |= self.told.ready;
+    /// Sends what is new, and the sign of life if it is time for one.
+    pub fn notify(&mut self, mut new: NotifyState, now: Duration) {
+        new.ready |= self.sent.ready;
         if let Some(mut line) = self.line.take_if(|_| new.ready) {
             let _ = line.write_all(b"\n");
         }
-        let mut message = message(&self.told, &new);
+        let mut message = message(&self.sent, &new);
         let sign = self.watchdog.filter(|(_, due)| *due <= now);
         if sign.is_some() {
             message.push_str("WATCHDOG=1\n");
@@ -81,43 +79,43 @@ impl Announcer {
         }
         let sent = self.notifier.as_ref().map_or(Ok(()), |notifier| notifier.send(message.trim_end()));
         if sent.is_err_and(|error| error.kind() == ErrorKind::WouldBlock) {
-            self.again = Some(now.saturating_add(AGAIN));
+            self.retry_at = Some(now.saturating_add(RETRY));
             return;
         }
-        self.again = None;
-        self.told = new;
+        self.retry_at = None;
+        self.sent = new;
         if let Some((interval, _)) = sign {
             self.watchdog = Some((interval, now.saturating_add(interval)));
         }
     }
 
-    /// When [`Announcer::tell`] has something to do though nothing has changed.
+    /// When [`ServiceNotifier::notify`] has something to do though nothing has changed.
     #[must_use]
     pub fn due(&self) -> Option<Duration> {
         // A message that is late carries the sign of life with it.
-        self.again.or_else(|| self.watchdog.map(|(_, due)| due))
+        self.retry_at.or_else(|| self.watchdog.map(|(_, due)| due))
     }
 
-    /// Tells that the files are being opened anew, as a reload is told of.
+    /// Says that the files are being opened anew, as a reload.
     pub fn reloading(&self) {
         self.between(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()));
     }
 
-    /// Tells that this is over.
+    /// Says that this is over.
     pub fn reloaded(&self) {
         self.between("READY=1");
     }
 
-    /// A word that only makes sense after the first.
+    /// A message that only makes sense after the first.
     fn between(&self, message: &str) {
-        if let Some(notifier) = self.notifier.as_ref().filter(|_| self.told.ready) {
+        if let Some(notifier) = self.notifier.as_ref().filter(|_| self.sent.ready) {
             let _ = notifier.send(message);
         }
     }
 }
 
 /// What is new, as `sd_notify(3)` has it.
-fn message(old: &Told, new: &Told) -> String {
+fn message(old: &NotifyState, new: &NotifyState) -> String {
     let mut message = String::new();
     if new.ready && !old.ready {
         message.push_str("READY=1\n");
@@ -146,13 +144,13 @@ mod tests {
     use super::*;
     use crate::sys::notify::NotifySocket;
 
-    fn told(ready: bool, stopping: bool, status: &str) -> Told {
-        Told { ready, stopping, status: status.to_owned() }
+    fn state(ready: bool, stopping: bool, status: &str) -> NotifyState {
+        NotifyState { ready, stopping, status: status.to_owned() }
     }
 
-    fn announcer(socket: &NotifySocket) -> Announcer {
+    fn notifier(socket: &NotifySocket) -> ServiceNotifier {
         let notifier = Notifier::to(OsStr::new(socket.address())).ok();
-        Announcer { notifier, line: None, told: Told::default(), again: None, watchdog: None }
+        ServiceNotifier { notifier, line: None, sent: NotifyState::default(), retry_at: None, watchdog: None }
     }
 
     fn heard(socket: &NotifySocket) -> Option<String> {
@@ -160,29 +158,29 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_new_is_told() {
+    fn only_what_is_new_is_sent() {
         let socket = NotifySocket::open().unwrap();
-        let mut announcer = announcer(&socket);
+        let mut service = notifier(&socket);
         let second = Duration::from_secs(1);
         for (new, expected) in [
-            (told(false, false, "a"), Some("STATUS=a")),
-            (told(false, false, "a"), None),
-            (told(true, false, "b"), Some("READY=1\nSTATUS=b")),
+            (state(false, false, "a"), Some("STATUS=a")),
+            (state(false, false, "a"), None),
+            (state(true, false, "b"), Some("READY=1\nSTATUS=b")),
             // What has been up once is ready until the end.
-            (told(false, false, "c"), Some("STATUS=c")),
-            (told(true, false, "c"), None),
-            (told(true, true, "d"), Some("STOPPING=1\nSTATUS=d")),
+            (state(false, false, "c"), Some("STATUS=c")),
+            (state(true, false, "c"), None),
+            (state(true, true, "d"), Some("STOPPING=1\nSTATUS=d")),
         ] {
-            announcer.tell(new, second);
+            service.notify(new, second);
             assert_eq!(heard(&socket).as_deref(), expected);
-            assert_eq!(announcer.due(), None);
+            assert_eq!(service.due(), None);
         }
     }
 
     #[test]
     fn message_without_room_is_sent_later() {
         let socket = NotifySocket::open().unwrap();
-        let mut announcer = announcer(&socket);
+        let mut service = notifier(&socket);
         // A sender may run out of its own room before the receiver does: then there are to be more senders.
         let mut others = Vec::new();
         while others.last().is_none_or(|other: &Notifier| other.send("x").is_ok()) {
@@ -190,12 +188,12 @@ mod tests {
             while others.iter().any(|other| other.send("x").is_ok()) {}
             others.push(Notifier::to(OsStr::new(socket.address())).unwrap());
         }
-        announcer.tell(told(true, false, "a"), Duration::ZERO);
-        assert_eq!(announcer.due(), Some(AGAIN));
+        service.notify(state(true, false, "a"), Duration::ZERO);
+        assert_eq!(service.due(), Some(RETRY));
         while heard(&socket).is_some() {}
-        announcer.tell(told(true, false, "a"), AGAIN);
+        service.notify(state(true, false, "a"), RETRY);
         assert_eq!(heard(&socket).as_deref(), Some("READY=1\nSTATUS=a"));
-        assert_eq!(announcer.due(), None);
+        assert_eq!(service.due(), None);
     }
 
     #[test]
@@ -210,30 +208,30 @@ mod tests {
             assert_eq!(watchdog(microseconds, whose), None, "{microseconds:?} {whose:?}");
         }
         let socket = NotifySocket::open().unwrap();
-        let mut announcer = announcer(&socket);
+        let mut service = notifier(&socket);
         let second = Duration::from_secs(1);
-        announcer.watchdog = Some((second, Duration::ZERO));
-        announcer.tell(told(false, false, "a"), second / 2);
+        service.watchdog = Some((second, Duration::ZERO));
+        service.notify(state(false, false, "a"), second / 2);
         assert_eq!(heard(&socket).as_deref(), Some("STATUS=a\nWATCHDOG=1"));
-        assert_eq!(announcer.due(), Some(second * 3 / 2));
-        announcer.tell(told(false, false, "a"), second);
+        assert_eq!(service.due(), Some(second * 3 / 2));
+        service.notify(state(false, false, "a"), second);
         assert_eq!(heard(&socket), None);
-        announcer.tell(told(false, false, "a"), second * 2);
+        service.notify(state(false, false, "a"), second * 2);
         assert_eq!(heard(&socket).as_deref(), Some("WATCHDOG=1"));
     }
 
     #[test]
-    fn reload_is_told_of_to_those_who_know_of_the_start() {
+    fn reload_is_reported_after_the_start() {
         let socket = NotifySocket::open().unwrap();
-        let mut announcer = announcer(&socket);
-        announcer.reloading();
-        announcer.reloaded();
+        let mut service = notifier(&socket);
+        service.reloading();
+        service.reloaded();
         assert_eq!(heard(&socket), None);
-        announcer.tell(told(true, false, "a"), Duration::ZERO);
+        service.notify(state(true, false, "a"), Duration::ZERO);
         heard(&socket);
-        announcer.reloading();
+        service.reloading();
         assert!(heard(&socket).unwrap().starts_with("RELOADING=1\nMONOTONIC_USEC="));
-        announcer.reloaded();
+        service.reloaded();
         assert_eq!(heard(&socket).as_deref(), Some("READY=1"));
     }
 }

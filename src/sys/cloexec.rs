@@ -1,4 +1,4 @@
-//! Leaving a descriptor open to a program that is about to be started.
+//! Whether a descriptor stays open in a program that is executed (`FD_CLOEXEC`).
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd as _, RawFd};
@@ -9,7 +9,7 @@ use nix::fcntl::{FcntlArg, FdFlag, fcntl};
 ///
 /// # Errors
 /// None is expected.
-pub fn leave_open(descriptor: impl AsFd) -> io::Result<RawFd> {
+pub fn clear_cloexec(descriptor: impl AsFd) -> io::Result<RawFd> {
     fcntl(descriptor.as_fd(), FcntlArg::F_SETFD(FdFlag::empty()))?;
     Ok(descriptor.as_fd().as_raw_fd())
 }
@@ -18,7 +18,7 @@ pub fn leave_open(descriptor: impl AsFd) -> io::Result<RawFd> {
 ///
 /// # Errors
 /// None is expected.
-pub fn close_on_exec(descriptor: impl AsFd) -> io::Result<()> {
+pub fn set_cloexec(descriptor: impl AsFd) -> io::Result<()> {
     fcntl(descriptor.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
     Ok(())
 }
@@ -33,7 +33,7 @@ mod tests {
     #[test]
     fn program_finds_the_descriptor_open() {
         let (mut reader, writer) = io::pipe().unwrap();
-        let number = leave_open(&writer).unwrap();
+        let number = clear_cloexec(&writer).unwrap();
         let status = Command::new("sh").args(["-c", &format!("echo ready >&{number}")]).status().unwrap();
         drop(writer);
         let mut text = String::new();

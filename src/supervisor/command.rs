@@ -31,4 +31,9 @@ impl Command {
             .map_err(|source| Error::Program(ProgramError::NotFound { file: found, source }))?;
         Ok(Self { file, words: words.to_vec() })
     }
+
+    /// The same for a program that is not to be started, wherever it is.
+    pub fn without_file(words: &[OsString]) -> Self {
+        Self { file: words.first().map(PathBuf::from).unwrap_or_default(), words: words.to_vec() }
+    }
 }

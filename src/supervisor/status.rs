@@ -1,0 +1,115 @@
+//! The manager's state as clients and the service manager see it.
+
+use std::ffi::OsString;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::command::Command;
+use super::service_notify::NotifyState;
+use super::state::{State, describe};
+use crate::config::Runner;
+use crate::control::{Mood, StatusRecord};
+
+/// What the state machine does not know of the program.
+#[derive(Debug, Default)]
+pub struct ProgramStatus {
+    /// The words of the program that runs, where they are not those of the configuration: an adopted one's.
+    pub adopted_words: Option<Vec<OsString>>,
+    /// When the program was last started, by the wall clock, in seconds.
+    pub started: Option<f64>,
+    /// Why the program could not be started when that was last tried.
+    pub start_error: Option<String>,
+    /// What the program that last ended had written, if it was not up.
+    pub last_output: Option<String>,
+    /// What the program says of itself.
+    pub note: Option<String>,
+    /// How many times this process was replaced by the binary on the disk.
+    pub replaced: u64,
+}
+
+/// What a watching client is sent a new record for when it changes.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Watched {
+    pid: Option<i32>,
+    up: bool,
+    testing: bool,
+    mood: Mood,
+    backoff: u64,
+    restarts: u64,
+    /// When the next start or the next SIGKILL is due, on a clock that never steps.
+    due: Option<Duration>,
+    note: Option<String>,
+}
+
+impl ProgramStatus {
+    /// The whole state, at a time of `now` on the state machine's clock.
+    pub fn record(&self, state: &State, runner: &Runner, command: &Command, now: Duration) -> StatusRecord {
+        let wall_clock = wall_clock();
+        let remaining = state.delay().map(|due| due.saturating_sub(now).as_secs_f64());
+        StatusRecord {
+            now: wall_clock,
+            mood: state.mood(),
+            delay: remaining.map(|seconds| wall_clock + seconds),
+            backoff: state.backoff().as_secs(),
+            lasttime: self.started,
+            application: state.pid().and_then(|pid| u32::try_from(pid).ok()),
+            testing: state.testing(),
+            manager: std::process::id(),
+            backoff_limit: runner.backoff_limit.as_secs(),
+            filename: command.file.clone().into_os_string(),
+            args: Some(self.adopted_words.as_ref().unwrap_or(&command.words).clone()),
+            version: Some(env!("CARGO_PKG_VERSION").to_owned()),
+            ready: state.up().is_some(),
+            restarts: state.restarts(),
+            replaced: self.replaced,
+            last_exit: state.last_end().map(describe),
+            start_error: self.start_error.clone(),
+            last_output: self.last_output.clone(),
+            note: self.note.clone(),
+        }
+    }
+
+    /// What a change of is a change to those that watch.
+    pub fn watched(&self, state: &State) -> Watched {
+        Watched {
+            pid: state.pid(),
+            up: state.up().is_some(),
+            testing: state.testing(),
+            mood: state.mood(),
+            backoff: state.backoff().as_secs(),
+            restarts: state.restarts(),
+            due: state.delay(),
+            note: self.note.clone(),
+        }
+    }
+
+    /// What the manager of this manager is told.
+    pub fn for_service_manager(&self, state: &State) -> NotifyState {
+        NotifyState {
+            ready: state.up().is_some(),
+            stopping: state.mood() == Mood::Exiting,
+            status: self.in_words(state),
+        }
+    }
+
+    /// The state in a line for a person.
+    fn in_words(&self, state: &State) -> String {
+        match (state.pid(), state.mood()) {
+            (Some(pid), Mood::Up) if state.up().is_some() => match &self.note {
+                Some(note) => format!("program running; pid={pid}; {note}"),
+                None => format!("program running; pid={pid}"),
+            },
+            (Some(pid), Mood::Up) => format!("program starting; pid={pid}"),
+            (Some(pid), _) => format!("program stopping; pid={pid}"),
+            (None, Mood::Up) => match state.last_end().map(describe) {
+                Some(how) => format!("program to be started again; last exit: {how}"),
+                None => "program to be started".to_owned(),
+            },
+            (None, _) => "program not running".to_owned(),
+        }
+    }
+}
+
+/// Seconds since the epoch. For the record only: every interval is measured on the monotonic clock.
+pub fn wall_clock() -> f64 {
+    SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
