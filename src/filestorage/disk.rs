@@ -7,8 +7,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::sys::data_file;
+use crate::sys::file_lock::try_lock;
 use crate::sys::files;
-use crate::sys::locked::Locked;
 
 /// An open data file. Reads come from any thread while one writes.
 pub trait Disk: Send + Sync {
@@ -131,16 +131,16 @@ impl Place for Beside {
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
         let path = self.beside(".lock");
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
-        let Some(locked) = Locked::new(file)? else {
+        if !try_lock(&file)? {
             let holder = fs::read_to_string(&path).unwrap_or_default();
             let holder = holder.trim().parse::<u32>().map(|pid| format!(" (process {pid})"));
             let reason = format!("another program has it open{}", holder.unwrap_or_default());
             return Err(io::Error::new(io::ErrorKind::WouldBlock, reason));
-        };
+        }
         let content = format!(" {}\n", std::process::id());
-        locked.file().write_all_at(content.as_bytes(), 0)?;
-        locked.file().set_len(content.len() as u64)?;
-        Ok(Box::new(locked))
+        file.write_all_at(content.as_bytes(), 0)?;
+        file.set_len(content.len() as u64)?;
+        Ok(Box::new(file))
     }
 
     fn open(&self, access: Access) -> io::Result<Arc<dyn Disk>> {

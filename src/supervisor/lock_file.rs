@@ -16,7 +16,7 @@ use crate::control::lock_record::{
     self, LINE, LOCK, LockRecord, MANAGER_BIRTH_AT, PROGRAM_AT, RecordedProcess, WORDS_AT, lock_file,
 };
 use crate::control::repr::quote_list;
-use crate::sys::daemon::Lock;
+use crate::sys::file_lock::NamedLock;
 use crate::sys::orphans::OrphanScan;
 use crate::sys::proc::{boot_id, start_time};
 use crate::sys::process;
@@ -29,7 +29,7 @@ const _: () = assert!(LINE == NOTE_BYTES);
 #[derive(Debug)]
 pub struct LockFile {
     path: PathBuf,
-    lock: Lock,
+    lock: NamedLock,
     /// The words in the file are this manager's.
     words_written: bool,
     /// What a program leaves running is to be ended too.
@@ -78,7 +78,7 @@ impl LockFile {
     /// Another process holds it.
     pub fn resume(socket: &Path, ends_orphans: bool, lock: OwnedFd) -> Result<Self, Error> {
         let path = lock_file(socket);
-        let lock = Lock::resume(lock).map_err(|source| failed(&path, source))?;
+        let lock = NamedLock::resume(lock).map_err(|source| failed(&path, source))?;
         Ok(Self { path, lock, words_written: false, ends_orphans })
     }
 
@@ -239,9 +239,9 @@ impl Drop for LockFile {
     }
 }
 
-fn locked(socket: &Path, path: &Path) -> Result<Lock, Error> {
+fn locked(socket: &Path, path: &Path) -> Result<NamedLock, Error> {
     let taken = || Error::Taken { socket: socket.to_owned(), manager: recorded_manager(path) };
-    Lock::take(path).map_err(|source| failed(path, source))?.ok_or_else(taken)
+    NamedLock::take(path).map_err(|source| failed(path, source))?.ok_or_else(taken)
 }
 
 fn failed(path: &Path, source: io::Error) -> Error {

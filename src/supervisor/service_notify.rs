@@ -47,8 +47,7 @@ impl ServiceNotifier {
     /// As this process's environment has it; `None`: no service manager wants to know.
     #[must_use]
     pub fn of_this_process() -> Option<Self> {
-        let socket = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
-        let notifier = socket.and_then(|name| Notifier::to(&name).ok());
+        let notifier = Notifier::of_environment().ok().flatten();
         let number = env::var(LINE_FD).ok().and_then(|number| number.parse().ok());
         let line = number.and_then(|number| daemon::take_inherited(number).ok()).map(File::from);
         let [interval, whose] = [WATCHDOG_USEC, WATCHDOG_PID].map(env::var_os);

@@ -6,7 +6,9 @@ use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
 
 use nix::errno::Errno;
-use nix::fcntl::{Flock, FlockArg, OFlag};
+use nix::fcntl::OFlag;
+
+use super::file_lock::try_lock;
 
 /// Never waits for the other end of a FIFO or for a line to be connected, and never makes a terminal ours (open(2)).
 fn unblocked() -> i32 {
@@ -29,18 +31,22 @@ pub fn read(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).custom_flags(unblocked()).open(path)
 }
 
-/// A lock on a file, held among all processes until dropped.
-pub struct Lock(#[expect(dead_code, reason = "dropping it is its use")] Option<Flock<File>>);
+/// A lock on a file, held against all other processes until dropped.
+pub struct Lock(File);
 
-/// Locks a file (flock(2)) if that is possible at once: `None` when another process has it, or no descriptor is left.
-/// Where the file system knows no locks there is nothing to wait for, and the lock is held by whoever asks.
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // Where the file system knows no locks there is none to let go of.
+        let _ = self.0.unlock();
+    }
+}
+
+/// Locks a file if that is possible at once: `None` when another process has it, or no descriptor is left. Where the file
+/// system knows no locks there is nothing to wait for.
 #[must_use]
 pub fn lock(file: &File) -> Option<Lock> {
-    match Flock::lock(file.try_clone().ok()?, FlockArg::LockExclusiveNonblock) {
-        Ok(lock) => Some(Lock(Some(lock))),
-        Err((_, Errno::EWOULDBLOCK)) => None,
-        Err(_) => Some(Lock(None)),
-    }
+    let file = file.try_clone().ok()?;
+    try_lock(&file).unwrap_or(true).then_some(Lock(file))
 }
 
 /// Whether a file could not be opened for appending because it is a FIFO without a reader, which may come later.

@@ -1,6 +1,7 @@
-//! The socket on which a started program says that it is ready (`sd_notify(3)`), and the way to such a socket of somebody
-//! else's.
+//! The socket on which a started program says that it is ready (`sd_notify(3)`), and the connection to such a socket of
+//! the service manager's.
 
+use std::env;
 use std::ffi::OsStr;
 use std::io::{self, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
@@ -18,7 +19,7 @@ use nix::time::{ClockId, clock_gettime};
 use nix::unistd::{Pid, getsid};
 
 /// The longest message that is taken, in bytes; a longer one is cut.
-const LONGEST: usize = 4096;
+const MAX_MESSAGE_BYTES: usize = 4096;
 
 /// A datagram socket with a name of the system's choice that no file shows (unix(7), abstract, autobind).
 #[derive(Debug)]
@@ -61,7 +62,7 @@ impl NotifySocket {
     #[must_use]
     pub fn next_from(&self, pid: i32) -> Option<String> {
         loop {
-            let mut buffer = [0; LONGEST];
+            let mut buffer = [0; MAX_MESSAGE_BYTES];
             let mut parts = [IoSliceMut::new(&mut buffer)];
             let mut space = cmsg_space!(UnixCredentials);
             let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_CMSG_CLOEXEC;
@@ -93,7 +94,7 @@ impl AsFd for NotifySocket {
     }
 }
 
-/// The way to whoever wants to know of this process's state.
+/// The connection to the service manager that runs this process.
 #[derive(Debug)]
 pub struct Notifier {
     socket: UnixDatagram,
@@ -101,6 +102,15 @@ pub struct Notifier {
 }
 
 impl Notifier {
+    /// To the socket that the environment variable `NOTIFY_SOCKET` names; `None`: no service manager wants to know.
+    ///
+    /// # Errors
+    /// As [`Notifier::to`].
+    pub fn of_environment() -> io::Result<Option<Self>> {
+        let name = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty());
+        name.map(|name| Self::to(&name)).transpose()
+    }
+
     /// To the socket that a `NOTIFY_SOCKET` names: a path, or `@` and an abstract name.
     ///
     /// # Errors

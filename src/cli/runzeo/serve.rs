@@ -173,15 +173,12 @@ impl Server<'_> {
     }
 }
 
-/// The way to whoever wants to know that it serves (`sd_notify(3)`).
+/// The service manager, if there is one.
 fn notifier(log: &EventLog) -> Option<Notifier> {
-    let name = env::var_os("NOTIFY_SOCKET").filter(|name| !name.is_empty())?;
-    Notifier::to(&name)
-        .map_err(|error| {
-            let why = reason(&error);
-            log.warning(LOGGER, format_args!("cannot use NOTIFY_SOCKET '{}': {why}", name.display()));
-        })
-        .ok()
+    Notifier::of_environment().unwrap_or_else(|error| {
+        log.warning(LOGGER, format_args!("cannot use NOTIFY_SOCKET: {}", reason(&error)));
+        None
+    })
 }
 
 fn open(settings: &Settings, log: &Arc<EventLog>) -> Result<Named, Error> {
