@@ -170,7 +170,7 @@ const CIRCLES_LEFT: &[(&str, &[&str])] = &[
 ];
 
 /// Types whose methods are still scattered.
-const SCATTERED_LEFT: &[&str] = &["Client", "Manager"];
+const SCATTERED_LEFT: &[&str] = &["Client"];
 
 /// In how many files of a module a type may have methods.
 const MAX_FILES_OF_A_TYPE: usize = 3;
