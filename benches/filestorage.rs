@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, mpsc};
+use std::sync::{Arc, mpsc};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -16,7 +16,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeVal;
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
-use zeo_server::storage::{Meta, Oid, Operation, Storage, Tid, Vote};
+use zeo_server::storage::{Completion, Meta, Oid, Operation, Storage, Tid, Vote, Wait};
 
 const OBJECTS: u64 = 1_000_000;
 /// A record of a Plone site has about this size in the mean.
@@ -72,29 +72,23 @@ fn store(oid: u64, serial: Tid) -> Operation {
     Operation::Store { oid: Oid(oid), serial: Some(serial), data }
 }
 
-/// Votes under the commit lock and waits for the end without it.
-fn commit(storage: &FileStorage, lock: &Mutex<()>, steps: Vec<Operation>) -> Tid {
-    let mut transaction = storage.begin(Meta::default());
+/// Commits, and waits for the end.
+fn commit(storage: &FileStorage, steps: Vec<Operation>) -> Tid {
+    let mut transaction = storage.begin(Meta::default()).unwrap();
     for step in steps {
-        transaction.push(step);
+        transaction.push(step).unwrap();
     }
+    let Vote::Accepted { .. } = transaction.vote(Wait::Allowed).unwrap() else { panic!() };
     let (sender, receiver) = mpsc::channel();
-    let tid = {
-        let _lock = lock.lock().unwrap();
-        let Vote::Written { ticket, tid, .. } = storage.vote(&mut transaction).unwrap() else { panic!() };
-        storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
-        tid
-    };
-    receiver.recv().unwrap().unwrap();
-    tid
+    transaction.finish(Completion::new(0, move |result| sender.send(result).unwrap()));
+    receiver.recv().unwrap().unwrap()
 }
 
 /// A file of many objects.
 fn fill(path: &Path) {
     let (storage, _) = open(path);
-    let lock = Mutex::new(());
     for start in (0..OBJECTS).step_by(10_000) {
-        commit(&storage, &lock, (start..start + 10_000).map(|oid| store(oid, Tid::ZERO)).collect());
+        commit(&storage, (start..start + 10_000).map(|oid| store(oid, Tid::ZERO)).collect());
     }
     storage.close().unwrap();
 }
@@ -117,7 +111,7 @@ fn loads(storage: &Arc<FileStorage>, threads: u64) -> (f64, f64) {
                 data.clear();
                 oid = (oid.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407))
                     >> 1;
-                storage.load_before(Oid(oid % OBJECTS), Tid::MAX, &mut data).unwrap().unwrap();
+                storage.load_before(Oid(oid % OBJECTS), Tid::MAX, Wait::Allowed, &mut data).unwrap().unwrap();
             }
         }
     };
@@ -130,15 +124,15 @@ fn loads(storage: &Arc<FileStorage>, threads: u64) -> (f64, f64) {
 
 /// Seconds for one commit, by so many clients together.
 fn commits(storage: &Arc<FileStorage>, clients: u64) -> f64 {
-    let (lock, count) = (Arc::new(Mutex::new(())), Arc::new(AtomicU64::new(0)));
+    let count = Arc::new(AtomicU64::new(0));
     let begin = Instant::now();
     let work = |client: u64| {
-        let (storage, lock, count) = (storage.clone(), lock.clone(), count.clone());
+        let (storage, count) = (storage.clone(), count.clone());
         move || {
             let oid = OBJECTS / 2 + client;
             let mut serial = storage.current_tid(Oid(oid)).unwrap();
             while begin.elapsed() < COMMIT_TIME {
-                serial = commit(&storage, &lock, vec![store(oid, serial)]);
+                serial = commit(&storage, vec![store(oid, serial)]);
                 count.fetch_add(1, Ordering::Relaxed);
             }
         }

@@ -166,7 +166,6 @@ fn doors_only_delegate() {
 const CIRCLES_LEFT: &[(&str, &[&str])] = &[
     ("instance", &["address", "built_in", "error", "found", "home", "older", "site", "stamp", "template"]),
     ("sys", &["files", "temporary"]),
-    ("zeo", &["relief", "served", "votes"]),
 ];
 
 /// Types whose methods are still scattered.

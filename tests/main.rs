@@ -16,6 +16,7 @@ mod peers;
 mod readme;
 mod runzeo;
 mod sandbox;
+mod storage;
 mod zconfig;
 mod zdctl;
 mod zdrun;

@@ -5,7 +5,7 @@ use std::sync::{Arc, mpsc};
 
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
-use zeo_server::storage::{Meta, Oid, Operation, Storage, Vote};
+use zeo_server::storage::{Completion, Meta, Oid, Operation, Storage, Vote, Wait};
 
 /// A record of a Plone site has about this size in the mean.
 pub const RECORD: usize = 300;
@@ -18,15 +18,13 @@ pub fn make(path: &Path, objects: u64) {
     let storage = FileStorage::open(path, &Options::default(), Arc::new(EventLog::disabled())).unwrap();
     let mut oids = 0..objects;
     while !oids.is_empty() {
-        let mut transaction = storage.begin(Meta::default());
+        let mut transaction = storage.begin(Meta::default()).unwrap();
         for oid in oids.by_ref().take(usize::try_from(BATCH).unwrap()) {
-            transaction.push(Operation::Store { oid: Oid(oid), serial: None, data: record(oid) });
+            transaction.push(Operation::Store { oid: Oid(oid), serial: None, data: record(oid) }).unwrap();
         }
-        let Vote::Written { ticket, .. } = storage.vote(&mut transaction).unwrap() else {
-            panic!("a conflict")
-        };
+        let Vote::Accepted { .. } = transaction.vote(Wait::Allowed).unwrap() else { panic!("a conflict") };
         let (done, wait) = mpsc::channel();
-        storage.finish(ticket, Box::new(move |result| done.send(result).unwrap()));
+        transaction.finish(Completion::new(0, move |result| done.send(result).unwrap()));
         wait.recv().unwrap().unwrap();
     }
     storage.close().unwrap();

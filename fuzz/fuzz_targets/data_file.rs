@@ -7,7 +7,7 @@ use std::sync::Arc;
 use libfuzzer_sys::fuzz_target;
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
-use zeo_server::storage::{Oid, Storage, Tid};
+use zeo_server::storage::{Oid, Storage, Tid, Wait};
 
 fuzz_target!(|input: (Vec<u8>, Option<Vec<u8>>)| {
     let (data, index) = input;
@@ -18,13 +18,14 @@ fuzz_target!(|input: (Vec<u8>, Option<Vec<u8>>)| {
         fs::write(place.path().join("Data.fs.index"), index).expect("a file can be written");
     }
     let Ok(storage) = FileStorage::open(&path, &Options::default(), Arc::new(EventLog::disabled())) else { return };
+    let history = storage.history().expect("it has one");
     let mut oid = Some(Oid(0));
-    while let Some(Ok(Some(found))) = oid.map(|oid| storage.next_record(oid)) {
+    while let Some(Ok(Some(found))) = oid.map(|oid| storage.current_records().expect("it has them").next_record(oid)) {
         let mut bytes = Vec::new();
-        let _ = (storage.load_before(found.oid, found.tid, &mut bytes), storage.history(found.oid, 9));
+        let _ = (storage.load_before(found.oid, found.tid, Wait::Allowed, &mut bytes), history.revisions(found.oid, 9));
         oid = found.next;
     }
-    if let Ok(mut walk) = storage.iterate(None, Some(Tid::MAX)) {
+    if let Ok(mut walk) = history.iterate(None, Some(Tid::MAX)) {
         while let Ok(Some(_)) = walk.next() {
             let Ok(mut records) = walk.records() else { break };
             while let Ok(Some(_)) = records.next() {}

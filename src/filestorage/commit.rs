@@ -1,175 +1,301 @@
-//! The way of a transaction: voted, finished, made durable together with others, published.
+//! Committing: voting, finishing and aborting transactions.
 //!
 //! ```text
-//!            vote           finish         write, fsync        publish
-//!   Free -> Voting -> Voted ------> queue ------------> batch ---------> index
-//!              |        |           all that wait, by the     one after the other,
-//!              +--------+--> Free   storage's thread or by    in their order
-//!                                   who finished the first
-//!            error    abort
+//!            vote           finish           write, fsync                publish
+//!   free -> locked ------------------> queue ------------> batch ------------------> visible
+//!              |                        all that wait, by the syncer     in one step
+//!              +--> free
+//!        refused, aborted
 //! ```
 //!
 //! What is in the queue or the batch is in `recent` too: the next transaction must not contradict it.
 //!
-//! A vote promises that the finish will not fail. A small transaction stays in memory until it is in the batch, and at its
-//! vote the space for it is set aside on the disk. For a write to a file waits while an fsync of the file runs (on ext4, 120
-//! microseconds where the fsync takes 180), so that with a write in each vote hardly two transactions would ever share an fsync. A
-//! large transaction, and any where space cannot be set aside, is written at its vote, with a status that says that it
-//! is not finished; it waits until nothing else is on its way, so that there is never a gap before it.
+//! An accepted vote promises that the finish will not fail for want of space. A small transaction stays in memory until it
+//! is in the batch, and at its vote the space for it is set aside on the disk. For a write to a file waits while an fsync of
+//! the file runs (on ext4, 120 microseconds where the fsync takes 180), so that with a write in each vote hardly two
+//! transactions would ever share an fsync. A large transaction, and any where space cannot be set aside, is written at its
+//! vote, with a status that says that it is not finished; it waits until nothing else is in flight, so that there is never
+//! a gap before it.
 
+use std::cell::Cell;
 use std::collections::HashSet;
-use std::mem;
-use std::panic::{self, AssertUnwindSafe};
-use std::sync::atomic::Ordering;
-use std::sync::{Arc, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread;
 use std::time::SystemTime;
 
+use super::LOGGER;
 use super::disk::Disk;
-use super::format::{LARGEST_POSITION, STATUS_AT, Status};
+use super::format::{LARGEST_POSITION, Status};
+use super::in_flight::{Accepted, InFlight, Pending};
+use super::plan::{self, CurrentRecord, Planned};
 use super::snapshot::{Snapshot, failed};
-use super::under_way::{Commit, Pending, Phase, Voted};
-use super::vote::{self, Now, Place, Plan, Planned, Present};
+use super::view::View;
 use super::write::{self, Failure, Placed, Written};
-use super::{Core, LOGGER, locked};
-use crate::storage::{Errand, Error, Finished, Oid, Ticket, Tid, Transaction, Vote};
+use crate::eventlog::EventLog;
+use crate::storage::{
+    CommitListener, Completion, Conflict, Draft, Error, Judgement, Lookup, Oid, Operation, Present, Tid,
+    Transaction, Vote, Wait, judge, lock, next_tid,
+};
 
 /// The largest transaction that stays in memory until it is made durable.
-const SMALL: u64 = 256 << 10;
+const MAX_BYTES_IN_MEMORY: u64 = 256 << 10;
 /// Bytes of such transactions that may wait.
-const WAITING: usize = 16 << 20;
+const MAX_QUEUED_BYTES: usize = 16 << 20;
+/// The longest vote that is judged with [`Wait::Refused`].
+const MAX_STEPS_WITHOUT_WAIT: usize = 100;
 /// Space that is set aside at a time.
-const RESERVE: u64 = 4 << 20;
+const RESERVE_BYTES: u64 = 4 << 20;
 
-/// The storage as the next transaction finds it.
-struct WithRecent<'a>(&'a Core);
+/// What writes the file.
+pub(super) struct Writer {
+    pub(super) view: Arc<View>,
+    pub(super) log: Arc<EventLog>,
+    quota: Option<u64>,
+    /// By configuration, or since the disk failed.
+    pub(super) read_only: AtomicBool,
+    pub(super) in_flight: Mutex<InFlight>,
+    /// There is something in the queue, or the storage is closed.
+    pub(super) work: Condvar,
+    /// The commit lock is free, or transactions were published or lost.
+    changed: Condvar,
+    /// Up to here there is space on the disk.
+    reserved: AtomicU64,
+    /// In use or given out.
+    pub(super) largest_oid: Mutex<u64>,
+    pub(super) listener: OnceLock<Arc<dyn CommitListener>>,
+}
 
-impl Present for WithRecent<'_> {
-    fn find(&self, oid: Oid) -> Option<Place> {
+/// What a vote builds on.
+struct Base {
+    snapshot: Snapshot,
+    last: Tid,
+    losses: u64,
+}
+
+/// The current records as the next transaction finds them.
+struct WithRecent<'a> {
+    writer: &'a Writer,
+    snapshot: &'a Snapshot,
+    /// The latest unpublished transaction that was looked at.
+    unpublished: Cell<Tid>,
+}
+
+impl Lookup for WithRecent<'_> {
+    type Record = u64;
+
+    fn current(&self, oid: Oid) -> Result<Option<Present<u64>>, Error> {
         // In this order: a record leaves `recent` when it is in the index.
-        let recent = locked(&self.0.commit).recent.get(&oid).copied();
-        recent.map(Place::Recent).or_else(|| self.0.published().index.get(oid).map(Place::At))
+        let recent = lock(&self.writer.in_flight).recent.get(&oid).copied();
+        if let Some(CurrentRecord { at, tid, deleted }) = recent {
+            self.unpublished.set(self.unpublished.get().max(tid));
+            return Ok(Some(Present { tid, deleted, record: at }));
+        }
+        let Some(at) = self.writer.view.published().index.get(oid) else { return Ok(None) };
+        let found = self.snapshot.record(at, Some(oid))?;
+        Ok(Some(Present { tid: found.header.tid, deleted: found.is_end_of_object(), record: at }))
     }
 }
 
-impl Core {
-    /// See [`Storage::vote`](crate::storage::Storage::vote).
-    pub(super) fn vote(&self, transaction: &Transaction) -> Result<Vote, Error> {
-        let looks_back = vote::looks_back(transaction.steps()?);
-        let base = self.begin_vote(looks_back)?;
-        let vote = || self.judge_and_write(transaction, &base);
-        let result = panic::catch_unwind(AssertUnwindSafe(vote));
-        let mut commit = locked(&self.commit);
-        commit.phase = Phase::Free;
-        let result = result.unwrap_or_else(|fault| {
-            // What a large one has written is behind the end of all others, which are in the file.
-            if commit.is_idle() {
-                self.truncate(base.snapshot.disk.as_ref(), commit.durable);
-            }
-            panic::resume_unwind(fault)
-        });
-        // What this one builds on is gone.
-        if let Some(error) = commit.lost.clone().filter(|_| commit.losses != base.losses) {
-            return Err(error);
+/// The commit lock during a vote.
+struct Voting<'a> {
+    writer: &'a Writer,
+}
+
+impl Drop for Voting<'_> {
+    fn drop(&mut self) {
+        let writer = self.writer;
+        let mut in_flight = lock(&writer.in_flight);
+        in_flight.locked = false;
+        // What a large one has written is behind the end of all others, which are in the file.
+        if thread::panicking() && in_flight.is_idle() {
+            writer.truncate(writer.view.disk().as_ref(), in_flight.durable);
         }
-        match result? {
-            Ok(voted) => {
-                commit.tickets += 1;
-                let (ticket, tid) = (Ticket(commit.tickets), voted.placed.tid);
-                commit.phase = Phase::Voted(ticket, voted);
-                Ok(Vote::Written { ticket, tid, changed: Vec::new() })
-            }
-            Err(conflicts) => Ok(conflicts),
+        writer.wake(&in_flight);
+    }
+}
+
+impl Writer {
+    pub(super) fn new(
+        view: Arc<View>,
+        log: Arc<EventLog>,
+        quota: Option<u64>,
+        read_only: bool,
+        largest_oid: u64,
+    ) -> Self {
+        let stats = view.stats();
+        Self {
+            view,
+            log,
+            quota,
+            read_only: AtomicBool::new(read_only),
+            in_flight: Mutex::new(InFlight::after(stats.bytes, stats.last_tid)),
+            work: Condvar::new(),
+            changed: Condvar::new(),
+            reserved: AtomicU64::new(0),
+            largest_oid: Mutex::new(largest_oid),
+            listener: OnceLock::new(),
         }
     }
 
-    /// Takes the storage for a vote.
-    fn begin_vote(&self, when_idle: bool) -> Result<Base, Error> {
+    /// See [`Transaction::vote`]. A transaction that lost to one which is not published yet is refused when that is, and
+    /// judged anew when that is lost.
+    fn vote(&self, draft: &Draft, wait: Wait) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
+        let looks_back = plan::looks_back(draft.steps());
+        if wait == Wait::Refused && (looks_back || draft.steps().len() > MAX_STEPS_WITHOUT_WAIT) {
+            return Err(Error::WouldWait);
+        }
+        loop {
+            let (voting, base) = self.begin_vote(wait, looks_back)?;
+            let lookup =
+                WithRecent { writer: self, snapshot: &base.snapshot, unpublished: Cell::new(Tid::ZERO) };
+            let outcome = self.judge_and_write(draft, &base, wait, &lookup);
+            if let Err(Error::WouldWait) = outcome {
+                return outcome;
+            }
+            if let Ok(Ok(_)) = outcome {
+                if lock(&self.in_flight).losses == base.losses {
+                    std::mem::forget(voting);
+                    return outcome;
+                }
+                continue;
+            }
+            drop(voting);
+            if self.until_published(lookup.unpublished.get(), base.losses, wait)? {
+                return outcome;
+            }
+        }
+    }
+
+    /// Takes the commit lock.
+    fn begin_vote(&self, wait: Wait, when_idle: bool) -> Result<(Voting<'_>, Base), Error> {
+        let mut in_flight = lock(&self.in_flight);
+        while in_flight.locked {
+            in_flight = self.until_changed(in_flight, wait)?;
+        }
         if self.read_only.load(Ordering::Acquire) {
             return Err(Error::ReadOnly);
         }
-        let mut commit = locked(&self.commit);
-        if !matches!(commit.phase, Phase::Free) {
-            return Err(Error::Transaction("another transaction has been voted on".to_owned()));
-        }
-        commit.phase = Phase::Voting;
+        in_flight.locked = true;
+        let voting = Voting { writer: self };
         if when_idle {
-            commit = self.until_idle(commit);
+            in_flight = self.until_idle(in_flight);
         }
-        let (end, last, losses) = (commit.end, commit.last, commit.losses);
-        drop(commit);
-        let snapshot = Snapshot { end, ..self.published().snapshot(&self.path) };
-        Ok(Base { snapshot, last, losses })
+        let (end, last, losses) = (in_flight.end, in_flight.last, in_flight.losses);
+        drop(in_flight);
+        let snapshot = Snapshot { end, ..self.view.snapshot(wait) };
+        Ok((voting, Base { snapshot, last, losses }))
     }
 
-    fn judge_and_write(&self, transaction: &Transaction, base: &Base) -> Result<Result<Voted, Vote>, Error> {
-        let (snapshot, meta) = (&base.snapshot, &transaction.meta);
-        let tid = new_tid(meta.tid, base.last)?;
-        let planned = match vote::plan(transaction, snapshot, &WithRecent(self))? {
-            Plan::Write(planned) => planned,
-            Plan::Conflicts(conflicts) => return Ok(Err(Vote::Conflicts(conflicts))),
+    fn judge_and_write(
+        &self,
+        draft: &Draft,
+        base: &Base,
+        wait: Wait,
+        lookup: &WithRecent<'_>,
+    ) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
+        let (snapshot, meta) = (&base.snapshot, &draft.meta);
+        let tid = next_tid(base.last, meta.tid, SystemTime::now())?;
+        let steps = draft.steps().iter().copied();
+        let changes = match judge(lookup, steps, |range| range.length() == 0)? {
+            Judgement::Accepted(changes) => changes,
+            Judgement::Conflicts(conflicts) => return draft.conflicts(conflicts).map(Err),
         };
+        let planned = plan::plan(draft, snapshot, changes)?;
         let placed = Placed::new(tid, snapshot.end, meta, &planned).ok_or(Error::Quota)?;
         self.check_room(&placed, &planned)?;
         let status = if meta.packed { Status::PACKED } else { Status::NORMAL };
         let header = placed.header(meta, status)?;
-        self.raise_largest_oid(&planned);
         let disk = snapshot.disk.as_ref();
-        let written = if self.stays_in_memory(disk, &placed)? {
-            write::write(None, &placed, &header, transaction, &planned)
+        let written = if self.stays_in_memory(disk, &placed, wait)? {
+            write::write(None, &placed, &header, draft, &planned)
         } else {
-            self.wait_until_idle(base)?;
+            if wait == Wait::Refused {
+                return Err(Error::WouldWait);
+            }
+            let in_flight = self.until_idle(lock(&self.in_flight));
+            if let Some(lost) = in_flight.lost.clone().filter(|_| in_flight.losses != base.losses) {
+                return Err(lost);
+            }
+            drop(in_flight);
             let header = placed.header(meta, Status::CHECKPOINT)?;
-            write::write(Some(disk), &placed, &header, transaction, &planned)
+            write::write(Some(disk), &placed, &header, draft, &planned)
         };
+        self.raise_largest_oid(&planned);
         match written {
             Ok(Written { records, bytes }) => {
-                Ok(Ok(Voted { placed, status, records: last_of_each(records), bytes }))
+                let records = last_of_each(records);
+                let losses = base.losses;
+                let new_objects = count_new(&planned);
+                Ok(Ok(Accepted { placed, status, records, new_objects, bytes, losses }))
             }
-            Err(Failure::Spool(error)) => {
+            Err(failure) => {
                 self.truncate(disk, placed.start);
-                Err(error)
-            }
-            Err(Failure::Disk(error)) => {
-                self.truncate(disk, placed.start);
-                Err(snapshot.failed("write", error))
+                Err(match failure {
+                    Failure::Spool(error) => error,
+                    Failure::Disk(error) => snapshot.failed("write", error),
+                })
             }
         }
     }
 
     /// Whether a transaction is written only when it is made durable: it is small, and there is space for it.
-    fn stays_in_memory(&self, disk: &dyn Disk, placed: &Placed) -> Result<bool, Error> {
-        let waiting: usize = locked(&self.commit).queue.iter().map(|pending| pending.bytes.len()).sum();
-        if placed.full_length() > SMALL || waiting > WAITING {
+    fn stays_in_memory(&self, disk: &dyn Disk, placed: &Placed, wait: Wait) -> Result<bool, Error> {
+        let queued: usize = lock(&self.in_flight).queue.iter().map(|pending| pending.bytes.len()).sum();
+        if placed.full_length() > MAX_BYTES_IN_MEMORY || queued > MAX_QUEUED_BYTES {
             return Ok(false);
         }
         if placed.end() <= self.reserved.load(Ordering::Acquire) {
             return Ok(true);
         }
+        if wait == Wait::Refused {
+            return Err(Error::WouldWait);
+        }
         // Where space is scarce, no more than is needed.
-        let reserved = disk.reserve(placed.start, RESERVE).map(|can| (can, RESERVE)).or_else(|_| {
-            let needed = placed.full_length();
-            disk.reserve(placed.start, needed).map(|can| (can, needed))
-        });
-        let (can, length) = reserved.map_err(|error| failed("write", &self.path, error))?;
+        let reserved =
+            disk.reserve(placed.start, RESERVE_BYTES).map(|can| (can, RESERVE_BYTES)).or_else(|_| {
+                let needed = placed.full_length();
+                disk.reserve(placed.start, needed).map(|can| (can, needed))
+            });
+        let (can, length) = reserved.map_err(|error| failed("write", &self.view.path, error))?;
         if can {
             self.reserved.store(placed.start + length, Ordering::Release);
         }
         Ok(can)
     }
 
-    /// Waits until all that this transaction builds on is in the file, or lost.
-    fn wait_until_idle(&self, base: &Base) -> Result<(), Error> {
-        let commit = self.until_idle(locked(&self.commit));
-        commit.lost.clone().filter(|_| commit.losses != base.losses).map_or(Ok(()), Err)
+    /// Waits until something has changed.
+    fn until_changed<'a>(
+        &self,
+        mut in_flight: MutexGuard<'a, InFlight>,
+        wait: Wait,
+    ) -> Result<MutexGuard<'a, InFlight>, Error> {
+        if wait == Wait::Refused {
+            return Err(Error::WouldWait);
+        }
+        in_flight.waiting += 1;
+        in_flight = self.changed.wait(in_flight).unwrap_or_else(PoisonError::into_inner);
+        in_flight.waiting -= 1;
+        Ok(in_flight)
     }
 
-    fn until_idle<'a>(&self, mut commit: MutexGuard<'a, Commit>) -> MutexGuard<'a, Commit> {
-        while !commit.is_idle() {
-            commit.idlers += 1;
-            commit = self.idle.wait(commit).unwrap_or_else(PoisonError::into_inner);
-            commit.idlers -= 1;
+    /// Waits until all that was finished is published or lost.
+    fn until_idle<'a>(&self, mut in_flight: MutexGuard<'a, InFlight>) -> MutexGuard<'a, InFlight> {
+        while !in_flight.is_idle() {
+            in_flight.waiting += 1;
+            in_flight = self.changed.wait(in_flight).unwrap_or_else(PoisonError::into_inner);
+            in_flight.waiting -= 1;
         }
-        commit
+        in_flight
+    }
+
+    /// Waits until a finished transaction is published; false: it was lost.
+    fn until_published(&self, tid: Tid, losses: u64, wait: Wait) -> Result<bool, Error> {
+        let mut in_flight = lock(&self.in_flight);
+        while in_flight.losses == losses && in_flight.published < tid {
+            in_flight = self.until_changed(in_flight, wait)?;
+        }
+        Ok(in_flight.losses == losses)
     }
 
     /// No record may begin behind the quota, or where no index can name it.
@@ -182,65 +308,49 @@ impl Core {
 
     fn raise_largest_oid(&self, planned: &[Planned]) {
         if let Some(largest) = planned.iter().map(|record| record.oid.0).max() {
-            let mut oids = locked(&self.largest_oid);
+            let mut oids = lock(&self.largest_oid);
             *oids = largest.max(*oids);
         }
     }
 
-    /// See [`Storage::finish`](crate::storage::Storage::finish).
-    pub(super) fn finish(self: &Arc<Self>, ticket: Ticket, finished: Finished) -> Option<Errand> {
-        match self.try_finish(ticket, finished) {
-            Ok(errand) => errand.then(|| Errand::new(self.clone())),
-            Err((error, finished)) => {
-                finished(Err(error));
-                None
-            }
+    /// See [`Transaction::finish`].
+    fn finish(&self, accepted: Accepted, completion: Completion) {
+        let mut in_flight = lock(&self.in_flight);
+        if in_flight.closing || in_flight.losses != accepted.losses {
+            let error = in_flight.lost.clone().unwrap_or_else(Error::not_voted);
+            drop(in_flight);
+            self.abort(&accepted);
+            return completion.call(Err(error));
         }
-    }
-
-    /// Whether it is the caller's errand.
-    fn try_finish(&self, ticket: Ticket, finished: Finished) -> Result<bool, (Error, Finished)> {
-        let mut commit = locked(&self.commit);
-        let voted = match commit.take(ticket) {
-            Ok(voted) => voted,
-            Err(error) => return Err((error, finished)),
-        };
-        let Voted { placed, status, records, bytes } = voted;
-        if bytes.is_empty() {
-            let disk = self.published().disk.clone();
-            if let Err(error) = disk.write(&[status.0], placed.start + STATUS_AT) {
-                self.truncate(disk.as_ref(), placed.start);
-                return Err((failed("write", &self.path, error), finished));
-            }
+        in_flight.locked = false;
+        in_flight.enqueue(accepted, completion);
+        if !in_flight.syncing {
+            self.work.notify_one();
         }
-        Ok(commit.enqueue(Pending { placed, records, bytes, finished }))
+        self.wake(&in_flight);
     }
 
-    /// See [`Storage::abort`](crate::storage::Storage::abort).
-    pub(super) fn abort(&self, ticket: Ticket) {
-        let mut commit = locked(&self.commit);
-        if let Ok(voted) = commit.take(ticket)
-            && voted.bytes.is_empty()
-        {
-            let disk = self.published().disk.clone();
-            self.truncate(disk.as_ref(), voted.placed.start);
+    /// Takes an accepted transaction back.
+    fn abort(&self, accepted: &Accepted) {
+        let mut in_flight = lock(&self.in_flight);
+        in_flight.locked = false;
+        if accepted.bytes.is_empty() && !in_flight.closing && in_flight.losses == accepted.losses {
+            self.truncate(self.view.disk().as_ref(), accepted.placed.start);
         }
+        self.wake(&in_flight);
     }
 
-    /// Takes back what has been voted on and nothing else.
-    pub(super) fn abort_any(&self) {
-        let ticket = match &locked(&self.commit).phase {
-            Phase::Voted(ticket, _) => *ticket,
-            _ => return,
-        };
-        self.abort(ticket);
+    /// Lets the syncer do what is left and end.
+    pub(super) fn close(&self) {
+        lock(&self.in_flight).closing = true;
+        self.work.notify_one();
     }
 
-    /// Gives back the space that was set aside.
-    pub(super) fn release_reserved(&self) {
-        if self.reserved.load(Ordering::Acquire) > 0 {
-            let end = locked(&self.commit).durable;
-            self.truncate(self.published().disk.clone().as_ref(), end);
+    /// Gives back what is behind the last transaction: space that was set aside, and a transaction that was voted on.
+    pub(super) fn release_end(&self) {
+        let in_flight = lock(&self.in_flight);
+        if in_flight.locked || self.reserved.load(Ordering::Acquire) > 0 {
+            self.truncate(self.view.disk().as_ref(), in_flight.durable);
         }
     }
 
@@ -251,87 +361,108 @@ impl Core {
         self.reserved.store(0, Ordering::Release);
         if let Err(error) = disk.truncate(end) {
             self.read_only.store(true, Ordering::Release);
-            let path = self.path.display();
+            let path = self.view.path.display();
             let message =
                 format_args!("cannot truncate {path} at byte {end}: {error}; it is read-only from now on");
             self.log.critical(LOGGER, message);
         }
     }
 
-    /// Gives up all that is finished but not durable, and what builds on it: the batch could not be written, or not be
-    /// made durable. After the latter nobody knows what is on the disk (Linux may have dropped what it could not write, and the
-    /// next fsync would succeed): nothing is written any more.
+    /// Gives up all that is finished but not durable: the batch could not be written, or not be made durable. After the
+    /// latter it is unknown what is on the disk (Linux may have dropped what it could not write, and the next fsync would
+    /// succeed): nothing is written any more.
     pub(super) fn give_up(&self, error: &Error, batch: Vec<Pending>, for_good: bool) {
-        let path = self.path.display();
+        let path = self.view.path.display();
         if for_good {
             self.read_only.store(true, Ordering::Release);
             let message =
                 format_args!("{error}; {path} is read-only from now on: check the disk, then restart");
             self.log.critical(LOGGER, message);
         } else {
-            self.log.error(LOGGER, format_args!("{error}; the transactions on their way are aborted"));
+            self.log.error(LOGGER, format_args!("{error}; the transactions in flight are aborted"));
         }
-        let (disk, last) = {
-            let published = self.published();
-            (published.disk.clone(), published.last)
-        };
-        let mut commit = locked(&self.commit);
-        (commit.end, commit.last, commit.busy) = (commit.durable, last, false);
-        commit.lost = Some(error.clone());
-        commit.losses += 1;
-        commit.recent.clear();
-        let waiting = mem::take(&mut commit.queue);
-        if matches!(commit.phase, Phase::Voted(..)) {
-            commit.phase = Phase::Free;
-        }
-        self.truncate(disk.as_ref(), commit.durable);
-        self.wake(&commit);
-        drop(commit);
-        for pending in batch.into_iter().chain(waiting) {
-            (pending.finished)(Err(error.clone()));
+        let mut in_flight = lock(&self.in_flight);
+        let waiting = in_flight.lose(error);
+        self.truncate(self.view.disk().as_ref(), in_flight.durable);
+        self.wake(&in_flight);
+        drop(in_flight);
+        for completion in batch.into_iter().chain(waiting).filter_map(|pending| pending.completion) {
+            completion.call(Err(error.clone()));
         }
     }
 
-    /// A batch is published: those that wait for nothing else to be on its way may go on.
-    pub(super) fn batch_done(&self) {
-        let mut commit = locked(&self.commit);
-        commit.busy = false;
-        self.wake(&commit);
+    /// A batch is published.
+    pub(super) fn published(&self, batch: &[Pending]) {
+        let mut in_flight = lock(&self.in_flight);
+        in_flight.published(batch);
+        self.wake(&in_flight);
     }
 
-    /// Wakes those that have waited for the end of a batch, if any have: it is a system call each time.
-    fn wake(&self, commit: &Commit) {
-        if commit.idlers > 0 {
-            self.idle.notify_all();
-        }
-        if commit.closing || !commit.queue.is_empty() {
-            self.work.notify_one();
+    /// Wakes those that wait for a change, if any do: it is a system call each time.
+    fn wake(&self, in_flight: &InFlight) {
+        if in_flight.waiting > 0 {
+            self.changed.notify_all();
         }
     }
 }
 
-/// What a vote builds on.
-struct Base {
-    snapshot: Snapshot,
-    last: Tid,
-    losses: u64,
+/// A transaction of this storage.
+pub(super) struct FileTransaction {
+    writer: Arc<Writer>,
+    draft: Draft,
+    accepted: Option<Accepted>,
 }
 
-/// The id of the next transaction.
-fn new_tid(given: Option<Tid>, last: Tid) -> Result<Tid, Error> {
-    let none_left = || Error::Transaction("there are no transaction ids left".to_owned());
-    match given {
-        None => last.next(SystemTime::now()).ok_or_else(none_left),
-        Some(tid) if tid > last && tid <= Tid::MAX => Ok(tid),
-        Some(tid) => {
-            let reason = format!("transaction {tid} cannot follow transaction {last}");
-            Err(Error::Transaction(reason))
+impl FileTransaction {
+    pub(super) fn new(writer: Arc<Writer>, draft: Draft) -> Self {
+        Self { writer, draft, accepted: None }
+    }
+}
+
+impl Transaction for FileTransaction {
+    fn push(&mut self, operation: Operation) -> Result<(), Error> {
+        self.draft.push(operation)
+    }
+
+    fn vote(&mut self, wait: Wait) -> Result<Vote, Error> {
+        if self.accepted.is_some() {
+            return Err(Error::voted_already());
+        }
+        Ok(match self.writer.vote(&self.draft, wait)? {
+            Ok(accepted) => {
+                let tid = Some(accepted.placed.tid);
+                self.accepted = Some(accepted);
+                Vote::Accepted { tid, changed: Vec::new() }
+            }
+            Err(conflicts) => Vote::Conflicts(conflicts),
+        })
+    }
+
+    fn finish(mut self: Box<Self>, completion: Completion) {
+        match self.accepted.take() {
+            Some(accepted) => self.writer.finish(accepted, completion),
+            None => completion.call(Err(Error::not_voted())),
         }
     }
+}
+
+impl Drop for FileTransaction {
+    fn drop(&mut self) {
+        if let Some(accepted) = self.accepted.take() {
+            self.writer.abort(&accepted);
+        }
+    }
+}
+
+/// How many objects did not exist before.
+fn count_new(planned: &[Planned]) -> u64 {
+    let new: HashSet<Oid> =
+        planned.iter().filter(|record| record.previous == 0).map(|record| record.oid).collect();
+    new.len() as u64
 }
 
 /// Each object once, with its last record.
-fn last_of_each(mut records: Vec<(Oid, Now)>) -> Vec<(Oid, Now)> {
+fn last_of_each(mut records: Vec<(Oid, CurrentRecord)>) -> Vec<(Oid, CurrentRecord)> {
     if records.len() > 1 {
         let mut seen = HashSet::with_capacity(records.len());
         records.reverse();

@@ -6,6 +6,7 @@ use std::os::unix::fs::FileExt;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crate::storage::Wait;
 use crate::sys::data_file;
 use crate::sys::file_lock::try_lock;
 use crate::sys::files;
@@ -15,8 +16,8 @@ pub trait Disk: Send + Sync {
     /// Reads as much as there is from `offset` on; how many bytes it were. Fewer than asked for at the end of the file only.
     ///
     /// # Errors
-    /// What the system says.
-    fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize>;
+    /// What the system says. With [`Wait::Refused`] also [`io::ErrorKind::WouldBlock`]: some of it is not in memory.
+    fn read(&self, bytes: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize>;
 
     /// Writes all bytes, or fails having written some.
     ///
@@ -39,7 +40,7 @@ pub trait Disk: Send + Sync {
     /// Returns when all that was written would survive a power failure.
     ///
     /// # Errors
-    /// What the system says; then nobody knows what of it would.
+    /// What the system says; then it is unknown what of it would.
     fn sync(&self) -> io::Result<()>;
 
     /// The length of the file.
@@ -61,8 +62,8 @@ pub enum Access {
 }
 
 /// A data file and the files around it.
-pub trait Place: Send + Sync {
-    /// Keeps others from writing, for as long as the place lives.
+pub trait Backend: Send + Sync {
+    /// Keeps others from writing, for as long as what it returns lives.
     ///
     /// # Errors
     /// Another has it.
@@ -74,11 +75,11 @@ pub trait Place: Send + Sync {
     /// What the system says.
     fn open(&self, access: Access) -> io::Result<Arc<dyn Disk>>;
 
-    /// The index file from its start, and its length; `None`: there is none.
+    /// The index file from its start; `None`: there is none.
     ///
     /// # Errors
     /// What the system says.
-    fn index(&self) -> io::Result<Option<(Box<dyn Read>, u64)>>;
+    fn index(&self) -> io::Result<Option<Box<dyn Read>>>;
 
     /// Replaces the index file by what `write` writes, as a whole.
     ///
@@ -90,11 +91,11 @@ pub trait Place: Send + Sync {
     ///
     /// # Errors
     /// What the system says.
-    fn rest(&self) -> io::Result<(PathBuf, Box<dyn Rest>)>;
+    fn salvage(&self) -> io::Result<(PathBuf, Box<dyn Salvage>)>;
 }
 
 /// A file that is written once and must be safe then.
-pub trait Rest: Write {
+pub trait Salvage: Write {
     /// Returns when it would survive a power failure.
     ///
     /// # Errors
@@ -102,14 +103,14 @@ pub trait Rest: Write {
     fn sync(&mut self) -> io::Result<()>;
 }
 
-/// A place on a real disk.
+/// The files of a storage on a file system.
 #[derive(Debug)]
-pub struct Beside {
+pub struct FsBackend {
     path: PathBuf,
 }
 
-impl Beside {
-    /// The place of the data file of this name.
+impl FsBackend {
+    /// Those of the data file of this name.
     #[must_use]
     pub fn new(path: PathBuf) -> Self {
         Self { path }
@@ -126,7 +127,7 @@ impl Beside {
     }
 }
 
-impl Place for Beside {
+impl Backend for FsBackend {
     /// As zc.lockfile: the file stays, with the number of the process that had the lock last.
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
         let path = self.beside(".lock");
@@ -167,12 +168,9 @@ impl Place for Beside {
         Ok(Arc::new(file))
     }
 
-    fn index(&self) -> io::Result<Option<(Box<dyn Read>, u64)>> {
+    fn index(&self) -> io::Result<Option<Box<dyn Read>>> {
         match File::open(self.beside(".index")) {
-            Ok(file) => {
-                let length = file.metadata()?.len();
-                Ok(Some((Box::new(file), length)))
-            }
+            Ok(file) => Ok(Some(Box::new(file))),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(error),
         }
@@ -193,14 +191,14 @@ impl Place for Beside {
             fs::rename(&temporary, self.beside(".index"))
         });
         if written.is_err() {
-            // What went wrong is told; that the leftover cannot be removed as well is of no use.
+            // The first error is reported; one more about the leftover would not help.
             let _ = fs::remove_file(&temporary);
         }
         written?;
         self.sync_directory()
     }
 
-    fn rest(&self) -> io::Result<(PathBuf, Box<dyn Rest>)> {
+    fn salvage(&self) -> io::Result<(PathBuf, Box<dyn Salvage>)> {
         let mut number = 0_u64;
         loop {
             let path = self.beside(&format!(".tr{number}"));
@@ -213,18 +211,23 @@ impl Place for Beside {
     }
 }
 
-impl Rest for File {
+impl Salvage for File {
     fn sync(&mut self) -> io::Result<()> {
         self.sync_all()
     }
 }
 
 impl Disk for File {
-    fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read(&self, bytes: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
         let mut done = 0;
         // Seldom more than once: a signal came, or the file ends.
         while done < bytes.len() {
-            match self.read_at(&mut bytes[done..], offset + done as u64) {
+            let (part, at) = (&mut bytes[done..], offset + done as u64);
+            let read = match wait {
+                Wait::Allowed => self.read_at(part, at),
+                Wait::Refused => data_file::read_cached(self, part, at),
+            };
+            match read {
                 Ok(0) => break,
                 Ok(count) => done += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}

@@ -63,7 +63,7 @@ impl Status {
     pub const PACKED: Self = Self(b'p');
     /// Voted, not finished.
     pub const CHECKPOINT: Self = Self(b'c');
-    /// Undone, by a version of long ago: nobody looks at it.
+    /// Undone, by a version of long ago: readers skip it.
     pub const UNDONE: Self = Self(b'u');
 }
 
@@ -146,7 +146,7 @@ pub struct DataHeader {
 }
 
 impl DataHeader {
-    /// From its bytes; `None` for a record of a version, which nobody has written for long.
+    /// From its bytes; `None` for a record of a version, which are not written any more.
     #[must_use]
     pub fn decode(bytes: &DataBytes) -> Option<Self> {
         (u16_at(bytes, 32) == 0).then(|| Self {

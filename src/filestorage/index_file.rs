@@ -1,79 +1,42 @@
 //! The index file, as Python writes it: FILESTORAGE section 7.
 //!
 //! It is a row of small pickles: the end that the index is good for, for each group its prefix and its rows, and None. Read
-//! and written group by group; the older form, one pickle of everything, is told from it by its first item.
+//! and written group by group. (Versions before ZODB 3.3 wrote one pickle of everything: such a file is ignored.)
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 
 use super::format::{LARGEST_POSITION, START};
 use super::index::{GROUP, Group, Index, Position, to_number};
+use crate::pickle::{self, Value};
 
 /// Writes the index of a data file that ends at `end`.
 ///
 /// # Errors
 /// What cannot be written.
 pub fn write(index: &Index, end: u64, out: &mut dyn Write) -> io::Result<()> {
-    out.write_all(&[PROTO, 3])?;
-    write_integer(end, out)?;
-    out.write_all(&[STOP])?;
-    let mut rows = Vec::new();
+    let mut pickled = Vec::new();
+    let mut put = |value: &Value| {
+        pickled.clear();
+        pickle::encode(value, &mut pickled).map_err(io::Error::other)?;
+        out.write_all(&pickled)
+    };
+    put(&Value::Int(i64::try_from(end).map_err(io::Error::other)?))?;
     for (prefix, group) in index.groups() {
-        rows.clear();
-        rows.extend(group.entries().flat_map(|(suffix, _)| suffix.to_be_bytes()));
+        let mut rows: Vec<u8> = group.entries().flat_map(|(suffix, _)| suffix.to_be_bytes()).collect();
         rows.extend(group.entries().flat_map(|(_, position)| position));
-        out.write_all(&[PROTO, 3])?;
-        write_bytes(&prefix.to_be_bytes()[2..], out)?;
-        write_bytes(&rows, out)?;
-        out.write_all(&[TUPLE2, STOP])?;
+        let prefix = prefix.to_be_bytes()[2..].to_vec();
+        put(&Value::Tuple(vec![Value::Bytes(prefix), Value::Bytes(rows)]))?;
     }
-    out.write_all(&[PROTO, 3, NONE, STOP])
+    put(&Value::None)
 }
 
-/// As Python's pickler of protocol 3 chooses among the forms.
-fn write_integer(value: u64, out: &mut dyn Write) -> io::Result<()> {
-    let bytes = value.to_le_bytes();
-    match value {
-        0..=0xff => out.write_all(&[BININT1, bytes[0]]),
-        0x100..=0xffff => out.write_all(&[BININT2, bytes[0], bytes[1]]),
-        0x1_0000..=0x7fff_ffff => out.write_all(&[BININT, bytes[0], bytes[1], bytes[2], bytes[3]]),
-        _ => {
-            // Two's complement: one bit more than the number has.
-            let count = (64 - value.leading_zeros()) as usize / 8 + 1;
-            let mut long = [0; 9];
-            long[..8].copy_from_slice(&bytes);
-            out.write_all(&[LONG1, u8::try_from(count).unwrap_or(9)])?;
-            out.write_all(&long[..count])
-        }
-    }
-}
-
-fn write_bytes(bytes: &[u8], out: &mut dyn Write) -> io::Result<()> {
-    if let Ok(length) = u8::try_from(bytes.len()) {
-        out.write_all(&[SHORT_BINBYTES, length])?;
-    } else {
-        let length = u32::try_from(bytes.len()).map_err(io::Error::other)?;
-        out.write_all(&[BINBYTES])?;
-        out.write_all(&length.to_le_bytes())?;
-    }
-    out.write_all(bytes)
-}
-
-/// What an index file is found to be.
-#[derive(Debug)]
-pub enum Loaded {
-    /// An index, and the end that it is good for.
-    Index(Index, u64),
-    /// The older form.
-    Older,
-}
-
-/// Reads an index file.
+/// Reads an index file: the index, and the end that it is good for.
 ///
 /// # Errors
 /// It is none, or damaged, or cannot be read.
-pub fn read(file: impl Read) -> io::Result<Loaded> {
+pub fn read(file: impl Read) -> io::Result<(Index, u64)> {
     let mut stream = Stream { input: BufReader::with_capacity(1 << 18, file) };
-    let Item::Integer(end) = stream.item()? else { return Ok(Loaded::Older) };
+    let Item::Integer(end) = stream.item()? else { return Err(wrong("no end")) };
     if !(START..=LARGEST_POSITION).contains(&end) {
         return Err(wrong("an impossible end"));
     }
@@ -86,11 +49,11 @@ pub fn read(file: impl Read) -> io::Result<Loaded> {
         last = Some(prefix);
         index.insert_group(prefix, group(&rows, end)?);
     }
-    Ok(Loaded::Index(index, end))
+    Ok((index, end))
 }
 
 /// A group from its rows as they are in the file.
-pub(super) fn group(rows: &[u8], end: u64) -> io::Result<Group> {
+fn group(rows: &[u8], end: u64) -> io::Result<Group> {
     let count = rows.len() / 8;
     if !rows.len().is_multiple_of(8) || count == 0 || count > GROUP {
         return Err(wrong("a group of a wrong length"));
@@ -111,7 +74,7 @@ fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it has {what}"))
 }
 
-// The opcodes of pickles that are used here.
+// The opcodes that are read.
 const PROTO: u8 = 0x80;
 const STOP: u8 = b'.';
 const NONE: u8 = b'N';
@@ -134,8 +97,6 @@ enum Item {
     Integer(u64),
     Bytes(Vec<u8>),
     None,
-    /// Something that begins the older form.
-    Other,
 }
 
 /// The file as a row of values.
@@ -147,9 +108,7 @@ impl<R: Read> Stream<R> {
     /// A pickle of one value.
     fn item(&mut self) -> io::Result<Item> {
         let item = self.value()?;
-        if !matches!(item, Item::Other) {
-            self.expect(STOP)?;
-        }
+        self.expect(STOP)?;
         Ok(item)
     }
 
@@ -158,7 +117,7 @@ impl<R: Read> Stream<R> {
         let prefix = match self.value()? {
             Item::None => return self.expect(STOP).map(|()| None),
             Item::Bytes(prefix) => prefix,
-            _ => return Err(wrong("something else than a group")),
+            Item::Integer(_) => return Err(wrong("something else than a group")),
         };
         let prefix: [u8; 6] = prefix.try_into().map_err(|_| wrong("a prefix of a wrong length"))?;
         let Item::Bytes(rows) = self.value()? else { return Err(wrong("a group without rows")) };
@@ -191,7 +150,8 @@ impl<R: Read> Stream<R> {
                 let length = u32::from_le_bytes(self.array()?);
                 self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?
             }
-            _ => return Ok(Item::Other),
+            // An older form, before ZODB 3.3: one pickle of everything.
+            _ => return Err(wrong("an unknown form")),
         };
         self.skip_numbers()?;
         Ok(item)
@@ -258,10 +218,7 @@ mod tests {
     }
 
     fn loaded(bytes: &[u8]) -> (Index, u64) {
-        match read(bytes).unwrap() {
-            Loaded::Index(index, end) => (index, end),
-            Loaded::Older => panic!("taken for the older form"),
-        }
+        read(bytes).unwrap()
     }
 
     #[test]

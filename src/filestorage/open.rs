@@ -6,15 +6,14 @@ use std::sync::Arc;
 use std::time::SystemTime;
 
 use super::LOGGER;
-use super::disk::{Access, Disk, Place};
+use super::disk::{Access, Backend, Disk};
 use super::format::{MAGIC, MAGIC_PYTHON2, START, Status};
 use super::index::Index;
-use super::index_file::{self, Loaded};
-use super::index_older;
+use super::index_file;
 use super::scan::{Bounds, Ending, Oddity, Scanned, scan};
 use super::snapshot::{Snapshot, failed};
 use crate::eventlog::{EventLog, Level};
-use crate::storage::{Error, Tid};
+use crate::storage::{Error, Tid, Wait};
 
 /// How a storage is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -40,9 +39,9 @@ pub(super) struct Opened {
     pub(super) lock: Option<Box<dyn Send + Sync>>,
 }
 
-/// Opens the data file of a place.
+/// Opens the data file of a backend.
 pub(super) fn open(
-    place: &dyn Place,
+    backend: &dyn Backend,
     path: &Path,
     options: &Options,
     log: &EventLog,
@@ -54,15 +53,15 @@ pub(super) fn open(
     let lock = if options.read_only {
         None
     } else {
-        Some(place.lock().map_err(|error| failed("lock", path, error))?)
+        Some(backend.lock().map_err(|error| failed("lock", path, error))?)
     };
     let access = match (options.read_only, options.create) {
         (true, _) => Access::Read,
         (_, true) => Access::Create,
         (..) => Access::Write,
     };
-    let disk = place.open(access).map_err(|error| failed("open", path, error))?;
-    let mut opening = Opening { place, path, log, disk, size: 0, read_only: options.read_only };
+    let disk = backend.open(access).map_err(|error| failed("open", path, error))?;
+    let mut opening = Opening { backend, path, log, disk, size: 0, read_only: options.read_only };
     opening.size = opening.length()?;
     opening.check_magic()?;
     let (index, scanned, saved) = opening.index(options.stop)?;
@@ -82,12 +81,10 @@ struct Found {
     /// The end that it is good for, and the transaction before that.
     end: u64,
     last: Tid,
-    /// It has the form that is written today.
-    current: bool,
 }
 
 struct Opening<'a> {
-    place: &'a dyn Place,
+    backend: &'a dyn Backend,
     path: &'a Path,
     log: &'a EventLog,
     disk: Arc<dyn Disk>,
@@ -101,10 +98,11 @@ impl Opening<'_> {
     }
 
     /// An empty file, or one that ends in the magic, is a new one. One of Python 2 can be read but not written: its pickles
-    /// have Python 2's strings, and whoever adds those of Python 3 makes a file that neither can read whole.
+    /// have Python 2's strings, and with those of Python 3 added neither could read the whole file.
     fn check_magic(&mut self) -> Result<(), Error> {
         let mut magic = [0; MAGIC.len()];
-        let count = self.disk.read(&mut magic, 0).map_err(|error| failed("read", self.path, error))?;
+        let count =
+            self.disk.read(&mut magic, 0, Wait::Allowed).map_err(|error| failed("read", self.path, error))?;
         let path = self.path.display();
         if count < magic.len() && MAGIC.starts_with(&magic[..count]) {
             if self.read_only {
@@ -134,14 +132,14 @@ impl Opening<'_> {
     fn index(&self, stop: Option<Tid>) -> Result<(Index, Scanned, bool), Error> {
         // A file that stops in the past has no use for an index of today.
         let found = if stop.is_none() { self.load_index() } else { None };
-        let found = found.unwrap_or_default();
-        let Found { mut index, end, last, current } = found;
+        let saved = found.is_some();
+        let Found { mut index, end, last } = found.unwrap_or_default();
         let bounds = Bounds { start: end.max(START), last, stop, size: self.size };
-        let mut oddities = Oddities { log: self.log, path: self.path, told: 0 };
+        let mut oddities = Oddities { log: self.log, path: self.path, seen: 0 };
         let scanned =
-            scan(&*self.disk, self.path, bounds, &mut index, &mut |odd, at| oddities.tell(odd, at))?;
-        oddities.tell_rest();
-        Ok((index, scanned, current))
+            scan(&*self.disk, self.path, bounds, &mut index, &mut |odd, at| oddities.report(odd, at))?;
+        oddities.report_others();
+        Ok((index, scanned, saved))
     }
 
     /// What the index file has, if it has something and that fits the data file.
@@ -162,13 +160,9 @@ impl Opening<'_> {
     }
 
     fn read_index(&self) -> io::Result<Option<Found>> {
-        let Some((file, _)) = self.place.index()? else { return Ok(None) };
-        if let Loaded::Index(index, end) = index_file::read(file)? {
-            return Ok(Some(Found { index, end, last: Tid::ZERO, current: true }));
-        }
-        let Some((file, length)) = self.place.index()? else { return Ok(None) };
-        let (index, end) = index_older::read(file, length)?;
-        Ok(Some(Found { index, end, last: Tid::ZERO, current: false }))
+        let Some(file) = self.backend.index()? else { return Ok(None) };
+        let (index, end) = index_file::read(file)?;
+        Ok(Some(Found { index, end, last: Tid::ZERO }))
     }
 
     /// Whether the first records of the last transaction before `end` that has some are where the index says; then the id of
@@ -178,7 +172,7 @@ impl Opening<'_> {
         if end > self.size {
             return Err(format!("it is for a longer file, of {end} bytes"));
         }
-        let snapshot = Snapshot { disk: self.disk.clone(), path: self.path.into(), end };
+        let snapshot = Snapshot { disk: self.disk.clone(), path: self.path.into(), end, wait: Wait::Allowed };
         let (mut end, mut last) = (end, None);
         while let Some((start, header)) =
             snapshot.transaction_before(end).map_err(|error| error.to_string())?
@@ -222,20 +216,20 @@ impl Opening<'_> {
         }
         self.log.warning(LOGGER, format_args!("{path} truncated at byte {end}: {why}"));
         if worth {
-            self.save_rest(end).map_err(|error| failed("save the damaged end of", self.path, error))?;
+            self.salvage(end).map_err(|error| failed("save the damaged end of", self.path, error))?;
         }
         self.disk.truncate(end).map_err(|error| failed("truncate", self.path, error))
     }
 
-    fn save_rest(&self, end: u64) -> io::Result<()> {
-        const STEP: usize = 1 << 20;
-        let (rest, mut file) = self.place.rest()?;
-        let (path, rest) = (self.path.display(), rest.display());
-        self.log.warning(LOGGER, format_args!("writing truncated data from {path} to {rest}"));
-        let mut buffer = vec![0; STEP];
+    fn salvage(&self, end: u64) -> io::Result<()> {
+        const READ_BYTES: usize = 1 << 20;
+        let (saved, mut file) = self.backend.salvage()?;
+        let (path, saved) = (self.path.display(), saved.display());
+        self.log.warning(LOGGER, format_args!("writing truncated data from {path} to {saved}"));
+        let mut buffer = vec![0; READ_BYTES];
         let mut at = end;
         loop {
-            let count = self.disk.read(&mut buffer, at)?;
+            let count = self.disk.read(&mut buffer, at, Wait::Allowed)?;
             if count == 0 {
                 return file.sync();
             }
@@ -255,7 +249,7 @@ impl Opening<'_> {
     }
 
     fn save(&self, index: &Index, end: u64) {
-        let saved = self.place.save_index(&mut |out| index_file::write(index, end, out));
+        let saved = self.backend.save_index(&mut |out| index_file::write(index, end, out));
         if let Err(error) = saved {
             let path = self.path.display();
             self.log.error(LOGGER, format_args!("cannot save the index of {path}: {error}"));
@@ -263,19 +257,19 @@ impl Opening<'_> {
     }
 }
 
-/// Tells of the first oddities, and how many more there were: a file may have one in each record.
+/// Logs the first oddities, and how many more there were: a file may have one in each record.
 struct Oddities<'a> {
     log: &'a EventLog,
     path: &'a Path,
-    told: u64,
+    seen: u64,
 }
 
 impl Oddities<'_> {
-    const MOST: u64 = 20;
+    const MAX_LINES: u64 = 20;
 
-    fn tell(&mut self, odd: Oddity, at: u64) {
-        self.told += 1;
-        if self.told > Self::MOST {
+    fn report(&mut self, odd: Oddity, at: u64) {
+        self.seen += 1;
+        if self.seen > Self::MAX_LINES {
             return;
         }
         let path = self.path.display();
@@ -287,8 +281,8 @@ impl Oddities<'_> {
         self.log.warning(LOGGER, format_args!("{path} has {what}, at byte {at}"));
     }
 
-    fn tell_rest(&self) {
-        if let Some(more) = self.told.checked_sub(Self::MOST).filter(|more| *more > 0) {
+    fn report_others(&self) {
+        if let Some(more) = self.seen.checked_sub(Self::MAX_LINES).filter(|more| *more > 0) {
             let path = self.path.display();
             self.log.warning(LOGGER, format_args!("{path} has {more} more such oddities"));
         }

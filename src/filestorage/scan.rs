@@ -8,10 +8,10 @@ use super::disk::Disk;
 use super::format::{DATA_HEADER, DataHeader, START, Status, TRAILER, TRANSACTION_HEADER, TransactionHeader};
 use super::index::Index;
 use super::snapshot::failed;
-use crate::storage::{Error, Oid, Tid};
+use crate::storage::{Error, Oid, Tid, Wait};
 
 /// Bytes that are read at once.
-const STEP: usize = 1 << 20;
+const READ_BYTES: usize = 1 << 20;
 
 /// Where a scan begins, and where it may not go.
 #[derive(Debug, Clone, Copy)]
@@ -57,13 +57,13 @@ pub enum Ending {
 pub enum Oddity {
     /// A transaction is not later than the one before.
     TimeReduction,
-    /// A transaction has a status that nobody knows.
+    /// A transaction has an unknown status.
     Status(u8),
     /// A record does not point at the object's previous one.
     Previous,
 }
 
-/// Scans the file into the index. `odd` is told of each oddity and its position.
+/// Scans the file into the index. `odd` is called with each oddity and its position.
 ///
 /// # Errors
 /// What cannot be read; [`Error::Damaged`]: there is damage that is not at the end.
@@ -192,9 +192,9 @@ impl Window<'_> {
 
     fn fill(&mut self, at: u64) -> Result<(), Error> {
         let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
-        self.bytes.resize(left.min(STEP), 0);
+        self.bytes.resize(left.min(READ_BYTES), 0);
         self.start = at;
-        let count = self.disk.read(&mut self.bytes, at);
+        let count = self.disk.read(&mut self.bytes, at, Wait::Allowed);
         let count = count.map_err(|error| failed("read", self.path, error))?;
         self.bytes.truncate(count);
         Ok(())

@@ -10,9 +10,14 @@ use super::disk::Disk;
 use super::format::{
     BACK_POINTER, DATA_HEADER, DataHeader, START, TRAILER, TRANSACTION_HEADER, TransactionHeader,
 };
-use super::guess;
-use crate::storage::{Error, Meta, Oid};
+use crate::storage::{Error, Meta, Oid, Wait};
 use crate::sys::system_error::SystemError;
+
+/// Bytes of data that are read with a record's header: most records are shorter. What is read in vain costs its copying, what
+/// is missing a second call.
+const FIRST_READ_BYTES: usize = 1024;
+/// Records of one chain that are read with [`Wait::Refused`], each a call of about a microsecond.
+const MAX_CHAIN_WITHOUT_WAIT: usize = 64;
 
 /// A data file up to the end of some transaction.
 #[derive(Clone)]
@@ -23,7 +28,13 @@ pub struct Snapshot {
     pub path: Arc<Path>,
     /// The end of the last transaction that is seen.
     pub end: u64,
+    /// Whether reads may wait for the disk; they end with [`Error::WouldWait`] otherwise.
+    pub wait: Wait,
 }
+
+/// Counts the records of a chain.
+#[derive(Debug, Default)]
+pub struct Chain(usize);
 
 /// A data record, without its data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -55,15 +66,15 @@ impl Snapshot {
         self.judge(at, oid, &bytes[..count])
     }
 
-    /// As [`Snapshot::record`], and appends a first part of the record's data to `out`, at most `guess` bytes, for
+    /// As [`Snapshot::record`], and appends a first part of the record's data to `out`, for
     /// [`Snapshot::complete`].
     ///
     /// # Errors
     /// It cannot be read, or is none; `out` is then of any length, but not shorter.
-    pub fn begin(&self, at: u64, oid: Oid, guess: usize, out: &mut Vec<u8>) -> Result<Found, Error> {
+    pub fn begin(&self, at: u64, oid: Oid, out: &mut Vec<u8>) -> Result<Found, Error> {
         let before = out.len();
         let body = before + DATA_HEADER;
-        out.resize(body + guess.max(BACK_POINTER), 0);
+        out.resize(body + FIRST_READ_BYTES, 0);
         let count = self.read(&mut out[before..], DATA_HEADER, at)?;
         out.truncate(before + count);
         let found = self.judge(at, Some(oid), &out[before..])?;
@@ -81,14 +92,15 @@ impl Snapshot {
     /// # Errors
     /// What cannot be read.
     pub fn complete(&self, found: Found, before: usize, out: &mut Vec<u8>) -> Result<bool, Error> {
-        let mut found = found;
+        let (mut found, mut chain) = (found, Chain::default());
         while found.header.length == 0 {
             if found.back == 0 {
                 return Ok(false);
             }
+            self.follow(&mut chain)?;
             // The record pointed at is another one's only in a damaged file.
             out.truncate(before);
-            found = self.begin(found.back, found.header.oid, guess::MOST, out)?;
+            found = self.begin(found.back, found.header.oid, out)?;
         }
         let done = out.len() - before;
         // At most what the file has: `judge` saw to that.
@@ -108,6 +120,16 @@ impl Snapshot {
     /// What cannot be read.
     pub fn data(&self, found: Found, out: &mut Vec<u8>) -> Result<bool, Error> {
         self.complete(found, out.len(), out)
+    }
+
+    /// One more record of a chain is to be read.
+    ///
+    /// # Errors
+    /// [`Error::WouldWait`]: the chain is too long for a call that may not wait.
+    pub fn follow(&self, chain: &mut Chain) -> Result<(), Error> {
+        chain.0 += 1;
+        let refused = self.wait == Wait::Refused && chain.0 > MAX_CHAIN_WITHOUT_WAIT;
+        if refused { Err(Error::WouldWait) } else { Ok(()) }
     }
 
     /// The record that begins with these bytes, if it is one.
@@ -186,9 +208,10 @@ impl Snapshot {
         if at < START {
             return Err(self.damaged(at, "no record"));
         }
-        match self.disk.read(bytes, at) {
+        match self.disk.read(bytes, at, self.wait) {
             Ok(count) if count >= needed => Ok(count),
             Ok(_) => Err(self.damaged(at, "the end of the file in a record")),
+            Err(error) if error.kind() == std::io::ErrorKind::WouldBlock => Err(Error::WouldWait),
             Err(error) => Err(self.failed("read", error)),
         }
     }

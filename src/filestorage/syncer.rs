@@ -1,114 +1,103 @@
-//! Making finished transactions durable and publishing them: one write and one fsync for all that wait.
-//!
-//! Somebody is at it, or nobody is. Whoever finishes a transaction while nobody is may do it ([`Errand`]): waking a thread
-//! takes a quarter of the time of an fsync on a good disk. What comes meanwhile is for the storage's own thread, so that
-//! nobody is kept by the transactions of others.
-//!
-//! [`Errand`]: crate::storage::Errand
+//! Making finished transactions durable and publishing them: a thread that writes and fsyncs all that wait at once. While it
+//! is at it the next group gathers.
 
 use std::io;
 use std::mem;
 use std::sync::PoisonError;
 
+use super::LOGGER;
+use super::commit::Writer;
 use super::disk::Disk;
+use super::format::STATUS_AT;
+use super::in_flight::Pending;
 use super::snapshot::failed;
-use super::under_way::Pending;
-use super::{Core, LOGGER, locked};
-use crate::storage::{Carrier, Oid, Published};
+use crate::storage::{Oid, Published, lock};
 
 /// Works until the storage is closed and nothing waits.
-pub(super) fn run(core: &Core) {
-    or_end(core, || {
+pub(super) fn run(writer: &Writer) {
+    // A panic leaves some of the batch published, some answered, and clients without their invalidations: there is no going
+    // on from there.
+    writer.log.or_end(LOGGER, format_args!("bringing transactions to the disk"), || {
         let mut buffer = Vec::new();
-        while let Some(batch) = next(core) {
-            bring(core, batch, &mut buffer);
+        while let Some(batch) = next(writer) {
+            commit(writer, batch, &mut buffer);
         }
     });
 }
 
-impl Carrier for Core {
-    fn carry(&self) {
-        or_end(self, || {
-            let batch = locked(&self.commit).accept();
-            bring(self, batch, &mut Vec::new());
-        });
-    }
-
-    fn hand_over(&self) {
-        locked(&self.commit).errand = false;
-        self.work.notify_one();
-    }
-}
-
-/// A panic here leaves some of the batch published, some answered, and clients not told: nobody could go on from there.
-fn or_end(core: &Core, work: impl FnOnce()) {
-    core.log.or_end(LOGGER, format_args!("bringing transactions to the disk"), work);
-}
-
-fn bring(core: &Core, batch: Vec<Pending>, buffer: &mut Vec<u8>) {
-    let disk = core.published().disk.clone();
-    if let Err(error) = write_all(disk.as_ref(), &batch, buffer) {
-        core.give_up(&failed("write", &core.path, error), batch, false);
-    } else if let Err(error) = disk.sync() {
-        core.give_up(&failed("sync", &core.path, error), batch, true);
-    } else {
-        for pending in batch {
-            publish(core, pending);
-        }
-        core.batch_done();
-        if let Some(audience) = core.audience.get() {
-            audience.send();
-        }
-    }
-}
-
 /// All that wait, once some do.
-fn next(core: &Core) -> Option<Vec<Pending>> {
-    let mut commit = locked(&core.commit);
+fn next(writer: &Writer) -> Option<Vec<Pending>> {
+    let mut in_flight = lock(&writer.in_flight);
     loop {
-        if let Some(batch) = commit.next_batch() {
+        if let Some(batch) = in_flight.next_batch() {
             return Some(batch);
         }
-        if commit.closing && commit.is_idle() {
+        if in_flight.closing {
             return None;
         }
-        commit = core.work.wait(commit).unwrap_or_else(PoisonError::into_inner);
+        in_flight = writer.work.wait(in_flight).unwrap_or_else(PoisonError::into_inner);
+    }
+}
+
+fn commit(writer: &Writer, batch: Vec<Pending>, buffer: &mut Vec<u8>) {
+    let (disk, path) = (writer.view.disk(), &writer.view.path);
+    if let Err(error) = write_all(disk.as_ref(), &batch, buffer) {
+        writer.give_up(&failed("write", path, error), batch, false);
+    } else if let Err(error) = disk.sync() {
+        writer.give_up(&failed("sync", path, error), batch, true);
+    } else {
+        publish(writer, batch);
     }
 }
 
 /// Writes what is not in the file yet. It has no gaps: each transaction begins where the one before it ends, and one that is
-/// in the file is the first of its batch.
+/// in the file but for its status is the first of its batch.
 fn write_all(disk: &dyn Disk, batch: &[Pending], buffer: &mut Vec<u8>) -> io::Result<()> {
-    let Some(first) = batch.iter().find(|pending| !pending.bytes.is_empty()) else { return Ok(()) };
-    if batch.len() == 1 {
-        return disk.write(&first.bytes, first.placed.start);
+    let (written, waiting): (Vec<_>, Vec<_>) = batch.iter().partition(|pending| pending.bytes.is_empty());
+    for pending in written {
+        disk.write(&[pending.status.0], pending.placed.start + STATUS_AT)?;
     }
-    buffer.clear();
-    for pending in batch {
-        buffer.extend_from_slice(&pending.bytes);
+    match waiting[..] {
+        [] => Ok(()),
+        [only] => disk.write(&only.bytes, only.placed.start),
+        [first, ..] => {
+            buffer.clear();
+            for pending in &waiting {
+                buffer.extend_from_slice(&pending.bytes);
+            }
+            disk.write(buffer, first.placed.start)
+        }
     }
-    disk.write(buffer, first.placed.start)
 }
 
-fn publish(core: &Core, pending: Pending) {
-    let (tid, end) = (pending.placed.tid, pending.placed.end());
-    let oids: Vec<Oid> = pending.records.iter().map(|(oid, _)| *oid).collect();
-    let length = {
-        // Nobody else changes the index.
-        let index = &core.published().index;
-        index.length() + oids.iter().filter(|oid| index.get(**oid).is_none()).count() as u64
-    };
+fn publish(writer: &Writer, mut batch: Vec<Pending>) {
+    let mut objects = writer.view.stats().objects;
+    let mut group: Vec<Published> = Vec::with_capacity(batch.len());
+    for pending in &mut batch {
+        objects += pending.new_objects;
+        group.push(Published {
+            tid: pending.placed.tid,
+            oids: pending.records.iter().map(|(oid, _)| *oid).collect::<Vec<Oid>>(),
+            objects,
+            bytes: pending.placed.end(),
+            completion: pending.completion.take(),
+        });
+    }
     let mut visible = false;
     let mut make_visible = || {
         if !mem::replace(&mut visible, true) {
-            core.publish(tid, end, &pending.records);
+            writer.view.publish(&batch);
         }
     };
-    if let Some(audience) = core.audience.get() {
-        audience.publish(&Published { tid, oids: &oids, length, size: end }, &mut make_visible);
+    if let Some(listener) = writer.listener.get() {
+        listener.committed(&mut group, &mut make_visible);
     }
-    // Where there is no audience, or one that forgot.
+    // Where there is no listener, or one that forgot.
     make_visible();
-    locked(&core.commit).published(&pending);
-    (pending.finished)(Ok(()));
+    writer.published(&batch);
+    for Published { tid, completion, .. } in group {
+        if let Some(completion) = completion {
+            completion.call(Ok(tid));
+        }
+    }
 }

@@ -1,5 +1,7 @@
 //! Walking through the transactions and their records.
 
+use std::collections::BTreeSet;
+
 use super::format::{DATA_HEADER, START, Status, TransactionHeader};
 use super::snapshot::Snapshot;
 use crate::storage::{Error, Meta, Oid, Record, RecordIterator, Tid, TransactionIterator};
@@ -23,7 +25,7 @@ impl Walk {
     }
 }
 
-/// Where the first transaction is that is not before `tid`: looked for from the nearer end, as far as ids tell.
+/// Where the first transaction is that is not before `tid`: looked for from the nearer end, by the ids.
 fn first_from(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
     let Some((_, last)) = snapshot.transaction_before(snapshot.end)? else { return Ok(START) };
     let first = snapshot.transaction(START)?.tid;
@@ -68,8 +70,7 @@ impl TransactionIterator for Walk {
     }
 
     fn records(&mut self) -> Result<Box<dyn RecordIterator>, Error> {
-        let none = || Error::Transaction("the iterator is at no transaction".to_owned());
-        let (at, header) = self.current.ok_or_else(none)?;
+        let (at, header) = self.current.ok_or_else(Error::no_current_transaction)?;
         Ok(Box::new(Records::new(self.snapshot.clone(), at, &header)))
     }
 }
@@ -139,4 +140,21 @@ pub(super) fn last_transactions(snapshot: &Snapshot, count: usize) -> Result<Vec
     }
     found.reverse();
     Ok(found)
+}
+
+/// The objects of all transactions after `since`; `None`: they are more than `limit`.
+pub(super) fn changes_since(
+    snapshot: &Snapshot,
+    since: Tid,
+    limit: usize,
+) -> Result<Option<BTreeSet<Oid>>, Error> {
+    let (mut oids, mut at) = (BTreeSet::new(), first_from(snapshot, Tid(since.0.saturating_add(1)))?);
+    while at < snapshot.end && oids.len() <= limit {
+        let header = snapshot.transaction(at)?;
+        if header.status != Status::UNDONE {
+            oids.extend(Records::new(snapshot.clone(), at, &header).oids()?);
+        }
+        at = header.next(at).unwrap_or(snapshot.end);
+    }
+    Ok((oids.len() <= limit).then_some(oids))
 }

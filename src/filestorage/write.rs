@@ -4,11 +4,11 @@ use std::io;
 
 use super::disk::Disk;
 use super::format::{DataHeader, Status, TRAILER, TRANSACTION_HEADER, TransactionHeader};
-use super::vote::{Content, Now, Planned};
-use crate::storage::{Error, Meta, Oid, Tid, Transaction};
+use super::plan::{Content, CurrentRecord, Planned};
+use crate::storage::{Draft, Error, Meta, Oid, Tid};
 
 /// Bytes that are collected for one write.
-const STEP: usize = 1 << 20;
+const MAX_WRITE_BYTES: usize = 1 << 20;
 
 /// Where a transaction is to be written, and under which id.
 #[derive(Debug, Clone, Copy)]
@@ -68,7 +68,7 @@ pub(super) enum Failure {
 /// What came of writing.
 pub(super) struct Written {
     /// The records in their order.
-    pub(super) records: Vec<(Oid, Now)>,
+    pub(super) records: Vec<(Oid, CurrentRecord)>,
     /// All of the transaction, if it is not on the disk.
     pub(super) bytes: Vec<u8>,
 }
@@ -78,21 +78,21 @@ pub(super) fn write(
     disk: Option<&dyn Disk>,
     placed: &Placed,
     header: &TransactionHeader,
-    transaction: &Transaction,
+    draft: &Draft,
     planned: &[Planned],
 ) -> Result<Written, Failure> {
     let whole = usize::try_from(placed.full_length()).unwrap_or(usize::MAX);
-    let bytes = Vec::with_capacity(whole.min(STEP));
+    let bytes = Vec::with_capacity(whole.min(MAX_WRITE_BYTES));
     let mut writer = Writer { disk, at: placed.start, bytes };
-    let meta = &transaction.meta;
+    let meta = &draft.meta;
     for part in [&header.encode()[..], &meta.user, &meta.description, &meta.extension] {
         writer.put(part)?;
     }
     let mut records = Vec::with_capacity(planned.len());
     for record in planned {
-        let gone = record.content == Content::BackPointer(0);
-        records.push((record.oid, Now { at: writer.position(), tid: placed.tid, gone }));
-        writer.record(placed, record, transaction)?;
+        let deleted = record.content == Content::BackPointer(0);
+        records.push((record.oid, CurrentRecord { at: writer.position(), tid: placed.tid, deleted }));
+        writer.record(placed, record, draft)?;
     }
     writer.put(&placed.length.to_be_bytes())?;
     writer.flush()?;
@@ -117,14 +117,9 @@ impl Writer<'_> {
         Ok(())
     }
 
-    fn record(
-        &mut self,
-        placed: &Placed,
-        record: &Planned,
-        transaction: &Transaction,
-    ) -> Result<(), Failure> {
+    fn record(&mut self, placed: &Placed, record: &Planned, draft: &Draft) -> Result<(), Failure> {
         let length = match record.content {
-            Content::Data(piece) => piece.length() as u64,
+            Content::Data(range) => range.length() as u64,
             Content::BackPointer(_) => 0,
         };
         let Planned { oid, previous, content } = *record;
@@ -132,10 +127,10 @@ impl Writer<'_> {
         self.put(&header.encode())?;
         match content {
             Content::BackPointer(at) => self.put(&at.to_be_bytes()),
-            Content::Data(piece) => {
-                for chunk in piece.chunks(STEP) {
+            Content::Data(range) => {
+                for chunk in range.chunks(MAX_WRITE_BYTES) {
                     self.make_room(chunk.length())?;
-                    transaction.read(chunk, &mut self.bytes).map_err(Failure::Spool)?;
+                    draft.read(chunk, &mut self.bytes).map_err(Failure::Spool)?;
                 }
                 Ok(())
             }
@@ -143,7 +138,7 @@ impl Writer<'_> {
     }
 
     fn make_room(&mut self, length: usize) -> Result<(), Failure> {
-        if self.bytes.len() + length > STEP { self.flush() } else { Ok(()) }
+        if self.bytes.len() + length > MAX_WRITE_BYTES { self.flush() } else { Ok(()) }
     }
 
     fn flush(&mut self) -> Result<(), Failure> {

@@ -42,7 +42,16 @@ pub enum Error {
     /// The transaction cannot be undone.
     #[error("{0}")]
     Undo(String),
-    /// The transaction, ticket or iterator does not fit the moment.
+    /// The storage has no such ability.
+    #[error("{0} is not offered by this storage")]
+    Unsupported(&'static str),
+    /// Only with [`Wait::Refused`](super::Wait): the call would have to wait.
+    #[error("the call would have to wait")]
+    WouldWait,
+    /// What the storage relies on cannot be reached at the moment; a later attempt may succeed.
+    #[error("the storage is not available: {0}")]
+    Unavailable(String),
+    /// The transaction or iterator does not fit the moment.
     #[error("{0}")]
     Transaction(String),
     /// The data on the disk contradict themselves.
@@ -58,4 +67,24 @@ pub enum Error {
     /// The system failed.
     #[error(transparent)]
     System(#[from] SystemError),
+}
+
+impl Error {
+    /// A finish without an accepted vote.
+    #[must_use]
+    pub fn not_voted() -> Self {
+        Self::Transaction("this transaction has not been voted on".to_owned())
+    }
+
+    /// A second vote on what has been accepted.
+    #[must_use]
+    pub fn voted_already() -> Self {
+        Self::Transaction("this transaction has been voted on".to_owned())
+    }
+
+    /// The records are asked for of a walk that has not begun or has ended.
+    #[must_use]
+    pub fn no_current_transaction() -> Self {
+        Self::Transaction("the iterator is at no transaction".to_owned())
+    }
 }

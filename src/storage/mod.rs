@@ -1,35 +1,100 @@
-//! The contract between the network (`zeo`) and the disk (`filestorage`): what a storage of object revisions can do.
+//! The contract between the network (`zeo`) and what keeps the data (`filestorage`, memory, later a database): what a
+//! storage of object revisions can do.
 //!
 //! A storage is a sequence of transactions. Each has an id ([`Tid`]) later than all before it and gives new revisions to
-//! some objects ([`Oid`]). A transaction is made in three steps. It is collected outside of the storage ([`Transaction`]);
-//! no lock is held. [`Storage::vote`] checks it and writes it where no reader sees it; one transaction at a time is between
-//! its vote and its finish, which whoever calls must see to (the commit lock). [`Storage::finish`] fixes its place in the
-//! order and returns; the next vote may follow at once. When it is durable it is published, in the order of the
-//! transactions: visible to readers, told to the [`Audience`], answered to its committer. So several transactions may
-//! share one fsync(2), and none is seen or answered before it would survive a power failure.
+//! some objects ([`Oid`]). A commit has four steps:
 //!
-//! Reads come from any number of threads and never wait for a commit.
+//! 1. [`Storage::begin`] and [`Transaction::push`] collect the operations; no lock is held.
+//! 2. [`Transaction::vote`] takes the storage's commit lock, judges the operations and writes them where no reader sees
+//!    them. The transaction holds the lock until it is finished or dropped. A vote that is refused releases it at once.
+//! 3. [`Transaction::finish`] fixes its place in the order and releases the lock; the next vote may follow at once.
+//! 4. When it is durable it is published, in the order of the transactions: visible to readers, announced to the
+//!    [`CommitListener`], answered to its committer. Several transactions may share one fsync(2), and none is visible or
+//!    answered before it would survive a power failure.
 //!
-//! It must not know of sockets, message formats or files.
+//! A transaction that is dropped is aborted, wherever it is before its finish: no lock can be left behind.
+//!
+//! Votes count finished transactions that are not published yet. A conflict names published revisions only, so that
+//! the committer can load the revision that won: a vote waits for the publication of what it lost to, and is judged anew
+//! if that was lost.
+//!
+//! The tid may be known at the vote (a file) or only at the publication (a database that several servers write to). The
+//! second kind publishes transactions of other processes as well: they have no [`Completion`].
+//!
+//! Reads come from any number of threads. Every method may keep its thread as long as the disk or the network takes, but
+//! for [`Storage::info`], [`Storage::stats`], [`Storage::subscribe`], [`Storage::begin`] and [`Transaction::push`], and for
+//! those that are called with [`Wait::Refused`].
+//!
+//! What not every storage can do is a trait of its own, which [`Storage`] has an accessor for: the accessor is the flag.
+//! Blobs will be another one (`blobs()`: open the blob of a revision for reading), with an operation of the transaction that
+//! takes over a written file; how such a file travels is for the first storage with blobs to decide.
+//!
+//! `tests/storage` is the contract as tests, over every storage.
+//!
+//! It must not know of sockets, message formats or of Python's names for what a storage can do.
 
-mod errand;
+mod ability;
+mod draft;
 mod error;
 mod id;
+mod judge;
+mod lock;
 mod memory;
+mod next_ids;
 mod spool;
 mod stamp;
-mod transaction;
 
-pub use errand::{Carrier, Errand};
+pub use ability::{
+    Current, CurrentRecords, History, HistoryEntry, MAX_HISTORY_BYTES, Pack, Record, RecordIterator,
+    TransactionIterator, Undo,
+};
+pub use draft::{Conflict, Draft, Meta, Operation, Serial, Step};
 pub use error::Error;
 pub use id::{Oid, Tid};
+pub use judge::{Change, Judgement, Lookup, Present, judge};
+pub use lock::lock;
 pub use memory::MemoryStorage;
-pub use spool::{Piece, Spool};
-pub use transaction::{Conflict, Meta, Operation, Serial, Step, Transaction};
+pub use next_ids::{next_oids, next_tid};
+pub use spool::{Spool, SpoolRange};
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
-/// Where the data of a revision were put, and when they held.
+/// Whether a call may keep its thread.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wait {
+    /// It may, as long as the disk, the network or another transaction takes.
+    Allowed,
+    /// It may not: where it would have to wait, or the work is long, it ends with [`Error::WouldWait`] and has had no effect.
+    Refused,
+}
+
+/// What a storage is. All of it is at hand.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Info {
+    /// Its name, for people: the path of the data file.
+    pub name: String,
+    /// Nothing may be written, by configuration or since the disk failed.
+    pub read_only: bool,
+    /// Clients learn that they may copy transactions of other storages into it ([`Operation::Restore`]).
+    pub restore: bool,
+    /// Clients learn that they may delete objects ([`Operation::Delete`]).
+    pub delete: bool,
+}
+
+/// The state after the last published transaction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Stats {
+    /// That transaction; [`Tid::ZERO`]: there is none.
+    pub last_tid: Tid,
+    /// Objects in the storage. Deleted ones may count until a pack.
+    pub objects: u64,
+    /// Its size in bytes.
+    pub bytes: u64,
+}
+
+/// When the data of a revision held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Revision {
     /// The transaction that made it.
@@ -38,239 +103,172 @@ pub struct Revision {
     pub end: Option<Tid>,
 }
 
-/// A vote that holds the storage until it is finished or aborted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Ticket(pub u64);
-
-/// What a vote came to.
+/// The outcome of a vote that did not fail.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Vote {
-    /// The transaction is written; `changed` are objects whose data the storage itself decided (undo).
-    Written {
-        /// For [`Storage::finish`] or [`Storage::abort`].
-        ticket: Ticket,
-        /// The transaction's id.
-        tid: Tid,
-        /// Objects whose data are not those that the committer sent.
+    /// The transaction is written and holds the commit lock until it is finished or dropped.
+    Accepted {
+        /// The transaction's id, where it is known already.
+        tid: Option<Tid>,
+        /// Objects whose data are not those that the committer sent (undo).
         changed: Vec<Oid>,
     },
-    /// Nothing is written: these stores do not build on the current revision of their object. All of them are listed. A
-    /// later store of the same object in the same transaction that does so cancels the conflict.
+    /// Nothing is written and the commit lock is free: these stores do not build on the current revision of their object.
+    /// All of them are listed. A later store of the same object in the same transaction that does cancels the conflict;
+    /// then the transaction may be voted on again.
     Conflicts(Vec<Conflict>),
 }
 
-/// A transaction at the moment of its publication.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Published<'a> {
-    /// Its id.
-    pub tid: Tid,
-    /// The objects that it changed, each once.
-    pub oids: &'a [Oid],
-    /// Objects in the storage from then on.
-    pub length: u64,
-    /// Size of the storage in bytes from then on.
-    pub size: u64,
+/// What is to be called when a finished transaction is published, or never will be.
+pub struct Completion {
+    /// The committer, by a number of the caller's choice: the [`CommitListener`] finds it in [`Published`].
+    pub committer: u64,
+    call: Box<dyn FnOnce(Result<Tid, Error>) + Send>,
 }
 
-/// Who is told of every transaction, in their order, from one thread at a time.
-pub trait Audience: Send + Sync {
-    /// The transaction is durable. `make_visible` lets readers see it, and must be called exactly once, under whatever
-    /// lock ties "what a reader sees" to "what its client has been told".
-    fn publish(&self, transaction: &Published<'_>, make_visible: &mut dyn FnMut());
+impl Completion {
+    /// Calls `call` once, perhaps on another thread, with the transaction's id or with why it was lost.
+    pub fn new(committer: u64, call: impl FnOnce(Result<Tid, Error>) + Send + 'static) -> Self {
+        Self { committer, call: Box::new(call) }
+    }
 
-    /// All of a group are published and answered: nothing is to be kept back any more. May overlap with the next group.
-    fn send(&self) {}
-}
-
-/// What becomes of a finish: called once, right after the transaction was published, or with why it never will be.
-pub type Finished = Box<dyn FnOnce(Result<(), Error>) + Send>;
-
-/// What a storage can and cannot do, and what it is called.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Traits {
-    /// As `get_info` tells it: the path of the data file.
-    pub name: String,
-    /// Nothing may be written.
-    pub read_only: bool,
-    /// `undo`, `undo_log` and `Operation::Undo` work.
-    pub undo: bool,
-    /// `next_record` works.
-    pub record_iteration: bool,
-    /// The interfaces of `ZODB.interfaces` that it offers, in resolution order.
-    pub interfaces: &'static [&'static str],
-}
-
-/// One entry of an object's history.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HistoryEntry {
-    /// The transaction.
-    pub tid: Tid,
-    /// Its description of itself.
-    pub meta: Meta,
-    /// Length of the data in bytes; 0 where the record points at earlier data.
-    pub size: u64,
-}
-
-/// Bytes that the entries of a history may take together.
-pub const HISTORY: usize = 64 << 20;
-
-impl HistoryEntry {
-    /// Puts it behind the others.
-    ///
-    /// # Errors
-    /// [`Error::Transaction`]: they would take more than [`HISTORY`] bytes; `taken` is what they take.
-    pub fn add_to(self, entries: &mut Vec<Self>, taken: &mut usize) -> Result<(), Error> {
-        let Meta { user, description, extension, .. } = &self.meta;
-        *taken += size_of::<Self>() + user.len() + description.len() + extension.len();
-        if *taken > HISTORY {
-            let most = entries.len();
-            return Err(Error::Transaction(format!(
-                "the history is too long to be told; ask for {most} revisions"
-            )));
-        }
-        entries.push(self);
-        Ok(())
+    /// Calls it.
+    pub fn call(self, outcome: Result<Tid, Error>) {
+        (self.call)(outcome);
     }
 }
 
-/// A data record of a transaction, as an iteration shows it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The object.
-    pub oid: Oid,
-    /// Its data; `None`: from here on the object does not exist.
-    pub data: Option<Vec<u8>>,
-    /// The transaction of the record that this one points at, if it has no data of its own.
-    pub data_tid: Option<Tid>,
-}
-
-/// An object as it is now, in a walk through all objects.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Current {
-    /// The object.
-    pub oid: Oid,
-    /// The transaction of its current revision.
+/// A durable transaction at the moment of its publication.
+pub struct Published {
+    /// Its id.
     pub tid: Tid,
-    /// Its data.
-    pub data: Vec<u8>,
-    /// The object after it; `None`: it is the last one.
-    pub next: Option<Oid>,
+    /// The objects that it changed, each once.
+    pub oids: Vec<Oid>,
+    /// Objects in the storage from then on.
+    pub objects: u64,
+    /// Size of the storage in bytes from then on.
+    pub bytes: u64,
+    /// The committer's; `None`: another process made the transaction, or the completion has been called.
+    pub completion: Option<Completion>,
 }
 
-/// A walk through the transactions, oldest first, over what was there when it began.
-pub trait TransactionIterator: Send {
-    /// The next transaction; `None` at the end.
-    ///
-    /// # Errors
-    /// What cannot be read.
-    fn next(&mut self) -> Result<Option<(Tid, Meta)>, Error>;
-
-    /// The records of the transaction that `next` gave last, from its first.
-    ///
-    /// # Errors
-    /// What cannot be read; there is no such transaction.
-    fn records(&mut self) -> Result<Box<dyn RecordIterator>, Error>;
+/// Hears of every published transaction, in their order, from one thread at a time.
+pub trait CommitListener: Send + Sync {
+    /// A group of transactions is durable. `make_visible` lets readers see all of them; the listener calls it exactly once,
+    /// under the lock that ties what a reader sees to what its client has been sent. The listener may take and call each
+    /// [`Completion`] at its turn between the announcements; the storage calls those that are left.
+    fn committed(&self, group: &mut [Published], make_visible: &mut dyn FnMut());
 }
 
-/// A walk through the records of one transaction.
-pub trait RecordIterator: Send {
-    /// The next record; `None` at the end.
+/// A transaction until its finish. Dropped, it is aborted.
+pub trait Transaction: Send {
+    /// Adds an operation; they are carried out in order, at the vote. Takes only memory and, for large transactions, space in
+    /// a temporary file.
     ///
     /// # Errors
-    /// What cannot be read.
-    fn next(&mut self) -> Result<Option<Record>, Error>;
+    /// What cannot be kept or is not supported; the transaction is then good for nothing but to be dropped.
+    fn push(&mut self, operation: Operation) -> Result<(), Error>;
+
+    /// Takes the commit lock, when the transaction that holds it is finished or dropped, and judges and writes this one.
+    /// After an error nothing of it is written and the lock is free.
+    ///
+    /// # Errors
+    /// [`Error::ReadConflict`], [`Error::Conflict`] (of a delete), [`Error::NoSuchObject`], [`Error::ReadOnly`],
+    /// [`Error::Quota`], [`Error::Unavailable`], or what could not be read or written. With [`Wait::Refused`] also
+    /// [`Error::WouldWait`]: the vote may be tried again.
+    fn vote(&mut self, wait: Wait) -> Result<Vote, Error>;
+
+    /// Gives the accepted transaction its place in the order and releases the commit lock. `completion` is called when it is
+    /// published, or with the reason why it never will be: the disk failed, or it was not voted on.
+    fn finish(self: Box<Self>, completion: Completion);
 }
 
 /// A storage. All methods may be called from any thread.
 pub trait Storage: Send + Sync {
-    /// What it can do.
-    fn traits(&self) -> Traits;
+    /// What it is.
+    fn info(&self) -> Info;
 
-    /// Sets who is told of transactions; before the first vote, and once.
-    fn attach(&self, audience: Arc<dyn Audience>);
+    /// Its state, read as a whole.
+    fn stats(&self) -> Stats;
 
-    /// The last published transaction; [`Tid::ZERO`] when there is none.
-    fn last_tid(&self) -> Tid;
-
-    /// Objects in it.
-    fn length(&self) -> u64;
-
-    /// Its size in bytes: the end of the last published transaction.
-    fn size(&self) -> u64;
+    /// Sets the listener for published transactions; once, before the first transaction.
+    fn subscribe(&self, listener: Arc<dyn CommitListener>);
 
     /// The last revision of an object from before a transaction: appends its data to `data`. `None`: the object is
     /// younger. `data` is as it was after an error and after `None`.
     ///
     /// # Errors
-    /// [`Error::NoSuchObject`]: it is unknown, or that revision is its deletion.
-    fn load_before(&self, oid: Oid, before: Tid, data: &mut Vec<u8>) -> Result<Option<Revision>, Error>;
+    /// [`Error::NoSuchObject`]: it is unknown, or that revision is its deletion. [`Error::WouldWait`], if `wait` says so. What
+    /// cannot be read.
+    fn load_before(
+        &self,
+        oid: Oid,
+        before: Tid,
+        wait: Wait,
+        data: &mut Vec<u8>,
+    ) -> Result<Option<Revision>, Error>;
 
     /// The data that a transaction gave an object.
     ///
     /// # Errors
-    /// [`Error::NoSuchObject`]: it did not.
+    /// [`Error::NoSuchObject`]: it gave it none. What cannot be read.
     fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error>;
 
     /// The transaction of the current revision.
     ///
     /// # Errors
-    /// [`Error::NoSuchObject`]: it is unknown or deleted.
+    /// [`Error::NoSuchObject`]: it is unknown or deleted. What cannot be read.
     fn current_tid(&self, oid: Oid) -> Result<Tid, Error>;
 
-    /// The last `size` revisions of an object, newest first.
+    /// Ids that no object has and that are given out once: at least one, at most `count`.
     ///
     /// # Errors
-    /// [`Error::NoSuchObject`]: it is unknown. [`Error::Transaction`]: they have more to say than [`HISTORY`] bytes.
-    fn history(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error>;
+    /// [`Error::ReadOnly`]; [`Error::Transaction`]: there are none left. [`Error::Unavailable`].
+    fn new_oids(&self, count: u32) -> Result<RangeInclusive<u64>, Error>;
 
-    /// `count` ids that no object has and that are given to nobody else, as the first of a row.
-    ///
-    /// # Errors
-    /// [`Error::ReadOnly`].
-    fn new_oids(&self, count: u32) -> Result<Oid, Error>;
-
-    /// The first object at or after `from`; `None`: there is none.
-    ///
-    /// # Errors
-    /// What cannot be read.
-    fn next_record(&self, from: Oid) -> Result<Option<Current>, Error>;
-
-    /// The last `count` transactions, oldest first, with the objects of each.
+    /// The last `count` published transactions, oldest first, with the objects of each. Empty where the storage does not
+    /// know.
     ///
     /// # Errors
     /// What cannot be read.
     fn last_transactions(&self, count: usize) -> Result<Vec<(Tid, Vec<Oid>)>, Error>;
 
-    /// Walks the published transactions from `start` to `stop`, both inclusive.
+    /// The last published transaction and all objects that were changed after `since`; `None`: they are more than `limit`, or
+    /// the storage does not know.
     ///
     /// # Errors
-    /// What cannot be opened.
-    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error>;
+    /// What cannot be read.
+    fn changes_since(&self, since: Tid, limit: usize) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error>;
 
-    /// An empty transaction, which keeps what is too much for memory near the storage.
-    fn begin(&self, meta: Meta) -> Transaction {
-        Transaction::new(meta)
-    }
-
-    /// Checks a transaction and writes it; it holds the storage until its ticket is finished or aborted. After an error and
-    /// after conflicts nothing of it is left, and the storage is free.
+    /// An empty transaction.
     ///
     /// # Errors
-    /// [`Error::ReadConflict`], [`Error::Conflict`] (of a delete), [`Error::NoSuchObject`], [`Error::ReadOnly`],
-    /// [`Error::Quota`], or what could not be written.
-    fn vote(&self, transaction: &mut Transaction) -> Result<Vote, Error>;
-
-    /// Gives a voted transaction its place in the order and returns; `finished` is called, perhaps on another thread, when
-    /// it is published. The storage is free for the next vote. With an errand nothing happens until it is run or dropped;
-    /// without one, others are at it or all is done.
-    fn finish(&self, ticket: Ticket, finished: Finished) -> Option<Errand>;
-
-    /// Takes a voted transaction back; the storage is free.
-    fn abort(&self, ticket: Ticket);
+    /// [`Error::Unavailable`].
+    fn begin(&self, meta: Meta) -> Result<Box<dyn Transaction>, Error>;
 
     /// Waits for what was finished, and saves what makes the next start quick. Nothing may be called after it.
     ///
     /// # Errors
     /// What could not be written; the data are safe nevertheless.
     fn close(&self) -> Result<(), Error>;
+
+    /// Earlier revisions and transactions can be listed.
+    fn history(&self) -> Option<&dyn History> {
+        None
+    }
+
+    /// Current records can be walked through by id.
+    fn current_records(&self) -> Option<&dyn CurrentRecords> {
+        None
+    }
+
+    /// Transactions can be undone.
+    fn undo(&self) -> Option<&dyn Undo> {
+        None
+    }
+
+    /// Old revisions can be removed.
+    fn pack(&self) -> Option<&dyn Pack> {
+        None
+    }
 }

@@ -12,23 +12,23 @@ use crate::sys::system_error::SystemError;
 
 /// Bytes in a [`Spool`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Piece {
+pub struct SpoolRange {
     start: u64,
     length: usize,
 }
 
-impl Piece {
+impl SpoolRange {
     /// How many bytes it is.
     #[must_use]
     pub fn length(self) -> usize {
         self.length
     }
 
-    /// Itself in pieces of at most `size` bytes, in order.
-    pub fn chunks(self, size: usize) -> impl Iterator<Item = Piece> {
+    /// Itself in parts of at most `size` bytes, in order.
+    pub fn chunks(self, size: usize) -> impl Iterator<Item = SpoolRange> {
         (0..self.length)
             .step_by(size.max(1))
-            .map(move |at| Piece { start: self.start + at as u64, length: size.min(self.length - at) })
+            .map(move |at| SpoolRange { start: self.start + at as u64, length: size.min(self.length - at) })
     }
 }
 
@@ -44,7 +44,7 @@ pub struct Spool {
 
 impl Spool {
     /// Bytes that are kept in memory at most, once a record is in.
-    pub const MEMORY: usize = 256 * 1024;
+    pub const MAX_MEMORY_BYTES: usize = 256 * 1024;
 
     /// A spool whose file is made on the file system of `directory`, when it is needed.
     pub(super) fn beside(directory: Arc<Path>) -> Self {
@@ -57,17 +57,17 @@ impl Spool {
     }
 
     /// Adds a record.
-    pub(super) fn append(&mut self, data: Vec<u8>) -> Result<Piece, Error> {
+    pub(super) fn append(&mut self, data: Vec<u8>) -> Result<SpoolRange, Error> {
         let length = data.len();
-        let piece = Piece { start: self.written + self.memory.len() as u64, length };
+        let range = SpoolRange { start: self.written + self.memory.len() as u64, length };
         match self.directory.clone() {
-            Some(directory) if self.memory.len() + length > Self::MEMORY => {
+            Some(directory) if self.memory.len() + length > Self::MAX_MEMORY_BYTES => {
                 self.spill(&directory, &data).map_err(|error| failed(&directory, error))?;
             }
             _ if self.memory.is_empty() => self.memory = data,
             _ => self.memory.extend_from_slice(&data),
         }
-        Ok(piece)
+        Ok(range)
     }
 
     fn spill(&mut self, directory: &Path, data: &[u8]) -> io::Result<()> {
@@ -83,19 +83,19 @@ impl Spool {
         Ok(())
     }
 
-    /// Appends a piece to `out`.
-    pub(super) fn read(&self, piece: Piece, out: &mut Vec<u8>) -> Result<(), Error> {
+    /// Appends a range to `out`.
+    pub(super) fn read(&self, range: SpoolRange, out: &mut Vec<u8>) -> Result<(), Error> {
         // A record is never in both: the memory is emptied as a whole.
-        if let Some(start) = piece.start.checked_sub(self.written) {
+        if let Some(start) = range.start.checked_sub(self.written) {
             let start = usize::try_from(start).unwrap_or(usize::MAX);
-            let found = start.checked_add(piece.length).and_then(|end| self.memory.get(start..end));
+            let found = start.checked_add(range.length).and_then(|end| self.memory.get(start..end));
             out.extend_from_slice(found.unwrap_or_default());
             return Ok(());
         }
         let Some(file) = &self.file else { return Ok(()) };
         let before = out.len();
-        out.resize(before + piece.length, 0);
-        let read = file.read_exact_at(&mut out[before..], piece.start);
+        out.resize(before + range.length, 0);
+        let read = file.read_exact_at(&mut out[before..], range.start);
         read.map_err(|error| failed(self.directory.as_deref().unwrap_or(Path::new(".")), error))
     }
 }

@@ -2,11 +2,13 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io;
+use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
+use nix::libc;
 
 use super::temporary::{unforeseen, wants_names};
 
@@ -19,6 +21,24 @@ pub fn keep_access_time(file: &File) -> io::Result<()> {
     let flags = OFlag::from_bits_retain(fcntl(file, FcntlArg::F_GETFL)?);
     fcntl(file, FcntlArg::F_SETFL(flags | OFlag::O_NOATIME))?;
     Ok(())
+}
+
+/// Reads what is in the page cache, without waiting for the disk (preadv2(2) with `RWF_NOWAIT`); how many bytes it were, 0
+/// at the end of the file.
+///
+/// # Errors
+/// Those of preadv2(2); [`io::ErrorKind::WouldBlock`]: the first byte is not in memory, or the file system cannot tell.
+pub fn read_cached(file: &File, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    let offset = i64::try_from(offset).map_err(|_| io::Error::from(Errno::EFBIG))?;
+    let part = libc::iovec { iov_base: bytes.as_mut_ptr().cast(), iov_len: bytes.len() };
+    #[allow(unsafe_code)] // preadv2 has no safe form
+    // SAFETY: the one part that is passed lies in `bytes`, which is ours to write to during the call.
+    let count = unsafe { libc::preadv2(file.as_raw_fd(), &raw const part, 1, offset, libc::RWF_NOWAIT) };
+    match Errno::result(count) {
+        Ok(count) => Ok(usize::try_from(count).unwrap_or(0)),
+        Err(Errno::EOPNOTSUPP | Errno::ENOSYS) => Err(io::ErrorKind::WouldBlock.into()),
+        Err(error) => Err(error.into()),
+    }
 }
 
 /// Sets space on the disk aside for a part of a file, also beyond its end; its length stays (fallocate(2)). False: the file
@@ -84,6 +104,19 @@ mod tests {
         file.read_exact_at(&mut [0; 4], 0).unwrap();
         assert_eq!(file.metadata().unwrap().accessed().unwrap(), before);
         file.write_all_at(b"4", 4).unwrap();
+    }
+
+    #[test]
+    fn cached_bytes_are_read_and_others_are_not_waited_for() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = unnamed(directory.path()).unwrap();
+        file.write_all_at(b"0123", 0).unwrap();
+        let mut bytes = [0; 9];
+        match read_cached(&file, &mut bytes, 1) {
+            Ok(count) => assert_eq!(&bytes[..count], b"123"),
+            // This file system cannot tell.
+            Err(error) => assert_eq!(error.kind(), io::ErrorKind::WouldBlock),
+        }
     }
 
     #[test]

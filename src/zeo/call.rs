@@ -1,7 +1,9 @@
 //! The methods of the protocol with their arguments (ZEO-PROTOCOL section 7), from message to meaning.
 
+use std::time::{Duration, UNIX_EPOCH};
+
 use crate::pickle::{self, Value};
-use crate::storage::{Meta, Oid, Serial, Tid};
+use crate::storage::{Meta, Oid, Operation, Serial, Tid};
 
 /// What a client asks for. Fields are named as in the specification.
 #[derive(Debug, Clone, PartialEq)]
@@ -17,7 +19,11 @@ pub enum Call {
     History { oid: Oid, size: usize },
     NewOids(u32),
     RecordNext(Option<Oid>),
-    Undo(Listing),
+    UndoLog,
+    Pack(Tid),
+    SendBlob,
+    StoreBlobPart,
+    StoreBlob { id: Value },
     ServerStatus,
     Ping,
     SetClientLabel(String),
@@ -27,29 +33,10 @@ pub enum Call {
     IteratorRecordNext(i64),
     IteratorGc(Vec<i64>),
     Begin { id: Value, meta: Box<Meta> },
-    Step { id: Value, step: Step },
+    Step { id: Value, operation: Operation },
     Vote(Value),
     Finish(Value),
     Abort(Value),
-}
-
-/// Both kinds of lists of what can be undone.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Listing {
-    /// `undoLog`.
-    Log,
-    /// `undoInfo`.
-    Info,
-}
-
-/// A step of a transaction.
-#[derive(Debug, Clone, PartialEq)]
-#[allow(missing_docs)]
-pub enum Step {
-    Store { oid: Oid, serial: Serial, data: Vec<u8> },
-    CheckCurrent { oid: Oid, serial: Serial },
-    Delete { oid: Oid, serial: Serial },
-    Restore { oid: Oid, data: Option<Vec<u8>>, previous: Option<Tid> },
 }
 
 /// Why a message is no call.
@@ -57,8 +44,6 @@ pub enum Step {
 pub enum NoCall {
     /// There is no such method.
     Unknown,
-    /// There is, but this server does not offer it.
-    NotOffered,
     /// The arguments do not fit.
     Arguments,
     /// What is to be an object's id is none, so there is no such object.
@@ -78,6 +63,26 @@ impl Call {
                 | Self::Finish(_)
         )
     }
+
+    /// Whether its answer may wait for the disk or the network. (Votes and finishes see to that themselves.)
+    #[must_use]
+    pub fn may_wait(&self) -> bool {
+        matches!(
+            self,
+            Self::GetInvalidations(_)
+                | Self::LoadBefore { .. }
+                | Self::LoadSerial { .. }
+                | Self::GetTid(_)
+                | Self::History { .. }
+                | Self::NewOids(_)
+                | Self::RecordNext(_)
+                | Self::Pack(_)
+                | Self::IteratorStart { .. }
+                | Self::IteratorNext(_)
+                | Self::IteratorRecordStart { .. }
+                | Self::IteratorRecordNext(_)
+        )
+    }
 }
 
 /// The most that `new_oids` gives at once.
@@ -93,6 +98,10 @@ impl Call {
         let call = match name {
             "storea" | "checkCurrentSerialInTransaction" | "deleteObject" | "restorea" => {
                 step(name, &mut left)?
+            }
+            "undoa" => {
+                let tid = left.undo_id()?;
+                Self::Step { id: left.value()?, operation: Operation::Undo { tid } }
             }
             "tpc_begin" => begin(&mut left)?,
             "iterator_start"
@@ -121,16 +130,22 @@ impl Call {
                 Self::NewOids(u32::try_from(count.clamp(1, OIDS)).unwrap_or(1))
             }
             "record_iternext" => Self::RecordNext(left.optional()?.map(Oid::from_bytes)),
-            "undoLog" => left.rest(Self::Undo(Listing::Log)),
-            "undoInfo" => left.rest(Self::Undo(Listing::Info)),
+            // Which part of it is asked for matters only where there is one.
+            "undoLog" | "undoInfo" => left.ignore(Self::UndoLog),
+            "pack" => {
+                let time = left.moment()?;
+                // Whether to wait for its end.
+                left.ignore(Self::Pack(time))
+            }
+            "sendBlob" => left.ignore(Self::SendBlob),
+            "storeBlobStart" | "storeBlobChunk" => left.ignore(Self::StoreBlobPart),
+            "storeBlobEnd" | "storeBlobShared" => Self::StoreBlob { id: left.last()? },
             "server_status" => Self::ServerStatus,
             "ping" => Self::Ping,
             "set_client_label" => Self::SetClientLabel(left.text()?),
             "vote" => Self::Vote(left.value()?),
             "tpc_finish" => Self::Finish(left.value()?),
             "tpc_abort" => Self::Abort(left.value()?),
-            "pack" | "undoa" | "storeBlobStart" | "storeBlobChunk" | "storeBlobEnd" | "storeBlobShared"
-            | "sendBlob" => return Err(NoCall::NotOffered),
             _ => return Err(NoCall::Unknown),
         };
         if left.values.next().is_some() { Err(NoCall::Arguments) } else { Ok(call) }
@@ -139,18 +154,18 @@ impl Call {
 
 fn step(name: &str, left: &mut Arguments) -> Result<Call, NoCall> {
     let oid = left.oid()?;
-    let step = match name {
-        "storea" => Step::Store { oid, serial: left.serial()?, data: left.bytes()? },
+    let operation = match name {
+        "storea" => Operation::Store { oid, serial: left.serial()?, data: left.bytes()? },
         "restorea" => {
             // The serial is the transaction's own id.
             left.serial()?;
             let data = left.data()?;
-            Step::Restore { oid, data, previous: left.optional()?.map(Tid::from_bytes) }
+            Operation::Restore { oid, data, previous: left.optional()?.map(Tid::from_bytes) }
         }
-        "deleteObject" => Step::Delete { oid, serial: left.serial()? },
-        _ => Step::CheckCurrent { oid, serial: left.serial()? },
+        "deleteObject" => Operation::Delete { oid, serial: left.serial()? },
+        _ => Operation::CheckCurrent { oid, serial: left.serial()? },
     };
-    Ok(Call::Step { id: left.value()?, step })
+    Ok(Call::Step { id: left.value()?, operation })
 }
 
 fn begin(left: &mut Arguments) -> Result<Call, NoCall> {
@@ -205,7 +220,7 @@ fn iteration(name: &str, left: &mut Arguments) -> Result<Call, NoCall> {
     })
 }
 
-/// The arguments that are left.
+/// The remaining arguments.
 struct Arguments {
     values: std::vec::IntoIter<Value>,
 }
@@ -219,10 +234,30 @@ impl Arguments {
         self.next().ok_or(NoCall::Arguments)
     }
 
-    /// Whatever there is more.
-    fn rest(&mut self, call: Call) -> Call {
+    /// The call, whatever the other arguments are.
+    fn ignore(&mut self, call: Call) -> Call {
         self.values.by_ref().for_each(drop);
         call
+    }
+
+    /// The last argument, whatever those before it are.
+    fn last(&mut self) -> Result<Value, NoCall> {
+        self.values.by_ref().last().ok_or(NoCall::Arguments)
+    }
+
+    /// Seconds since 1970.
+    fn moment(&mut self) -> Result<Tid, NoCall> {
+        let seconds = match self.value()? {
+            Value::Float(seconds) => Duration::try_from_secs_f64(seconds).ok(),
+            other => other.as_int().and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs),
+        };
+        let moment = seconds.and_then(|seconds| UNIX_EPOCH.checked_add(seconds));
+        moment.map(Tid::at).ok_or(NoCall::Arguments)
+    }
+
+    /// The transaction that an undo id names: its tid in base64.
+    fn undo_id(&mut self) -> Result<Tid, NoCall> {
+        undone(&self.bytes()?).ok_or(NoCall::Arguments)
     }
 
     fn bytes(&mut self) -> Result<Vec<u8>, NoCall> {
@@ -275,6 +310,22 @@ fn eight(value: &Value) -> Option<[u8; 8]> {
     value.as_bytes()?.try_into().ok()
 }
 
+/// Eleven digits of base64 and a filler.
+fn undone(id: &[u8]) -> Option<Tid> {
+    let digits = id.strip_suffix(b"=").filter(|digits| digits.len() == 11)?;
+    let digit = |byte: &u8| match byte {
+        b'A'..=b'Z' => Some(byte - b'A'),
+        b'a'..=b'z' => Some(byte - b'a' + 26),
+        b'0'..=b'9' => Some(byte - b'0' + 52),
+        b'+' => Some(62),
+        b'/' => Some(63),
+        _ => None,
+    };
+    let bits = digits.iter().try_fold(0_u128, |bits, byte| Some(bits << 6 | u128::from(digit(byte)?)))?;
+    // 66 bits, of which the last two are no part of the eight bytes.
+    u64::try_from(bits >> 2).ok().map(Tid)
+}
+
 fn is_true(value: &Value) -> bool {
     value.as_int().is_some_and(|number| number != 0)
 }
@@ -309,7 +360,7 @@ mod tests {
                 vec![bytes(1), text(&"\0".repeat(8)), Value::Bytes(vec![9]), Value::Int(7)],
                 Call::Step {
                     id: Value::Int(7),
-                    step: Step::Store { oid: Oid(1), serial: None, data: vec![9] },
+                    operation: Operation::Store { oid: Oid(1), serial: None, data: vec![9] },
                 },
             ),
             (
@@ -317,7 +368,7 @@ mod tests {
                 vec![bytes(1), bytes(3), Value::None, bytes(4), Value::Int(7)],
                 Call::Step {
                     id: Value::Int(7),
-                    step: Step::Restore { oid: Oid(1), data: None, previous: Some(Tid(4)) },
+                    operation: Operation::Restore { oid: Oid(1), data: None, previous: Some(Tid(4)) },
                 },
             ),
             (
@@ -364,11 +415,16 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_call_is_told_apart() {
+    fn what_is_no_call_has_its_reason() {
         assert_eq!(Call::parse("__class__", vec![]), Err(NoCall::Unknown));
         let no_oid = Value::Bytes(vec![1; 7]);
         assert_eq!(Call::parse("getTid", vec![no_oid.clone()]), Err(NoCall::NoObject(no_oid)));
-        assert_eq!(Call::parse("pack", vec![Value::Float(1.0), Value::None]), Err(NoCall::NotOffered));
+        let pack = Call::Pack(Tid::at(UNIX_EPOCH + Duration::from_millis(1500)));
+        assert_eq!(Call::parse("pack", vec![Value::Float(1.5), Value::Bool(false)]), Ok(pack));
+        let undo = |id: &[u8]| Call::parse("undoa", vec![Value::Bytes(id.to_vec()), Value::Int(7)]);
+        let operation = Operation::Undo { tid: Tid(0x040d_5e6d_8ab3_0dcc) };
+        assert_eq!(undo(b"BA1ebYqzDcw="), Ok(Call::Step { id: Value::Int(7), operation }));
+        assert_eq!(undo(b"BA1ebYqzDcw"), Err(NoCall::Arguments));
         for (name, arguments) in [
             ("loadBefore", vec![bytes(1)]),
             ("loadBefore", vec![bytes(1), bytes(1), bytes(1)]),

@@ -222,9 +222,9 @@ mod tests {
     use super::*;
     use crate::eventlog::EventLog;
     use crate::storage::MemoryStorage;
-    use crate::zeo::served::Served;
     use crate::zeo::session::{Shared, converse};
     use crate::zeo::settings::Settings;
+    use crate::zeo::storage_service::StorageService;
 
     /// Takes a few bytes at a time and holds them back until it is flushed, as a stream does that encrypts.
     struct Reluctant {
@@ -273,9 +273,9 @@ mod tests {
         let received = b"\0\0\0\x02Z5\0\0\0\x1d\x80\x03(K\x01\x89X\x08\0\0\0registerX\x01\0\0\x001\x89\x86t.";
         let (settings, log) = (Settings::default(), Arc::new(EventLog::disabled()));
         let storage = Arc::new(MemoryStorage::new("m"));
-        let served = Served::new("1".to_owned(), storage, &settings, log).unwrap();
+        let service = StorageService::new("1".to_owned(), storage, &settings, log).unwrap();
         let limits = settings.limits.clone();
-        let shared = Arc::new(Shared { storages: [("1".to_owned(), served)].into(), settings });
+        let shared = Arc::new(Shared { storages: [("1".to_owned(), service)].into(), settings });
         let peer = Peer::new(1, "test".to_owned(), 1 << 20);
         let mut session = Session::new(shared, peer.clone());
         let mut stream = Reluctant { received, held: Vec::new(), sent: Vec::new() };

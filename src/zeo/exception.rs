@@ -54,8 +54,8 @@ impl Exception {
 /// As part of a line of the log, whatever a client has put into it: without what would make it several lines, or a very long
 /// one, or something else on a terminal.
 pub fn in_a_line(text: &str) -> String {
-    const LONGEST: usize = 500;
-    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(LONGEST).collect()
+    const MAX_CHARS: usize = 500;
+    text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_CHARS).collect()
 }
 
 /// A serial as clients know it: a revision that is none is that of a new object.
@@ -112,6 +112,19 @@ impl From<&Error> for Exception {
                 arguments: dict([("_reason", Value::Text(error.to_string())), ("_oid", Value::None)]),
                 expected: false,
             },
+            // Clients know TypeError; of other names they see a ServerException.
+            Error::Unsupported(_) => Self::new("builtins.TypeError", error.to_string()),
+            // What clients try again: a conflict with no object (ZODB.POSException.ConflictError).
+            Error::Unavailable(_) | Error::WouldWait => Self {
+                name: "ZODB.POSException.ConflictError",
+                arguments: dict([
+                    ("message", Value::Text(error.to_string())),
+                    ("oid", Value::None),
+                    ("class_name", Value::None),
+                    ("serials", Value::None),
+                ]),
+                expected: false,
+            },
             Error::Transaction(_) => Self::transaction(vec![Value::Text(error.to_string())]),
             Error::Quota => {
                 Self::new("ZODB.FileStorage.FileStorage.FileStorageQuotaError", error.to_string())
@@ -121,5 +134,11 @@ impl From<&Error> for Exception {
             }
             Error::System(_) => Self::new("ZODB.POSException.StorageSystemError", error.to_string()),
         }
+    }
+}
+
+impl From<Error> for Exception {
+    fn from(error: Error) -> Self {
+        Self::from(&error)
     }
 }

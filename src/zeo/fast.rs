@@ -6,7 +6,7 @@ use super::exception::Exception;
 use super::frame;
 use super::message::Encoding;
 use crate::pickle::Value;
-use crate::storage::{Error, Oid, Revision, Storage, Tid};
+use crate::storage::{Error, Oid, Revision, Storage, Tid, Wait};
 
 /// A `loadBefore` with its id as it was spelled, which is how it goes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -124,13 +124,19 @@ impl LoadBefore<'_> {
     /// Appends the reply. `data` grow in place: their length is written when they are there.
     ///
     /// # Errors
-    /// What is to be said instead; nothing is appended.
-    pub fn answer(&self, encoding: Encoding, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
+    /// What is to be said instead; nothing is appended. [`Error::WouldWait`], if `wait` says so.
+    pub fn answer(
+        &self,
+        encoding: Encoding,
+        storage: &dyn Storage,
+        wait: Wait,
+        out: &mut Vec<u8>,
+    ) -> Result<(), Error> {
         let begin = out.len();
         out.extend_from_slice(&[0; frame::HEADER]);
         let reply = match encoding {
-            Encoding::Pickle => self.reply::<Pickled>(storage, out),
-            Encoding::Msgpack => self.reply::<Packed>(storage, out),
+            Encoding::Pickle => self.reply::<Pickled>(storage, wait, out),
+            Encoding::Msgpack => self.reply::<Packed>(storage, wait, out),
         };
         let whole = reply.and_then(|()| {
             let too_long =
@@ -162,7 +168,7 @@ impl LoadBefore<'_> {
         decoded.unwrap_or(Value::None)
     }
 
-    fn reply<S: Spelled>(&self, storage: &dyn Storage, out: &mut Vec<u8>) -> Result<(), Error> {
+    fn reply<S: Spelled>(&self, storage: &dyn Storage, wait: Wait, out: &mut Vec<u8>) -> Result<(), Error> {
         let form = const { &S::FORM };
         out.extend_from_slice(form.begin);
         out.extend_from_slice(self.id);
@@ -170,7 +176,7 @@ impl LoadBefore<'_> {
         let result = out.len();
         out.extend_from_slice(form.data);
         let data = out.len();
-        if let Some(Revision { start, end }) = storage.load_before(self.oid, self.before, out)? {
+        if let Some(Revision { start, end }) = storage.load_before(self.oid, self.before, wait, out)? {
             put_length(out, data, form.length);
             put_eight(out, form.eight, start);
             match end {
@@ -197,4 +203,55 @@ fn put_eight(out: &mut Vec<u8>, head: [u8; 2], tid: Tid) {
 fn put_length(out: &mut [u8], data: usize, bytes: fn(u32) -> [u8; 4]) {
     let length = u32::try_from(out.len() - data).unwrap_or(u32::MAX);
     out[data - 4..data].copy_from_slice(&bytes(length));
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::call::Call;
+    use super::super::msgpack;
+    use super::*;
+    use crate::pickle;
+
+    fn eight(number: u64) -> Value {
+        Value::Bytes(number.to_be_bytes().to_vec())
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_recognised_is_what_the_general_decoder_reads(
+            id in prop_oneof![
+                (-300..70_000_i64).prop_map(Value::Int),
+                any::<i64>().prop_map(Value::Int),
+                any::<(u64, u64)>().prop_map(|(oid, tid)| Value::Tuple(vec![eight(oid), eight(tid)])),
+                Just(Value::None),
+            ],
+            oid: u64,
+            before: u64,
+            changed in prop::option::of((any::<prop::sample::Index>(), any::<u8>())),
+            packed: bool,
+        ) {
+            let arguments = Value::Tuple(vec![eight(oid), eight(before)]);
+            let call = [id, Value::Bool(false), Value::Text("loadBefore".to_owned()), arguments];
+            let (call, mut frame) = (Value::Tuple(call.to_vec()), Vec::new());
+            let encoding = if packed {
+                msgpack::encode(&call, &mut frame).unwrap();
+                Encoding::Msgpack
+            } else {
+                pickle::encode(&call, &mut frame).unwrap();
+                Encoding::Pickle
+            };
+            if let Some((place, byte)) = &changed {
+                *place.get_mut(&mut frame) = *byte;
+            }
+            if let Some(load) = recognise(encoding, &frame) {
+                let message = encoding.decode(&frame).unwrap().unwrap();
+                let LoadBefore { oid, before, .. } = load;
+                prop_assert_eq!(Call::parse(&message.name, message.arguments), Ok(Call::LoadBefore { oid, before }));
+                prop_assert_eq!(load.id(encoding), message.id);
+                prop_assert!(!message.asynchronous);
+            }
+        }
+    }
 }

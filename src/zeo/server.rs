@@ -17,8 +17,8 @@ use super::connection::{close, serve};
 use super::exception::in_a_line;
 use super::listen::{Listener, Socket};
 use super::peer::Peer;
-use super::served::Served;
 use super::session::{End, Session, Shared};
+use super::storage_service::StorageService;
 use super::sync::{Mutex, lock};
 use super::tasks::{Tasks, contained};
 use super::{Error, Settings};
@@ -77,12 +77,12 @@ pub fn run(
     let runtime = runtime()?;
     let mut all = BTreeMap::new();
     for (name, storage) in storages {
-        all.insert(name.clone(), Served::new(name, storage, &settings, log.clone())?);
+        all.insert(name.clone(), StorageService::new(name, storage, &settings, log.clone())?);
     }
     let mode = if settings.read_only { "RO" } else { "RW" };
-    let described: Vec<String> = all.values().map(|served| served.describe()).collect();
+    let described: Vec<String> = all.values().map(|service| service.describe()).collect();
     log.info(
-        super::served::LOGGER,
+        super::LOGGER,
         format_args!("StorageServer created {mode} with storages: {}", described.join(", ")),
     );
     let server = Arc::new(Server {
@@ -109,11 +109,11 @@ fn runtime() -> Result<Runtime, Error> {
 impl Server {
     async fn serve(self: Arc<Self>, listeners: Vec<Listener>, stop: &Stop) -> Result<(), Error> {
         let mut tasks = Tasks::default();
-        for served in self.shared.storages.values() {
-            if served.timeout.is_some() {
+        for service in self.shared.storages.values() {
+            if service.commits.has_timeout() {
                 tasks.start(
-                    format!("timing out the clients of '{}'", served.name),
-                    enforce_timeout(served.clone()),
+                    format!("timing out the clients of '{}'", service.name),
+                    enforce_timeout(service.clone()),
                 );
             }
         }
@@ -237,8 +237,8 @@ impl Drop for Entry {
 }
 
 /// Enforces the transaction timeout of a storage.
-async fn enforce_timeout(served: Arc<Served>) {
-    while let Some(next) = served.expire() {
+async fn enforce_timeout(service: Arc<StorageService>) {
+    while let Some(next) = service.commits.expire() {
         sleep_until(next.into()).await;
     }
 }

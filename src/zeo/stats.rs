@@ -1,4 +1,4 @@
-//! What a storage's monitor is told (ZEO-PROTOCOL section 13).
+//! The status of a storage, for monitors (ZEO-PROTOCOL section 13).
 
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::time::{SystemTime, UNIX_EPOCH};

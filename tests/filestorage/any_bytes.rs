@@ -1,7 +1,7 @@
 //! Any bytes as a data file and as an index file: an answer, no panic, no memory beyond what the files have.
 
 use proptest::prelude::*;
-use zeo_server::storage::{Oid, Storage, Tid};
+use zeo_server::storage::{Oid, Storage, Tid, Wait};
 
 use super::open;
 use super::simulated::Simulated;
@@ -12,20 +12,20 @@ fn ask_all(data: Vec<u8>, index: Option<Vec<u8>>) {
     let files = Simulated::holding(data, index);
     let Ok(storage) = open(&files) else { return };
     let mut oid = Some(Oid(0));
-    while let Some(Ok(Some(found))) = oid.map(|oid| storage.next_record(oid)) {
+    while let Some(Ok(Some(found))) = oid.map(|oid| storage.current_records().unwrap().next_record(oid)) {
         oid = found.next;
     }
     for oid in (0..4).chain([u64::MAX]).map(Oid) {
         for tid in [Tid(1), Tid(300), Tid::MAX] {
             let mut data = Vec::new();
-            let _ = storage.load_before(oid, tid, &mut data);
+            let _ = storage.load_before(oid, tid, Wait::Refused, &mut data);
             assert!(data.len() <= length, "more data than the file has");
             let _ = storage.load_serial(oid, tid);
         }
-        let _ = (storage.current_tid(oid), storage.history(oid, 10));
+        let _ = (storage.current_tid(oid), storage.history().unwrap().revisions(oid, 10));
     }
-    let _ = storage.last_transactions(10);
-    if let Ok(mut walk) = storage.iterate(Some(Tid(1)), None) {
+    let _ = (storage.last_transactions(10), storage.changes_since(Tid(1), 10));
+    if let Ok(mut walk) = storage.history().unwrap().iterate(Some(Tid(1)), None) {
         while let Ok(Some(_)) = walk.next() {
             let mut records = walk.records().unwrap();
             while let Ok(Some(_)) = records.next() {}

@@ -88,7 +88,7 @@ fn damaged_files_are_recovered_as_python_does() {
     for ((number, what), line) in cases.iter().zip(told.lines()) {
         let storage = open(&oracle.sandbox.path(format!("ours{number}.fs")), &Options::default());
         let ours = match &storage {
-            Ok(storage) => format!("python{number}.fs opened {}", storage.size()),
+            Ok(storage) => format!("python{number}.fs opened {}", storage.stats().bytes),
             Err(error) => error.to_string(),
         };
         // It trips over a status or a version that is no ASCII or no 0 before it comes to judge it.

@@ -2,14 +2,13 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::Ordering;
-use std::sync::mpsc;
 
-use zeo_server::storage::{Error, Oid, Storage, Tid, Vote};
+use zeo_server::storage::{Error, Oid, Stats, Storage, Tid};
 
 use crate::sandbox::{SOON, eventually};
 
 use super::simulated::{Call, Simulated};
-use super::{begin_commit, commit, load, open, store, vote};
+use super::{begin_commit, commit, finish, load, open, store, vote};
 
 fn injected(error: &Error, verb: &str) -> bool {
     error.to_string() == format!("cannot {verb} Data.fs: injected")
@@ -30,7 +29,7 @@ fn failed_write_takes_the_transaction_back_and_the_next_one_succeeds() {
             assert!(injected(&error, "write"), "{error}");
             assert!(files.data() == before, "something was left");
             assert_eq!(load(&storage, 1).unwrap(), Some((b"one".to_vec(), first)));
-            assert_eq!((storage.last_tid(), storage.size()), (first, before.len() as u64));
+            assert_eq!(storage.stats(), Stats { last_tid: first, objects: 1, bytes: before.len() as u64 });
             files.heal();
         }
         let second = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap();
@@ -44,7 +43,7 @@ fn full_disk_is_told_at_the_vote() {
     let storage = open(&files).unwrap();
     files.fail_after(Call::Reserve, 0);
     let before = files.data();
-    let error = vote(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).unwrap_err();
+    let error = vote(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())]).err().unwrap();
     assert!(injected(&error, "write"), "{error}");
     files.heal();
     // Enough for this one, but not for more in advance.
@@ -63,16 +62,12 @@ fn what_builds_on_a_lost_transaction_is_lost_too() {
     let (second, held) = begin_commit(&storage, vec![store(2, Tid::ZERO, b"held".to_vec())]).unwrap();
     eventually(SOON, || files.calls_left(Call::Sync) == Some(0));
     let (third, lost) = begin_commit(&storage, vec![store(1, first, b"lost".to_vec())]).unwrap();
-    let Vote::Written { ticket, .. } = vote(&storage, vec![store(1, third, b"lost too".to_vec())]).unwrap()
-    else {
-        panic!("a finished transaction counts before it is published")
-    };
+    // A finished transaction counts before it is published.
+    let (transaction, _) = vote(&storage, vec![store(1, third, b"lost too".to_vec())]).unwrap();
     drop(gate);
     held.recv().unwrap().unwrap();
     assert!(injected(&lost.recv().unwrap().unwrap_err(), "write"));
-    let (sender, receiver) = mpsc::channel();
-    storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
-    assert!(injected(&receiver.recv().unwrap().unwrap_err(), "write"));
+    assert!(injected(&finish(transaction).recv().unwrap().unwrap_err(), "write"));
     files.heal();
     let fourth = commit(&storage, vec![store(1, first, b"two".to_vec())]).unwrap();
     assert_eq!(load(&storage, 1).unwrap(), Some((b"two".to_vec(), fourth)));
@@ -106,18 +101,18 @@ fn failed_fsync_fails_all_that_wait_and_ends_all_writing() {
     }
     assert!(durable.len() > before.len());
     assert!(files.data() == durable, "not cut off at the last durable transaction");
-    assert_eq!((storage.last_tid(), storage.length()), (second, 2));
+    assert_eq!((storage.stats().last_tid, storage.stats().objects), (second, 2));
     assert!((3..6).all(|oid| matches!(load(&storage, oid), Err(Error::NoSuchObject(Oid(_))))));
     assert_eq!(load(&storage, 1).unwrap(), Some((b"one".to_vec(), first)));
     // A disk that works again changes nothing: what it dropped, it dropped.
     files.heal();
-    assert!(storage.traits().read_only);
+    assert!(storage.info().read_only);
     let error = commit(&storage, vec![store(1, first, b"never".to_vec())]).unwrap_err();
     assert!(matches!(error, Error::ReadOnly), "{error}");
     assert!(matches!(storage.new_oids(1), Err(Error::ReadOnly)));
     storage.close().unwrap();
     let again = open(&files).unwrap();
-    assert_eq!((again.last_tid(), again.length()), (second, 2));
+    assert_eq!((again.stats().last_tid, again.stats().objects), (second, 2));
 }
 
 #[test]
@@ -144,7 +139,7 @@ fn fault_in_a_vote_leaves_the_storage_free_for_the_next() {
     let storage = open(&files).unwrap();
     files.faulty.store(true, Ordering::SeqCst);
     let voted = catch_unwind(AssertUnwindSafe(|| vote(&storage, vec![store(1, Tid::ZERO, b"one".to_vec())])));
-    assert_eq!(*voted.unwrap_err().downcast::<&str>().unwrap(), "injected");
+    assert_eq!(*voted.err().unwrap().downcast::<&str>().unwrap(), "injected");
     let tid = commit(&storage, vec![store(1, Tid::ZERO, b"two".to_vec())]).unwrap();
     drop(storage);
     assert_eq!(load(&open(&files).unwrap(), 1).unwrap(), Some((b"two".to_vec(), tid)));

@@ -6,7 +6,7 @@ mod damaged;
 mod faults;
 mod options;
 mod python;
-mod simulated;
+pub(crate) mod simulated;
 mod threads;
 
 use std::path::PathBuf;
@@ -15,7 +15,7 @@ use std::sync::{Arc, OnceLock};
 
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
-use zeo_server::storage::{Errand, Error, Oid, Operation, Storage, Tid, Vote};
+use zeo_server::storage::{Completion, Error, Oid, Operation, Storage, Tid, Transaction, Vote, Wait};
 
 use self::simulated::Simulated;
 
@@ -30,48 +30,48 @@ fn store(oid: u64, serial: Tid, data: Vec<u8>) -> Operation {
     Operation::Store { oid: Oid(oid), serial: Some(serial), data }
 }
 
-/// Votes for a transaction of these steps.
-fn vote(storage: &FileStorage, steps: Vec<Operation>) -> Result<Vote, Error> {
-    let mut transaction = storage.begin(zeo_server::storage::Meta::default());
+/// A transaction of these steps.
+fn begin(storage: &FileStorage, steps: Vec<Operation>) -> Box<dyn Transaction> {
+    let mut transaction = storage.begin(zeo_server::storage::Meta::default()).expect("nothing is done yet");
     for step in steps {
-        transaction.push(step);
+        transaction.push(step).expect("it is small");
     }
-    storage.vote(&mut transaction)
+    transaction
 }
 
-/// Votes for a transaction and finishes it; its id, and what will tell of its end.
-fn begin_commit(
-    storage: &FileStorage,
-    steps: Vec<Operation>,
-) -> Result<(Tid, Receiver<Result<(), Error>>), Error> {
-    // The storage's own thread does what is left.
-    finish(storage, steps).map(|(tid, finished, _)| (tid, finished))
-}
-
-/// A finished transaction: its id, what will tell of its end, and what is left to do.
-type Begun = (Tid, Receiver<Result<(), Error>>, Option<Errand>);
-
-fn finish(storage: &FileStorage, steps: Vec<Operation>) -> Result<Begun, Error> {
-    match vote(storage, steps)? {
-        Vote::Written { ticket, tid, .. } => {
-            let (sender, receiver) = mpsc::channel();
-            let errand = storage.finish(ticket, Box::new(move |result| drop(sender.send(result))));
-            Ok((tid, receiver, errand))
-        }
+/// Votes for a transaction of these steps: the transaction, and its id.
+fn vote(storage: &FileStorage, steps: Vec<Operation>) -> Result<(Box<dyn Transaction>, Tid), Error> {
+    let mut transaction = begin(storage, steps);
+    match transaction.vote(Wait::Allowed)? {
+        Vote::Accepted { tid, .. } => Ok((transaction, tid.expect("a file knows it"))),
         Vote::Conflicts(conflicts) => panic!("{conflicts:?}"),
     }
 }
 
-/// Commits a transaction, on this thread or on the storage's own.
+/// Finishes a transaction; what receives the outcome.
+fn finish(transaction: Box<dyn Transaction>) -> Receiver<Result<Tid, Error>> {
+    let (sender, receiver) = mpsc::channel();
+    transaction.finish(Completion::new(0, move |outcome| drop(sender.send(outcome))));
+    receiver
+}
+
+/// Votes for a transaction and finishes it: its id, and what receives the outcome.
+fn begin_commit(
+    storage: &FileStorage,
+    steps: Vec<Operation>,
+) -> Result<(Tid, Receiver<Result<Tid, Error>>), Error> {
+    vote(storage, steps).map(|(transaction, tid)| (tid, finish(transaction)))
+}
+
+/// Commits a transaction.
 fn commit(storage: &FileStorage, steps: Vec<Operation>) -> Result<Tid, Error> {
-    let (tid, finished, errand) = finish(storage, steps)?;
-    errand.filter(|_| tid.0 % 2 == 0).into_iter().for_each(Errand::run);
-    finished.recv().expect("a storage tells of each end").map(|()| tid)
+    let (_, finished) = begin_commit(storage, steps)?;
+    finished.recv().expect("each finish has an outcome")
 }
 
 /// The data and id of an object's current revision.
 fn load(storage: &FileStorage, oid: u64) -> Result<Option<(Vec<u8>, Tid)>, Error> {
     let mut data = Vec::new();
-    let found = storage.load_before(Oid(oid), Tid::MAX, &mut data)?;
+    let found = storage.load_before(Oid(oid), Tid::MAX, Wait::Allowed, &mut data)?;
     Ok(found.map(|revision| (data, revision.start)))
 }

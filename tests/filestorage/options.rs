@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use zeo_server::eventlog::{EventLog, Handler, Layout, Level, LogFile, Rotation, Settings, Target};
 use zeo_server::filestorage::{FileStorage, Options};
-use zeo_server::storage::{Error, Oid, Storage, Tid};
+use zeo_server::storage::{Error, Oid, Stats, Storage, Tid};
 
 use super::{commit, load, store};
 use crate::sandbox::Sandbox;
@@ -62,7 +62,7 @@ fn read_only_storage_reads_and_makes_no_file() {
     }
     let storage = open(&sandbox, &READ_ONLY).unwrap();
     assert_eq!(load(&storage, 0).unwrap(), Some((b"root".to_vec(), tid)));
-    assert!(storage.traits().read_only);
+    assert!(storage.info().read_only);
     let error = commit(&storage, vec![store(0, tid, b"x".to_vec())]).unwrap_err();
     assert!(matches!(error, Error::ReadOnly), "{error}");
     assert!(matches!(storage.new_oids(1), Err(Error::ReadOnly)));
@@ -84,7 +84,7 @@ fn file_of_python_2_is_read_and_never_written() {
     sandbox.write("Data.fs", &bytes);
     let storage = open(&sandbox, &Options::default()).unwrap();
     assert_eq!(load(&storage, 0).unwrap(), Some((b"root".to_vec(), tid)));
-    assert!(storage.traits().read_only);
+    assert!(storage.info().read_only);
     let error = commit(&storage, vec![store(0, tid, b"x".to_vec())]).unwrap_err();
     assert!(matches!(error, Error::ReadOnly), "{error}");
     storage.close().unwrap();
@@ -116,7 +116,7 @@ fn created_storage_takes_the_place_of_another() {
     let sandbox = Sandbox::new();
     made(&sandbox);
     let storage = open(&sandbox, &Options { create: true, ..Options::default() }).unwrap();
-    assert_eq!((storage.length(), storage.last_tid()), (0, Tid::ZERO));
+    assert_eq!(storage.stats(), Stats { last_tid: Tid::ZERO, objects: 0, bytes: 4 });
     drop(storage);
     assert_eq!(sandbox.read("Data.fs"), "FS30");
     assert!(open(&sandbox, &Options { create: true, ..READ_ONLY }).is_err());
@@ -157,14 +157,19 @@ fn storage_that_stops_in_the_past_shows_what_was_then() {
 fn ids_of_a_storage_grow_and_are_given_once() {
     let sandbox = Sandbox::new();
     let storage = open(&sandbox, &Options::default()).unwrap();
-    assert_eq!(storage.new_oids(100).unwrap(), Oid(1));
+    assert_eq!(storage.new_oids(100).unwrap(), 1..=100);
     commit(&storage, vec![store(500, Tid::ZERO, b"far".to_vec())]).unwrap();
-    assert_eq!(storage.new_oids(1).unwrap(), Oid(501));
+    assert_eq!(storage.new_oids(1).unwrap(), 501..=501);
     commit(&storage, vec![store(u64::MAX, Tid::ZERO, b"last".to_vec())]).unwrap();
     let error = storage.new_oids(1).unwrap_err();
     assert_eq!(error.to_string(), "there are no object ids left");
     assert_eq!(
-        storage.next_record(Oid(501)).unwrap().map(|found| (found.oid, found.next)),
+        storage
+            .current_records()
+            .unwrap()
+            .next_record(Oid(501))
+            .unwrap()
+            .map(|found| (found.oid, found.next)),
         Some((Oid(u64::MAX), None))
     );
 }

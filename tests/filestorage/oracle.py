@@ -161,18 +161,6 @@ def apply(path, script):
     storage.close()
 
 
-def older(path):
-    """Index files in the two older forms, beside the file."""
-    info = fsIndex.load(path + '.index')
-    with open(path + '.instance', 'wb') as out:
-        pickle.dump(info, out, 3)
-    # As Python 2 wrote it: its strings (U), the memo (q).
-    integer = lambda number: b'J' + struct.pack('<i', number)
-    items = b''.join(b'U\x08' + oid + integer(position) for oid, position in info['index'].items())
-    with open(path + '.dict', 'wb') as out:
-        out.write(b'}q\x01(U\x03posq\x02' + integer(info['pos']) + b'U\x05indexq\x03}q\x04(' + items + b'uu.')
-
-
 def recover(paths):
     """Opens each damaged file to write; what came of it is in the files."""
     for path in paths:
@@ -194,8 +182,6 @@ def main():
         build(*rest)
     elif what == 'apply':
         apply(rest[0], sys.stdin.read())
-    elif what == 'older':
-        older(rest[0])
     elif what == 'recover':
         recover(sys.stdin.read().splitlines())
 

@@ -8,7 +8,7 @@ use std::sync::Arc;
 
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
-use zeo_server::storage::{Error, Meta, Oid, Operation, Storage, Tid, Vote};
+use zeo_server::storage::{Error, Meta, Oid, Operation, Stats, Storage, Tid, Vote, Wait};
 
 use crate::peers;
 use crate::sandbox::Sandbox;
@@ -69,10 +69,10 @@ fn tid(tid: Option<Tid>) -> String {
 /// All that can be seen of a storage, as the oracle tells it.
 fn dump(storage: &FileStorage) -> String {
     let mut out = String::new();
-    let (last, length, size) = (storage.last_tid(), storage.length(), storage.size());
+    let Stats { last_tid: last, objects: length, bytes: size } = storage.stats();
     writeln!(out, "last {last} length {length} size {size}").unwrap();
     let (mut tids, mut oids) = (Vec::new(), BTreeSet::new());
-    let mut walk = storage.iterate(None, None).unwrap();
+    let mut walk = storage.history().unwrap().iterate(None, None).unwrap();
     while let Some((found, meta)) = walk.next().unwrap() {
         let status = if meta.packed { "p" } else { " " };
         let texts = [&meta.user, &meta.description, &meta.extension].map(|text| shown(text));
@@ -106,7 +106,7 @@ fn dump_object(storage: &FileStorage, oid: Oid, tids: &[Tid], out: &mut String) 
     }
     for before in tids.iter().copied().chain([Tid::MAX]) {
         let mut data = Vec::new();
-        let found = match storage.load_before(oid, before, &mut data) {
+        let found = match storage.load_before(oid, before, Wait::Allowed, &mut data) {
             Ok(Some(revision)) => format!("{} {} {}", shown(&data), revision.start, tid(revision.end)),
             Ok(None) => "young".to_owned(),
             Err(Error::NoSuchObject(_)) => "missing".to_owned(),
@@ -120,7 +120,7 @@ fn dump_object(storage: &FileStorage, oid: Oid, tids: &[Tid], out: &mut String) 
             Err(error) => assert!(matches!(error, Error::NoSuchObject(_)), "{error}"),
         }
     }
-    match storage.history(oid, 1000) {
+    match storage.history().unwrap().revisions(oid, 1000) {
         Ok(entries) => {
             for entry in entries {
                 let (user, about) = (shown(&entry.meta.user), shown(&entry.meta.description));
@@ -147,7 +147,7 @@ fn what_python_wrote_is_read_with_and_without_its_index_and_the_index_is_the_sam
         let path = oracle.sandbox.path(&name);
         // Objects of many transactions are many words: the large one is looked at as a whole only.
         let full = |storage: &FileStorage| match kind {
-            "large" => format!("{}\n", storage.length()),
+            "large" => format!("{}\n", storage.stats().objects),
             _ => dump(storage),
         };
         let pythons = match kind {
@@ -162,25 +162,6 @@ fn what_python_wrote_is_read_with_and_without_its_index_and_the_index_is_the_sam
         storage.close().unwrap();
         assert!(oracle.bytes(&format!("{name}.index")) == index, "{kind}: another index");
         assert!(oracle.bytes(&name) == data, "{kind}: reading changed the file");
-    }
-}
-
-#[test]
-fn index_of_an_older_form_is_used_and_written_anew() {
-    let Some(oracle) = Oracle::new() else { return };
-    oracle.ask(&["build", "old.fs", "large"], "");
-    oracle.ask(&["older", "old.fs"], "");
-    let index = oracle.bytes("old.fs.index");
-    // Whoever reads the file from the start finds a length that cannot be.
-    let mut data = oracle.bytes("old.fs");
-    data[4 + 8] = 0x7f;
-    oracle.sandbox.write("old.fs", &data);
-    for form in ["instance", "dict"] {
-        oracle.sandbox.write("old.fs.index", oracle.bytes(&format!("old.fs.{form}")));
-        let storage = open(&oracle.sandbox.path("old.fs"), &Options::default()).unwrap();
-        assert_eq!((storage.length(), storage.size()), (3006, data.len() as u64), "{form}");
-        drop(storage);
-        assert!(oracle.bytes("old.fs.index") == index, "{form}");
     }
 }
 
@@ -241,21 +222,18 @@ impl History {
         let texts = [&meta.user, &meta.description, &meta.extension].map(hex).join(" ");
         writeln!(self.script, "begin {} {status} {texts}", hex(id.to_bytes())).unwrap();
         let steps: Vec<_> = (0..self.chance.below(6)).map(|_| self.step()).collect();
-        let mut transaction = self.storage.begin(meta);
+        let mut transaction = self.storage.begin(meta).unwrap();
         for step in &steps {
             self.write(step);
-            transaction.push(step.clone());
+            transaction.push(step.clone()).unwrap();
         }
-        let Vote::Written { ticket, .. } = self.storage.vote(&mut transaction).unwrap() else { panic!() };
+        let Vote::Accepted { .. } = transaction.vote(Wait::Allowed).unwrap() else { panic!() };
         if self.chance.below(6) == 0 {
             self.script.push_str("abort\n");
-            self.storage.abort(ticket);
             return;
         }
         self.script.push_str("finish\n");
-        let (sender, receiver) = std::sync::mpsc::channel();
-        self.storage.finish(ticket, Box::new(move |result| sender.send(result).unwrap()));
-        receiver.recv().unwrap().unwrap();
+        super::finish(transaction).recv().unwrap().unwrap();
         for step in steps {
             let (Operation::Store { oid, .. }
             | Operation::Delete { oid, .. }

@@ -8,7 +8,8 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use zeo_server::filestorage::disk::{Access, Disk, Place, Rest};
+use zeo_server::filestorage::disk::{Access, Backend, Disk, Salvage};
+use zeo_server::storage::Wait;
 
 /// What was done, in order.
 #[derive(Debug, Clone)]
@@ -47,6 +48,8 @@ pub(crate) struct Simulated {
     state: Arc<Mutex<State>>,
     /// Held by a test to let transactions wait for their fsync.
     pub(crate) gate: Arc<Mutex<()>>,
+    /// Nothing is in the page cache.
+    pub(crate) cold: Arc<AtomicBool>,
     /// The next call that sets space aside panics.
     pub(crate) faulty: Arc<AtomicBool>,
 }
@@ -134,7 +137,10 @@ pub(crate) fn write(data: &mut Vec<u8>, bytes: &[u8], offset: u64) {
 }
 
 impl Disk for Simulated {
-    fn read(&self, bytes: &mut [u8], offset: u64) -> io::Result<usize> {
+    fn read(&self, bytes: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
+        if wait == Wait::Refused && self.cold.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::WouldBlock.into());
+        }
         let state = self.state();
         let start = usize::try_from(offset).unwrap_or(usize::MAX).min(state.data.len());
         (&state.data[start..]).read(bytes)
@@ -180,7 +186,7 @@ impl Disk for Simulated {
     }
 }
 
-impl Place for Simulated {
+impl Backend for Simulated {
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
         Ok(Box::new(()))
     }
@@ -190,12 +196,9 @@ impl Place for Simulated {
         Ok(Arc::new(self.clone()))
     }
 
-    fn index(&self) -> io::Result<Option<(Box<dyn Read>, u64)>> {
+    fn index(&self) -> io::Result<Option<Box<dyn Read>>> {
         let found = self.state().index.clone();
-        Ok(found.map(|index| {
-            let length = index.len() as u64;
-            (Box::new(Cursor::new(index)) as Box<dyn Read>, length)
-        }))
+        Ok(found.map(|index| Box::new(Cursor::new(index)) as Box<dyn Read>))
     }
 
     fn save_index(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
@@ -207,7 +210,7 @@ impl Place for Simulated {
         Ok(())
     }
 
-    fn rest(&self) -> io::Result<(PathBuf, Box<dyn Rest>)> {
+    fn salvage(&self) -> io::Result<(PathBuf, Box<dyn Salvage>)> {
         let rest = Arc::new(Mutex::new(Vec::new()));
         self.state().rests.push(rest.clone());
         Ok((PathBuf::from("rest"), Box::new(Saved(rest))))
@@ -226,7 +229,7 @@ impl Write for Saved {
     }
 }
 
-impl Rest for Saved {
+impl Salvage for Saved {
     fn sync(&mut self) -> io::Result<()> {
         Ok(())
     }

@@ -3,6 +3,7 @@
 
 mod client;
 mod commits;
+mod conflicts;
 pub(crate) mod connection;
 mod crowd;
 mod fairness;

@@ -1,59 +1,60 @@
 //! A storage that does something else first, wherever a test wants it: panics, or waits.
 
+use std::collections::BTreeSet;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 
 use zeo_server::storage::{
-    Audience, Current, Errand, Error, Finished, HistoryEntry, MemoryStorage, Meta, Oid, Revision, Storage,
-    Ticket, Tid, Traits, Transaction, TransactionIterator, Vote,
+    CommitListener, Completion, Error, History, HistoryEntry, Info, MemoryStorage, Meta, Oid, Operation,
+    Revision, Stats, Storage, Tid, Transaction, TransactionIterator, Vote, Wait,
 };
 
 /// What is about to be done.
 pub(crate) enum About<'a> {
     Load(Oid),
     History(Oid),
-    Vote(&'a Transaction),
+    /// Of these objects, on a thread that may wait or may not.
+    Vote(&'a [Oid], Wait),
     Finish,
     Abort,
 }
 
 type Probe = dyn Fn(About<'_>) + Send + Sync;
 
-/// A storage in memory, and what comes before each call of it.
+/// A storage in memory, and what comes before each call of it. Votes are slow: they want to wait.
 pub(crate) struct Probed {
     whole: MemoryStorage,
-    probe: Box<Probe>,
+    probe: Arc<Probe>,
 }
 
 impl Probed {
     pub(crate) fn new(probe: impl Fn(About<'_>) + Send + Sync + 'static) -> Arc<Self> {
-        Arc::new(Self { whole: MemoryStorage::new("probed"), probe: Box::new(probe) })
+        Arc::new(Self { whole: MemoryStorage::new("probed"), probe: Arc::new(probe) })
     }
 }
 
 impl Storage for Probed {
-    fn traits(&self) -> Traits {
-        self.whole.traits()
+    fn info(&self) -> Info {
+        self.whole.info()
     }
 
-    fn attach(&self, audience: Arc<dyn Audience>) {
-        self.whole.attach(audience);
+    fn stats(&self) -> Stats {
+        self.whole.stats()
     }
 
-    fn last_tid(&self) -> Tid {
-        self.whole.last_tid()
+    fn subscribe(&self, listener: Arc<dyn CommitListener>) {
+        self.whole.subscribe(listener);
     }
 
-    fn length(&self) -> u64 {
-        self.whole.length()
-    }
-
-    fn size(&self) -> u64 {
-        self.whole.size()
-    }
-
-    fn load_before(&self, oid: Oid, before: Tid, data: &mut Vec<u8>) -> Result<Option<Revision>, Error> {
+    fn load_before(
+        &self,
+        oid: Oid,
+        before: Tid,
+        wait: Wait,
+        data: &mut Vec<u8>,
+    ) -> Result<Option<Revision>, Error> {
         (self.probe)(About::Load(oid));
-        self.whole.load_before(oid, before, data)
+        self.whole.load_before(oid, before, wait, data)
     }
 
     fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error> {
@@ -64,47 +65,78 @@ impl Storage for Probed {
         self.whole.current_tid(oid)
     }
 
-    fn history(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
-        (self.probe)(About::History(oid));
-        self.whole.history(oid, size)
-    }
-
-    fn new_oids(&self, count: u32) -> Result<Oid, Error> {
+    fn new_oids(&self, count: u32) -> Result<RangeInclusive<u64>, Error> {
         self.whole.new_oids(count)
-    }
-
-    fn next_record(&self, from: Oid) -> Result<Option<Current>, Error> {
-        self.whole.next_record(from)
     }
 
     fn last_transactions(&self, count: usize) -> Result<Vec<(Tid, Vec<Oid>)>, Error> {
         self.whole.last_transactions(count)
     }
 
-    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error> {
-        self.whole.iterate(start, stop)
+    fn changes_since(&self, since: Tid, limit: usize) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
+        self.whole.changes_since(since, limit)
     }
 
-    fn begin(&self, meta: Meta) -> Transaction {
-        self.whole.begin(meta)
-    }
-
-    fn vote(&self, transaction: &mut Transaction) -> Result<Vote, Error> {
-        (self.probe)(About::Vote(transaction));
-        self.whole.vote(transaction)
-    }
-
-    fn finish(&self, ticket: Ticket, finished: Finished) -> Option<Errand> {
-        (self.probe)(About::Finish);
-        self.whole.finish(ticket, finished)
-    }
-
-    fn abort(&self, ticket: Ticket) {
-        (self.probe)(About::Abort);
-        self.whole.abort(ticket);
+    fn begin(&self, meta: Meta) -> Result<Box<dyn Transaction>, Error> {
+        let whole = Some(self.whole.begin(meta)?);
+        Ok(Box::new(ProbedTransaction { whole, probe: self.probe.clone(), oids: Vec::new(), voted: false }))
     }
 
     fn close(&self) -> Result<(), Error> {
         self.whole.close()
+    }
+
+    fn history(&self) -> Option<&dyn History> {
+        Some(self)
+    }
+}
+
+impl History for Probed {
+    fn revisions(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
+        (self.probe)(About::History(oid));
+        self.whole.history().expect("it has one").revisions(oid, size)
+    }
+
+    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error> {
+        self.whole.history().expect("it has one").iterate(start, stop)
+    }
+}
+
+struct ProbedTransaction {
+    whole: Option<Box<dyn Transaction>>,
+    probe: Arc<Probe>,
+    oids: Vec<Oid>,
+    voted: bool,
+}
+
+impl Transaction for ProbedTransaction {
+    fn push(&mut self, operation: Operation) -> Result<(), Error> {
+        if let Operation::Store { oid, .. } = &operation {
+            self.oids.push(*oid);
+        }
+        self.whole.as_mut().expect("not finished").push(operation)
+    }
+
+    fn vote(&mut self, wait: Wait) -> Result<Vote, Error> {
+        (self.probe)(About::Vote(&self.oids, wait));
+        if wait == Wait::Refused {
+            return Err(Error::WouldWait);
+        }
+        let outcome = self.whole.as_mut().expect("not finished").vote(wait);
+        self.voted = matches!(outcome, Ok(Vote::Accepted { .. }));
+        outcome
+    }
+
+    fn finish(mut self: Box<Self>, completion: Completion) {
+        (self.probe)(About::Finish);
+        self.whole.take().expect("not finished").finish(completion);
+    }
+}
+
+impl Drop for ProbedTransaction {
+    fn drop(&mut self) {
+        if self.voted && self.whole.is_some() && !std::thread::panicking() {
+            (self.probe)(About::Abort);
+        }
     }
 }

@@ -3,24 +3,25 @@
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
-use super::super::call::{Call, Step};
-use super::super::commit::Standing;
+use super::super::call::Call;
+use super::super::commit_lock::Standing;
+use super::super::coordinator::{Collecting, Slot, Stage, VoteRequest};
 use super::super::exception::Exception;
 use super::super::peer::Peer;
 use super::super::stats::count;
 use super::super::sync::{Mutex, lock};
-use super::super::votes::{Ballot, Slot, Stage};
 use super::{Answer, Client, Request};
 use crate::pickle::Value;
 use crate::storage::{Error, Meta, Operation};
 
-/// Longest user, description and extension in bytes (FILESTORAGE section 2).
-const LONGEST: usize = 0xffff;
+/// Of user, description and extension each (FILESTORAGE section 2).
+const MAX_META_BYTES: usize = 0xffff;
 
 /// The transaction of a client.
 pub(super) struct Open {
-    /// The client's name for it.
+    /// The client's id for it.
     id: Value,
+    meta: Meta,
     slot: Arc<Slot>,
     votes: u32,
 }
@@ -29,16 +30,19 @@ impl Client {
     pub(super) fn commit(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
         match call {
             Call::Begin { id, meta } => self.begin(id, *meta),
-            Call::Step { id, step } => self.step(&id, step),
+            Call::Step { id, operation } => self.step(&id, operation),
+            Call::StoreBlob { id } => {
+                self.collect(&id, |collecting| collecting.transaction = Err(Error::Unsupported("storeBlob")))
+            }
             Call::Vote(id) => self.vote(&id, request),
             Call::Finish(id) => self.finish(&id, request),
             Call::Abort(id) => {
                 if self.open.as_ref().is_some_and(|open| open.id == id)
-                    && let Some(ballot) = self.abandon(request.peer)
+                    && let Some(request_before) = self.abandon(request.peer)
                 {
                     let why = Exception::transaction(vec![Value::Text("aborted while waiting".to_owned())]);
                     let encoding = request.peer.encoding();
-                    encoding.error(&ballot.message, why.name, why.arguments, request.replies);
+                    encoding.error(&request_before.message, why.name, why.arguments, request.replies);
                 }
                 Ok(Answer::Result(Value::None))
             }
@@ -48,7 +52,7 @@ impl Client {
 
     /// A transaction whose vote has failed is over, though the client has yet to abort it.
     fn current(&mut self) -> Option<&Open> {
-        if self.open.as_ref().is_some_and(|open| matches!(*lock(&open.slot), Stage::Gone)) {
+        if self.open.as_ref().is_some_and(|open| matches!(*lock(&open.slot), Stage::Ended)) {
             self.open = None;
         }
         self.open.as_ref()
@@ -63,10 +67,10 @@ impl Client {
             Some(open) => return Err(Exception::transaction(vec![open.id.clone(), id])),
             None => {}
         }
-        self.served.stats.active.fetch_add(1, Ordering::Relaxed);
-        let transaction = self.served.storage.begin(meta);
-        self.open =
-            Some(Open { id, slot: Arc::new(Mutex::new(Stage::Collecting(Box::new(transaction)))), votes: 0 });
+        self.service.stats.active.fetch_add(1, Ordering::Relaxed);
+        let collecting = Collecting { transaction: self.service.storage.begin(meta.clone()), steps: 0 };
+        let slot = Arc::new(Mutex::new(Stage::Collecting(collecting)));
+        self.open = Some(Open { id, meta, slot, votes: 0 });
         Ok(Answer::Result(Value::None))
     }
 
@@ -81,53 +85,65 @@ impl Client {
         }
     }
 
-    fn step(&mut self, id: &Value, step: Step) -> Result<Answer, Exception> {
+    /// Changes the named transaction, which has not been voted on.
+    fn collect(&mut self, id: &Value, change: impl FnOnce(&mut Collecting)) -> Result<Answer, Exception> {
         let slot = self.slot(id)?;
         let mut stage = lock(&slot);
-        let Stage::Collecting(transaction) = &mut *stage else {
+        let Stage::Collecting(collecting) = &mut *stage else {
             // To take data and never store them would be worse than to end the connection.
             return Err(Exception::new("ZODB.POSException.StorageTransactionError", "it has been voted on"));
         };
-        if matches!(step, Step::Store { .. } | Step::Restore { .. } | Step::Delete { .. }) {
-            count(&self.served.stats.stores);
-        }
-        let most = self.most_steps;
-        if transaction.length() >= most {
-            let why = format!("a transaction may have {most} stores and checks at most");
-            transaction.give_up(Error::Transaction(why));
-        }
-        transaction.push(match step {
-            Step::Store { oid, serial, data } => Operation::Store { oid, serial, data },
-            Step::CheckCurrent { oid, serial } => Operation::CheckCurrent { oid, serial },
-            Step::Delete { oid, serial } => Operation::Delete { oid, serial },
-            Step::Restore { oid, data, previous } => Operation::Restore { oid, data, previous },
-        });
+        change(collecting);
         Ok(Answer::Result(Value::None))
+    }
+
+    /// Adds an operation. What is wrong with it is the answer to the vote, as this call has none.
+    fn step(&mut self, id: &Value, operation: Operation) -> Result<Answer, Exception> {
+        let (service, max_steps) = (self.service.clone(), self.max_steps);
+        self.collect(id, |collecting| {
+            let Ok(transaction) = &mut collecting.transaction else { return };
+            collecting.steps += 1;
+            let pushed = match operation {
+                _ if collecting.steps > max_steps => Err(Error::Transaction(format!(
+                    "a transaction may have {max_steps} stores and checks at most"
+                ))),
+                Operation::Undo { .. } if service.storage.undo().is_none() => Err(Error::Unsupported("undo")),
+                operation => {
+                    if !matches!(operation, Operation::CheckCurrent { .. }) {
+                        count(&service.stats.stores);
+                    }
+                    transaction.push(operation)
+                }
+            };
+            if let Err(error) = pushed {
+                collecting.transaction = Err(error);
+            }
+        })
     }
 
     fn vote(&mut self, id: &Value, request: &mut Request<'_>) -> Result<Answer, Exception> {
         let slot = self.slot(id)?;
-        let stage = std::mem::replace(&mut *lock(&slot), Stage::Away);
-        let Stage::Collecting(transaction) = stage else {
+        let stage = std::mem::replace(&mut *lock(&slot), Stage::Voting);
+        let Stage::Collecting(Collecting { transaction, steps }) = stage else {
             *lock(&slot) = stage;
-            let how = match self.served.standing(request.peer) {
+            let how = match self.service.commits.standing(request.peer) {
                 Standing::Waiting => "Already voting (waiting)",
                 _ => "Already voting (locked)",
             };
             return Err(Exception::transaction(vec![Value::Text(how.to_owned())]));
         };
-        if let Some(what) = too_long(&transaction.meta) {
-            *lock(&slot) = Stage::Away;
-            self.served.forsake(&slot);
-            return Err(Exception::new("ZODB.FileStorage.FileStorage.FileStorageError", what));
-        }
+        let transaction = match self.open.as_ref().and_then(|open| too_long(&open.meta)) {
+            Some(what) => Err(Exception::new("ZODB.FileStorage.FileStorage.FileStorageError", what)),
+            None => transaction.map_err(Exception::from),
+        };
+        let transaction = transaction.inspect_err(|_| self.service.commits.discard(&slot))?;
         let (peer, message) = (request.peer.clone(), request.id.clone());
         // Each vote before this one has met conflicts.
         let conflicts = self.open.as_mut().map_or(0, |open| {
             open.votes += 1;
             open.votes - 1
         });
-        self.served.vote(Ballot { peer, message, transaction: *transaction, slot, conflicts })?;
+        self.service.commits.vote(VoteRequest { peer, message, transaction, steps, slot, conflicts })?;
         Ok(Answer::Elsewhere)
     }
 
@@ -136,21 +152,22 @@ impl Client {
             return Ok(Answer::Result(Value::None));
         };
         let slot = open.slot.clone();
-        if !self.served.finish(request.peer, request.id.clone()) {
+        if !self.service.commits.finish(request.peer, request.id.clone()) {
             let what = "tpc_finish called before the vote was answered";
             return Err(Exception::new("builtins.AssertionError", what));
         }
-        self.served.forsake(&slot);
+        self.service.commits.discard(&slot);
         self.open = None;
         Ok(Answer::Elsewhere)
     }
 
-    /// Gives up the transaction, if there is one, wherever it is; what waited in line has no other answer any more.
-    pub(super) fn abandon(&mut self, peer: &Arc<Peer>) -> Option<Ballot> {
+    /// Gives up the transaction, if there is one, wherever it is. Returns the vote that waited for the lock: it has no other
+    /// answer any more.
+    pub(super) fn abandon(&mut self, peer: &Arc<Peer>) -> Option<VoteRequest> {
         let open = self.open.take()?;
-        self.served.forsake(&open.slot);
-        count(&self.served.stats.aborts);
-        self.served.leave(peer)
+        self.service.commits.discard(&open.slot);
+        count(&self.service.stats.aborts);
+        self.service.commits.leave(peer)
     }
 }
 
@@ -161,5 +178,5 @@ fn too_long(meta: &Meta) -> Option<&'static str> {
         (&meta.description, "description too long"),
         (&meta.extension, "extension data too long"),
     ];
-    parts.into_iter().find(|(part, _)| part.len() > LONGEST).map(|(_, what)| what)
+    parts.into_iter().find(|(part, _)| part.len() > MAX_META_BYTES).map(|(_, what)| what)
 }

@@ -8,25 +8,25 @@ use crate::storage::Storage;
 use crate::zeo::chunks::Chunks;
 use crate::zeo::frame::Frames;
 use crate::zeo::peer::Peer;
-use crate::zeo::served::Served;
 use crate::zeo::settings::Settings;
+use crate::zeo::storage_service::StorageService;
 
 /// What one client of a storage, called `1`, is sent when it says these bytes, up to the end of the connection or of the
 /// bytes; then it goes.
 ///
 /// # Panics
-/// The storage cannot name its last transactions.
+/// The last transactions of the storage cannot be read.
 #[must_use]
 pub fn converse(storage: Arc<dyn Storage>, said: &[u8]) -> Vec<u8> {
     let settings = Settings::default();
     let log = Arc::new(EventLog::disabled());
-    let served = match Served::new("1".to_owned(), storage, &settings, log) {
-        Ok(served) => served,
+    let service = match StorageService::new("1".to_owned(), storage, &settings, log) {
+        Ok(service) => service,
         Err(error) => panic!("{error}"),
     };
     let limits = settings.limits.clone();
     let peer = Peer::new(1, "test".to_owned(), limits.unsent_invalidations);
-    let shared = Arc::new(Shared { storages: [("1".to_owned(), served)].into(), settings });
+    let shared = Arc::new(Shared { storages: [("1".to_owned(), service)].into(), settings });
     let mut session = Session::new(shared, peer.clone());
     let (mut frames, mut sent, mut replies, mut rest) =
         (Frames::default(), Chunks::default(), Vec::new(), said);

@@ -2,12 +2,11 @@
 
 use std::collections::HashMap;
 
-use super::super::blocking;
 use super::super::call::Call;
 use super::super::exception::{Exception, oid, tid};
 use super::read::extension;
 use crate::pickle::Value;
-use crate::storage::{RecordIterator, Storage, Tid, TransactionIterator};
+use crate::storage::{Error, History, RecordIterator, Storage, Tid, TransactionIterator};
 
 /// A client's walks, by the numbers that it knows them by.
 pub(super) struct Iterators {
@@ -15,7 +14,7 @@ pub(super) struct Iterators {
     /// With the transaction that they are of.
     records: HashMap<i64, (Tid, Box<dyn RecordIterator>)>,
     last: i64,
-    most: usize,
+    max: usize,
 }
 
 struct Walk {
@@ -25,15 +24,15 @@ struct Walk {
 
 impl Iterators {
     /// None; there may be so many.
-    pub(super) fn new(most: usize) -> Self {
-        Self { transactions: HashMap::new(), records: HashMap::new(), last: 0, most }
+    pub(super) fn new(max: usize) -> Self {
+        Self { transactions: HashMap::new(), records: HashMap::new(), last: 0, max }
     }
 
     pub(super) fn call(&mut self, call: Call, storage: &dyn Storage) -> Result<Value, Exception> {
         match call {
             Call::IteratorStart { start, stop } => {
                 let number = self.number()?;
-                let transactions = blocking(|| storage.iterate(start, stop))?;
+                let transactions = history(storage)?.iterate(start, stop)?;
                 self.transactions.insert(number, Walk { transactions, current: None });
                 Ok(Value::Int(number))
             }
@@ -60,7 +59,7 @@ impl Iterators {
     }
 
     fn number(&mut self) -> Result<i64, Exception> {
-        if self.transactions.len() + self.records.len() >= self.most {
+        if self.transactions.len() + self.records.len() >= self.max {
             return Err(Exception::new("builtins.Exception", "too many open iterators"));
         }
         self.last += 1;
@@ -98,6 +97,10 @@ impl Iterators {
             record.data_tid.map_or(Value::None, tid),
         ]))
     }
+}
+
+fn history(storage: &dyn Storage) -> Result<&dyn History, Exception> {
+    storage.history().ok_or_else(|| Exception::from(Error::Unsupported("iteration")))
 }
 
 fn unknown(number: i64) -> Exception {

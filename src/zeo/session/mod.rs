@@ -16,19 +16,19 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use thiserror::Error;
-
+use super::blocking;
 use super::call::{Call, NoCall};
 use super::exception::{Exception, tid};
-use super::fast;
+use super::fast::{self, LoadBefore};
 use super::frame;
 use super::message::{Encoding, Message, Undecodable};
 use super::peer::Peer;
-use super::served::Served;
 use super::settings::Settings;
 use super::stats::{count, json};
+use super::storage_service::StorageService;
 use crate::eventlog::Level;
 use crate::pickle::Value;
+use crate::storage::{Error, Wait};
 
 pub use self::converse::converse;
 
@@ -36,7 +36,7 @@ use self::commit::Open;
 use self::iterate::Iterators;
 
 /// Why a connection ends.
-#[derive(Debug, Error)]
+#[derive(Debug, thiserror::Error)]
 pub enum End {
     /// The client has closed it.
     #[error("closed by the client")]
@@ -47,7 +47,7 @@ pub enum End {
     /// The server ends.
     #[error("the server stops")]
     Stopped,
-    /// Nothing can be sent any more, for a reason that was told.
+    /// Nothing can be sent any more, for a reason that is in the log.
     #[error("closed")]
     Closed,
     /// The network failed.
@@ -100,7 +100,7 @@ impl End {
 /// What all sessions share.
 pub struct Shared {
     /// The storages, by name.
-    pub storages: BTreeMap<String, Arc<Served>>,
+    pub storages: BTreeMap<String, Arc<StorageService>>,
     /// How to serve.
     pub settings: Settings,
 }
@@ -123,10 +123,11 @@ enum Stage {
 
 /// A client of a storage.
 struct Client {
-    served: Arc<Served>,
+    service: Arc<StorageService>,
     read_only: bool,
     open: Option<Open>,
-    most_steps: usize,
+    /// Operations that a transaction may have.
+    max_steps: usize,
     iterators: Iterators,
 }
 
@@ -146,7 +147,7 @@ struct Request<'a> {
 }
 
 impl Session {
-    /// That of a client who has just connected.
+    /// That of a client that has just connected.
     pub fn new(shared: Arc<Shared>, peer: Arc<Peer>) -> Self {
         Self { shared, peer, stage: Stage::Greeted }
     }
@@ -171,11 +172,7 @@ impl Session {
             Stage::Client(client) => {
                 let encoding = self.peer.encoding();
                 if let Some(load) = fast::recognise(encoding, frame) {
-                    count(&client.served.stats.loads);
-                    if let Err(error) = load.answer(encoding, &*client.served.storage, replies) {
-                        client.served.tell_exception(&self.peer, "loadBefore", &Exception::from(&error));
-                        load.fail(encoding, &error, replies);
-                    }
+                    client.load(&load, &self.peer, replies);
                     return Ok(());
                 }
             }
@@ -190,7 +187,7 @@ impl Session {
     fn greeted(&mut self, answer: &[u8], replies: &mut Vec<u8>) -> Result<(), End> {
         let encoding = match answer {
             b"ruok" => {
-                let status = |served: &Arc<Served>| (served.name.clone(), json(&served.status()));
+                let status = |service: &Arc<StorageService>| (service.name.clone(), json(&service.status()));
                 let all: serde_json::Map<_, _> = self.shared.storages.values().map(status).collect();
                 put(replies, serde_json::Value::Object(all).to_string().as_bytes());
                 return Err(End::Answered);
@@ -223,10 +220,6 @@ impl Session {
                 }
             }
             Err(NoCall::Unknown) => return Err(End::Method(name.escape_debug().take(100).collect())),
-            Err(NoCall::NotOffered) => {
-                let what = format!("{name} is not offered by this server");
-                Err(Exception::new("ZODB.POSException.Unsupported", what))
-            }
             Err(NoCall::NoObject(id)) => Err(Exception::no_object(id)),
             Err(NoCall::Arguments) => {
                 Err(Exception::new("builtins.TypeError", format!("{name}: the arguments do not fit")))
@@ -240,7 +233,7 @@ impl Session {
             }
             Err(exception) => {
                 if let Stage::Client(client) = &self.stage {
-                    client.served.tell_exception(&peer, &name, &exception);
+                    client.service.log.exception(&peer, &name, &exception);
                 }
                 peer.encoding().error(&id, exception.name, exception.arguments, replies);
             }
@@ -252,21 +245,21 @@ impl Session {
         let Call::Register { storage, read_only } = call else {
             return Err(Exception::new("builtins.TypeError", "register first"));
         };
-        let Some(served) = self.shared.storages.get(&storage) else {
+        let Some(service) = self.shared.storages.get(&storage) else {
             return Err(Exception::new("builtins.ValueError", format!("unknown storage: {storage}")));
         };
-        if served.read_only && !read_only {
+        if service.is_read_only() && !read_only {
             return Err(Exception::read_only());
         }
-        served.join(request.peer, request.replies, |last, replies| {
+        service.add_client(request.peer, request.replies, |last, replies| {
             request.peer.encoding().reply(request.id, tid(last), replies);
         });
-        served.tell(Level::INFO, request.peer, format_args!("connected to storage '{storage}'"));
+        service.log.about(Level::INFO, request.peer, format_args!("connected to storage '{storage}'"));
         let client = Client {
-            served: served.clone(),
-            read_only: read_only || served.read_only,
+            service: service.clone(),
+            read_only: read_only || service.is_read_only(),
             open: None,
-            most_steps: self.shared.settings.limits.steps,
+            max_steps: self.shared.settings.limits.steps,
             iterators: Iterators::new(self.shared.settings.limits.iterators),
         };
         self.stage = Stage::Client(Box::new(client));
@@ -276,7 +269,7 @@ impl Session {
     /// Gives up everything that it has: its transaction, its place in line, its iterators.
     pub fn end(&mut self) {
         if let Stage::Client(mut client) = std::mem::replace(&mut self.stage, Stage::Anonymous) {
-            client.served.part(&self.peer);
+            client.service.remove_client(&self.peer);
             // That the connection ends is answer enough.
             drop(client.abandon(&self.peer));
         }
@@ -290,17 +283,41 @@ impl Drop for Session {
     }
 }
 
+/// Where calls run: in the client's own task, which shares its thread with others. What may wait for a disk, a network or
+/// another transaction runs outside of the workers ([`blocking`]), and other tasks go on on other threads. A load is
+/// tried without waiting first, since most are of what is in memory; so are votes (`coordinator`).
 impl Client {
     fn call(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
+        if call.may_wait() { blocking(|| self.dispatch(call, request)) } else { self.dispatch(call, request) }
+    }
+
+    /// Answers a load in the form that nearly all have.
+    fn load(&self, load: &LoadBefore<'_>, peer: &Peer, replies: &mut Vec<u8>) {
+        let (encoding, storage) = (peer.encoding(), &*self.service.storage);
+        count(&self.service.stats.loads);
+        let answered = match load.answer(encoding, storage, Wait::Refused, replies) {
+            Err(Error::WouldWait) => blocking(|| load.answer(encoding, storage, Wait::Allowed, replies)),
+            answered => answered,
+        };
+        if let Err(error) = answered {
+            self.service.log.exception(peer, "loadBefore", &Exception::from(&error));
+            load.fail(encoding, &error, replies);
+        }
+    }
+
+    fn dispatch(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
         match call {
-            Call::Begin { .. } | Call::Step { .. } | Call::Vote(_) | Call::Finish(_) | Call::Abort(_) => {
-                self.commit(call, request)
-            }
+            Call::Begin { .. }
+            | Call::Step { .. }
+            | Call::StoreBlob { .. }
+            | Call::Vote(_)
+            | Call::Finish(_)
+            | Call::Abort(_) => self.commit(call, request),
             Call::IteratorStart { .. }
             | Call::IteratorNext(_)
             | Call::IteratorRecordStart { .. }
             | Call::IteratorRecordNext(_)
-            | Call::IteratorGc(_) => self.iterators.call(call, &*self.served.storage).map(Answer::Result),
+            | Call::IteratorGc(_) => self.iterators.call(call, &*self.service.storage).map(Answer::Result),
             other => self.read(other, request),
         }
     }

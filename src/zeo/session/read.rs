@@ -1,25 +1,24 @@
 //! Calls that change nothing.
 
-use super::super::blocking;
 use super::super::call::Call;
 use super::super::exception::{Exception, oid, tid};
 use super::super::stats::{count, number};
 use super::{Answer, Client, Request};
 use crate::pickle::{self, Limits, Policy, Value, any_global};
-use crate::storage::{HistoryEntry, Meta, Oid, Revision};
+use crate::storage::{Error, HistoryEntry, Meta, Oid, Revision, Wait};
 
 /// What a transaction's extension may be: whatever a client once stored.
 const EXTENSION: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
 
 impl Client {
     pub(super) fn read(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
-        let served = &self.served;
-        let storage = &*served.storage;
+        let service = &self.service;
+        let storage = &*service.storage;
         let encoding = request.peer.encoding();
         let id = request.id;
         let result = match call {
             Call::LastTransaction => {
-                served.last(request.peer, request.replies, |last, replies| {
+                service.last(request.peer, request.replies, |last, replies| {
                     encoding.reply(id, tid(last), replies);
                 });
                 return Ok(Answer::Elsewhere);
@@ -31,13 +30,13 @@ impl Client {
                     });
                     encoding.reply(id, changes, replies);
                 };
-                blocking(|| served.changes(since, request.peer, request.replies, reply))?;
+                service.changes(since, request.peer, request.replies, reply)?;
                 return Ok(Answer::Elsewhere);
             }
             Call::LoadBefore { oid, before } => {
-                count(&served.stats.loads);
+                count(&service.stats.loads);
                 let mut data = Vec::new();
-                let loaded = storage.load_before(oid, before, &mut data)?;
+                let loaded = storage.load_before(oid, before, Wait::Allowed, &mut data)?;
                 loaded.map_or(Value::None, |Revision { start, end }| {
                     Value::Tuple(vec![Value::Bytes(data), tid(start), end.map_or(Value::None, tid)])
                 })
@@ -45,16 +44,15 @@ impl Client {
             Call::LoadSerial { oid, tid } => Value::Bytes(storage.load_serial(oid, tid)?),
             Call::GetTid(of) => tid(storage.current_tid(of)?),
             Call::History { oid, size } => {
-                let entries = blocking(|| storage.history(oid, size))?;
+                let history = storage.history().ok_or(Error::Unsupported("history"))?;
+                let entries = history.revisions(oid, size)?;
                 Value::List(entries.into_iter().map(history_entry).collect::<Result<_, _>>()?)
             }
             Call::NewOids(_) if self.read_only => return Err(Exception::read_only()),
-            Call::NewOids(count) => {
-                let first = storage.new_oids(count)?;
-                Value::List((0..u64::from(count)).map(|n| oid(Oid(first.0 + n))).collect())
-            }
+            Call::NewOids(count) => Value::List(storage.new_oids(count)?.map(|new| oid(Oid(new))).collect()),
             Call::RecordNext(from) => {
-                let found = storage.next_record(from.unwrap_or(Oid::ROOT))?;
+                let records = storage.current_records().ok_or(Error::Unsupported("record_iternext"))?;
+                let found = records.next_record(from.unwrap_or(Oid::ROOT))?;
                 let found = found.ok_or_else(|| Exception {
                     expected: true,
                     ..Exception::new("builtins.ValueError", "empty tree")
@@ -62,26 +60,26 @@ impl Client {
                 let next = found.next.map_or(Value::None, oid);
                 Value::Tuple(vec![oid(found.oid), tid(found.tid), Value::Bytes(found.data), next])
             }
-            // No storage can undo yet.
-            Call::Undo(_) => Value::Tuple(Vec::new()),
-            Call::ServerStatus => served.status(),
+            // As Python answers for a storage that cannot undo, and none can yet.
+            Call::UndoLog => Value::Tuple(Vec::new()),
+            Call::Pack(time) => {
+                storage.pack().ok_or(Error::Unsupported("pack"))?.pack(time)?;
+                Value::None
+            }
+            // No storage has blobs. The end of an upload fails its transaction; its parts go nowhere.
+            Call::SendBlob => return Err(Exception::new("builtins.TypeError", "Blobs are not supported")),
+            Call::ServerStatus => service.status(),
             Call::SetClientLabel(label) => {
                 let label = label.chars().filter(|c| !c.is_control()).take(200).collect();
                 request.peer.set_label(label);
-                served.tell(crate::eventlog::Level::INFO, request.peer, format_args!("has its label"));
+                service.log.about(crate::eventlog::Level::INFO, request.peer, format_args!("has its label"));
                 Value::None
             }
-            Call::GetInfo => served.info(),
-            // The rest are those that the caller keeps.
+            Call::GetInfo => service.info(),
+            // The others are handled by the caller.
             _ => Value::None,
         };
         Ok(Answer::Result(result))
-    }
-}
-
-impl From<crate::storage::Error> for Exception {
-    fn from(error: crate::storage::Error) -> Self {
-        Self::from(&error)
     }
 }
 

@@ -12,13 +12,12 @@ use crate::eventlog::EventLog;
 use crate::pickle::{self, Value};
 use crate::storage::{MemoryStorage, Oid, Tid};
 use crate::zeo::chunks::Chunks;
-use crate::zeo::commit::Standing;
+use crate::zeo::commit_lock::Standing;
 use crate::zeo::message::Encoding;
 use crate::zeo::peer::Peer;
-use crate::zeo::served::Served;
 use crate::zeo::session::{Session, Shared};
 use crate::zeo::settings::Settings;
-use crate::zeo::sync::lock;
+use crate::zeo::storage_service::StorageService;
 
 /// What one of them does; first the client's name for a transaction. There are few, so that wrong ones occur.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +64,7 @@ struct Client {
 
 struct Crowd {
     shared: Arc<Shared>,
-    served: Arc<Served>,
+    service: Arc<StorageService>,
     storage: Arc<MemoryStorage>,
     clients: Vec<Client>,
     /// Each transaction that was finished, and whose.
@@ -77,9 +76,9 @@ impl Crowd {
     fn new(size: usize) -> Self {
         let (storage, settings) = (Arc::new(MemoryStorage::new("m")), Settings::default());
         let log = Arc::new(EventLog::disabled());
-        let served = Served::new("1".to_owned(), storage.clone(), &settings, log).unwrap();
-        let shared = Arc::new(Shared { storages: [("1".to_owned(), served.clone())].into(), settings });
-        let mut crowd = Self { shared, served, storage, clients: Vec::new(), finished: Vec::new(), came: 0 };
+        let service = StorageService::new("1".to_owned(), storage.clone(), &settings, log).unwrap();
+        let shared = Arc::new(Shared { storages: [("1".to_owned(), service.clone())].into(), settings });
+        let mut crowd = Self { shared, service, storage, clients: Vec::new(), finished: Vec::new(), came: 0 };
         for _ in 0..size {
             let client = crowd.newcomer();
             crowd.clients.push(client);
@@ -214,15 +213,12 @@ proptest! {
         }
         let last = &crowd.clients[0];
         prop_assert!(last.asked.is_empty(), "{:?} has no answer", last.asked);
-        prop_assert!(crowd.served.standing(&last.peer) != Standing::Waiting);
+        prop_assert!(crowd.service.commits.standing(&last.peer) != Standing::Waiting);
         let last = crowd.clients.remove(0);
         crowd.end(last);
         prop_assert!(crowd.finished.is_sorted());
-        prop_assert_eq!(crowd.served.stats.active.load(Ordering::Relaxed), 0);
-        {
-            let queue = lock(&crowd.served.queue);
-            prop_assert_eq!((queue.since(), queue.waiting()), (None, 0));
-        }
+        prop_assert_eq!(crowd.service.stats.active.load(Ordering::Relaxed), 0);
+        prop_assert_eq!(crowd.service.commits.load(), (None, 0));
         let before = crowd.finished.len();
         let newcomer = crowd.newcomer();
         crowd.clients.push(newcomer);

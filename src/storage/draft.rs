@@ -3,13 +3,13 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use super::spool::{Piece, Spool};
+use super::spool::{Spool, SpoolRange};
 use super::{Error, Oid, Tid};
 
 /// What is said about a transaction as a whole.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Meta {
-    /// Given by whoever copies a storage; else the storage chooses at the vote.
+    /// Given when a transaction is copied from another storage; else the storage chooses it.
     pub tid: Option<Tid>,
     /// A copied transaction of a packed storage stays a packed one.
     pub packed: bool,
@@ -66,8 +66,8 @@ pub enum Operation<Data = Vec<u8>> {
     },
 }
 
-/// An [`Operation`] whose data are in the transaction's spool.
-pub type Step = Operation<Piece>;
+/// An [`Operation`] whose data are in the spool of a [`Draft`].
+pub type Step = Operation<SpoolRange>;
 
 impl<Data> Operation<Data> {
     /// The same with its data put elsewhere.
@@ -89,7 +89,7 @@ impl<Data> Operation<Data> {
 
 /// A store that does not build on the current revision.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Conflict {
+pub struct Conflict<Data = Vec<u8>> {
     /// The object.
     pub oid: Oid,
     /// Its current transaction.
@@ -97,61 +97,45 @@ pub struct Conflict {
     /// What the store builds on.
     pub given: Serial,
     /// The data that were to be stored.
-    pub data: Vec<u8>,
+    pub data: Data,
 }
 
-/// A transaction that is being collected.
+/// Bytes of refused records that one answer may have; beyond, the vote fails with the first conflict.
+const MAX_CONFLICT_BYTES: usize = 256 << 20;
+
+/// The operations of a transaction, for storages that look at them only at the vote.
 ///
 /// Records beyond a certain size together are kept in a file without a name, so that a transaction of any size takes little
-/// memory. Adding a step never fails: what went wrong then is told when the steps are looked at.
+/// memory.
 #[derive(Debug, Default)]
-pub struct Transaction {
-    /// What it says about itself.
+pub struct Draft {
+    /// What the transaction says about itself.
     pub meta: Meta,
     steps: Vec<Step>,
     spool: Spool,
-    failure: Option<Error>,
 }
 
-impl Transaction {
-    /// An empty one, all in memory, whatever its size; see [`Storage::begin`](super::Storage::begin).
+impl Draft {
+    /// An empty one, all in memory, whatever its size.
     #[must_use]
     pub fn new(meta: Meta) -> Self {
         Self { meta, ..Self::default() }
     }
 
-    /// An empty one that keeps what is beyond [`Spool::MEMORY`] on the file system of `directory`.
+    /// An empty one that keeps what is beyond [`Spool::MAX_MEMORY_BYTES`] on the file system of `directory`.
     #[must_use]
     pub fn spooled(meta: Meta, directory: Arc<Path>) -> Self {
         Self { meta, spool: Spool::beside(directory), ..Self::default() }
     }
 
     /// Adds a step.
-    pub fn push(&mut self, operation: Operation) {
-        match self.step(operation) {
-            Ok(step) => self.steps.push(step),
-            Err(error) => self.give_up(error),
-        }
-    }
-
-    /// Nothing can come of it any more: what it has taken is given back at once, and why is told when its steps are looked at.
-    pub fn give_up(&mut self, why: Error) {
-        self.steps = Vec::new();
-        self.spool = Spool::default();
-        self.failure.get_or_insert(why);
-    }
-
-    /// How many steps it has.
-    #[must_use]
-    pub fn length(&self) -> usize {
-        self.steps.len()
-    }
-
-    fn step(&mut self, operation: Operation) -> Result<Step, Error> {
-        if let Some(failure) = &self.failure {
-            return Err(failure.clone());
-        }
-        operation.try_map(|data| self.spool.append(data))
+    ///
+    /// # Errors
+    /// Its data cannot be kept.
+    pub fn push(&mut self, operation: Operation) -> Result<(), Error> {
+        let step = operation.try_map(|data| self.spool.append(data))?;
+        self.steps.push(step);
+        Ok(())
     }
 
     /// Bytes of its records that are in memory.
@@ -160,36 +144,36 @@ impl Transaction {
         self.spool.memory()
     }
 
-    /// The steps; their data are read with [`Transaction::read`].
-    ///
-    /// # Errors
-    /// A step could not be kept.
-    pub fn steps(&self) -> Result<&[Step], Error> {
-        self.failure.clone().map_or(Ok(&self.steps), Err)
-    }
-
-    /// The steps as they were added, each with its data in memory.
-    ///
-    /// # Errors
-    /// A step could not be kept, or cannot be read again.
-    pub fn operations(&self) -> impl Iterator<Item = Result<Operation, Error>> {
-        let failed = self.failure.clone().map(Err);
-        failed.into_iter().chain(self.steps.iter().map(|step| self.operation(*step)))
-    }
-
-    fn operation(&self, step: Step) -> Result<Operation, Error> {
-        step.try_map(|piece| {
-            let mut data = Vec::with_capacity(piece.length());
-            self.read(piece, &mut data).map(|()| data)
-        })
+    /// The steps in the order that they were added; their data are read with [`Draft::read`].
+    #[must_use]
+    pub fn steps(&self) -> &[Step] {
+        &self.steps
     }
 
     /// Appends data of a step to `out`.
     ///
     /// # Errors
     /// The file that they are in cannot be read.
-    pub fn read(&self, piece: Piece, out: &mut Vec<u8>) -> Result<(), Error> {
-        self.spool.read(piece, out)
+    pub fn read(&self, range: SpoolRange, out: &mut Vec<u8>) -> Result<(), Error> {
+        self.spool.read(range, out)
+    }
+
+    /// Conflicts with their data.
+    ///
+    /// # Errors
+    /// [`Error::Conflict`]: they are too many bytes for one answer. The file that they are in cannot be read.
+    pub fn conflicts(&self, conflicts: Vec<Conflict<SpoolRange>>) -> Result<Vec<Conflict>, Error> {
+        let total: usize = conflicts.iter().map(|conflict| conflict.data.length()).sum();
+        let with_data = |conflict: Conflict<SpoolRange>| {
+            let Conflict { oid, committed, given, data: range } = conflict;
+            if total > MAX_CONFLICT_BYTES {
+                return Err(Error::Conflict { oid, committed, given: given.unwrap_or(Tid::ZERO) });
+            }
+            let mut data = Vec::with_capacity(range.length());
+            self.read(range, &mut data)?;
+            Ok(Conflict { oid, committed, given, data })
+        };
+        conflicts.into_iter().map(with_data).collect()
     }
 }
 
@@ -204,7 +188,7 @@ mod tests {
     #[test]
     fn steps_come_back_as_they_went_in() {
         let directory = tempfile::tempdir().unwrap();
-        let sizes = [0, 1, 1000, Spool::MEMORY, 5, 3 * Spool::MEMORY, 2];
+        let sizes = [0, 1, 1000, Spool::MAX_MEMORY_BYTES, 5, 3 * Spool::MAX_MEMORY_BYTES, 2];
         let record = |(n, size): (usize, &usize)| store(n as u64, vec![u8::try_from(n).unwrap(); *size]);
         let mut pushed: Vec<Operation> = sizes.iter().enumerate().map(record).collect();
         pushed.extend([
@@ -214,32 +198,30 @@ mod tests {
             Operation::Restore { oid: Oid(3), data: Some(vec![9]), previous: None },
             Operation::Undo { tid: Tid(5) },
         ]);
-        for mut transaction in [
-            Transaction::new(Meta::default()),
-            Transaction::spooled(Meta::default(), directory.path().into()),
-        ] {
+        for mut draft in
+            [Draft::new(Meta::default()), Draft::spooled(Meta::default(), directory.path().into())]
+        {
             for operation in &pushed {
-                transaction.push(operation.clone());
+                draft.push(operation.clone()).unwrap();
             }
-            let found: Vec<_> = transaction.operations().map(Result::unwrap).collect();
+            let data = |range: SpoolRange| {
+                let mut data = Vec::new();
+                draft.read(range, &mut data).map(|()| data)
+            };
+            let found: Vec<_> = draft.steps().iter().map(|step| step.try_map(data).unwrap()).collect();
             assert!(found == pushed);
         }
     }
 
     #[test]
-    fn step_that_cannot_be_kept_is_told_when_the_steps_are_looked_at() {
-        let mut transaction = Transaction::spooled(Meta::default(), Path::new("/nowhere/at/all").into());
-        transaction.push(store(1, vec![0; 10]));
-        transaction.steps().unwrap();
-        transaction.push(store(2, vec![0; Spool::MEMORY]));
-        transaction.push(store(3, vec![0; 10]));
-        let error = transaction.steps().unwrap_err();
+    fn step_that_cannot_be_kept_is_an_error() {
+        let mut draft = Draft::spooled(Meta::default(), Path::new("/nowhere/at/all").into());
+        draft.push(store(1, vec![0; 10])).unwrap();
+        let error = draft.push(store(2, vec![0; Spool::MAX_MEMORY_BYTES])).unwrap_err();
         let text = error.to_string();
         assert!(
             text.starts_with("cannot keep a large transaction in /nowhere/at/all: No such file"),
             "{text}"
         );
-        assert_eq!(transaction.operations().count(), 1);
-        transaction.operations().next().unwrap().unwrap_err();
     }
 }

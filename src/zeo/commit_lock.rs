@@ -1,18 +1,18 @@
-//! The commit lock of a storage and the queue before it (ZEO-PROTOCOL section 8): who may vote, and when. It carries
-//! nothing out.
+//! The commit lock of ZEO's clients and the queue before it (ZEO-PROTOCOL section 8): which client may vote, and when. It runs
+//! no votes.
 //!
-//! A voter gets the lock at once or stands in line. It holds it from its vote to its finish or abort; whoever releases it
-//! gets the next one's ballot back, to carry it out. A voter can leave at any moment, also while its vote is carried
-//! out. One that has met conflicts too often may keep the lock until it has resolved them.
+//! A voter gets the lock at once or waits in the queue. It holds it from its vote to its finish or abort; the release
+//! returns the next request, to be run. A voter can leave at any moment, also while its vote is run. One that has met
+//! conflicts too often may keep the lock until it has resolved them.
 
 use std::collections::VecDeque;
 use std::time::{Duration, Instant, SystemTime};
 
-/// The lock and the line. `V` is a voter, `B` what it wants to have carried out, `T` what it holds after its vote.
+/// The lock and its queue. `V` is a voter, `B` its request, `T` what it holds after its vote.
 #[derive(Debug)]
-pub struct Queue<V, B, T> {
+pub struct CommitLock<V, B, T> {
     holder: Option<Holder<V, T>>,
-    line: VecDeque<(V, B)>,
+    queue: VecDeque<(V, B)>,
     reservations: u64,
 }
 
@@ -25,9 +25,9 @@ struct Holder<V, T> {
 
 #[derive(Debug)]
 enum Stage<T> {
-    /// The vote is being carried out.
+    /// The vote is running.
     Voting { abandoned: bool },
-    /// It is; the client has the word since then.
+    /// It is accepted; it is the client's turn since then.
     Voted { holds: T, since: Instant },
     /// It is being finished or aborted.
     Leaving,
@@ -35,27 +35,27 @@ enum Stage<T> {
     Reserved(u64),
 }
 
-/// What comes of asking for a vote.
+/// The answer to a request for a vote.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Turn<B> {
-    /// The lock is taken; the vote is to be carried out now.
-    Now(B),
-    /// So many are in line, this one the last of them.
+pub enum Admission<B> {
+    /// The lock is taken; the vote is to be run now.
+    Granted(B),
+    /// So many are in the queue, this one the last of them.
     Waits(usize),
     /// It holds the lock already.
-    Locked,
-    /// It is in line already.
-    Waiting,
+    HoldsIt,
+    /// It is in the queue already.
+    WaitsAlready,
 }
 
 /// What a voter left behind.
 #[derive(Debug, PartialEq, Eq)]
-pub enum Left<B, T> {
+pub enum Departure<B, T> {
     /// Nothing: it was not there.
     Nothing,
-    /// Its place in line.
+    /// Its place in the queue.
     Place(B),
-    /// A vote that is being carried out: whoever does that is told ([`Queue::voted`]).
+    /// A vote that is running: [`CommitLock::voted`] says so at its end.
     Voting,
     /// A vote; it is to be taken back, and then the lock released.
     Vote(T),
@@ -68,21 +68,21 @@ pub enum Left<B, T> {
 pub enum Standing {
     /// Not here.
     Absent,
-    /// In line.
+    /// In the queue.
     Waiting,
-    /// It has the lock, and its vote is not yet carried out.
+    /// It has the lock, and its vote is running.
     Voting,
-    /// It has the lock, and its vote is carried out.
+    /// It has the lock, and its vote is accepted.
     Voted,
 }
 
-impl<V, B, T> Default for Queue<V, B, T> {
+impl<V, B, T> Default for CommitLock<V, B, T> {
     fn default() -> Self {
-        Self { holder: None, line: VecDeque::new(), reservations: 0 }
+        Self { holder: None, queue: VecDeque::new(), reservations: 0 }
     }
 }
 
-impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
+impl<V: Clone + PartialEq, B, T> CommitLock<V, B, T> {
     /// How a voter stands. What it has given up it no longer has, though the lock is not yet free.
     pub fn standing(&self, voter: &V) -> Standing {
         match &self.holder {
@@ -94,37 +94,37 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
             Some(Holder { voter: holder, stage: Stage::Voted { .. }, .. }) if holder == voter => {
                 Standing::Voted
             }
-            _ if self.line.iter().any(|(waiting, _)| waiting == voter) => Standing::Waiting,
+            _ if self.queue.iter().any(|(waiting, _)| waiting == voter) => Standing::Waiting,
             _ => Standing::Absent,
         }
     }
 
     /// A voter wants to vote.
-    pub fn ask(&mut self, voter: &V, ballot: B, now: SystemTime) -> Turn<B> {
+    pub fn ask(&mut self, voter: &V, request: B, now: SystemTime) -> Admission<B> {
         match self.standing(voter) {
-            Standing::Voting | Standing::Voted => return Turn::Locked,
-            Standing::Waiting => return Turn::Waiting,
+            Standing::Voting | Standing::Voted => return Admission::HoldsIt,
+            Standing::Waiting => return Admission::WaitsAlready,
             Standing::Absent => {}
         }
         if let Some(Holder { voter: holder, stage: stage @ Stage::Reserved(_), .. }) = &mut self.holder
             && holder == voter
         {
             *stage = Stage::Voting { abandoned: false };
-            return Turn::Now(ballot);
+            return Admission::Granted(request);
         }
         if self.holder.is_some() {
-            self.line.push_back((voter.clone(), ballot));
-            return Turn::Waits(self.line.len());
+            self.queue.push_back((voter.clone(), request));
+            return Admission::Waits(self.queue.len());
         }
         self.give(voter.clone(), now);
-        Turn::Now(ballot)
+        Admission::Granted(request)
     }
 
     fn give(&mut self, voter: V, since: SystemTime) {
         self.holder = Some(Holder { voter, since, stage: Stage::Voting { abandoned: false } });
     }
 
-    /// The holder's vote is carried out. Gives `holds` back if the holder has left: it is to be taken back, and then the
+    /// The holder's vote is accepted. Gives `holds` back if the holder has left: it is to be taken back, and then the
     /// lock released.
     pub fn voted(&mut self, holds: T, now: Instant) -> Option<T> {
         let Some(holder) = &mut self.holder else { return Some(holds) };
@@ -138,7 +138,7 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
     }
 
     /// Instead of a release after a vote: the holder keeps the lock for its next vote. Gives a number for
-    /// [`Queue::lapse`]; `None`: it has left, and the lock is to be released.
+    /// [`CommitLock::expire_reservation`]; `None`: it has left, and the lock is to be released.
     pub fn reserve(&mut self) -> Option<u64> {
         let holder = self.holder.as_mut()?;
         let Stage::Voting { abandoned: false } = holder.stage else { return None };
@@ -148,7 +148,7 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
     }
 
     /// Ends a reservation that was not used; `false`: it was.
-    pub fn lapse(&mut self, reservation: u64) -> bool {
+    pub fn expire_reservation(&mut self, reservation: u64) -> bool {
         let Some(holder) = &mut self.holder else { return false };
         let unused = matches!(holder.stage, Stage::Reserved(number) if number == reservation);
         if unused {
@@ -170,35 +170,38 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
     }
 
     /// A voter goes, whatever it is doing.
-    pub fn leave(&mut self, voter: &V) -> Left<B, T> {
-        if let Some(at) = self.line.iter().position(|(waiting, _)| waiting == voter) {
-            return self.line.remove(at).map_or(Left::Nothing, |(_, ballot)| Left::Place(ballot));
+    pub fn leave(&mut self, voter: &V) -> Departure<B, T> {
+        if let Some(at) = self.queue.iter().position(|(waiting, _)| waiting == voter) {
+            return self
+                .queue
+                .remove(at)
+                .map_or(Departure::Nothing, |(_, request)| Departure::Place(request));
         }
         if let Some(holds) = self.take(voter) {
-            return Left::Vote(holds);
+            return Departure::Vote(holds);
         }
         match &mut self.holder {
             Some(Holder { voter: holder, stage: Stage::Voting { abandoned }, .. }) if holder == voter => {
                 *abandoned = true;
-                Left::Voting
+                Departure::Voting
             }
             Some(Holder { voter: holder, stage: stage @ Stage::Reserved(_), .. }) if holder == voter => {
                 *stage = Stage::Leaving;
-                Left::Reservation
+                Departure::Reservation
             }
-            _ => Left::Nothing,
+            _ => Departure::Nothing,
         }
     }
 
-    /// Whoever carried out the last step of the holder gives the lock on: the next ballot is to be carried out.
+    /// The holder is done: returns the next request, which has the lock and is to be run.
     pub fn release(&mut self, now: SystemTime) -> Option<B> {
         self.holder = None;
-        let (voter, ballot) = self.line.pop_front()?;
+        let (voter, request) = self.queue.pop_front()?;
         self.give(voter, now);
-        Some(ballot)
+        Some(request)
     }
 
-    /// Takes what a voter holds who has had the word for so long after its vote; as in [`Queue::leave`].
+    /// Takes what a voter holds that has done nothing for so long after its vote; as in [`CommitLock::leave`].
     pub fn expire(&mut self, limit: Duration, now: Instant) -> Option<(V, T)> {
         let holder = self.holder.as_ref()?;
         let Stage::Voted { since, .. } = &holder.stage else { return None };
@@ -207,7 +210,7 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
         self.take(&voter).map(|holds| (voter, holds))
     }
 
-    /// When [`Queue::expire`] can have an answer at the earliest.
+    /// When [`CommitLock::expire`] can have an answer at the earliest.
     pub fn next_overdue(&self, limit: Duration, now: Instant) -> Instant {
         match self.holder.as_ref().map(|holder| &holder.stage) {
             Some(Stage::Voted { since, .. }) => *since + limit,
@@ -220,9 +223,9 @@ impl<V: Clone + PartialEq, B, T> Queue<V, B, T> {
         self.holder.as_ref().map(|holder| holder.since)
     }
 
-    /// How many are in line.
+    /// How many wait.
     pub fn waiting(&self) -> usize {
-        self.line.len()
+        self.queue.len()
     }
 }
 
@@ -232,92 +235,92 @@ mod tests {
 
     use super::*;
 
-    type Line = Queue<char, &'static str, u32>;
+    type Lock = CommitLock<char, &'static str, u32>;
 
-    fn ask(queue: &mut Line, voter: char) -> Turn<&'static str> {
-        queue.ask(&voter, "ballot", UNIX_EPOCH)
+    fn ask(queue: &mut Lock, voter: char) -> Admission<&'static str> {
+        queue.ask(&voter, "request", UNIX_EPOCH)
     }
 
     #[test]
-    fn lock_goes_to_those_in_line_in_the_order_of_their_coming() {
-        let (mut queue, now) = (Line::default(), Instant::now());
-        assert_eq!(ask(&mut queue, 'a'), Turn::Now("ballot"));
-        assert_eq!(ask(&mut queue, 'a'), Turn::Locked);
-        assert_eq!(ask(&mut queue, 'b'), Turn::Waits(1));
-        assert_eq!(ask(&mut queue, 'c'), Turn::Waits(2));
-        assert_eq!(ask(&mut queue, 'b'), Turn::Waiting);
+    fn lock_goes_to_those_that_wait_in_the_order_of_their_coming() {
+        let (mut queue, now) = (Lock::default(), Instant::now());
+        assert_eq!(ask(&mut queue, 'a'), Admission::Granted("request"));
+        assert_eq!(ask(&mut queue, 'a'), Admission::HoldsIt);
+        assert_eq!(ask(&mut queue, 'b'), Admission::Waits(1));
+        assert_eq!(ask(&mut queue, 'c'), Admission::Waits(2));
+        assert_eq!(ask(&mut queue, 'b'), Admission::WaitsAlready);
         assert_eq!(queue.take(&'a'), None);
         assert_eq!(queue.voted(7, now), None);
-        assert_eq!(ask(&mut queue, 'a'), Turn::Locked);
+        assert_eq!(ask(&mut queue, 'a'), Admission::HoldsIt);
         assert_eq!((queue.take(&'b'), queue.take(&'a'), queue.take(&'a')), (None, Some(7), None));
-        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        assert_eq!(queue.release(UNIX_EPOCH), Some("request"));
         assert_eq!((queue.standing(&'b'), queue.standing(&'c')), (Standing::Voting, Standing::Waiting));
-        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        assert_eq!(queue.release(UNIX_EPOCH), Some("request"));
         assert_eq!(queue.standing(&'c'), Standing::Voting);
         assert_eq!(queue.release(UNIX_EPOCH), None);
         assert_eq!(queue.since(), None);
-        assert_eq!(ask(&mut queue, 'b'), Turn::Now("ballot"));
+        assert_eq!(ask(&mut queue, 'b'), Admission::Granted("request"));
     }
 
     #[test]
     fn voter_can_leave_at_any_moment() {
-        let (mut queue, now) = (Line::default(), Instant::now());
-        assert_eq!(queue.leave(&'a'), Left::Nothing);
+        let (mut queue, now) = (Lock::default(), Instant::now());
+        assert_eq!(queue.leave(&'a'), Departure::Nothing);
         for voter in ['a', 'b', 'c'] {
             ask(&mut queue, voter);
         }
-        assert_eq!(queue.leave(&'b'), Left::Place("ballot"));
-        assert_eq!(queue.leave(&'a'), Left::Voting);
+        assert_eq!(queue.leave(&'b'), Departure::Place("request"));
+        assert_eq!(queue.leave(&'a'), Departure::Voting);
         assert_eq!(queue.voted(7, now), Some(7));
-        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        assert_eq!(queue.release(UNIX_EPOCH), Some("request"));
         assert_eq!(queue.voted(8, now), None);
         assert_eq!(queue.standing(&'c'), Standing::Voted);
-        assert_eq!(queue.leave(&'c'), Left::Vote(8));
-        assert_eq!(queue.leave(&'c'), Left::Nothing);
+        assert_eq!(queue.leave(&'c'), Departure::Vote(8));
+        assert_eq!(queue.leave(&'c'), Departure::Nothing);
         assert_eq!(queue.release(UNIX_EPOCH), None);
     }
 
     #[test]
-    fn who_has_left_may_ask_again_before_the_lock_is_free() {
-        let (mut queue, now) = (Line::default(), Instant::now());
+    fn voter_that_has_left_may_ask_again_before_the_lock_is_free() {
+        let (mut queue, now) = (Lock::default(), Instant::now());
         ask(&mut queue, 'a');
-        assert_eq!(queue.leave(&'a'), Left::Voting);
-        assert_eq!((ask(&mut queue, 'a'), queue.standing(&'a')), (Turn::Waits(1), Standing::Waiting));
+        assert_eq!(queue.leave(&'a'), Departure::Voting);
+        assert_eq!((ask(&mut queue, 'a'), queue.standing(&'a')), (Admission::Waits(1), Standing::Waiting));
         assert_eq!(queue.voted(1, now), Some(1));
-        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        assert_eq!(queue.release(UNIX_EPOCH), Some("request"));
         let reservation = queue.reserve().unwrap();
-        assert!(queue.lapse(reservation));
-        assert_eq!(ask(&mut queue, 'a'), Turn::Waits(1));
-        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
-        assert_eq!((queue.voted(2, now), queue.leave(&'a')), (None, Left::Vote(2)));
-        assert_eq!(ask(&mut queue, 'a'), Turn::Waits(1));
+        assert!(queue.expire_reservation(reservation));
+        assert_eq!(ask(&mut queue, 'a'), Admission::Waits(1));
+        assert_eq!(queue.release(UNIX_EPOCH), Some("request"));
+        assert_eq!((queue.voted(2, now), queue.leave(&'a')), (None, Departure::Vote(2)));
+        assert_eq!(ask(&mut queue, 'a'), Admission::Waits(1));
     }
 
     #[test]
     fn reservation_is_for_the_next_vote_and_ends() {
-        let mut queue = Line::default();
+        let mut queue = Lock::default();
         ask(&mut queue, 'a');
         ask(&mut queue, 'b');
         let first = queue.reserve().unwrap();
         assert_eq!((queue.standing(&'a'), queue.take(&'a')), (Standing::Absent, None));
-        assert_eq!(ask(&mut queue, 'c'), Turn::Waits(2));
-        assert_eq!(ask(&mut queue, 'a'), Turn::Now("ballot"));
-        assert!(!queue.lapse(first));
+        assert_eq!(ask(&mut queue, 'c'), Admission::Waits(2));
+        assert_eq!(ask(&mut queue, 'a'), Admission::Granted("request"));
+        assert!(!queue.expire_reservation(first));
         let second = queue.reserve().unwrap();
-        assert!(!queue.lapse(first));
-        assert!(queue.lapse(second));
-        assert_eq!(queue.leave(&'a'), Left::Nothing);
-        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
+        assert!(!queue.expire_reservation(first));
+        assert!(queue.expire_reservation(second));
+        assert_eq!(queue.leave(&'a'), Departure::Nothing);
+        assert_eq!(queue.release(UNIX_EPOCH), Some("request"));
         queue.reserve().unwrap();
-        assert_eq!(queue.leave(&'b'), Left::Reservation);
-        assert_eq!(queue.release(UNIX_EPOCH), Some("ballot"));
-        assert_eq!(queue.leave(&'c'), Left::Voting);
+        assert_eq!(queue.leave(&'b'), Departure::Reservation);
+        assert_eq!(queue.release(UNIX_EPOCH), Some("request"));
+        assert_eq!(queue.leave(&'c'), Departure::Voting);
         assert_eq!(queue.reserve(), None);
     }
 
     #[test]
     fn only_the_time_after_the_vote_counts() {
-        let (mut queue, begin) = (Line::default(), Instant::now());
+        let (mut queue, begin) = (Lock::default(), Instant::now());
         let limit = Duration::from_secs(10);
         let at = |seconds| begin + Duration::from_secs(seconds);
         assert_eq!(queue.next_overdue(limit, at(3)), at(13));

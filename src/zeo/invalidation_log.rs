@@ -1,4 +1,4 @@
-//! What is remembered of the last transactions, so that a client that comes back need not drop its cache (ZEO-PROTOCOL
+//! The last transactions and what they changed, so that a client that comes back need not drop its cache (ZEO-PROTOCOL
 //! section 12).
 
 use std::collections::{BTreeSet, VecDeque};
@@ -7,24 +7,24 @@ use crate::storage::{Oid, Tid};
 
 /// The last transactions, each with the objects that it changed.
 #[derive(Debug)]
-pub struct Memory {
+pub struct InvalidationLog {
     size: usize,
     /// Oldest first.
     transactions: VecDeque<(Tid, Box<[Oid]>)>,
 }
 
-impl Memory {
-    /// One of so many transactions. A storage that cannot name its last ones gives its last id: to one that has seen it
-    /// nothing is new.
+impl InvalidationLog {
+    /// One of `size` transactions. Where a storage does not know its last ones there is its last id alone: to a client that has
+    /// seen that, nothing is new.
     pub fn new(size: usize, last: Vec<(Tid, Vec<Oid>)>, last_tid: Tid) -> Self {
-        let mut memory = Self { size: size.max(1), transactions: VecDeque::new() };
+        let mut log = Self { size: size.max(1), transactions: VecDeque::new() };
         if last.is_empty() && last_tid != Tid::ZERO {
-            memory.add(last_tid, &[]);
+            log.add(last_tid, &[]);
         }
         for (tid, oids) in last {
-            memory.add(tid, &oids);
+            log.add(tid, &oids);
         }
-        memory
+        log
     }
 
     /// One more.
@@ -35,7 +35,7 @@ impl Memory {
         self.transactions.push_back((tid, oids.into()));
     }
 
-    /// The last transaction, and what has changed since `tid`; `None`: the memory does not reach back to it.
+    /// The last transaction, and what has changed since `tid`; `None`: the log does not reach back to it.
     pub fn since(&self, tid: Tid) -> Option<(Tid, BTreeSet<Oid>)> {
         let (oldest, _) = self.transactions.front()?;
         let (newest, _) = self.transactions.back()?;
@@ -52,14 +52,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_changed_since_is_told_as_far_as_the_memory_reaches() {
-        let mut memory = Memory::new(3, Vec::new(), Tid::ZERO);
-        assert_eq!(memory.since(Tid(1)), None);
+    fn what_changed_since_is_told_as_far_as_the_log_reaches() {
+        let mut log = InvalidationLog::new(3, Vec::new(), Tid::ZERO);
+        assert_eq!(log.since(Tid(1)), None);
         for tid in 1..=5 {
-            memory.add(Tid(tid * 10), &[Oid(tid), Oid(100)]);
+            log.add(Tid(tid * 10), &[Oid(tid), Oid(100)]);
         }
-        let since =
-            |tid| memory.since(Tid(tid)).map(|(tid, oids)| (tid.0, oids.iter().map(|o| o.0).collect()));
+        let since = |tid| log.since(Tid(tid)).map(|(tid, oids)| (tid.0, oids.iter().map(|o| o.0).collect()));
         assert_eq!(since(29), None);
         assert_eq!(since(30), Some((50, vec![4, 5, 100])));
         assert_eq!(since(45), Some((50, vec![5, 100])));
@@ -69,8 +68,8 @@ mod tests {
 
     #[test]
     fn storage_that_cannot_name_its_transactions_is_known_by_its_last() {
-        let memory = Memory::new(3, Vec::new(), Tid(7));
-        assert_eq!(memory.since(Tid(7)), Some((Tid(7), BTreeSet::new())));
-        assert_eq!(memory.since(Tid(6)), None);
+        let log = InvalidationLog::new(3, Vec::new(), Tid(7));
+        assert_eq!(log.since(Tid(7)), Some((Tid(7), BTreeSet::new())));
+        assert_eq!(log.since(Tid(6)), None);
     }
 }

@@ -1,0 +1,109 @@
+//! The records that a transaction is written as, in the form of the file.
+
+use super::format::{BACK_POINTER, DATA_HEADER};
+use super::snapshot::{Found, Snapshot};
+use crate::storage::{Change, Draft, Error, Oid, SpoolRange, Step, Tid};
+
+/// Records of an object that are looked at for the one that a restored record may point at. The copying program sends
+/// the data as well, which are written where nothing is found: a long history must not keep the commit lock.
+const MAX_HINT_RECORDS: usize = 100;
+
+/// A data record that is to be written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Planned {
+    pub(super) oid: Oid,
+    /// Position of the object's record before this transaction; 0: none.
+    pub(super) previous: u64,
+    pub(super) content: Content,
+}
+
+/// What a record has after its header.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    Data(SpoolRange),
+    /// 0: the object is deleted.
+    BackPointer(u64),
+}
+
+impl Planned {
+    /// Length of the whole record.
+    pub(super) fn length(&self) -> u64 {
+        let body = match self.content {
+            Content::Data(range) => range.length(),
+            Content::BackPointer(_) => BACK_POINTER,
+        };
+        (DATA_HEADER + body) as u64
+    }
+}
+
+/// An object's current record in a transaction that is finished but not published.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct CurrentRecord {
+    pub(super) at: u64,
+    pub(super) tid: Tid,
+    pub(super) deleted: bool,
+}
+
+/// Whether planning a transaction looks at more than current records: then all before it must be in the file.
+pub(super) fn looks_back(steps: &[Step]) -> bool {
+    steps.iter().any(|step| matches!(step, Step::Restore { previous: Some(_), .. }))
+}
+
+/// The records of a transaction. `snapshot` reaches to the end of the last finished one.
+pub(super) fn plan(
+    draft: &Draft,
+    snapshot: &Snapshot,
+    changes: Vec<Change<u64, SpoolRange>>,
+) -> Result<Vec<Planned>, Error> {
+    let planned = |change: Change<u64, SpoolRange>| {
+        let Change { oid, before, data, same_as } = change;
+        let previous = before.map_or(0, |before| before.record);
+        let most = if data.is_some() { MAX_HINT_RECORDS } else { usize::MAX };
+        let earlier = match same_as {
+            Some(tid) => revision(snapshot, oid, previous, tid, most)?,
+            None => None,
+        };
+        let content = match (earlier, data) {
+            (Some(found), None) => Content::BackPointer(found.at),
+            (Some(found), Some(data)) if has(draft, snapshot, found, data)? => Content::BackPointer(found.at),
+            (_, Some(data)) => Content::Data(data),
+            (None, None) => Content::BackPointer(0),
+        };
+        Ok(Planned { oid, previous, content })
+    };
+    changes.into_iter().map(planned).collect()
+}
+
+/// The record that a transaction made of an object: among the `most` last ones, newest first.
+fn revision(
+    snapshot: &Snapshot,
+    oid: Oid,
+    current: u64,
+    tid: Tid,
+    most: usize,
+) -> Result<Option<Found>, Error> {
+    let (mut at, mut left) = (current, most);
+    while at != 0 && left > 0 {
+        let found = snapshot.record(at, Some(oid))?;
+        if found.header.tid == tid {
+            return Ok(Some(found));
+        }
+        at = if found.header.tid > tid { found.header.previous } else { 0 };
+        left -= 1;
+    }
+    Ok(None)
+}
+
+/// Whether a record may stand for these data: it has them, or points at others (and is trusted, as Python does).
+fn has(draft: &Draft, snapshot: &Snapshot, found: Found, data: SpoolRange) -> Result<bool, Error> {
+    if found.header.length == 0 {
+        return Ok(true);
+    }
+    if found.header.length != data.length() as u64 {
+        return Ok(false);
+    }
+    let (mut theirs, mut ours) = (Vec::new(), Vec::with_capacity(data.length()));
+    snapshot.data(found, &mut theirs)?;
+    draft.read(data, &mut ours)?;
+    Ok(theirs == ours)
+}

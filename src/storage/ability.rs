@@ -1,0 +1,129 @@
+//! What some storages can do and others cannot: a trait for each ability, and the values that it deals in.
+
+use std::ops::ControlFlow;
+
+use super::{Error, Meta, Oid, Tid};
+
+/// Bytes that the entries of a history may take together.
+pub const MAX_HISTORY_BYTES: usize = 64 << 20;
+
+/// A transaction in the history of an object, or among those that can be undone.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct HistoryEntry {
+    /// The transaction.
+    pub tid: Tid,
+    /// Its description of itself.
+    pub meta: Meta,
+    /// Length of the data in bytes, 0 where the record points at earlier data; for undo, that of the whole transaction.
+    pub size: u64,
+}
+
+impl HistoryEntry {
+    /// Adds it to the others.
+    ///
+    /// # Errors
+    /// [`Error::Transaction`]: they would take more than [`MAX_HISTORY_BYTES`]; `bytes` counts what they take.
+    pub fn add_to(self, entries: &mut Vec<Self>, bytes: &mut usize) -> Result<(), Error> {
+        let Meta { user, description, extension, .. } = &self.meta;
+        *bytes += size_of::<Self>() + user.len() + description.len() + extension.len();
+        if *bytes > MAX_HISTORY_BYTES {
+            let count = entries.len();
+            return Err(Error::Transaction(format!(
+                "the history is too long for one reply; ask for {count} revisions"
+            )));
+        }
+        entries.push(self);
+        Ok(())
+    }
+}
+
+/// A data record of a transaction, as an iteration shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    /// The object.
+    pub oid: Oid,
+    /// Its data; `None`: from here on the object does not exist.
+    pub data: Option<Vec<u8>>,
+    /// The transaction of the record that this one points at, if it has no data of its own.
+    pub data_tid: Option<Tid>,
+}
+
+/// An object as it is now, in a walk through all objects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Current {
+    /// The object.
+    pub oid: Oid,
+    /// The transaction of its current revision.
+    pub tid: Tid,
+    /// Its data.
+    pub data: Vec<u8>,
+    /// The object after it; `None`: it is the last one.
+    pub next: Option<Oid>,
+}
+
+/// A walk through the transactions, oldest first, over what was there when it began.
+pub trait TransactionIterator: Send {
+    /// The next transaction; `None` at the end.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    fn next(&mut self) -> Result<Option<(Tid, Meta)>, Error>;
+
+    /// The records of the transaction that `next` returned last, from its first.
+    ///
+    /// # Errors
+    /// What cannot be read; there is no such transaction.
+    fn records(&mut self) -> Result<Box<dyn RecordIterator>, Error>;
+}
+
+/// A walk through the records of one transaction.
+pub trait RecordIterator: Send {
+    /// The next record; `None` at the end.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    fn next(&mut self) -> Result<Option<Record>, Error>;
+}
+
+/// Listing earlier revisions and transactions.
+pub trait History: Send + Sync {
+    /// The last `size` revisions of an object, newest first.
+    ///
+    /// # Errors
+    /// [`Error::NoSuchObject`]: it is unknown. [`Error::Transaction`]: they take more than [`MAX_HISTORY_BYTES`].
+    fn revisions(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error>;
+
+    /// Walks the published transactions from `start` to `stop`, both inclusive.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error>;
+}
+
+/// Walking through the current records of all objects, by id.
+pub trait CurrentRecords: Send + Sync {
+    /// The first object at or after `from` that exists; `None`: there is none.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    fn next_record(&self, from: Oid) -> Result<Option<Current>, Error>;
+}
+
+/// Undoing transactions, with [`Operation::Undo`](super::Operation::Undo). No storage has it yet.
+pub trait Undo: Send + Sync {
+    /// Shows `visit` the transactions that can be undone, newest first, until it breaks or they end.
+    ///
+    /// # Errors
+    /// [`Error::Undo`]: not at the moment, for a pack is running. What cannot be read.
+    fn undoable(&self, visit: &mut dyn FnMut(HistoryEntry) -> ControlFlow<()>) -> Result<(), Error>;
+}
+
+/// Removing old revisions. No storage has it yet.
+pub trait Pack: Send + Sync {
+    /// Removes what is not needed for the state at `time` and later; returns when it is done.
+    ///
+    /// # Errors
+    /// [`Error::ReadOnly`]; [`Error::Transaction`]: a pack is running. What cannot be read or written; then nothing has been
+    /// removed.
+    fn pack(&self, time: Tid) -> Result<(), Error>;
+}
