@@ -9,7 +9,7 @@ use super::plan::{self, Plan, PlannedFile};
 use super::policy::{Verb, beside, is_untouched};
 use super::template::Templates;
 use super::{Error, handover};
-use crate::sys::files::{self, Pending};
+use crate::sys::files;
 use crate::sys::tree::{Tree, What};
 use crate::sys::user::Account;
 
@@ -40,10 +40,6 @@ pub enum Step<'a> {
     Left(&'a Path),
 }
 
-/// Files that are written before the first of them gets its name: each is open until then. Several at a time because the
-/// first that is brought to the disk takes most of what the others need with it.
-const AT_A_TIME: usize = 16;
-
 /// Makes what the plan says is missing, telling each step after it is done. All of it is on the disk when this returns.
 ///
 /// # Errors
@@ -61,45 +57,11 @@ fn make(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), 
         let receiver = plan.receiver.as_ref().filter(|_| plan.written.contains(directory));
         make_directory(tree, directory, mode, receiver, tell)?;
     }
-    for files in plan.files.chunks(AT_A_TIME) {
-        let (prepared, outcome) = prepare(tree, files);
-        for (file, pending) in files.iter().zip(prepared) {
-            settle(tree, file, pending, tell)?;
-        }
-        outcome?;
-    }
+    plan.files.iter().try_for_each(|file| settle(tree, file, tell))?;
     if let (Some(account), Some(first)) = (&plan.receiver, plan.first()) {
         handover::verify(account, &first.path, &plan.written)?;
     }
     Ok(())
-}
-
-/// Brings those of the files to the disk that are missing, as yet without names: one for each file up to the first that
-/// cannot be, and the reason.
-fn prepare<'a>(tree: &Tree, files: &'a [PlannedFile]) -> (Vec<Option<Pending<'a>>>, Result<(), Error>) {
-    let mut prepared = Vec::new();
-    let mut outcome = Ok(());
-    for file in files {
-        let written = (file.verb == Verb::Create)
-            .then(|| tree.prepare(&file.path, file.contents.as_bytes(), file.mode))
-            .transpose();
-        match written {
-            Ok(pending) => prepared.push(pending),
-            Err(error) => {
-                outcome = Err(Error::system("write", &file.path, error));
-                break;
-            }
-        }
-    }
-    for (index, file) in files.iter().enumerate().take(prepared.len()) {
-        if let Some(Some(pending)) = prepared.get(index)
-            && let Err(error) = pending.sync()
-        {
-            prepared.truncate(index);
-            outcome = Err(Error::system("write", &file.path, error));
-        }
-    }
-    (prepared, outcome)
 }
 
 /// Writes the templates into a directory, for a site to change; what is there is left alone.
@@ -189,18 +151,13 @@ fn make_directory(
     }
 }
 
-fn settle(
-    tree: &Tree,
-    file: &PlannedFile,
-    pending: Option<Pending<'_>>,
-    tell: &mut dyn FnMut(Step<'_>),
-) -> Result<(), Error> {
+fn settle(tree: &Tree, file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
     let path = file.path.as_path();
     let present = file.found.contents.as_deref();
     let done = match &file.verb {
         Verb::Same | Verb::Settled | Verb::Keep | Verb::Leave | Verb::SetMode(_) => true,
         Verb::Remove => remove(tree, path, present.unwrap_or_default())?,
-        Verb::Create => pending.map_or(Ok(true), |pending| publish(tree, pending, path))?,
+        Verb::Create => create(tree, path, &file.contents, file.mode)?,
         Verb::Fill => replace(tree, path, &file.contents, |now| now.is_some_and(found::is_blank))?,
         Verb::Update | Verb::Overwrite => replace(tree, path, &file.contents, is(present))?,
         Verb::Merge(text) => replace(tree, path, text, is(present))?,
@@ -226,8 +183,8 @@ fn settle(
 }
 
 /// `false`: something has that name meanwhile.
-fn publish(tree: &Tree, pending: Pending<'_>, path: &Path) -> Result<bool, Error> {
-    match tree.publish(pending, path) {
+fn create(tree: &Tree, path: &Path, contents: &str, mode: u32) -> Result<bool, Error> {
+    match tree.create(path, contents.as_bytes(), mode) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
         Err(error) => Err(Error::system("write", path, error)),
@@ -261,12 +218,8 @@ fn is(present: Option<&[u8]>) -> impl Fn(Option<&[u8]>) -> bool {
 
 fn offer(tree: &Tree, file: &PlannedFile) -> Result<bool, Error> {
     let beside = beside(&file.path);
-    let failed = |error| Error::system("write", &beside, error);
-    // Nobody may read it who may not read the file.
-    let mode = file.mode & file.found.mode;
-    let pending = tree.prepare(&beside, file.contents.as_bytes(), mode).map_err(failed)?;
-    pending.sync().map_err(failed)?;
-    Ok(publish(tree, pending, &beside)?
+    // Only those who may read the file may read it.
+    Ok(create(tree, &beside, &file.contents, file.mode & file.found.mode)?
         || replace(tree, &beside, &file.contents, |now| now.is_some_and(is_untouched))?)
 }
 

@@ -15,7 +15,7 @@ use super::quote::shown;
 use super::{Error, Request, addresses, included};
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
-use crate::sys::tree::{Tree, exposed};
+use crate::sys::tree::{Tree, first_untrusted_component};
 use crate::sys::user::own_uid;
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
@@ -121,7 +121,7 @@ fn check_whose(home: &Home) -> Result<(), Error> {
         return Ok(());
     }
     for path in ["bin/zeoctl", "etc/zeoctl.conf", "etc/zeo.conf"].map(|name| home.join(name)) {
-        match exposed(&path) {
+        match first_untrusted_component(&path) {
             Ok(None) => {}
             Ok(Some(place)) => {
                 let why =

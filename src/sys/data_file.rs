@@ -1,6 +1,6 @@
 //! What a data file needs beyond the standard library: files without a name, space set aside, no time of access.
 
-use std::fs::{self, File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::fd::AsRawFd;
 use std::os::unix::fs::OpenOptionsExt;
@@ -9,8 +9,6 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
 use nix::libc;
-
-use super::temporary::{unforeseen, wants_names};
 
 /// Has reads leave the time of the last access alone (`O_NOATIME` of open(2)): looking whether it must be set is a good part
 /// of a short read.
@@ -65,22 +63,7 @@ pub fn reserve(file: &File, offset: u64, length: u64) -> io::Result<bool> {
 /// # Errors
 /// Those of open(2).
 pub fn unnamed(directory: &Path) -> io::Result<File> {
-    let mut options = OpenOptions::new();
-    options.read(true).write(true).mode(0o600);
-    match options.custom_flags(OFlag::O_TMPFILE.bits()).open(directory) {
-        Err(error) if error.raw_os_error().is_some_and(|number| wants_names(Errno::from_raw(number))) => {
-            named_for_a_moment(directory)
-        }
-        result => result,
-    }
-}
-
-/// As [`unnamed`], where the file system wants a name: it has one for an instant.
-fn named_for_a_moment(directory: &Path) -> io::Result<File> {
-    let path = directory.join(unforeseen());
-    let file = OpenOptions::new().read(true).write(true).create_new(true).mode(0o600).open(&path)?;
-    fs::remove_file(&path)?;
-    Ok(file)
+    tempfile::tempfile_in(directory)
 }
 
 #[cfg(test)]
@@ -130,16 +113,5 @@ mod tests {
         }
         assert_eq!(file.metadata().unwrap().len(), 4);
         reserve(&file, 0, u64::MAX).unwrap_err();
-    }
-
-    #[test]
-    fn file_without_a_name_leaves_none() {
-        let directory = tempfile::tempdir().unwrap();
-        for make in [unnamed, named_for_a_moment] {
-            let file = make(directory.path()).unwrap();
-            file.write_all_at(b"x", 0).unwrap();
-            assert_eq!(file.metadata().unwrap().len(), 1);
-        }
-        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
     }
 }

@@ -1,30 +1,27 @@
 //! Files that are there whole or not at all.
 //!
-//! A file is written without a name, or under a temporary one where the file system can do no better, brought to the disk,
-//! and only then given its name: a crash, a full disk or a lost power supply leaves the old state or the new one, and at
-//! worst a temporary file, which goes away when the file is next written. Every name is used relative to one open
-//! directory, so that a directory renamed meanwhile cannot split the steps, and the last part of a path is never followed
-//! when it is a symbolic link.
-#![allow(unsafe_code)] // the system call has no wrapper
+//! A file is written under a temporary name, brought to the disk, and only then given its own: a crash, a full disk or a
+//! lost power supply leaves the old state or the new one, and at worst a temporary file, which goes away when the file is
+//! next written. Every name is used relative to one open directory, so that a directory renamed meanwhile cannot split the
+//! steps, and the last part of a path is never followed when it is a symbolic link.
 
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsStr;
 use std::fs::{File, Metadata, OpenOptions};
 use std::io::{self, Read, Write};
-use std::os::fd::{AsRawFd as _, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
-use std::rc::Rc;
 
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, open, openat};
-use nix::libc;
 use nix::sys::stat::Mode;
 use nix::unistd::{Gid, Uid, UnlinkatFlags, fchown, fsync, linkat, unlinkat};
 
+use super::retry::retried;
 use super::temporary::Temporary;
 
-/// Of longer files it is not asked what they hold.
-const LONGEST: u64 = 1 << 20;
+/// Longer files are not compared with what they are expected to hold.
+const MAX_COMPARED_BYTES: u64 = 1 << 20;
 
 /// The directory part of a path: `.` for a bare name, as for the empty path and the root.
 #[must_use]
@@ -39,9 +36,7 @@ pub fn parent(path: &Path) -> &Path {
 /// untouched. Otherwise what the system says.
 pub fn create(path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
     let (directory, name) = split(path)?;
-    let pending = Pending::write(&directory, name, contents, mode)?;
-    pending.sync()?;
-    pending.publish()?;
+    create_in(&directory, name, contents, mode)?;
     sync(&directory)
 }
 
@@ -58,9 +53,17 @@ pub fn replace(path: &Path, contents: &[u8], expected: impl Fn(Option<&[u8]>) ->
     Ok(replace_in(&directory, name, contents, expected)? && sync(&directory).map(|()| true)?)
 }
 
-/// The same for a name in a directory, whose entries are then still to be brought to the disk.
+/// As [`create`], for a name in a directory, whose entries are then still to be brought to the disk.
+pub(super) fn create_in(directory: &OwnedFd, name: &OsStr, contents: &[u8], mode: u32) -> io::Result<()> {
+    let mut temporary = Temporary::new(directory, name, mode)?;
+    temporary.file.write_all(contents)?;
+    temporary.file.sync_all()?;
+    temporary.publish(name)
+}
+
+/// As [`replace`], for a name in a directory, whose entries are then still to be brought to the disk.
 pub(super) fn replace_in(
-    directory: &Rc<OwnedFd>,
+    directory: &OwnedFd,
     name: &OsStr,
     contents: &[u8],
     expected: impl Fn(Option<&[u8]>) -> bool,
@@ -70,21 +73,14 @@ pub(super) fn replace_in(
     if !metadata.is_file() {
         return Ok(false);
     }
-    // Nobody else may look into the new file before it has its owner and bits.
-    let mut temporary = Temporary::new(directory, name, 0o600)?;
+    // Others may not look into the new file before it has its owner and bits.
+    let temporary = Temporary::new(directory, name, 0o600)?;
     write_like(&temporary.file, contents, &metadata)?;
     let mut present = Vec::new();
-    old.take(LONGEST + 1).read_to_end(&mut present)?;
-    let is_known = u64::try_from(present.len()).is_ok_and(|length| length <= LONGEST);
+    old.take(MAX_COMPARED_BYTES + 1).read_to_end(&mut present)?;
+    let is_known = u64::try_from(present.len()).is_ok_and(|length| length <= MAX_COMPARED_BYTES);
     if !expected(is_known.then_some(&present)) {
         return Ok(false);
-    }
-    match temporary.take_name(name) {
-        Err(error) if temporary.cannot_have_names(error) => {
-            temporary = Temporary::named(directory, name, 0o600)?;
-            write_like(&temporary.file, contents, &metadata)?;
-        }
-        taken => taken?,
     }
     temporary.rename(name)?;
     Ok(true)
@@ -145,16 +141,6 @@ pub(super) fn open_in(directory: &OwnedFd, name: &OsStr) -> io::Result<File> {
     Ok(File::from(retried(|| openat(directory, name, flags, Mode::empty()))?))
 }
 
-/// Makes a call again that a signal has interrupted, as some file systems of a network let it.
-pub(super) fn retried<T>(call: impl Fn() -> nix::Result<T>) -> nix::Result<T> {
-    loop {
-        match call() {
-            Err(Errno::EINTR) => {}
-            done => return done,
-        }
-    }
-}
-
 /// Opens a file for reading; a FIFO in its place does not make the caller wait for a writer.
 ///
 /// # Errors
@@ -182,9 +168,9 @@ fn open_directory(path: &Path) -> nix::Result<OwnedFd> {
 }
 
 /// The open directory of `path`, and the name in it.
-fn split(path: &Path) -> io::Result<(Rc<OwnedFd>, &OsStr)> {
+fn split(path: &Path) -> io::Result<(OwnedFd, &OsStr)> {
     let name = path.file_name().ok_or(Errno::EISDIR)?;
-    Ok((Rc::new(open_directory(parent(path))?), name))
+    Ok((open_directory(parent(path))?, name))
 }
 
 /// fsync(2) of a directory; file systems that know no such thing say `EINVAL`, and then there is nothing to do, nor for one
@@ -193,61 +179,6 @@ pub(super) fn sync(directory: &OwnedFd) -> io::Result<()> {
     match retried(|| fsync(directory)) {
         Ok(()) | Err(Errno::EINVAL | Errno::EBADF) => Ok(()),
         Err(error) => Err(error.into()),
-    }
-}
-
-/// Has the system begin to write a file's contents to the disk, and does not wait for it: of several files, the commit of the
-/// journal that the first fsync(2) waits for finds the blocks of all allotted, and serves the others too.
-///
-/// This is haste and no promise: fsync(2) is still to be called. It tells what fails here as well, since an error of writing
-/// stays with the file until then; only a call that waits would take the error away.
-fn begin_sync(file: &File) {
-    // SAFETY: the descriptor is open as long as `file` is; there are no pointers. A length of 0 means all.
-    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
-}
-
-/// A file that is written but has not got its name.
-#[derive(Debug)]
-pub struct Pending<'a> {
-    temporary: Temporary,
-    name: OsString,
-    contents: &'a [u8],
-    mode: u32,
-}
-
-impl<'a> Pending<'a> {
-    pub(super) fn write(
-        directory: &Rc<OwnedFd>,
-        name: &OsStr,
-        contents: &'a [u8],
-        mode: u32,
-    ) -> io::Result<Self> {
-        let mut temporary = Temporary::new(directory, name, mode)?;
-        temporary.file.write_all(contents)?;
-        begin_sync(&temporary.file);
-        Ok(Self { temporary, name: name.to_owned(), contents, mode })
-    }
-
-    /// Brings what was written to the disk, as it has to be before the file gets its name.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn sync(&self) -> io::Result<()> {
-        self.temporary.file.sync_all()
-    }
-
-    /// Gives the file its name; a link, unlike a rename, never takes a name away from a file that appeared meanwhile.
-    pub(super) fn publish(self) -> io::Result<()> {
-        match self.temporary.link(&self.name) {
-            Err(error) if self.temporary.cannot_have_names(error) => {
-                let directory = self.temporary.directory();
-                let mut temporary = Temporary::named(&directory, &self.name, self.mode)?;
-                temporary.file.write_all(self.contents)?;
-                temporary.file.sync_all()?;
-                Ok(temporary.link(&self.name)?)
-            }
-            linked => Ok(linked?),
-        }
     }
 }
 

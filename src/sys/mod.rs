@@ -25,6 +25,7 @@ pub mod proc;
 pub mod process;
 pub mod program;
 pub mod reason;
+mod retry;
 pub mod signal_names;
 pub mod signals;
 pub mod socket;

@@ -14,7 +14,7 @@ use crate::sandbox::run::Running;
 
 use crate::sandbox::{SOON, Sandbox, can_trace, eventually, eventually_some};
 
-/// Whoever plants: `nobody`, who owns nothing else.
+/// The user that plants: `nobody`, which owns nothing else.
 const OTHER: u32 = 65534;
 
 /// A home of theirs, and a directory that is not: only root can prepare that.
@@ -178,7 +178,7 @@ fn directory_that_is_exchanged_in_the_middle_of_a_run_leads_nowhere() {
         return;
     }
     let Some((sandbox, home, outside)) = scene() else { return };
-    let (running, child) = stopped_at(&sandbox, "linkat");
+    let (running, child) = stopped_at(&sandbox, "renameat2");
     fs::rename(home.join("etc"), home.join("away")).unwrap();
     plant(&outside, &home.join("etc"));
     kill(child, Signal::SIGCONT).unwrap();

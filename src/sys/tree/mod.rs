@@ -1,15 +1,17 @@
 //! Directories that are opened once, part by part, and everything below them: what a program that runs as root may read
 //! and write in a directory that others can write in.
 //!
-//! The way to a root of the tree is whoever's typed it, and the system resolves it. Below a root each part is opened in
-//! the directory that was opened before it, and stays open: neither a symbolic link that was planted nor a directory that
-//! is exchanged during the run leads elsewhere. One rule tells a planted link from an administrator's, who has `var` on
-//! another disk: a link is followed if it belongs to root or to us and lies in a directory of root's or ours that nobody
-//! else can write in (our own group apart; a sticky bit keeps others from exchanging it). The target is walked by the same
+//! The path of a root is trusted as it was typed, and the system resolves it. Below a root each part is opened in the
+//! directory that was opened before it, and stays open: neither a symbolic link that was planted nor a directory that is
+//! exchanged during the run leads elsewhere. One rule tells a planted link from an administrator's, who has `var` on
+//! another disk: a link is followed if it belongs to root or to us and lies in a directory of root's or ours that others
+//! cannot write in (our own group apart; a sticky bit keeps others from exchanging it). The target is walked by the same
 //! rule. Any other link is an error, [`Untrusted`].
+//!
+//! openat2(2) with `RESOLVE_NO_SYMLINKS` would spare a few calls where there are no links; the walk that judges them would
+//! be needed as well.
 
 mod walk;
-mod way;
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
@@ -26,15 +28,12 @@ use nix::libc;
 use nix::sys::stat::{Mode, fstat, mkdirat};
 use nix::unistd::{Gid, Uid, fchownat};
 
-use super::files::{self, Pending, retried};
+use super::files;
+use super::retry::retried;
 use super::user::own_uid;
 use walk::{Walk, is_closed, kind, look_in, open_below, open_directory};
 
-pub use walk::Untrusted;
-pub use way::exposed;
-
-/// Directories that are kept open at a time, the roots apart: far fewer than a process may have.
-const MOST_OPEN: usize = 64;
+pub use walk::{Untrusted, first_untrusted_component};
 
 /// The open directories. All paths are absolute and have no `..`.
 #[derive(Debug)]
@@ -148,45 +147,28 @@ impl Tree {
         if is_open || self.roots.borrow().iter().any(|root| root.starts_with(path)) {
             return Ok(Seen::of(What::Directory));
         }
-        let nothing = |what| {
-            move |error: io::Error| match error.kind() {
-                io::ErrorKind::NotFound => Ok(Seen::of(what)),
-                _ => Err(error),
+        let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
+        let (at, name) = match self.place(path) {
+            Err(error) if is_missing(&error) => return Ok(Seen::of(What::Nothing)),
+            place => place?,
+        };
+        let mut walk = Walk::new(at, path, Path::new(&name));
+        let found = walk.trusted(path);
+        let is_link = walk.met_links();
+        match found {
+            Err(error) if is_missing(&error) => {
+                Ok(Seen::of(if is_link { What::DanglingLink } else { What::Nothing }))
             }
-        };
-        let mut walk = Walk::to(path);
-        let (mut at, mut name) = match self.place(path) {
-            Ok(place) => place,
-            Err(error) => return nothing(What::Nothing)(error),
-        };
-        let mut stat = match look_in(&at, &name) {
-            Ok(stat) => stat,
-            Err(error) => return nothing(What::Nothing)(error),
-        };
-        while kind(&stat) == libc::S_IFLNK {
-            let step = walk.follow(&at, &name).and_then(|step| {
-                let stat = step.1.as_ref().map_or_else(|| Ok(fstat(&step.0)?), |name| look_in(&step.0, name));
-                Ok((step, stat?))
-            });
-            match step {
-                Ok(((_, None), _)) => return Ok(Seen { is_link: true, ..Seen::of(What::Directory) }),
-                Ok(((directory, Some(last)), seen)) => (at, name, stat) = (directory, last, seen),
-                Err(error) => return nothing(What::DanglingLink)(error),
-            }
+            Err(error) => Err(error),
+            Ok(None) => Ok(Seen { is_link, ..Seen::of(What::Directory) }),
+            Ok(Some((name, stat))) => Ok(Seen {
+                what: if kind(&stat) == libc::S_IFREG { What::File } else { What::Other },
+                mode: stat.st_mode & 0o7777,
+                length: u64::try_from(stat.st_size).unwrap_or_default(),
+                is_link,
+                place: Some((walk.directory, name)),
+            }),
         }
-        let what = match kind(&stat) {
-            libc::S_IFDIR => What::Directory,
-            libc::S_IFREG => What::File,
-            _ => What::Other,
-        };
-        let length = u64::try_from(stat.st_size).unwrap_or_default();
-        Ok(Seen {
-            what,
-            mode: stat.st_mode & 0o7777,
-            length,
-            is_link: walk.met_links(),
-            place: Some((at, name)),
-        })
     }
 
     /// Whether anything has this name; a link is something itself.
@@ -205,7 +187,7 @@ impl Tree {
         self.mark(path);
         // What another has put in its place by now is refused if it is a link.
         let new = open_below(&at, &name)?;
-        self.keep(path, &Rc::new(new));
+        self.open.borrow_mut().insert(path.to_owned(), Rc::new(new));
         Ok(())
     }
 
@@ -232,22 +214,13 @@ impl Tree {
         Ok(())
     }
 
-    /// Writes a file that has no name yet; [`Tree::publish`] gives it that of `path`.
+    /// Creates a file, as [`files::create`] does. Its name is on the disk after [`Tree::sync`].
     ///
     /// # Errors
-    /// What the system says.
-    pub fn prepare<'a>(&self, path: &Path, contents: &'a [u8], mode: u32) -> io::Result<Pending<'a>> {
+    /// [`io::ErrorKind::AlreadyExists`] if anything has that name, which is then untouched; otherwise what the system says.
+    pub fn create(&self, path: &Path, contents: &[u8], mode: u32) -> io::Result<()> {
         let (at, name) = self.place(path)?;
-        Pending::write(&at, &name, contents, mode)
-    }
-
-    /// Gives a prepared file, which has to be on the disk, its name.
-    ///
-    /// # Errors
-    /// [`io::ErrorKind::AlreadyExists`] if anything has that name now, which is then untouched; otherwise what the system
-    /// says.
-    pub fn publish(&self, pending: Pending<'_>, path: &Path) -> io::Result<()> {
-        pending.publish()?;
+        files::create_in(&at, &name, contents, mode)?;
         self.mark(path);
         Ok(())
     }
@@ -335,18 +308,12 @@ impl Tree {
             return Ok(Rc::clone(directory));
         }
         let (at, name) = self.place(path)?;
-        let directory = Walk::to(path).enter(&at, &name)?;
-        self.keep(path, &directory);
-        Ok(directory)
-    }
-
-    fn keep(&self, path: &Path, directory: &Rc<OwnedFd>) {
-        let mut open = self.open.borrow_mut();
-        let roots = self.roots.borrow();
-        if open.len() > MOST_OPEN {
-            open.retain(|path, _| roots.contains(path));
+        let mut walk = Walk::new(at, path, Path::new(&name));
+        if walk.trusted(path)?.is_some() {
+            return Err(Errno::ENOTDIR.into());
         }
-        open.insert(path.to_owned(), Rc::clone(directory));
+        self.open.borrow_mut().insert(path.to_owned(), Rc::clone(&walk.directory));
+        Ok(walk.directory)
     }
 }
 
