@@ -125,7 +125,8 @@ fn after(home: &Path) -> Files {
         } else {
             format!("{mode:04o} {name}{}\n", if kind.is_dir() { "/" } else { "" })
         });
-        if kind.is_file() {
+        // It repeats what the other files were made from.
+        if kind.is_file() && !name.to_string().ends_with("etc/.mkzeoinst-pristine.toml") {
             files.insert(format!("after/{name}"), fs::read_to_string(entry.path()).unwrap());
         }
     }

@@ -58,6 +58,9 @@ fn make(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), 
         make_directory(tree, directory, mode, receiver, tell)?;
     }
     plan.files.iter().try_for_each(|file| settle(tree, file, tell))?;
+    if let Some(pristine) = &plan.pristine {
+        pristine.write(tree, &plan.home)?;
+    }
     if let (Some(account), Some(first)) = (&plan.receiver, plan.first()) {
         handover::verify(account, &first.path, &plan.written)?;
     }
@@ -83,7 +86,7 @@ pub fn export(templates: &Templates, directory: &Path, tell: &mut dyn FnMut(Step
 }
 
 /// Tells the steps that [`run`] would take, and takes none.
-pub fn foretell(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) {
+pub fn preview(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) {
     plan.directories.iter().for_each(|directory| tell(Step::CreatedDirectory(directory)));
     for file in &plan.files {
         if file.verb == Verb::Backup {

@@ -1,14 +1,14 @@
-//! What an instance that is there already says about itself: a run that does not say otherwise leaves it so, and from it
-//! follows what its files may have been made of.
+//! What an instance that is there already says about itself: a run that does not say otherwise leaves it so.
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use super::address::Address;
 use super::home::Home;
+use super::pristine::PristineTexts;
 use super::quote::program_word;
 use super::settings::Settings;
-use super::{Error, Request, included};
+use super::{Error, included};
 use crate::config::split_words;
 use crate::sys::program::can_execute;
 use crate::sys::tree::Tree;
@@ -25,6 +25,10 @@ pub struct Existing {
     manager: String,
     /// The script.
     script: String,
+    /// What its files were made from.
+    pub pristine: PristineTexts,
+    /// What options have set.
+    pub recorded: Settings,
 }
 
 impl Existing {
@@ -41,7 +45,9 @@ impl Existing {
         let server = included::survey(tree, home)?.map(|(values, _)| values).unwrap_or_default();
         let addresses = configured(&server).into_iter().flatten().collect();
         let (manager, script) = (text("etc/zeoctl.conf")?, text("bin/zeoctl")?);
-        Ok(Self { at: home.clone(), addresses, manager, script })
+        let pristine = PristineTexts::read(tree, home)?;
+        let recorded = Settings::recorded(tree, home)?.unwrap_or_default();
+        Ok(Self { at: home.clone(), addresses, manager, script, pristine, recorded })
     }
 
     /// The addresses in the server's configuration, but for those whose port is left to the system. Unix sockets in the
@@ -87,24 +93,6 @@ impl Existing {
         let socket = || value(&self.manager, "socket-name");
         let home = |file: Option<String>| above_etc(&file?);
         home(script()).or_else(|| home(program())).or_else(|| home(socket()))
-    }
-
-    /// What this instance may have been made from: the request itself, and with it every combination of what its files
-    /// name. These are guesses, to be held against a checksum.
-    #[must_use]
-    pub fn origins(&self, request: &Request) -> Vec<Request> {
-        let addresses = made_with(&self.addresses);
-        let zdrun = value(&self.manager, "zdrun");
-        let sets = [request.recorded.clone(), std::collections::BTreeMap::new()];
-
-        let mut origins = vec![request.clone()];
-        vary(&mut origins, self.home(), |origin, home| origin.home = home);
-        vary(&mut origins, addresses, |origin, addresses| origin.addresses = addresses);
-        vary(&mut origins, self.program(), |origin, server| origin.programs.server = server);
-        vary(&mut origins, zdrun, |origin, zdrun| origin.programs.zdrun = zdrun);
-        vary(&mut origins, self.zdctl(), |origin, zdctl| origin.programs.zdctl = zdctl);
-        vary(&mut origins, sets, |origin, set| origin.set = set);
-        origins
     }
 
     /// The server in the manager's configuration.
@@ -172,35 +160,6 @@ pub fn relocated(text: &str, old: &Home, new: &Home) -> Option<String> {
     Some(out)
 }
 
-/// What the addresses may have been when the files were made: a person may have added some, or changed the only one.
-fn made_with(present: &[Address]) -> Vec<Vec<Address>> {
-    /// Each is tried with all other guesses.
-    const MOST: usize = 4;
-    let beginnings = (1..=present.len().min(MOST)).map(|count| present.iter().take(count).cloned().collect());
-    beginnings
-        .chain([present.to_vec(), vec![Address::default()]])
-        .filter(|some: &Vec<_>| !some.is_empty())
-        .collect()
-}
-
-/// Adds each of the requests with each of these values.
-fn vary<T: Clone>(
-    origins: &mut Vec<Request>,
-    values: impl IntoIterator<Item = T>,
-    set: impl Fn(&mut Request, T),
-) {
-    let before = origins.clone();
-    for value in values {
-        for origin in &before {
-            let mut origin = origin.clone();
-            set(&mut origin, value.clone());
-            if !origins.contains(&origin) {
-                origins.push(origin);
-            }
-        }
-    }
-}
-
 /// The first of the words of a command.
 fn first_word(command: &str) -> Option<String> {
     split_words(OsStr::new(command)).ok()?.into_iter().next()?.into_string().ok()
@@ -230,7 +189,9 @@ mod tests {
         let home = |script: &str, manager: &str| {
             let at = Home::new(Path::new("/new"), Path::new("/")).unwrap();
             let (manager, script) = (manager.to_owned(), script.to_owned());
-            let existing = Existing { at, addresses: Vec::new(), manager, script };
+            let pristine = PristineTexts::default();
+            let recorded = Settings::default();
+            let existing = Existing { at, addresses: Vec::new(), manager, script, pristine, recorded };
             existing.home().map(|home| home.path().to_str().unwrap().to_owned())
         };
         let script = "#!/bin/sh\nexec '/opt/zd ctl' -C '/it'\\''s/etc/zeoctl.conf' \"$@\"\n";

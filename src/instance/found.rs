@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::Error;
-use super::stamp::Stamped;
+use super::stamp::{Stamped, trimmed};
 use crate::sys::tree::{Tree, What};
 
 /// The execute bits of a file's mode.
@@ -80,7 +80,7 @@ pub fn look(tree: &Tree, path: &Path, contents: &str, executable: bool) -> Resul
 ///
 /// # Errors
 /// As [`look`].
-pub fn look_at_stray(tree: &Tree, path: &Path) -> Result<Found, Error> {
+pub fn look_at_stale(tree: &Tree, path: &Path) -> Result<Found, Error> {
     match look(tree, path, "", false) {
         Err(Error::InTheWay { .. }) => {
             Ok(Found { state: State::Missing, contents: None, mode: 0, is_link: false })
@@ -95,7 +95,7 @@ fn compare(present: &[u8], wanted: &[u8]) -> State {
         return State::Blank;
     }
     let (present, wanted) = (Stamped::read(present), Stamped::read(wanted));
-    if stripped(&present.text) == stripped(&wanted.text) {
+    if trimmed(&present.text) == trimmed(&wanted.text) {
         State::Same
     } else if present.is_pristine() {
         State::Unedited
@@ -111,15 +111,7 @@ pub(super) fn runnable(mode: u32) -> u32 {
 
 /// Whether a file with these contents counts as empty.
 pub(super) fn is_blank(contents: &[u8]) -> bool {
-    stripped(contents).is_empty()
-}
-
-/// Contents without the white space of ASCII at both ends.
-pub(super) fn stripped(contents: &[u8]) -> &[u8] {
-    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
-    let Some(first) = contents.iter().position(|byte| !is_blank(byte)) else { return &[] };
-    let end = contents.iter().rposition(|byte| !is_blank(byte)).map_or(first, |last| last + 1);
-    contents.get(first..end).unwrap_or_default()
+    trimmed(contents).is_empty()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
 //! Brings what is new into a file that a person edited.
 //!
-//! The stamp of an edited file still has the checksum of the text that the edits were made to. Whoever offers candidates
-//! for that text need not be right: the checksum says which one it is. Lines that only one side changed are taken over;
-//! where both changed the same lines differently, nothing is merged: no markers ever get into a live file. The merged
-//! text has the stamp of the new pristine text, so that the next merge starts from there.
+//! The stamp of an edited file still has the checksum of the text that the edits were made to; without that text nothing is
+//! merged. Lines that only one side changed are taken over; where both changed the same lines differently, nothing is
+//! merged: no markers ever get into a live file. The merged text has the stamp of the new pristine text, so that the next
+//! merge starts from there.
 
 use similar::TextMerge;
 
@@ -22,12 +22,9 @@ pub enum Merged {
     Unknown,
 }
 
-/// Merges a person's edits in `present` with the generated file `wanted`.
-pub fn edits(
-    present: Option<&[u8]>,
-    wanted: &str,
-    pristine: &mut dyn FnMut(&Stamp) -> Option<String>,
-) -> Merged {
+/// Merges a person's edits in `present` with the generated file `wanted`; `pristine` is what they were made to, unless its
+/// checksum says otherwise.
+pub fn edits(present: Option<&[u8]>, wanted: &str, pristine: Option<&str>) -> Merged {
     let Some(present) = present.map(Stamped::read) else { return Merged::Unknown };
     let Some(stamp) = &present.stamp else { return Merged::Unknown };
     let wanted = Stamped::read(wanted.as_bytes());
@@ -38,8 +35,9 @@ pub fn edits(
         return Merged::Nothing;
     }
     let Ok(ours) = String::from_utf8(present.text) else { return Merged::Unknown };
-    let Some(base) = pristine(stamp) else { return Merged::Unknown };
-    let merge = TextMerge::from_lines(&base, &ours, &wanted);
+    let is_base = |text: &&str| Stamp::of(text.as_bytes()).checksum == stamp.checksum;
+    let Some(base) = pristine.filter(is_base) else { return Merged::Unknown };
+    let merge = TextMerge::from_lines(base, &ours, &wanted);
     if merge.is_conflicted() { Merged::Conflict } else { Merged::Text(new.put(&merge.to_string())) }
 }
 
@@ -51,41 +49,33 @@ mod tests {
     const OLD: &str = "# t\na 1\nb 1\nc 1\nd 1\ne 1\n";
     const NEW: &str = "# t\na 2\nb 1\nc 1\nd 1\ne 1\nf 1\n";
 
-    fn merged(edit: (&str, &str), candidates: &[&str]) -> Merged {
+    fn merged(edit: (&str, &str), pristine: &str) -> Merged {
         let present = stamped(OLD).replacen(edit.0, edit.1, 1);
-        let mut pristine = |stamp: &Stamp| {
-            candidates
-                .iter()
-                .find(|text| Stamp::of(text.as_bytes()).checksum == stamp.checksum)
-                .map(|t| (*t).to_owned())
-        };
-        edits(Some(present.as_bytes()), &stamped(NEW), &mut pristine)
+        edits(Some(present.as_bytes()), &stamped(NEW), Some(pristine))
     }
 
     #[test]
     fn edits_and_news_of_different_lines_come_together() {
-        let Merged::Text(text) = merged(("c 1", "c 9\nmine"), &["x", OLD]) else { panic!() };
+        let Merged::Text(text) = merged(("c 1", "c 9\nmine"), OLD) else { panic!() };
         let read = Stamped::read(text.as_bytes());
         assert_eq!(read.text, b"# t\na 2\nb 1\nc 9\nmine\nd 1\ne 1\nf 1\n");
         assert_eq!(read.stamp, Some(Stamp::of(NEW.as_bytes())));
-        let mut none = |_: &Stamp| None;
-        assert_eq!(edits(Some(text.as_bytes()), &stamped(NEW), &mut none), Merged::Nothing);
+        assert_eq!(edits(Some(text.as_bytes()), &stamped(NEW), None), Merged::Nothing);
     }
 
     #[test]
     fn same_line_changed_twice_is_a_conflict_unless_it_says_the_same() {
-        assert_eq!(merged(("a 1", "a 9"), &[OLD]), Merged::Conflict);
-        assert!(matches!(merged(("a 1", "a 2"), &[OLD]), Merged::Text(_)));
+        assert_eq!(merged(("a 1", "a 9"), OLD), Merged::Conflict);
+        assert!(matches!(merged(("a 1", "a 2"), OLD), Merged::Text(_)));
     }
 
     #[test]
     fn nothing_is_merged_without_the_text_that_was_edited() {
-        assert_eq!(merged(("c 1", "c 9"), &["x", NEW]), Merged::Unknown);
-        let mut old = |_: &Stamp| Some(OLD.to_owned());
-        assert_eq!(edits(Some(b"# t\nc 9\n"), &stamped(NEW), &mut old), Merged::Unknown);
+        assert_eq!(merged(("c 1", "c 9"), NEW), Merged::Unknown);
+        assert_eq!(edits(Some(b"# t\nc 9\n"), &stamped(NEW), Some(OLD)), Merged::Unknown);
         let mut bytes = stamped(OLD).into_bytes();
         bytes.push(0xff);
-        assert_eq!(edits(Some(&bytes), &stamped(NEW), &mut old), Merged::Unknown);
-        assert_eq!(edits(None, &stamped(NEW), &mut old), Merged::Unknown);
+        assert_eq!(edits(Some(&bytes), &stamped(NEW), Some(OLD)), Merged::Unknown);
+        assert_eq!(edits(None, &stamped(NEW), Some(OLD)), Merged::Unknown);
     }
 }

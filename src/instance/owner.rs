@@ -63,8 +63,8 @@ mod tests {
             addresses: vec![Address::default()],
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
             set: user.map(|user| BTreeMap::from([("user".to_owned(), user.to_owned())])).unwrap_or_default(),
-            recorded: BTreeMap::new(),
             with: Vec::new(),
+            templates: None,
             record: None,
         };
         let Owner { user, group } = of(&request);

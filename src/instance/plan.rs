@@ -1,15 +1,14 @@
 //! What is to be done to the disk, decided before any of it is done.
 
-use std::cell::OnceCell;
 use std::path::{Path, PathBuf};
 
 use super::existing::{self, Existing};
 use super::found::{self, Found, State};
 use super::home::Home;
 use super::policy::{self, Policy, Verb};
-use super::stamp::{Stamp, Stamped};
+use super::pristine::PristineTexts;
 use super::template::{Rendered, Templates};
-use super::{Error, Request, handover, older, settings};
+use super::{Error, Request, handover, settings};
 use crate::sys::tree::{Tree, What};
 use crate::sys::user::Account;
 
@@ -19,6 +18,8 @@ const DIRECTORIES: [&str; 4] = ["bin", "etc", "log", "var"];
 /// Directories to make and files with one verb each.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan {
+    /// Where the instance lies.
+    pub home: Home,
     /// Those that are missing, parents first.
     pub directories: Vec<PathBuf>,
     /// The one among them that only its owner may look into: that of the large objects (ZODB asks for it).
@@ -29,6 +30,8 @@ pub struct Plan {
     pub written: Vec<PathBuf>,
     /// All files of the instance, and before them those that it has under the name of another home.
     pub files: Vec<PlannedFile>,
+    /// What the files will have been made from, where that is not recorded yet.
+    pub pristine: Option<PristineTexts>,
 }
 
 impl Plan {
@@ -48,7 +51,9 @@ impl Plan {
     /// Whether anything on the disk would change.
     #[must_use]
     pub fn changes(&self) -> bool {
-        !self.directories.is_empty() || self.files.iter().any(|file| file.verb.changes())
+        !self.directories.is_empty()
+            || self.pristine.is_some()
+            || self.files.iter().any(|file| file.verb.changes())
     }
 }
 
@@ -67,12 +72,28 @@ pub struct PlannedFile {
     pub verb: Verb,
 }
 
+impl PlannedFile {
+    /// What the file will hold; `None`: it will not be there, or that is not known.
+    fn contents_after(&self) -> Option<&[u8]> {
+        match &self.verb {
+            Verb::Remove => None,
+            Verb::Same | Verb::SetMode(_) | Verb::Settled | Verb::Keep | Verb::Offer | Verb::Leave => {
+                self.found.contents.as_deref()
+            }
+            Verb::Merge(text) => Some(text.as_bytes()),
+            Verb::Create | Verb::Fill | Verb::Update | Verb::Backup | Verb::Overwrite => {
+                Some(self.contents.as_bytes())
+            }
+        }
+    }
+}
+
 /// Decides what has to be done to make the instance of these templates, and to treat what is there by the policy.
 ///
 /// # Errors
 /// What cannot be looked at, and what stands in the way: [`Error::System`], [`Error::InTheWay`]; what the policy does not
 /// let pass: [`Error::Differs`]; names that [`Policy::only`] has and the instance has not: [`Error::NoFile`].
-pub fn draw(
+pub fn plan(
     tree: &Tree,
     existing: &Existing,
     request: &Request,
@@ -85,15 +106,15 @@ pub fn draw(
         contents: record.clone(),
         mode: 0o666,
     }));
-    let mut strays = strays(existing, request, templates, &files);
-    let mut known = files.iter().map(|file| &file.name).chain(&strays);
+    let mut stale = stale_names(existing, request, templates, &files);
+    let mut known = files.iter().map(|file| &file.name).chain(&stale);
     if let Some(name) = policy.only.iter().find(|name| known.all(|known| known != *name)) {
         let known: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
         return Err(Error::NoFile { name: name.clone(), known: known.join(", ") });
     }
     if !policy.only.is_empty() {
         files.retain(|file| policy.only.contains(&file.name));
-        strays.retain(|name| policy.only.contains(name));
+        stale.retain(|name| policy.only.contains(name));
     }
     let (receiver, written) = (handover::receiver(request)?, handover::written(request));
     for directory in &written {
@@ -109,55 +130,77 @@ pub fn draw(
     if let Some(account) = &receiver {
         handover::check(account, &written)?;
     }
-    let mut origins = Origins {
-        existing,
-        request,
-        templates,
-        old_home: OnceCell::new(),
-        requests: OnceCell::new(),
-        rendered: None,
-        older: None,
-        fault: None,
-    };
-    let mut planned = |Rendered { name, contents, mode }: Rendered| {
+    let old_home = existing.home();
+    let planned = |Rendered { name, contents, mode }: Rendered| {
         let path = request.home.join(&name);
         let found = found::look(tree, &path, &contents, is_executable(mode))?;
         let mut verb = match found.state {
             // The record is ours, and what a person wrote there is in it.
             State::Unedited | State::Edited if name == settings::RECORD && !found.is_link => Verb::Update,
-            _ => policy::decide(tree, &path, &found, &contents, policy, &mut |stamp| {
-                origins.find(&name, stamp)
-            })?,
+            _ => policy::decide(tree, &path, &found, &contents, policy, existing.pristine.get(&name))?,
         };
         if policy.update
             && policy.conflict.is_none()
             && matches!(verb, Verb::Keep | Verb::Offer)
-            && let Some(text) = origins.moved(&found)
+            && let Some(text) = moved(&found, old_home.as_ref(), &request.home)
         {
             verb = Verb::Merge(text);
         }
         Ok(PlannedFile { path, contents, mode, found, verb })
     };
-    let strays = strays.iter().filter_map(|name| stray(tree, request.home.join(name), policy).transpose());
+    let stale = stale.iter().filter_map(|name| stale_file(tree, request.home.join(name), policy).transpose());
     // While the other files still tell which home they are named after.
-    let files = strays.chain(files.into_iter().map(&mut planned)).collect::<Result<_, Error>>()?;
-    if let Some(fault) = origins.fault {
-        return Err(fault);
+    let files: Vec<_> = stale.chain(files.into_iter().map(planned)).collect::<Result<_, Error>>()?;
+    let pristine = pristine_after(existing, request, policy, &files);
+    let etc = request.home.join("etc");
+    let has_place = directories.contains(&etc) || tree.has(&etc);
+    let pristine = Some(pristine).filter(|texts| *texts != existing.pristine && has_place);
+    let home = request.home.clone();
+    Ok(Plan { home, directories, private: blobs(request), receiver, written, files, pristine })
+}
+
+/// What the files will have been made from once the plan is carried out.
+fn pristine_after(
+    existing: &Existing,
+    request: &Request,
+    policy: &Policy,
+    files: &[PlannedFile],
+) -> PristineTexts {
+    // With `only`, the other files keep theirs.
+    let mut texts = if policy.only.is_empty() { PristineTexts::default() } else { existing.pristine.clone() };
+    for file in files {
+        let name = file.path.strip_prefix(request.home.path()).ok().and_then(Path::to_str);
+        if let Some(name) = name.filter(|name| *name != settings::RECORD) {
+            texts.set(name, existing.pristine.get(name), file.contents_after(), &file.contents);
+        }
     }
-    Ok(Plan { directories, private: blobs(request), receiver, written, files })
+    texts
+}
+
+/// What an edited file of an instance that was moved or copied should say where nothing can be merged: the same, with the
+/// paths of the new home. Else the copy would work on the data of the original.
+fn moved(found: &Found, old: Option<&Home>, new: &Home) -> Option<String> {
+    let old = old.filter(|old| *old != new && !found.is_link)?;
+    let text = str::from_utf8(found.contents.as_deref()?).ok()?;
+    existing::relocated(text, old, new).filter(|moved| moved != text)
 }
 
 /// The files that the instance has under the name of the home that it was copied or moved from, and no more under its own.
-fn strays(existing: &Existing, request: &Request, templates: &Templates, files: &[Rendered]) -> Vec<String> {
+fn stale_names(
+    existing: &Existing,
+    request: &Request,
+    templates: &Templates,
+    files: &[Rendered],
+) -> Vec<String> {
     let Some(home) = existing.home().filter(|old| *old != request.home) else { return Vec::new() };
     let mut names = templates.names(&Request { home, ..request.clone() });
     names.retain(|name| files.iter().all(|file| file.name != *name));
     names
 }
 
-fn stray(tree: &Tree, path: PathBuf, policy: &Policy) -> Result<Option<PlannedFile>, Error> {
-    let found = found::look_at_stray(tree, &path)?;
-    let verb = policy::decide_stray(&found, policy);
+fn stale_file(tree: &Tree, path: PathBuf, policy: &Policy) -> Result<Option<PlannedFile>, Error> {
+    let found = found::look_at_stale(tree, &path)?;
+    let verb = policy::decide_stale(&found, policy);
     Ok(verb.map(|verb| PlannedFile { path, contents: String::new(), mode: 0, found, verb }))
 }
 
@@ -184,62 +227,6 @@ fn needed(request: &Request, files: &[Rendered], policy: &Policy) -> Vec<PathBuf
 fn blobs(request: &Request) -> Option<PathBuf> {
     let set = request.set.get("blobs").filter(|set| !set.is_empty());
     set.map(|set| request.home.path().join(set))
-}
-
-/// The texts that a person's edits may have been made to, made when they are first asked for.
-struct Origins<'a> {
-    existing: &'a Existing,
-    request: &'a Request,
-    templates: &'a Templates,
-    old_home: OnceCell<Option<Home>>,
-    /// What the files may have been made for.
-    requests: OnceCell<Vec<Request>>,
-    rendered: Option<Vec<Rendered>>,
-    /// Templates of earlier times.
-    older: Option<Vec<Templates>>,
-    /// Why those could not be had.
-    fault: Option<Error>,
-}
-
-impl Origins<'_> {
-    /// What an edited file of an instance that was moved or copied should say where nothing can be merged: the same, with
-    /// the paths of the new home. Else the copy would work on the data of the original.
-    fn moved(&self, found: &Found) -> Option<String> {
-        let old = self.old_home.get_or_init(|| self.existing.home());
-        let old = old.as_ref().filter(|old| **old != self.request.home && !found.is_link)?;
-        let text = str::from_utf8(found.contents.as_deref()?).ok()?;
-        existing::relocated(text, old, &self.request.home).filter(|moved| moved != text)
-    }
-
-    /// The text of the file with this stamp, if it is among them.
-    fn find(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
-        let requests = self.requests.get_or_init(|| self.existing.origins(self.request));
-        let rendered = self.rendered.get_or_insert_with(|| {
-            requests.iter().filter_map(|request| self.templates.render(request).ok()).flatten().collect()
-        });
-        let candidates = rendered.iter().filter(|file| file.name == name);
-        let mut read = candidates.map(|file| Stamped::read(file.contents.as_bytes()));
-        let is_it =
-            |read: &Stamped| read.stamp.as_ref().is_some_and(|found| found.checksum == stamp.checksum);
-        match read.find(is_it) {
-            Some(read) => String::from_utf8(read.text).ok(),
-            None => self.find_older(name, stamp),
-        }
-    }
-
-    /// The same, among what older templates make.
-    fn find_older(&mut self, name: &str, stamp: &Stamp) -> Option<String> {
-        let requests = self.requests.get_or_init(|| self.existing.origins(self.request));
-        let sets = self.older.get_or_insert_with(|| {
-            older::sets(self.templates.directory()).unwrap_or_else(|error| {
-                self.fault = Some(error);
-                Vec::new()
-            })
-        });
-        let mut texts =
-            sets.iter().flat_map(|set| requests.iter().filter_map(|request| set.file(request, name)));
-        texts.find(|text| Stamp::of(text.as_bytes()).checksum == stamp.checksum)
-    }
 }
 
 /// Whether a file that asks for these permission bits is a program.
@@ -270,10 +257,10 @@ mod tests {
     use super::super::find::Programs;
     use super::*;
 
-    fn draw(request: &Request) -> Result<Plan, Error> {
+    fn plan(request: &Request) -> Result<Plan, Error> {
         let tree = Tree::open(request.home.path()).unwrap();
         let existing = Existing::read(&tree, &request.home)?;
-        super::draw(&tree, &existing, request, &Templates::with(None, &[]).unwrap(), &Policy::default())
+        super::plan(&tree, &existing, request, &Templates::with(None, &[]).unwrap(), &Policy::default())
     }
 
     fn request(home: &Path) -> Request {
@@ -283,8 +270,8 @@ mod tests {
             addresses: vec![Address::default()],
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
             set: BTreeMap::new(),
-            recorded: BTreeMap::new(),
             with: Vec::new(),
+            templates: None,
             record: None,
         }
     }
@@ -294,13 +281,13 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let top = directory.path();
         fs::create_dir_all(top.join("a")).unwrap();
-        let plan = draw(&request(&top.join("a/b/home"))).unwrap();
+        let planned = plan(&request(&top.join("a/b/home"))).unwrap();
         let expected = ["a/b", "a/b/home", "a/b/home/bin", "a/b/home/etc", "a/b/home/log", "a/b/home/var"];
-        assert_eq!(plan.directories, expected.map(|name| top.join(name)));
-        assert!(plan.files.iter().all(|file| file.verb == Verb::Create));
+        assert_eq!(planned.directories, expected.map(|name| top.join(name)));
+        assert!(planned.files.iter().all(|file| file.verb == Verb::Create));
         fs::create_dir_all(top.join("a/b/home/log")).unwrap();
-        let plan = draw(&request(&top.join("a/b/home"))).unwrap();
-        assert_eq!(plan.directories, ["bin", "etc", "var"].map(|name| top.join("a/b/home").join(name)));
+        let planned = plan(&request(&top.join("a/b/home"))).unwrap();
+        assert_eq!(planned.directories, ["bin", "etc", "var"].map(|name| top.join("a/b/home").join(name)));
     }
 
     #[test]
@@ -313,7 +300,7 @@ mod tests {
             ("file/home", "file", "something else has that name"),
             ("link", "link", "it is a symbolic link to nothing"),
         ] {
-            let message = draw(&request(&top.join(home))).unwrap_err().to_string();
+            let message = plan(&request(&top.join(home))).unwrap_err().to_string();
             assert_eq!(message, format!("cannot create directory '{}': {why}", top.join(path).display()));
         }
     }

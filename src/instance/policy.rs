@@ -5,7 +5,7 @@ use std::path::Path;
 use super::Error;
 use super::found::{Found, State};
 use super::merge::{self, Merged};
-use super::stamp::{Stamp, Stamped};
+use super::stamp::Stamped;
 use crate::sys::tree::Tree;
 
 /// How files that are there already are to be treated.
@@ -93,8 +93,8 @@ impl Verb {
     }
 }
 
-/// Decides for a file that should hold `wanted` and of which this was found; `pristine` gives texts that may be the one
-/// that a person's edits were made to.
+/// Decides for a file that should hold `wanted` and of which this was found; `pristine` is the
+/// text that it is recorded to have been made from.
 ///
 /// # Errors
 /// [`Error::Differs`] where the policy is to end; [`Error::InTheWay`] where it would have a link written through.
@@ -104,7 +104,7 @@ pub fn decide(
     found: &Found,
     wanted: &str,
     policy: &Policy,
-    pristine: &mut dyn FnMut(&Stamp) -> Option<String>,
+    pristine: Option<&str>,
 ) -> Result<Verb, Error> {
     match found.state {
         State::Missing => return Ok(Verb::Create),
@@ -139,7 +139,7 @@ pub fn decide(
 
 /// Decides for a file that the instance had under the name of another home, and has no more; `None`: it is not there.
 #[must_use]
-pub fn decide_stray(found: &Found, policy: &Policy) -> Option<Verb> {
+pub fn decide_stale(found: &Found, policy: &Policy) -> Option<Verb> {
     match found.state {
         State::Missing => None,
         State::Unedited if policy.update => Some(Verb::Remove),

@@ -1,18 +1,17 @@
 //! A site's own templates: a directory laid out like the built-in one.
 //!
 //! A file of the name of a built-in template takes its place. Any other is a template as well, for a file of the same
-//! path below the home, executable if the template is, unless `manifest.toml` beside it says something else. What lies
-//! below `old` are earlier sets ([`super::older`]).
+//! path below the home, executable if the template is, unless `manifest.toml` beside it says something else.
 
 use std::collections::BTreeMap;
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
-use walkdir::{DirEntry, WalkDir};
+use walkdir::WalkDir;
 
 use super::manifest::{self, Entry, Manifest};
-use super::{Error, home, older};
+use super::{Error, home};
 
 /// Adds the templates in a directory.
 ///
@@ -26,10 +25,7 @@ pub fn add(
 ) -> Result<(), Error> {
     let mut plain = Vec::new();
     let mut own = Manifest::default();
-    let walk = WalkDir::new(directory).follow_links(true).sort_by_file_name().into_iter();
-    // Older sets are for those who have edited what was made of them.
-    let is_set = |entry: &DirEntry| entry.depth() == 1 && entry.file_name() == older::DIRECTORY;
-    for entry in walk.filter_entry(|entry| !is_set(entry)) {
+    for entry in WalkDir::new(directory).follow_links(true).sort_by_file_name() {
         let entry = entry.map_err(|error| {
             let path = error.path().unwrap_or(directory).to_owned();
             Error::system("read", &path, error.into())

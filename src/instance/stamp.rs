@@ -13,8 +13,6 @@ use std::fmt::Write as _;
 
 use sha2::{Digest, Sha256};
 
-use super::found::stripped;
-
 /// Begins the line, after the comment's own character.
 const BEFORE: &str = " Made by mkzeoinst ";
 const BETWEEN: &str = " (sha256 of the other lines: ";
@@ -103,12 +101,20 @@ pub fn stamped(text: &str) -> String {
 
 /// Of the text without the white space at its ends, which counts for nothing, and with one line feed.
 fn checksum(text: &[u8]) -> String {
-    let sum = Sha256::new().chain_update(stripped(text)).chain_update(b"\n").finalize();
+    let sum = Sha256::new().chain_update(trimmed(text)).chain_update(b"\n").finalize();
     sum.iter().take(SHOWN).fold(String::with_capacity(2 * SHOWN), |mut shown, byte| {
         // Writing to a string cannot fail.
         let _ = write!(shown, "{byte:02x}");
         shown
     })
+}
+
+/// Contents without the white space of ASCII at both ends.
+pub(super) fn trimmed(contents: &[u8]) -> &[u8] {
+    let is_blank = |byte: &u8| byte.is_ascii_whitespace() || *byte == 0x0b;
+    let Some(first) = contents.iter().position(|byte| !is_blank(byte)) else { return &[] };
+    let end = contents.iter().rposition(|byte| !is_blank(byte)).map_or(first, |last| last + 1);
+    contents.get(first..end).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -5,16 +5,15 @@
 //! `systemd_directory`; `logrotate`. A variable that is not known is an error.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::{Component, Path, PathBuf};
+use std::path::{Component, Path};
 
-use include_dir::Dir;
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
-use super::built_in::{embedded, layers};
+use super::built_in::{TEMPLATES, embedded, list};
 use super::manifest::{self, Manifest};
 use super::stamp::stamped;
 use super::variables::{self, Variable};
-use super::{Error, Request, quote, unit};
+use super::{Error, Request, quote, site, unit};
 
 /// A file as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -34,7 +33,6 @@ pub struct Templates {
     texts: BTreeMap<String, String>,
     manifest: Manifest,
     variables: Vec<Variable>,
-    directory: Option<PathBuf>,
 }
 
 impl Templates {
@@ -44,7 +42,13 @@ impl Templates {
     /// # Errors
     /// [`Error::Template`], a fault of the templates; [`Error::System`] where the directory cannot be read.
     pub fn with(directory: Option<&Path>, extras: &[String]) -> Result<Self, Error> {
-        let (manifest, texts) = layers(None, directory)?;
+        let mut manifest = Manifest::read(manifest::NAME, embedded(manifest::NAME)?)?;
+        let mut texts = BTreeMap::new();
+        list(&TEMPLATES, &mut texts);
+        texts.remove(manifest::NAME);
+        if let Some(directory) = directory {
+            site::add(directory, &mut manifest, &mut texts)?;
+        }
         let mut engine = engine();
         // All at once: one of a site's may include or extend another. Ours do not, and those that nobody asks for would
         // take longer to parse than the others.
@@ -54,31 +58,8 @@ impl Templates {
         };
         let needed = texts.iter().filter(|(name, _)| needed.contains(name.as_str()));
         engine.add_raw_templates(needed).map_err(|error| fault("(all)", &error))?;
-        Ok(Self::ready(engine, texts, manifest, directory))
-    }
-
-    /// Those of an earlier version where there is one, over today's; and over them those in a directory.
-    pub(super) fn layered(older: Option<&Dir<'_>>, directory: Option<&Path>) -> Result<Self, Error> {
-        let (manifest, texts) = layers(older, directory)?;
-        let mut engine = engine();
-        engine.add_raw_templates(&texts).map_err(|error| fault("(older)", &error))?;
-        Ok(Self::ready(engine, texts, manifest, directory))
-    }
-
-    fn ready(
-        engine: Tera,
-        texts: BTreeMap<String, String>,
-        manifest: Manifest,
-        directory: Option<&Path>,
-    ) -> Self {
         let variables = manifest.variables.iter().map(manifest::Declared::variable).collect();
-        Self { engine, texts, manifest, variables, directory: directory.map(Path::to_owned) }
-    }
-
-    /// The site's directory.
-    #[must_use]
-    pub fn directory(&self) -> Option<&Path> {
-        self.directory.as_deref()
+        Ok(Self { engine, texts, manifest, variables })
     }
 
     /// The text of a template.
@@ -140,15 +121,6 @@ impl Templates {
     pub fn names(&self, request: &Request) -> Vec<String> {
         let Ok(context) = variables::context(request, &self.variables) else { return Vec::new() };
         self.manifest.of(&request.with).filter_map(|entry| self.path(&entry.path, &context).ok()).collect()
-    }
-
-    /// The text of one file, by its path below the home; `None` where it is not made, or not for such an instance.
-    #[must_use]
-    pub fn file(&self, request: &Request, path: &str) -> Option<String> {
-        let context = variables::context(request, &self.variables).ok()?;
-        let mut entries = self.manifest.of(&request.with);
-        let entry = entries.find(|entry| self.path(&entry.path, &context).is_ok_and(|made| made == path))?;
-        self.engine.render(entry.template(), &context).ok()
     }
 
     /// Whether the server's configuration lists all addresses: a template from before there could be several does not.
@@ -224,7 +196,6 @@ fn fault(name: &str, error: &tera::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::address::{Address, Host};
-    use super::super::built_in::TEMPLATES;
     use super::super::find::Programs;
     use super::super::home::Home;
     use super::*;
@@ -239,8 +210,8 @@ mod tests {
                 zdrun: "/opt/$x/zdrun".to_owned(),
             },
             set: BTreeMap::new(),
-            recorded: BTreeMap::new(),
             with: Vec::new(),
+            templates: None,
             record: None,
         }
     }
@@ -264,40 +235,12 @@ mod tests {
     }
 
     #[test]
-    fn older_set_is_laid_over_todays_and_makes_what_was_made_then() {
-        use include_dir::{DirEntry, File};
-        const CONF: &[u8] = b"# then\n<zeo>\n  address {{ address }}\n</zeo>\n";
-        const LOST: &[u8] = b"{{ no_longer_there }}";
-        static FILES: [DirEntry<'_>; 2] = [
-            DirEntry::File(File::new("old/0.0.1/etc/zeo.conf", CONF)),
-            DirEntry::File(File::new("old/0.0.1/bin/zeoctl", LOST)),
-        ];
-        static ETC: [DirEntry<'_>; 1] = [DirEntry::Dir(Dir::new("old/0.0.1/etc", &FILES))];
-        let older = Templates::layered(Some(&Dir::new("old/0.0.1", &ETC)), None).unwrap();
-        let request = request("/srv/zeo");
-        let conf = older.file(&request, "etc/zeo.conf");
-        assert_eq!(conf.as_deref(), Some("# then\n<zeo>\n  address localhost:8100\n</zeo>\n"));
-        assert_eq!(older.file(&request, "bin/zeoctl"), None, "one that cannot be made hides no other");
-        let today = file("/srv/zeo", "etc/zeoctl.conf");
-        assert_eq!(stamped(&older.file(&request, "etc/zeoctl.conf").unwrap()), today);
-        assert_eq!(older.file(&request, "etc/other"), None);
-    }
-
-    /// The names of all that is embedded, but for older sets.
-    fn collect<'a>(directory: &'a Dir<'a>, names: &mut BTreeSet<&'a str>) {
-        if directory.path() == Path::new(crate::instance::older::DIRECTORY) {
-            return;
-        }
-        names.extend(directory.files().map(|file| file.path().to_str().unwrap()));
-        directory.dirs().for_each(|directory| collect(directory, names));
-    }
-
-    #[test]
     fn every_embedded_template_makes_a_file_and_every_file_has_one() {
         let extras = built_in(&[]).manifest.extras().into_iter().map(str::to_owned).collect::<Vec<_>>();
         let templates = built_in(&extras);
-        let mut names = BTreeSet::new();
-        collect(&TEMPLATES, &mut names);
+        let mut texts = BTreeMap::new();
+        list(&TEMPLATES, &mut texts);
+        let names: BTreeSet<&str> = texts.keys().map(String::as_str).collect();
         let listed = templates.manifest.files.iter().map(manifest::Entry::template).chain([manifest::NAME]);
         assert_eq!(names, listed.collect());
         let mut everything = request("/srv/zeo");

@@ -117,7 +117,7 @@ fn usual(sandbox: &Sandbox, home: &str, set: &[(&str, &str)], address: &str) -> 
             zdrun: "/bin/true".to_owned(),
         },
         set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
-        recorded: std::collections::BTreeMap::new(),
+        templates: None,
         record: None,
         with: vec!["systemd".to_owned()],
     };

@@ -14,6 +14,9 @@ use crate::sandbox::run::Running;
 
 use crate::sandbox::{SOON, Sandbox, can_trace, eventually, eventually_some};
 
+/// The record of what the files were made from.
+const PRISTINE: &str = ".mkzeoinst-pristine.toml";
+
 /// The user that plants: `nobody`, which owns nothing else.
 const OTHER: u32 = 65534;
 
@@ -156,7 +159,7 @@ fn administrators_own_link_is_followed() {
     let all = first_run(&home);
     let expected: String = all.split_inclusive('\n').filter(|line| made(line)).skip(1).collect();
     mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout(expected).run();
-    assert_eq!(names(&disk.join("etc")), ["zeo.conf", "zeoctl.conf"]);
+    assert_eq!(names(&disk.join("etc")), [PRISTINE, "zeo.conf", "zeoctl.conf"]);
     mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout("All done.\n").run();
 }
 
@@ -184,7 +187,7 @@ fn directory_that_is_exchanged_in_the_middle_of_a_run_leads_nowhere() {
     kill(child, Signal::SIGCONT).unwrap();
     let outcome = running.wait(SOON);
     assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
-    assert_eq!(names(&home.join("away")), ["zeo.conf", "zeoctl.conf"]);
+    assert_eq!(names(&home.join("away")), [PRISTINE, "zeo.conf", "zeoctl.conf"]);
     assert_eq!(names(&outside), [""; 0]);
 }
 

@@ -6,24 +6,22 @@ mod report;
 use std::env;
 use std::ffi::OsStr;
 use std::io;
-use std::mem::ManuallyDrop;
 use std::path::{Path, PathBuf};
 
 use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 
 use crate::exit::Exit;
-use crate::instance::address::{Address, Host};
 use crate::instance::existing::Existing;
-use crate::instance::find::{Places, Programs};
+use crate::instance::find::Places;
 use crate::instance::home::Home;
 use crate::instance::plan::{self, Plan};
+use crate::instance::request::{Options, Request};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, Request, addresses, apply, start, variables};
+use crate::instance::{Error, addresses, apply, start, variables};
 use crate::sys::reason::reason;
 use crate::sys::tree::Tree;
-use crate::sys::user::own_uid;
 
 use super::print_error;
 use arguments::Arguments;
@@ -59,93 +57,85 @@ fn arguments() -> Result<Arguments, clap::Error> {
 }
 
 fn run(arguments: &Arguments, output: &mut Output) -> Exit {
-    output.json = arguments.mode.json;
-    let mut plan = None;
+    let (json, check) = (arguments.mode.json, arguments.mode.check);
+    output.json = json;
     let result = match &arguments.home {
-        Some(home) => make(home, arguments, &mut plan, output),
-        None => show(arguments, output),
-    };
-    let error = result.as_ref().err().map(ToString::to_string);
-    if arguments.mode.json && arguments.home.is_some() {
-        output.object(plan.as_ref(), !arguments.only_looks(), arguments.mode.diff, error.as_deref());
-    }
-    if let Some(error) = &error {
-        complain(error);
-    }
-    match result {
-        Ok(exit) => exit,
-        Err(error) if error.is_usage() || arguments.mode.check => Exit::Usage,
-        Err(_) => Exit::Failure,
-    }
-}
-
-/// Makes the instance, or tells what would be done.
-fn make(
-    home: &OsStr,
-    arguments: &Arguments,
-    drawn: &mut Option<Plan>,
-    output: &mut Output,
-) -> Result<Exit, Error> {
-    let current = current_directory()?;
-    let home = Home::new(Path::new(home), &current)?;
-    let tree = home.open()?;
-    let existing = Existing::read(&tree, &home)?;
-    let recorded = Settings::recorded(&tree, &home)?.unwrap_or_default();
-    let (request, templates) = wanted(home, &existing, &recorded, arguments, &current)?;
-    // The program is about to end, and to take them apart would take longer than to write the files.
-    let templates = ManuallyDrop::new(templates);
-    let plan = drawn.insert(plan::draw(&tree, &existing, &request, &templates, &arguments.policy())?);
-    for warning in start::warnings(&request, &existing) {
-        complain(&format!("warning: {warning}"));
-    }
-    if arguments.mode.diff {
-        output.diffs(plan);
-    } else if arguments.only_looks() {
-        apply::foretell(plan, &tree, &mut |step| output.step(&step));
-    }
-    if arguments.mode.check {
-        return Ok(if plan.changes() { Exit::Failure } else { Exit::Success });
-    }
-    if arguments.only_looks() {
-        if arguments.mode.dry_run {
-            output.line("Nothing was done: this was a dry run.");
+        None => show(arguments, output).map(|()| Exit::Success),
+        Some(home) => {
+            let prepared = Prepared::new(home, arguments);
+            let result = match &prepared {
+                Ok(prepared) => prepared.carry_out(arguments, output),
+                Err(_) => Ok(Exit::Success),
+            };
+            let plan = prepared.as_ref().ok().map(|prepared| &prepared.plan);
+            let error = prepared.as_ref().err().or(result.as_ref().err()).map(Error::to_string);
+            if json {
+                output.object(plan, !arguments.only_looks(), arguments.mode.diff, error.as_deref());
+            }
+            prepared.and(result)
         }
-        return Ok(Exit::Success);
-    }
-    apply::run(plan, &tree, &mut |step| output.step(&step))?;
-    output.line("All done.");
-    if arguments.start {
-        start(&tree, &request, plan, output)?;
-    }
-    Ok(Exit::Success)
+    };
+    result.unwrap_or_else(|error| {
+        complain(&error.to_string());
+        if error.is_usage() || check { Exit::Usage } else { Exit::Failure }
+    })
 }
 
-/// Puts together what is wanted: the command line, under it what the instance has recorded, under that the site's
-/// defaults; and with it the templates.
-fn wanted(
-    home: Home,
-    existing: &Existing,
-    recorded: &Settings,
-    arguments: &Arguments,
-    current: &Path,
-) -> Result<(Request, Templates), Error> {
-    let typed = arguments.settings(current)?;
-    let known = typed.over(&existing.moved(recorded));
-    let site = site_defaults(arguments, current)?;
-    let mut settings = known.over(&site);
-    let addresses = addresses(arguments, &mut settings, &home, existing)?;
-    let programs = programs(arguments, &mut settings, &home, existing, current)?;
-    let templates = Templates::with(settings.templates.as_deref(), &settings.with)?;
-    let request = Request {
-        home,
-        addresses,
-        programs,
-        set: settings.values,
-        recorded: recorded.over(&site).values,
-        with: settings.with,
-        record: (known != *recorded).then(|| known.record()),
-    };
-    Ok((request, templates))
+/// An instance that is ready to be made.
+struct Prepared {
+    tree: Tree,
+    existing: Existing,
+    request: Request,
+    plan: Plan,
+}
+
+impl Prepared {
+    fn new(home: &OsStr, arguments: &Arguments) -> Result<Self, Error> {
+        let current = current_directory()?;
+        let home = Home::new(Path::new(home), &current)?;
+        let tree = home.open()?;
+        let existing = Existing::read(&tree, &home)?;
+        let options = Options {
+            settings: arguments.settings(&current)?,
+            addresses: arguments.address.iter().chain(&arguments.values.addresses).cloned().collect(),
+            hosts: arguments.values.host.clone(),
+            server: arguments.server.as_deref().map(|server| current.join(server)),
+        };
+        let site = site_defaults(arguments, &current)?;
+        let places = Places::new(own_executable()?.as_deref(), env::var_os("PATH").as_deref(), &current);
+        let request = Request::resolve(home, &options, &existing, &site, &places)?;
+        let templates = Templates::with(request.templates.as_deref(), &request.with)?;
+        let plan = plan::plan(&tree, &existing, &request, &templates, &arguments.policy())?;
+        Ok(Self { tree, existing, request, plan })
+    }
+
+    /// Shows the plan, or makes the instance.
+    fn carry_out(&self, arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
+        let Self { tree, existing, request, plan } = self;
+        for warning in start::warnings(request, existing) {
+            complain(&format!("warning: {warning}"));
+        }
+        if arguments.mode.diff {
+            output.diffs(plan);
+        } else if arguments.only_looks() {
+            apply::preview(plan, tree, &mut |step| output.step(&step));
+        }
+        if arguments.mode.check && plan.changes() {
+            return Ok(Exit::Failure);
+        }
+        if arguments.only_looks() {
+            if arguments.mode.dry_run && !arguments.mode.check {
+                output.line("Nothing was done: this was a dry run.");
+            }
+            return Ok(Exit::Success);
+        }
+        apply::run(plan, tree, &mut |step| output.step(&step))?;
+        output.line("All done.");
+        if arguments.start {
+            start(tree, request, plan, output)?;
+        }
+        Ok(Exit::Success)
+    }
 }
 
 /// The site's defaults; a file that is named must be there.
@@ -155,42 +145,6 @@ fn site_defaults(arguments: &Arguments, current: &Path) -> Result<Settings, Erro
     };
     let path = current.join(named);
     Settings::read(&path)?.ok_or_else(|| Error::system("read", &path, io::ErrorKind::NotFound.into()))
-}
-
-/// Where the server listens: as typed, else as before, else as the settings say.
-fn addresses(
-    arguments: &Arguments,
-    settings: &mut Settings,
-    home: &Home,
-    existing: &Existing,
-) -> Result<Vec<Address>, Error> {
-    let root = own_uid() == 0;
-    let parse = |text: &OsStr| Address::parse(text, root, home).map_err(Error::from);
-    let typed = arguments.address.iter().chain(&arguments.values.addresses).map(|text| parse(text));
-    let typed = typed.collect::<Result<Vec<_>, _>>()?;
-    let set = settings.values.remove("address").unwrap_or_default();
-    let before = existing.addresses();
-    let unset = typed.is_empty() && before.is_empty();
-    let set = set.lines().filter(|_| unset).map(|text| parse(OsStr::new(text)));
-    let set = set.collect::<Result<Vec<_>, _>>()?;
-    let hosts = arguments.values.host.iter().map(|host| Host::named(host));
-    addresses::chosen(typed, before, set, &hosts.collect::<Result<Vec<_>, _>>()?)
-}
-
-/// The programs that the settings name, and the others where they are found.
-fn programs(
-    arguments: &Arguments,
-    settings: &mut Settings,
-    home: &Home,
-    existing: &Existing,
-    current: &Path,
-) -> Result<Programs, Error> {
-    let places = Places::new(own_executable()?.as_deref(), env::var_os("PATH").as_deref(), current);
-    let mut named = |name| settings.values.remove(name).map(|path| home.path().join(path));
-    let (server, zdctl, zdrun) = (named("server"), named("zdctl"), named("zdrun"));
-    let typed = arguments.server.as_deref().map(|server| current.join(server));
-    let server = typed.or(server).or_else(|| existing.server());
-    Programs::find(&places, [server.as_deref(), zdctl.as_deref(), zdrun.as_deref()])
 }
 
 /// Where this program lies; `None` where the system has no /proc to tell it.
@@ -204,7 +158,7 @@ fn own_executable() -> Result<Option<PathBuf>, Error> {
 }
 
 /// What needs no home.
-fn show(arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
+fn show(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
     let current = current_directory()?;
     let settings = arguments.settings(&current)?.over(&site_defaults(arguments, &current)?);
     let templates = Templates::with(settings.templates.as_deref(), &settings.with)?;
@@ -220,7 +174,7 @@ fn show(arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
     if let Some(kind) = arguments.generate.kind {
         output.line(PROGRAM.generate(kind).trim_end_matches('\n'));
     }
-    Ok(Exit::Success)
+    Ok(())
 }
 
 fn current_directory() -> Result<PathBuf, Error> {
