@@ -1,11 +1,11 @@
 //! `mkzeoinst` where a golden case cannot go: the network, the generated script in real shells, failing system calls.
 
 mod faults;
-mod foretold;
 mod included;
 mod older;
 mod peers;
 mod planted;
+mod preview;
 pub(crate) mod script;
 mod start;
 mod templates;

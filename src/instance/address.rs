@@ -5,9 +5,8 @@ use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use super::Error;
+use super::error::{AddressError, Error};
 use super::home::Home;
-use super::quote::shown;
 use crate::sys::unix_stream::LONGEST;
 use crate::zconfig::{self, is_space};
 
@@ -42,36 +41,6 @@ pub enum Host {
     V6(String),
 }
 
-/// Why a text is no address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum Fault {
-    /// The port is no number.
-    #[error("bad port {}: not a number", shown(.0))]
-    PortNotNumber(String),
-    /// The port is none that a server may have.
-    #[error("bad port {0}: not in the range 1024 to 65535")]
-    PortOutOfRange(String),
-    /// The port is one that only the superuser may have.
-    #[error("bad port {0}: only root can listen on a port below 1024")]
-    PortPrivileged(u16),
-    /// The host cannot be one.
-    #[error("bad host {}: {why}", shown(host))]
-    Host {
-        /// As it was typed.
-        host: String,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// The path cannot be that of a Unix socket.
-    #[error("bad socket {}: {why}", shown(path))]
-    Socket {
-        /// The path.
-        path: String,
-        /// What is wrong.
-        why: &'static str,
-    },
-}
-
 impl Default for Address {
     fn default() -> Self {
         Self::Tcp { host: Host::Any, port: DEFAULT_PORT }
@@ -83,14 +52,17 @@ impl Address {
     /// from the home. Ports below 1024 are for `root` only.
     ///
     /// # Errors
-    /// [`Fault`] says what is wrong.
-    pub fn parse(text: &OsStr, root: bool, home: &Home) -> Result<Self, Fault> {
+    /// [`AddressError`] says what is wrong.
+    pub fn parse(text: &OsStr, root: bool, home: &Home) -> Result<Self, AddressError> {
         if text.as_encoded_bytes().contains(&b'/') {
             return socket(text, home).map(Self::Unix);
         }
         let text = text.to_string_lossy();
         if text.starts_with('[') && text.ends_with(']') {
-            return Err(Fault::Host { host: text.into_owned(), why: "no port follows, as in [::1]:9999" });
+            return Err(AddressError::Host {
+                host: text.into_owned(),
+                why: "no port follows, as in [::1]:9999",
+            });
         }
         let (host, port) = match text.rsplit_once(':') {
             None => (Host::Any, text.as_ref()),
@@ -124,7 +96,7 @@ impl Address {
 
     /// The address as a message names it: a lone number would not say that it is a port.
     #[must_use]
-    pub fn spoken(&self) -> String {
+    pub fn describe(&self) -> String {
         match self {
             Self::Tcp { host: Host::Any, port } => format!("port {port}"),
             Self::Tcp { .. } | Self::Unix(_) => self.to_string(),
@@ -147,13 +119,13 @@ impl Host {
     /// The interface of this name or address; an IPv6 address may stand without brackets.
     ///
     /// # Errors
-    /// [`Fault::Host`].
-    pub fn named(text: &str) -> Result<Self, Fault> {
+    /// [`AddressError::Host`].
+    pub fn named(text: &str) -> Result<Self, AddressError> {
         if is_v6(text) { Ok(Self::V6(text.to_owned())) } else { Self::parse(text) }
     }
 
-    fn parse(text: &str) -> Result<Self, Fault> {
-        let fault = |why| Err(Fault::Host { host: text.to_owned(), why });
+    fn parse(text: &str) -> Result<Self, AddressError> {
+        let fault = |why| Err(AddressError::Host { host: text.to_owned(), why });
         if let Some(rest) = text.strip_prefix('[') {
             return match rest.strip_suffix(']') {
                 Some(inner) if is_v6(inner) => Ok(Self::V6(inner.to_owned())),
@@ -194,8 +166,8 @@ fn is_host_name(text: &str) -> bool {
 }
 
 /// The path of a Unix socket as a configuration file can hold it.
-fn socket(typed: &OsStr, home: &Home) -> Result<String, Fault> {
-    let refused = |why| Err(Fault::Socket { path: typed.to_string_lossy().into_owned(), why });
+fn socket(typed: &OsStr, home: &Home) -> Result<String, AddressError> {
+    let refused = |why| Err(AddressError::Socket { path: typed.to_string_lossy().into_owned(), why });
     // A home is a path that a configuration file can hold, too.
     let path = match Home::new(Path::new(typed), home.path()) {
         Ok(path) => path.path().to_string_lossy().into_owned(),
@@ -213,19 +185,20 @@ fn socket(typed: &OsStr, home: &Home) -> Result<String, Fault> {
     }
 }
 
-fn parse_port(text: &str, root: bool) -> Result<u16, Fault> {
+fn parse_port(text: &str, root: bool) -> Result<u16, AddressError> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(Fault::PortNotNumber(text.to_owned()));
+        return Err(AddressError::PortNotNumber(text.to_owned()));
     }
     match text.parse::<u16>() {
-        Ok(0) | Err(_) => Err(Fault::PortOutOfRange(text.to_owned())),
-        Ok(port) if port < FIRST_FREE_PORT && !root => Err(Fault::PortPrivileged(port)),
+        Ok(0) | Err(_) => Err(AddressError::PortOutOfRange(text.to_owned())),
+        Ok(port) if port < FIRST_FREE_PORT && !root => Err(AddressError::PortPrivileged(port)),
         Ok(port) => Ok(port),
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::quote::shown;
     use super::*;
 
     fn home() -> Home {
@@ -322,6 +295,6 @@ mod tests {
         let parse = |text| Address::parse(OsStr::new(text), true, &home());
         let address = parse("80").unwrap();
         assert_eq!((address.to_string().as_str(), address.privileged_port()), ("80", Some(80)));
-        assert_eq!(parse("0"), Err(Fault::PortOutOfRange("0".to_owned())));
+        assert_eq!(parse("0"), Err(AddressError::PortOutOfRange("0".to_owned())));
     }
 }

@@ -41,8 +41,8 @@ pub fn chosen(
 
 /// All addresses as a message names them.
 #[must_use]
-pub fn spoken(addresses: &[Address]) -> String {
-    addresses.iter().map(Address::spoken).collect::<Vec<_>>().join(", ")
+pub fn describe(addresses: &[Address]) -> String {
+    addresses.iter().map(Address::describe).collect::<Vec<_>>().join(", ")
 }
 
 /// Without repetitions: a server could not take an address twice.

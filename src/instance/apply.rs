@@ -4,18 +4,18 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use super::found::{self, State};
+use super::file_state::{self, FileState};
 use super::plan::{self, Plan, PlannedFile};
 use super::policy::{Verb, beside, is_untouched};
 use super::template::Templates;
-use super::{Error, handover};
+use super::{Error, ownership};
 use crate::sys::files;
-use crate::sys::tree::{Tree, What};
+use crate::sys::tree::{FileKind, SafeTree};
 use crate::sys::user::Account;
 
 /// Something that was done, or left undone on purpose.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Step<'a> {
+pub enum Change<'a> {
     /// A directory was made.
     CreatedDirectory(&'a Path),
     /// A file was written that was missing or empty.
@@ -24,7 +24,7 @@ pub enum Step<'a> {
     Kept(&'a Path),
     /// A file was given these permission bits.
     ChangedMode(&'a Path, u32),
-    /// A file that nobody edited was written anew.
+    /// An unedited file was written anew.
     Updated(&'a Path),
     /// A file with a person's edits got what is new.
     Merged(&'a Path),
@@ -44,25 +44,25 @@ pub enum Step<'a> {
 ///
 /// # Errors
 /// [`Error::System`] names the path and the reason; what was made before stays.
-pub fn run(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
-    let done = make(plan, tree, tell);
+pub fn run(plan: &Plan, tree: &SafeTree, report: &mut dyn FnMut(Change<'_>)) -> Result<(), Error> {
+    let done = make(plan, tree, report);
     // Also what was made before an error is to stay.
     let synced = tree.sync().map_err(|(directory, error)| Error::system("sync directory", &directory, error));
     done.and(synced)
 }
 
-fn make(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+fn make(plan: &Plan, tree: &SafeTree, report: &mut dyn FnMut(Change<'_>)) -> Result<(), Error> {
     for directory in &plan.directories {
         let mode = if plan.private.as_ref() == Some(directory) { 0o700 } else { 0o777 };
-        let receiver = plan.receiver.as_ref().filter(|_| plan.written.contains(directory));
-        make_directory(tree, directory, mode, receiver, tell)?;
+        let new_owner = plan.new_owner.as_ref().filter(|_| plan.written.contains(directory));
+        make_directory(tree, directory, mode, new_owner, report)?;
     }
-    plan.files.iter().try_for_each(|file| settle(tree, file, tell))?;
+    plan.files.iter().try_for_each(|file| settle(tree, file, report))?;
     if let Some(pristine) = &plan.pristine {
         pristine.write(tree, &plan.home)?;
     }
-    if let (Some(account), Some(first)) = (&plan.receiver, plan.first()) {
-        handover::verify(account, &first.path, &plan.written)?;
+    if let (Some(account), Some(first)) = (&plan.new_owner, plan.first()) {
+        ownership::verify(account, &first.path, &plan.written)?;
     }
     Ok(())
 }
@@ -71,55 +71,59 @@ fn make(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), 
 ///
 /// # Errors
 /// As [`run`].
-pub fn export(templates: &Templates, directory: &Path, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+pub fn export(
+    templates: &Templates,
+    directory: &Path,
+    report: &mut dyn FnMut(Change<'_>),
+) -> Result<(), Error> {
     for (name, text) in templates.sources()? {
         let path = directory.join(name);
         let parent = path.parent().unwrap_or(directory);
         fs::create_dir_all(parent).map_err(|error| Error::system("create directory", parent, error))?;
         match files::create(&path, text.as_bytes(), templates.manifest().mode(name)) {
-            Ok(()) => tell(Step::Wrote(&path)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => tell(Step::Kept(&path)),
+            Ok(()) => report(Change::Wrote(&path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => report(Change::Kept(&path)),
             Err(error) => return Err(Error::system("write", &path, error)),
         }
     }
     Ok(())
 }
 
-/// Tells the steps that [`run`] would take, and takes none.
-pub fn preview(plan: &Plan, tree: &Tree, tell: &mut dyn FnMut(Step<'_>)) {
-    plan.directories.iter().for_each(|directory| tell(Step::CreatedDirectory(directory)));
+/// Reports the changes that [`run`] would make, and makes none.
+pub fn preview(plan: &Plan, tree: &SafeTree, report: &mut dyn FnMut(Change<'_>)) {
+    plan.directories.iter().for_each(|directory| report(Change::CreatedDirectory(directory)));
     for file in &plan.files {
         if file.verb == Verb::Backup {
-            tell(Step::BackedUp(&file.path, free_name(tree, &file.path)));
+            report(Change::BackedUp(&file.path, free_name(tree, &file.path)));
         }
-        if let Some(step) = told(file) {
-            tell(step);
+        if let Some(change) = change(file) {
+            report(change);
         }
         if let Some(mode) = mode_after(file) {
-            tell(Step::ChangedMode(&file.path, mode));
+            report(Change::ChangedMode(&file.path, mode));
         }
     }
 }
 
 /// The step that a file's verb comes to.
-fn told(file: &PlannedFile) -> Option<Step<'_>> {
+fn change(file: &PlannedFile) -> Option<Change<'_>> {
     let path = file.path.as_path();
     match file.verb {
         Verb::Same | Verb::Settled | Verb::SetMode(_) => None,
-        Verb::Create | Verb::Fill | Verb::Backup => Some(Step::Wrote(path)),
-        Verb::Keep => Some(Step::Kept(path)),
-        Verb::Update => Some(Step::Updated(path)),
-        Verb::Merge(_) => Some(Step::Merged(path)),
-        Verb::Offer => Some(Step::Offered(path, beside(path))),
-        Verb::Overwrite => Some(Step::Overwrote(path)),
-        Verb::Remove => Some(Step::Removed(path)),
-        Verb::Leave => Some(Step::Left(path)),
+        Verb::Create | Verb::Fill | Verb::Backup => Some(Change::Wrote(path)),
+        Verb::Keep => Some(Change::Kept(path)),
+        Verb::Update => Some(Change::Updated(path)),
+        Verb::Merge(_) => Some(Change::Merged(path)),
+        Verb::Offer => Some(Change::Offered(path, beside(path))),
+        Verb::Overwrite => Some(Change::Overwrote(path)),
+        Verb::Remove => Some(Change::Removed(path)),
+        Verb::Leave => Some(Change::Left(path)),
     }
 }
 
 /// The permission bits that a file has to be given: a program that is written anew keeps its own, which may not do.
 fn mode_after(file: &PlannedFile) -> Option<u32> {
-    let (mode, runnable) = (file.found.mode, found::runnable(file.found.mode));
+    let (mode, runnable) = (file.found.mode, file_state::runnable(file.found.mode));
     match file.verb {
         Verb::SetMode(mode) => Some(mode),
         Verb::Fill if plan::is_executable(file.mode) && mode != runnable => Some(runnable),
@@ -133,60 +137,60 @@ fn mode_after(file: &PlannedFile) -> Option<u32> {
 }
 
 fn make_directory(
-    tree: &Tree,
+    tree: &SafeTree,
     path: &Path,
     mode: u32,
-    receiver: Option<&Account>,
-    tell: &mut dyn FnMut(Step<'_>),
+    new_owner: Option<&Account>,
+    report: &mut dyn FnMut(Change<'_>),
 ) -> Result<(), Error> {
     let failed = |error| Error::system("create directory", path, error);
     match tree.make_directory(path, mode) {
         Ok(()) => {
-            tell(Step::CreatedDirectory(path));
-            receiver.map_or(Ok(()), |account| handover::give(tree, account, path))
+            report(Change::CreatedDirectory(path));
+            new_owner.map_or(Ok(()), |account| ownership::give(tree, account, path))
         }
-        // Somebody made it since the plan was drawn; that is as good.
+        // Another process has made it since; that is as good.
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
             let seen = tree.look(path).map_err(failed)?;
-            if seen.what == What::Directory { Ok(()) } else { Err(failed(error)) }
+            if seen.what == FileKind::Directory { Ok(()) } else { Err(failed(error)) }
         }
         Err(error) => Err(failed(error)),
     }
 }
 
-fn settle(tree: &Tree, file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+fn settle(tree: &SafeTree, file: &PlannedFile, report: &mut dyn FnMut(Change<'_>)) -> Result<(), Error> {
     let path = file.path.as_path();
     let present = file.found.contents.as_deref();
     let done = match &file.verb {
         Verb::Same | Verb::Settled | Verb::Keep | Verb::Leave | Verb::SetMode(_) => true,
         Verb::Remove => remove(tree, path, present.unwrap_or_default())?,
         Verb::Create => create(tree, path, &file.contents, file.mode)?,
-        Verb::Fill => replace(tree, path, &file.contents, |now| now.is_some_and(found::is_blank))?,
+        Verb::Fill => replace(tree, path, &file.contents, |now| now.is_some_and(file_state::is_blank))?,
         Verb::Update | Verb::Overwrite => replace(tree, path, &file.contents, is(present))?,
         Verb::Merge(text) => replace(tree, path, text, is(present))?,
         Verb::Offer => offer(tree, file)?,
         Verb::Backup => {
             let backup = back_up(tree, path)?;
-            tell(Step::BackedUp(path, backup));
+            report(Change::BackedUp(path, backup));
             replace(tree, path, &file.contents, is(present))?
         }
     };
     if !done {
-        return settle_again(tree, file, tell);
+        return settle_again(tree, file, report);
     }
-    if let Some(step) = told(file) {
-        tell(step);
+    if let Some(change) = change(file) {
+        report(change);
     }
     let contents = match &file.verb {
         Verb::SetMode(_) => present.unwrap_or_default(),
         Verb::Merge(text) => text.as_bytes(),
         _ => file.contents.as_bytes(),
     };
-    mode_after(file).map_or(Ok(()), |mode| set_mode(tree, path, contents, mode, tell))
+    mode_after(file).map_or(Ok(()), |mode| set_mode(tree, path, contents, mode, report))
 }
 
 /// `false`: something has that name meanwhile.
-fn create(tree: &Tree, path: &Path, contents: &str, mode: u32) -> Result<bool, Error> {
+fn create(tree: &SafeTree, path: &Path, contents: &str, mode: u32) -> Result<bool, Error> {
     match tree.create(path, contents.as_bytes(), mode) {
         Ok(()) => Ok(true),
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(false),
@@ -196,7 +200,7 @@ fn create(tree: &Tree, path: &Path, contents: &str, mode: u32) -> Result<bool, E
 
 /// `false`: the file no longer holds what is expected.
 fn replace(
-    tree: &Tree,
+    tree: &SafeTree,
     path: &Path,
     contents: &str,
     expected: impl Fn(Option<&[u8]>) -> bool,
@@ -205,8 +209,8 @@ fn replace(
     replaced.map_err(|error| Error::system("write", path, error))
 }
 
-/// `false`: the file no longer holds what it held when the plan was drawn.
-fn remove(tree: &Tree, path: &Path, present: &[u8]) -> Result<bool, Error> {
+/// `false`: the file no longer holds what it held when the plan was made.
+fn remove(tree: &SafeTree, path: &Path, present: &[u8]) -> Result<bool, Error> {
     match tree.remove(path, present) {
         // Another run was quicker.
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(true),
@@ -214,12 +218,12 @@ fn remove(tree: &Tree, path: &Path, present: &[u8]) -> Result<bool, Error> {
     }
 }
 
-/// Whether a file holds what it held when the plan was drawn.
+/// Whether a file holds what it held when the plan was made.
 fn is(present: Option<&[u8]>) -> impl Fn(Option<&[u8]>) -> bool {
     move |now| present.is_none_or(|present| now == Some(present))
 }
 
-fn offer(tree: &Tree, file: &PlannedFile) -> Result<bool, Error> {
+fn offer(tree: &SafeTree, file: &PlannedFile) -> Result<bool, Error> {
     let beside = beside(&file.path);
     // Only those who may read the file may read it.
     Ok(create(tree, &beside, &file.contents, file.mode & file.found.mode)?
@@ -227,14 +231,14 @@ fn offer(tree: &Tree, file: &PlannedFile) -> Result<bool, Error> {
 }
 
 /// Gives a file a second name.
-fn back_up(tree: &Tree, path: &Path) -> Result<PathBuf, Error> {
+fn back_up(tree: &SafeTree, path: &Path) -> Result<PathBuf, Error> {
     let backup = free_name(tree, path);
     tree.link(path, &backup).map_err(|error| Error::system("write", &backup, error))?;
     Ok(backup)
 }
 
 /// The first of FILE.~1~, FILE.~2~ and so on that nothing has.
-fn free_name(tree: &Tree, path: &Path) -> PathBuf {
+fn free_name(tree: &SafeTree, path: &Path) -> PathBuf {
     let numbered = |number: u64| {
         let mut name = path.as_os_str().to_owned();
         name.push(format!(".~{number}~"));
@@ -243,21 +247,25 @@ fn free_name(tree: &Tree, path: &Path) -> PathBuf {
     (1..u64::MAX).map(numbered).find(|name| !tree.has(name)).unwrap_or_else(|| numbered(u64::MAX))
 }
 
-/// The file changed since the plan was drawn: looks once more at what is there now. Where it came to be the same it is
-/// well; else somebody is at work there, and it is left to them.
-fn settle_again(tree: &Tree, file: &PlannedFile, tell: &mut dyn FnMut(Step<'_>)) -> Result<(), Error> {
+/// The file changed since the plan was made: looks once more at what is there now. Where it came to be the same it is
+/// well; else another process is changing it, and it is left alone.
+fn settle_again(
+    tree: &SafeTree,
+    file: &PlannedFile,
+    report: &mut dyn FnMut(Change<'_>),
+) -> Result<(), Error> {
     let path = file.path.as_path();
     if file.verb == Verb::Remove {
         return Err(changing("remove", path));
     }
-    let now = found::look(tree, path, &file.contents, plan::is_executable(file.mode))?;
+    let now = file_state::look(tree, path, &file.contents, plan::is_executable(file.mode))?;
     match now.state {
-        State::Same => Ok(()),
-        State::NotExecutable(mode) => {
-            set_mode(tree, path, now.contents.as_deref().unwrap_or_default(), mode, tell)
+        FileState::Same => Ok(()),
+        FileState::NotExecutable(mode) => {
+            set_mode(tree, path, now.contents.as_deref().unwrap_or_default(), mode, report)
         }
-        State::Unedited | State::Edited if matches!(file.verb, Verb::Create | Verb::Fill) => {
-            tell(Step::Kept(path));
+        FileState::Unedited | FileState::Edited if matches!(file.verb, Verb::Create | Verb::Fill) => {
+            report(Change::Kept(path));
             Ok(())
         }
         _ => Err(changing("write", path)),
@@ -269,16 +277,16 @@ fn changing(verb: &'static str, path: &Path) -> Error {
 }
 
 fn set_mode(
-    tree: &Tree,
+    tree: &SafeTree,
     path: &Path,
     contents: &[u8],
     mode: u32,
-    tell: &mut dyn FnMut(Step<'_>),
+    report: &mut dyn FnMut(Change<'_>),
 ) -> Result<(), Error> {
     const VERB: &str = "change the mode of";
     if !tree.set_mode(path, contents, mode).map_err(|error| Error::system(VERB, path, error))? {
         return Err(changing(VERB, path));
     }
-    tell(Step::ChangedMode(path, mode));
+    report(Change::ChangedMode(path, mode));
     Ok(())
 }

@@ -61,7 +61,7 @@ fn one_line(path: &Path) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::super::found::{Found, State};
+    use super::super::file_state::{FileState, PresentFile};
     use super::*;
 
     fn file(present: Option<&str>, wanted: &str) -> PlannedFile {
@@ -69,8 +69,8 @@ mod tests {
             path: "/h/a\"b".into(),
             contents: wanted.to_owned(),
             mode: 0o666,
-            found: Found {
-                state: State::Edited,
+            found: PresentFile {
+                state: FileState::Edited,
                 contents: present.map(|text| text.as_bytes().to_vec()),
                 mode: 0o644,
                 is_link: false,

@@ -5,7 +5,7 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
-use crate::sys::tree::Tree;
+use crate::sys::tree::SafeTree;
 
 /// An absolute path without `.` and `..`, in UTF-8 and on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -41,12 +41,12 @@ impl Home {
         Path::new(&self.0)
     }
 
-    /// Opens it, or what there is of the way to it.
+    /// Opens it, or the nearest directory above it that is there.
     ///
     /// # Errors
     /// [`Error::System`].
-    pub fn open(&self) -> Result<Tree, Error> {
-        Tree::open(self.path()).map_err(|error| Error::system("open", self.path(), error))
+    pub fn open(&self) -> Result<SafeTree, Error> {
+        SafeTree::open(self.path()).map_err(|error| Error::system("open", self.path(), error))
     }
 
     /// A path in it.

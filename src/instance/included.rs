@@ -1,7 +1,8 @@
 //! The server's configuration as it is on the disk, with the files that it includes.
 //!
-//! Who may write in the configuration may not be who reads it. So included files below the home are read as all else there
-//! is ([`crate::sys::tree`]), and one outside of it only where nobody but root and we could write the line that names it;
+//! The configuration may belong to another user than the one that runs this. So included files below the home are read as
+//! everything there is ([`crate::sys::tree`]), and one outside of it only where only root and we could write the line that
+//! names it;
 //! of what values name (certificates, directories) nothing is looked at.
 
 use std::cell::RefCell;
@@ -12,16 +13,16 @@ use std::path::{Component, Path, PathBuf};
 use super::Error;
 use super::home::Home;
 use crate::config::schema;
-use crate::sys::tree::{Text, Tree, What};
+use crate::sys::tree::{FileKind, SafeTree, Text};
 use crate::zconfig::{self, Environment, Files, Limits, Problems};
 
 /// Below the home.
 const SERVER: &str = "etc/zeo.conf";
 
 /// Files of ours are shorter.
-const LONGEST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
-/// More than any configuration needs: that of a person who means no good costs no more.
+/// More than any configuration needs: a hostile one costs no more.
 const LIMITS: Limits =
     Limits { bytes: 8 << 20, substituted: 8 << 20, files: 1000, depth: 1000, items: 100_000, faults: 1000 };
 
@@ -30,11 +31,11 @@ const LIMITS: Limits =
 /// # Errors
 /// What keeps it, or a file that it includes, from being read; but for included files that are not there, or no files:
 /// these are among the problems.
-pub(super) fn survey(tree: &Tree, home: &Home) -> Result<Option<(zconfig::Tree, Problems)>, Error> {
+pub(super) fn survey(tree: &SafeTree, home: &Home) -> Result<Option<(zconfig::Tree, Problems)>, Error> {
     let path = home.join(SERVER);
     let Some(Text { bytes, is_closed }) = text(tree, &path)? else { return Ok(None) };
     let included = Included { tree, home, closed: RefCell::default(), fault: RefCell::default() };
-    included.note(&path, is_closed);
+    included.keep(&path, is_closed);
     let environment = Environment::process().trusting();
     let surveyed = zconfig::load_text_lossy(&schema::SERVER, &path, bytes, &included, &environment, LIMITS);
     included.fault.into_inner().map_or(Ok(Some(surveyed)), Err)
@@ -44,29 +45,29 @@ pub(super) fn survey(tree: &Tree, home: &Home) -> Result<Option<(zconfig::Tree, 
 ///
 /// # Errors
 /// [`Error::System`] and [`Error::Link`].
-pub(super) fn text(tree: &Tree, path: &Path) -> Result<Option<Text>, Error> {
+pub(super) fn text(tree: &SafeTree, path: &Path) -> Result<Option<Text>, Error> {
     let seen = match tree.look(path) {
         Err(error) if error.kind() == io::ErrorKind::NotADirectory => return Ok(None),
         seen => seen.map_err(|error| Error::system("look at", path, error))?,
     };
-    let text = (seen.what == What::File).then(|| seen.read(LONGEST)).transpose();
+    let text = (seen.what == FileKind::File).then(|| seen.read(MAX_BYTES)).transpose();
     text.map_err(|error| Error::system("read", path, error))
 }
 
-/// The way to included files.
+/// Access to included files.
 #[derive(Debug)]
 struct Included<'a> {
-    tree: &'a Tree,
+    tree: &'a SafeTree,
     home: &'a Home,
-    /// Those of the files that were read in which nobody but root and we can write.
+    /// Those of the files that were read in which only root and we can write.
     closed: RefCell<BTreeSet<PathBuf>>,
     /// Why not all of them could be read.
     fault: RefCell<Option<Error>>,
 }
 
 impl Included<'_> {
-    /// Notes who could write what was just read. (It may have been read before, when it was another file.)
-    fn note(&self, path: &Path, is_closed: bool) {
+    /// Keeps whether others could write what was just read. (It may have been read before, when it was another file.)
+    fn keep(&self, path: &Path, is_closed: bool) {
         let mut closed = self.closed.borrow_mut();
         if is_closed {
             closed.insert(path.to_owned());
@@ -100,12 +101,14 @@ impl Files for Included<'_> {
         };
         let seen = self.tree.look(path).map_err(failed)?;
         match seen.what {
-            What::File => {}
-            What::Nothing | What::DanglingLink => return Err(io::ErrorKind::NotFound.into()),
-            What::Directory | What::Other => return Err(io::Error::other("it is not a regular file")),
+            FileKind::File => {}
+            FileKind::Nothing | FileKind::DanglingLink => return Err(io::ErrorKind::NotFound.into()),
+            FileKind::Directory | FileKind::Other => {
+                return Err(io::Error::other("it is not a regular file"));
+            }
         }
         let text = seen.read(most).map_err(failed)?;
-        self.note(path, text.is_closed);
+        self.keep(path, text.is_closed);
         Ok(text.bytes)
     }
 }

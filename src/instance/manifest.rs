@@ -1,4 +1,4 @@
-//! The list of an instance's files: which template makes which file, with what permission bits, and who asks for it.
+//! The list of an instance's files: which template makes which file, with what permission bits, and which extra asks for it.
 //!
 //! It lies beside the templates as `manifest.toml` and explains itself there.
 
@@ -138,7 +138,7 @@ impl Entry {
 }
 
 impl Declared {
-    /// The variable as the others are told of.
+    /// The variable in the form of the built-in ones.
     #[must_use]
     pub fn variable(&self) -> Variable {
         Variable {

@@ -1,6 +1,6 @@
 //! The instance home: the directory tree from which one ZEO server is run.
 //!
-//! Making one is three steps that each stand alone. [`Request::resolve`] puts together what is wanted, in values.
+//! Making one is three steps that each stand alone. [`resolve::resolve`] puts together what is wanted, in values.
 //! [`plan::plan`] renders the templates, looks at the disk and decides one [`policy::Verb`] per path; it changes nothing.
 //! [`apply::run`] is the only writer: it carries a plan out and reports what it did, step by step. [`start::run`] then starts
 //! the instance and waits for the server's greeting.
@@ -17,21 +17,22 @@ pub mod apply;
 mod built_in;
 pub mod diff;
 mod error;
-pub mod existing;
-pub mod find;
-pub mod found;
-mod handover;
+pub mod file_state;
 pub mod home;
 mod included;
+pub mod installed;
+pub mod locate_programs;
 pub mod manifest;
 mod merge;
 pub mod owner;
+mod ownership;
 pub mod plan;
 pub mod policy;
 pub mod pristine;
 mod probe;
 pub mod quote;
-pub mod request;
+mod request;
+pub mod resolve;
 pub mod settings;
 mod site;
 pub mod stamp;

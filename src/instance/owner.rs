@@ -1,4 +1,4 @@
-//! Who an instance's files belong to, for what has to run or rotate it as that user.
+//! The user that an instance's files belong to, for what has to run or rotate it as that user.
 
 use std::fs;
 use std::os::unix::fs::MetadataExt as _;
@@ -15,7 +15,7 @@ pub struct Owner {
     pub group: String,
 }
 
-/// The user that the server shall run as; where none was named, whoever owns the home, or is about to make it.
+/// The user that the server shall run as; where none was named, the one that owns the home, or is about to make it.
 ///
 /// A user that this system does not know is taken by the name that was given: the instance may be made for another.
 #[must_use]
@@ -52,8 +52,8 @@ mod tests {
     use std::path::Path;
 
     use super::super::address::Address;
-    use super::super::find::Programs;
     use super::super::home::Home;
+    use super::super::locate_programs::Programs;
     use super::*;
 
     fn owner(home: &Path, user: Option<&str>) -> (String, String) {

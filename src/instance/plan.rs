@@ -2,14 +2,14 @@
 
 use std::path::{Path, PathBuf};
 
-use super::existing::{self, Existing};
-use super::found::{self, Found, State};
+use super::file_state::{self, FileState, PresentFile};
 use super::home::Home;
+use super::installed::{self, Installed};
 use super::policy::{self, Policy, Verb};
 use super::pristine::PristineTexts;
 use super::template::{Rendered, Templates};
-use super::{Error, Request, handover, settings};
-use crate::sys::tree::{Tree, What};
+use super::{Error, Request, ownership, settings};
+use crate::sys::tree::{FileKind, SafeTree};
 use crate::sys::user::Account;
 
 /// The directories of an instance in the order in which they are made.
@@ -24,8 +24,8 @@ pub struct Plan {
     pub directories: Vec<PathBuf>,
     /// The one among them that only its owner may look into: that of the large objects (ZODB asks for it).
     pub private: Option<PathBuf>,
-    /// Who the directories that the server writes in are for, if that is not us.
-    pub receiver: Option<Account>,
+    /// The user that gets the directories that the server writes in, if we are not that user.
+    pub new_owner: Option<Account>,
     /// Those directories.
     pub written: Vec<PathBuf>,
     /// All files of the instance, and before them those that it has under the name of another home.
@@ -35,7 +35,7 @@ pub struct Plan {
 }
 
 impl Plan {
-    /// Whether this file is a person's now, and may say anything.
+    /// Whether this file was edited and stays so.
     #[must_use]
     pub fn keeps(&self, path: &Path) -> bool {
         let persons = |verb: &Verb| matches!(verb, Verb::Keep | Verb::Settled | Verb::Merge(_) | Verb::Offer);
@@ -66,8 +66,8 @@ pub struct PlannedFile {
     pub contents: String,
     /// The permission bits that it should ask for when it is made.
     pub mode: u32,
-    /// What was there when the plan was drawn.
-    pub found: Found,
+    /// What was there when the plan was made.
+    pub found: PresentFile,
     /// What is to be done.
     pub verb: Verb,
 }
@@ -94,8 +94,8 @@ impl PlannedFile {
 /// What cannot be looked at, and what stands in the way: [`Error::System`], [`Error::InTheWay`]; what the policy does not
 /// let pass: [`Error::Differs`]; names that [`Policy::only`] has and the instance has not: [`Error::NoFile`].
 pub fn plan(
-    tree: &Tree,
-    existing: &Existing,
+    tree: &SafeTree,
+    installed: &Installed,
     request: &Request,
     templates: &Templates,
     policy: &Policy,
@@ -106,7 +106,7 @@ pub fn plan(
         contents: record.clone(),
         mode: 0o666,
     }));
-    let mut stale = stale_names(existing, request, templates, &files);
+    let mut stale = stale_names(installed, request, templates, &files);
     let mut known = files.iter().map(|file| &file.name).chain(&stale);
     if let Some(name) = policy.only.iter().find(|name| known.all(|known| known != *name)) {
         let known: Vec<_> = files.iter().map(|file| file.name.as_str()).collect();
@@ -116,7 +116,7 @@ pub fn plan(
         files.retain(|file| policy.only.contains(&file.name));
         stale.retain(|name| policy.only.contains(name));
     }
-    let (receiver, written) = (handover::receiver(request)?, handover::written(request));
+    let (new_owner, written) = (ownership::new_owner(request)?, ownership::written(request));
     for directory in &written {
         // It may lie elsewhere.
         tree.reach(directory).map_err(|error| Error::system("look at", directory, error))?;
@@ -127,17 +127,19 @@ pub fn plan(
             push_if_missing(tree, &mut directories, &directory)?;
         }
     }
-    if let Some(account) = &receiver {
-        handover::check(account, &written)?;
+    if let Some(account) = &new_owner {
+        ownership::check(account, &written)?;
     }
-    let old_home = existing.home();
+    let old_home = installed.home();
     let planned = |Rendered { name, contents, mode }: Rendered| {
         let path = request.home.join(&name);
-        let found = found::look(tree, &path, &contents, is_executable(mode))?;
+        let found = file_state::look(tree, &path, &contents, is_executable(mode))?;
         let mut verb = match found.state {
             // The record is ours, and what a person wrote there is in it.
-            State::Unedited | State::Edited if name == settings::RECORD && !found.is_link => Verb::Update,
-            _ => policy::decide(tree, &path, &found, &contents, policy, existing.pristine.get(&name))?,
+            FileState::Unedited | FileState::Edited if name == settings::RECORD && !found.is_link => {
+                Verb::Update
+            }
+            _ => policy::decide(tree, &path, &found, &contents, policy, installed.pristine.get(&name))?,
         };
         if policy.update
             && policy.conflict.is_none()
@@ -149,29 +151,31 @@ pub fn plan(
         Ok(PlannedFile { path, contents, mode, found, verb })
     };
     let stale = stale.iter().filter_map(|name| stale_file(tree, request.home.join(name), policy).transpose());
-    // While the other files still tell which home they are named after.
+    // First, while the other files still show which home they are named after.
     let files: Vec<_> = stale.chain(files.into_iter().map(planned)).collect::<Result<_, Error>>()?;
-    let pristine = pristine_after(existing, request, policy, &files);
+    let pristine = pristine_after(installed, request, policy, &files);
     let etc = request.home.join("etc");
-    let has_place = directories.contains(&etc) || tree.has(&etc);
-    let pristine = Some(pristine).filter(|texts| *texts != existing.pristine && has_place);
+    let seen = tree.look(&etc).map_err(|error| Error::system("look at", &etc, error))?;
+    let has_place = directories.contains(&etc) || seen.what == FileKind::Directory;
+    let pristine = Some(pristine).filter(|texts| *texts != installed.pristine && has_place);
     let home = request.home.clone();
-    Ok(Plan { home, directories, private: blobs(request), receiver, written, files, pristine })
+    Ok(Plan { home, directories, private: blobs(request), new_owner, written, files, pristine })
 }
 
 /// What the files will have been made from once the plan is carried out.
 fn pristine_after(
-    existing: &Existing,
+    installed: &Installed,
     request: &Request,
     policy: &Policy,
     files: &[PlannedFile],
 ) -> PristineTexts {
     // With `only`, the other files keep theirs.
-    let mut texts = if policy.only.is_empty() { PristineTexts::default() } else { existing.pristine.clone() };
+    let mut texts =
+        if policy.only.is_empty() { PristineTexts::default() } else { installed.pristine.clone() };
     for file in files {
         let name = file.path.strip_prefix(request.home.path()).ok().and_then(Path::to_str);
         if let Some(name) = name.filter(|name| *name != settings::RECORD) {
-            texts.set(name, existing.pristine.get(name), file.contents_after(), &file.contents);
+            texts.set(name, installed.pristine.get(name), file.contents_after(), &file.contents);
         }
     }
     texts
@@ -179,27 +183,27 @@ fn pristine_after(
 
 /// What an edited file of an instance that was moved or copied should say where nothing can be merged: the same, with the
 /// paths of the new home. Else the copy would work on the data of the original.
-fn moved(found: &Found, old: Option<&Home>, new: &Home) -> Option<String> {
+fn moved(found: &PresentFile, old: Option<&Home>, new: &Home) -> Option<String> {
     let old = old.filter(|old| *old != new && !found.is_link)?;
     let text = str::from_utf8(found.contents.as_deref()?).ok()?;
-    existing::relocated(text, old, new).filter(|moved| moved != text)
+    installed::relocated(text, old, new).filter(|moved| moved != text)
 }
 
 /// The files that the instance has under the name of the home that it was copied or moved from, and no more under its own.
 fn stale_names(
-    existing: &Existing,
+    installed: &Installed,
     request: &Request,
     templates: &Templates,
     files: &[Rendered],
 ) -> Vec<String> {
-    let Some(home) = existing.home().filter(|old| *old != request.home) else { return Vec::new() };
+    let Some(home) = installed.home().filter(|old| *old != request.home) else { return Vec::new() };
     let mut names = templates.names(&Request { home, ..request.clone() });
     names.retain(|name| files.iter().all(|file| file.name != *name));
     names
 }
 
-fn stale_file(tree: &Tree, path: PathBuf, policy: &Policy) -> Result<Option<PlannedFile>, Error> {
-    let found = found::look_at_stale(tree, &path)?;
+fn stale_file(tree: &SafeTree, path: PathBuf, policy: &Policy) -> Result<Option<PlannedFile>, Error> {
+    let found = file_state::look_at_stale(tree, &path)?;
     let verb = policy::decide_stale(&found, policy);
     Ok(verb.map(|verb| PlannedFile { path, contents: String::new(), mode: 0, found, verb }))
 }
@@ -208,7 +212,7 @@ fn stale_file(tree: &Tree, path: PathBuf, policy: &Policy) -> Result<Option<Plan
 fn needed(request: &Request, files: &[Rendered], policy: &Policy) -> Vec<PathBuf> {
     let own = DIRECTORIES.iter().map(Path::new).filter(|_| policy.only.is_empty());
     let parents = files.iter().filter_map(|file| Path::new(&file.name).parent());
-    let written = handover::written(request).into_iter().filter(|_| policy.only.is_empty());
+    let written = ownership::written(request).into_iter().filter(|_| policy.only.is_empty());
     let written: Vec<_> = written.collect();
     let mut needed = Vec::new();
     for below in own.chain(parents).chain(written.iter().map(PathBuf::as_path)) {
@@ -234,13 +238,13 @@ pub(super) fn is_executable(mode: u32) -> bool {
     mode & 0o100 != 0
 }
 
-fn push_if_missing(tree: &Tree, missing: &mut Vec<PathBuf>, path: &Path) -> Result<(), Error> {
+fn push_if_missing(tree: &SafeTree, missing: &mut Vec<PathBuf>, path: &Path) -> Result<(), Error> {
     let in_the_way = |why| Err(Error::InTheWay { verb: "create directory", path: path.to_owned(), why });
     match tree.look(path).map_err(|error| Error::system("look at", path, error))?.what {
-        What::Directory => Ok(()),
-        What::File | What::Other => in_the_way("something else has that name"),
-        What::DanglingLink => in_the_way("it is a symbolic link to nothing"),
-        What::Nothing => {
+        FileKind::Directory => Ok(()),
+        FileKind::File | FileKind::Other => in_the_way("something else has that name"),
+        FileKind::DanglingLink => in_the_way("it is a symbolic link to nothing"),
+        FileKind::Nothing => {
             missing.push(path.to_owned());
             Ok(())
         }
@@ -254,13 +258,13 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::super::address::Address;
-    use super::super::find::Programs;
+    use super::super::locate_programs::Programs;
     use super::*;
 
     fn plan(request: &Request) -> Result<Plan, Error> {
-        let tree = Tree::open(request.home.path()).unwrap();
-        let existing = Existing::read(&tree, &request.home)?;
-        super::plan(&tree, &existing, request, &Templates::with(None, &[]).unwrap(), &Policy::default())
+        let tree = SafeTree::open(request.home.path()).unwrap();
+        let installed = Installed::read(&tree, &request.home)?;
+        super::plan(&tree, &installed, request, &Templates::with(None, &[]).unwrap(), &Policy::default())
     }
 
     fn request(home: &Path) -> Request {

@@ -3,15 +3,15 @@
 use std::path::Path;
 
 use super::Error;
-use super::found::{Found, State};
+use super::file_state::{FileState, PresentFile};
 use super::merge::{self, Merged};
 use super::stamp::Stamped;
-use crate::sys::tree::Tree;
+use crate::sys::tree::SafeTree;
 
 /// How files that are there already are to be treated.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Policy {
-    /// Whether files that nobody edited follow the templates, and edits are merged.
+    /// Whether unedited files follow the templates, and edits are merged.
     pub update: bool,
     /// What to do with a file that differs; `None`: leave it, but for conflicts of a merge, which go beside it.
     pub conflict: Option<Conflict>,
@@ -49,7 +49,7 @@ pub enum Verb {
     Keep,
     /// A person edited it, and it has all that is new: leave it.
     Settled,
-    /// Nobody edited what an older version, or other parameters, made: write it anew.
+    /// It is unedited, made by an older version or from other parameters: write it anew.
     Update,
     /// A person edited it: give it this text, which has the edits and what is new.
     Merge(String),
@@ -59,7 +59,7 @@ pub enum Verb {
     Backup,
     /// Write it anew.
     Overwrite,
-    /// It is named after another home, and nobody edited it: remove it.
+    /// It is named after another home, and is unedited: remove it.
     Remove,
     /// It is named after another home: leave it.
     Leave,
@@ -99,20 +99,20 @@ impl Verb {
 /// # Errors
 /// [`Error::Differs`] where the policy is to end; [`Error::InTheWay`] where it would have a link written through.
 pub fn decide(
-    tree: &Tree,
+    tree: &SafeTree,
     path: &Path,
-    found: &Found,
+    found: &PresentFile,
     wanted: &str,
     policy: &Policy,
     pristine: Option<&str>,
 ) -> Result<Verb, Error> {
     match found.state {
-        State::Missing => return Ok(Verb::Create),
-        State::Blank => return Ok(Verb::Fill),
-        State::Same => return Ok(Verb::Same),
-        State::NotExecutable(mode) => return Ok(Verb::SetMode(mode)),
-        State::Unedited if policy.update => return Ok(Verb::Update),
-        State::Unedited | State::Edited => {}
+        FileState::Missing => return Ok(Verb::Create),
+        FileState::Blank => return Ok(Verb::Fill),
+        FileState::Same => return Ok(Verb::Same),
+        FileState::NotExecutable(mode) => return Ok(Verb::SetMode(mode)),
+        FileState::Unedited if policy.update => return Ok(Verb::Update),
+        FileState::Unedited | FileState::Edited => {}
     }
     let mut otherwise = Conflict::Keep;
     if policy.update && !found.is_link {
@@ -139,22 +139,22 @@ pub fn decide(
 
 /// Decides for a file that the instance had under the name of another home, and has no more; `None`: it is not there.
 #[must_use]
-pub fn decide_stale(found: &Found, policy: &Policy) -> Option<Verb> {
+pub fn decide_stale(found: &PresentFile, policy: &Policy) -> Option<Verb> {
     match found.state {
-        State::Missing => None,
-        State::Unedited if policy.update => Some(Verb::Remove),
+        FileState::Missing => None,
+        FileState::Unedited if policy.update => Some(Verb::Remove),
         _ => Some(Verb::Leave),
     }
 }
 
 /// Whether FILE.new has to be written; one that a person edited is theirs as well.
-fn offer(tree: &Tree, path: &Path, wanted: &str) -> Result<Verb, Error> {
+fn offer(tree: &SafeTree, path: &Path, wanted: &str) -> Result<Verb, Error> {
     let beside = beside(path);
-    let found = super::found::look(tree, &beside, wanted, false)?;
+    let found = super::file_state::look(tree, &beside, wanted, false)?;
     match found.state {
-        State::Same | State::NotExecutable(_) => Ok(Verb::Keep),
-        State::Missing | State::Blank | State::Unedited => Ok(Verb::Offer),
-        State::Edited => {
+        FileState::Same | FileState::NotExecutable(_) => Ok(Verb::Keep),
+        FileState::Missing | FileState::Blank | FileState::Unedited => Ok(Verb::Offer),
+        FileState::Edited => {
             Err(Error::InTheWay { verb: "write", path: beside, why: "it is there and holds something else" })
         }
     }
@@ -168,8 +168,8 @@ pub fn beside(path: &Path) -> std::path::PathBuf {
     name.into()
 }
 
-/// Whether the contents are those of a file that nobody edited; what [`Verb::Offer`] may write over.
+/// Whether the contents are those of an unedited file; what [`Verb::Offer`] may write over.
 #[must_use]
 pub(super) fn is_untouched(contents: &[u8]) -> bool {
-    super::found::is_blank(contents) || Stamped::read(contents).is_pristine()
+    super::file_state::is_blank(contents) || Stamped::read(contents).is_pristine()
 }

@@ -10,7 +10,7 @@ use std::io;
 use super::home::Home;
 use super::stamp::{Stamp, Stamped, stamped};
 use super::{Error, included};
-use crate::sys::tree::{Tree, What};
+use crate::sys::tree::{FileKind, SafeTree};
 
 /// The record, below the home.
 const RECORD: &str = "etc/.mkzeoinst-pristine.toml";
@@ -28,7 +28,7 @@ impl PristineTexts {
     ///
     /// # Errors
     /// [`Error::System`] and [`Error::Link`].
-    pub fn read(tree: &Tree, home: &Home) -> Result<Self, Error> {
+    pub fn read(tree: &SafeTree, home: &Home) -> Result<Self, Error> {
         let read = included::text(tree, &home.join(RECORD))?;
         let text = read.and_then(|read| String::from_utf8(read.bytes).ok());
         Ok(Self(text.and_then(|text| toml::from_str(&text).ok()).unwrap_or_default()))
@@ -58,12 +58,12 @@ impl PristineTexts {
     ///
     /// # Errors
     /// [`Error::System`].
-    pub fn write(&self, tree: &Tree, home: &Home) -> Result<(), Error> {
+    pub fn write(&self, tree: &SafeTree, home: &Home) -> Result<(), Error> {
         let path = home.join(RECORD);
         let failed = |error| Error::system("write", &path, error);
         let table = toml::to_string_pretty(&self.0).map_err(|error| failed(io::Error::other(error)))?;
         let text = stamped(&format!("{TITLE}\n{table}"));
-        if tree.look(&path).map_err(failed)?.what == What::File {
+        if tree.look(&path).map_err(failed)?.what == FileKind::File {
             return tree.replace(&path, text.as_bytes(), |_| true).map(drop).map_err(failed);
         }
         tree.create(&path, text.as_bytes(), 0o666).map_err(failed)

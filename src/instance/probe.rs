@@ -12,14 +12,14 @@ use crate::sys::tcp::try_address;
 use crate::sys::unix_stream::{self, Occupant, connect};
 
 /// Bytes of a greeting beyond which it is none; today's has two.
-const LONGEST_GREETING: usize = 16;
+const MAX_GREETING_BYTES: usize = 16;
 
 /// How long to wait for a connection, and then for each part of the greeting.
-const ATTEMPT: Duration = Duration::from_secs(2);
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// Why a server may be unable to listen on an address.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(super) enum Trouble {
+pub(super) enum AvailabilityError {
     /// Some process listens there.
     #[error("a process is already listening on {0}")]
     InUse(String),
@@ -34,8 +34,9 @@ pub(super) enum Trouble {
 }
 
 /// Whether the server of an instance could listen on the address now.
-pub(super) fn availability(address: &Address, home: &Home) -> Result<(), Trouble> {
-    let unknown = |error: &io::Error| Trouble::Unknown { address: address.spoken(), why: reason(error) };
+pub(super) fn availability(address: &Address, home: &Home) -> Result<(), AvailabilityError> {
+    let unknown =
+        |error: &io::Error| AvailabilityError::Unknown { address: address.describe(), why: reason(error) };
     let (host, port) = match address {
         Address::Tcp { host, port } => (host, *port),
         Address::Unix(path) => return socket_availability(address, &home.join(path), home),
@@ -44,9 +45,9 @@ pub(super) fn availability(address: &Address, home: &Home) -> Result<(), Trouble
         match try_address(socket) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(Trouble::InUse(address.spoken()));
+                return Err(AvailabilityError::InUse(address.describe()));
             }
-            // A machine without IPv6 is no trouble where every interface will do.
+            // A machine without IPv6 is no error where every interface will do.
             Err(_) if *host == Host::Any && socket.is_ipv6() => {}
             Err(error) => return Err(unknown(&error)),
         }
@@ -54,17 +55,17 @@ pub(super) fn availability(address: &Address, home: &Home) -> Result<(), Trouble
     Ok(())
 }
 
-/// Whether a Unix socket could be had: nobody answers there, and nothing else has the name.
-fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<(), Trouble> {
-    let unknown = |why: String| Err(Trouble::Unknown { address: address.spoken(), why });
-    match unix_stream::probe(path, ATTEMPT) {
+/// Whether a Unix socket could be had: no process listens there, and nothing else has the name.
+fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<(), AvailabilityError> {
+    let unknown = |why: String| Err(AvailabilityError::Unknown { address: address.describe(), why });
+    match unix_stream::probe(path, PROBE_TIMEOUT) {
         Ok(Occupant::Stale) => Ok(()),
         // The directories of the instance may have yet to be made.
         Ok(Occupant::Free) if path.starts_with(home.path()) || path.parent().is_some_and(Path::is_dir) => {
             Ok(())
         }
         Ok(Occupant::Free) => unknown("its directory does not exist".to_owned()),
-        Ok(Occupant::Alive(_)) => Err(Trouble::InUse(address.spoken())),
+        Ok(Occupant::Alive(_)) => Err(AvailabilityError::InUse(address.describe())),
         Ok(Occupant::NotSocket) => unknown("it is not a socket".to_owned()),
         Err(error) => unknown(reason(&error)),
     }
@@ -76,8 +77,8 @@ pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
     let (host, port) = match address {
         Address::Tcp { host, port } => (host, *port),
         Address::Unix(path) => {
-            let mut stream = connect(&home.join(path), ATTEMPT).map_err(|error| reason(&error))?;
-            stream.set_read_timeout(Some(ATTEMPT)).map_err(|error| reason(&error))?;
+            let mut stream = connect(&home.join(path), PROBE_TIMEOUT).map_err(|error| reason(&error))?;
+            stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| reason(&error))?;
             return read_greeting(&mut stream);
         }
     };
@@ -93,8 +94,8 @@ pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
 }
 
 fn greeting_of(socket: SocketAddr) -> Result<(), String> {
-    let mut stream = TcpStream::connect_timeout(&socket, ATTEMPT).map_err(|error| reason(&error))?;
-    stream.set_read_timeout(Some(ATTEMPT)).map_err(|error| reason(&error))?;
+    let mut stream = TcpStream::connect_timeout(&socket, PROBE_TIMEOUT).map_err(|error| reason(&error))?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| reason(&error))?;
     read_greeting(&mut stream)
 }
 
@@ -103,7 +104,7 @@ fn read_greeting(stream: &mut impl Read) -> Result<(), String> {
     let mut length = [0; 4];
     read(stream, &mut length)?;
     let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-    if length > LONGEST_GREETING {
+    if length > MAX_GREETING_BYTES {
         return stranger();
     }
     let mut greeting = vec![0; length];
@@ -148,7 +149,7 @@ mod tests {
         Home::new(Path::new("/nowhere"), Path::new("/")).unwrap()
     }
 
-    fn available(address: &Address) -> Result<(), Trouble> {
+    fn available(address: &Address) -> Result<(), AvailabilityError> {
         availability(address, &home())
     }
 
@@ -196,8 +197,8 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let any = Address::Tcp { host: Host::Any, port };
-        assert_eq!(available(&any), Err(Trouble::InUse(format!("port {port}"))));
-        assert_eq!(available(&at(port)), Err(Trouble::InUse(format!("127.0.0.1:{port}"))));
+        assert_eq!(available(&any), Err(AvailabilityError::InUse(format!("port {port}"))));
+        assert_eq!(available(&at(port)), Err(AvailabilityError::InUse(format!("127.0.0.1:{port}"))));
         drop(listener);
         assert!(becomes_available(&at(port)));
     }
@@ -206,11 +207,12 @@ mod tests {
     fn socket_is_free_where_nobody_answers_and_nothing_else_is() {
         let place = tempfile::tempdir().unwrap();
         let at = |name: &str| Address::Unix(place.path().join(name).display().to_string());
-        let unknown =
-            |name: &str, why: &str| Err(Trouble::Unknown { address: at(name).spoken(), why: why.to_owned() });
+        let unknown = |name: &str, why: &str| {
+            Err(AvailabilityError::Unknown { address: at(name).describe(), why: why.to_owned() })
+        };
         let listener = UnixListener::bind(place.path().join("s")).unwrap();
         fs::write(place.path().join("f"), "").unwrap();
-        assert_eq!(available(&at("s")), Err(Trouble::InUse(at("s").spoken())));
+        assert_eq!(available(&at("s")), Err(AvailabilityError::InUse(at("s").describe())));
         drop(listener);
         assert!(becomes_available(&at("s")));
         assert_eq!(available(&at("new")), Ok(()));
@@ -225,7 +227,7 @@ mod tests {
         let why = "Cannot assign requested address".to_owned();
         assert_eq!(
             available(&elsewhere),
-            Err(Trouble::Unknown { address: "192.0.2.1:9999".to_owned(), why })
+            Err(AvailabilityError::Unknown { address: "192.0.2.1:9999".to_owned(), why })
         );
     }
 }

@@ -17,7 +17,7 @@ use super::home::Home;
 use super::quote::shown;
 use super::stamp::stamped;
 use super::variables::{self, Kind};
-use crate::sys::tree::{Tree, What};
+use crate::sys::tree::{FileKind, SafeTree};
 
 /// The site's defaults.
 pub const SITE: &str = "/etc/mkzeoinst.toml";
@@ -26,7 +26,7 @@ pub const SITE: &str = "/etc/mkzeoinst.toml";
 pub const RECORD: &str = "etc/mkzeoinst.toml";
 
 /// Records are shorter.
-const LONGEST: u64 = 1 << 20;
+const MAX_BYTES: u64 = 1 << 20;
 
 /// Values from one place.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -47,7 +47,7 @@ impl Settings {
     pub fn read(path: &Path) -> Result<Option<Self>, Error> {
         let text = match fs::read_to_string(path) {
             Ok(text) => text,
-            // What else stands in the way of the file is told where the file is to be made.
+            // Anything else in its place is reported where the file is to be made.
             Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
                 return Ok(None);
             }
@@ -60,7 +60,7 @@ impl Settings {
     ///
     /// # Errors
     /// As [`Settings::read`].
-    pub fn recorded(tree: &Tree, home: &Home) -> Result<Option<Self>, Error> {
+    pub fn recorded(tree: &SafeTree, home: &Home) -> Result<Option<Self>, Error> {
         let path = home.join(RECORD);
         let failed = |error| Error::system("read", &path, error);
         let seen = match tree.look(&path) {
@@ -69,9 +69,9 @@ impl Settings {
             seen => seen.map_err(failed)?,
         };
         match seen.what {
-            What::Nothing | What::DanglingLink => Ok(None),
-            What::File => {
-                let read = seen.read(LONGEST).map_err(failed)?;
+            FileKind::Nothing | FileKind::DanglingLink => Ok(None),
+            FileKind::File => {
+                let read = seen.read(MAX_BYTES).map_err(failed)?;
                 let text = String::from_utf8(read.bytes)
                     .map_err(|_| failed(io::Error::other("it is not in UTF-8")))?;
                 let settings = Self::parse(&path, &text)?;
@@ -80,7 +80,9 @@ impl Settings {
                     None => Ok(Some(settings)),
                 }
             }
-            What::Directory | What::Other => Err(failed(io::Error::other("it is not a regular file"))),
+            FileKind::Directory | FileKind::Other => {
+                Err(failed(io::Error::other("it is not a regular file")))
+            }
         }
     }
 

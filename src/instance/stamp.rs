@@ -1,11 +1,11 @@
-//! The line by which a generated file is known again: who made it, and a checksum of all its other lines.
+//! The line by which a generated file is known again: the version that made it, and a checksum of all its other lines.
 //!
 //! It makes three things out of the question whether a file differs. The text without the line is what is compared, so
-//! that another version alone is no difference. If the checksum is that of the text, nobody has edited the file since it
+//! that another version alone is no difference. If the checksum is that of the text, the file has not been edited since it
 //! was generated, whatever the version or the parameters were. And in an edited file it says which text the edits were
 //! made to: whichever candidate has that checksum is the pristine one.
 //!
-//! The line is the second of the file, after `#!` or the title; what chkconfig(8) and insserv(8) look for has no place of
+//! The line is the second of the file, after `#!` or the title; what chkconfig(8) and insserv(8) look for has no fixed place of
 //! its own. A text that does not begin with a comment has no line. By hand, for a file F, as the line shows its first half:
 //! `grep -v '^# Made by mkzeoinst ' F | sha256sum`.
 

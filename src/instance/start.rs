@@ -7,30 +7,30 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::address::Address;
-use super::existing::{self, Existing};
 use super::home::Home;
+use super::installed::{self, Installed};
 use super::plan::Plan;
-use super::probe::{self, Trouble};
+use super::probe::{self, AvailabilityError};
 use super::quote::shown;
 use super::{Error, Request, addresses, included};
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
-use crate::sys::tree::{Tree, first_untrusted_component};
+use crate::sys::tree::{SafeTree, first_untrusted_component};
 use crate::sys::user::own_uid;
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
-const PATIENCE: Duration = Duration::from_secs(60);
+const START_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// From one look at the server to the next.
-const INTERVAL: Duration = Duration::from_millis(50);
+const POLL_INTERVAL: Duration = Duration::from_millis(50);
 
 /// From one look at the daemon manager to the next.
-const MANAGER_INTERVAL: Duration = Duration::from_secs(1);
+const MANAGER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
 /// What may keep the server from listening, one line each. Not an error: it may be the instance itself that is running,
 /// and what is in the way today may be gone when it is started.
 #[must_use]
-pub fn warnings(request: &Request, existing: &Existing) -> Vec<String> {
+pub fn warnings(request: &Request, installed: &Installed) -> Vec<String> {
     let several = request.addresses.len() > 1 && is_python(Path::new(&request.programs.server));
     let several = several.then(|| {
         format!(
@@ -42,20 +42,21 @@ pub fn warnings(request: &Request, existing: &Existing) -> Vec<String> {
         let port = address.privileged_port();
         let privileged =
             port.map(|port| format!("only root can listen on a port below 1024, such as {port}"));
-        let trouble = probe::availability(address, &request.home).err().map(|trouble| trouble.to_string());
-        privileged.into_iter().chain(trouble)
+        let error = probe::availability(address, &request.home).err().map(|error| error.to_string());
+        privileged.into_iter().chain(error)
     });
-    several.into_iter().chain(shared(request, existing)).chain(each).collect()
+    several.into_iter().chain(shared(request, installed)).chain(each).collect()
 }
 
 /// What a copy has in common with the instance that it was copied from, which is still there.
-fn shared(request: &Request, existing: &Existing) -> Option<String> {
-    let old = existing.home().filter(|old| *old != request.home)?;
-    let theirs = Existing::read(&old.open().ok()?, &old).ok()?.addresses();
+fn shared(request: &Request, installed: &Installed) -> Option<String> {
+    let old = installed.home().filter(|old| *old != request.home)?;
+    let theirs = Installed::read(&old.open().ok()?, &old).ok()?.addresses();
     let both: Vec<_> = request.addresses.iter().filter(|own| theirs.contains(own)).cloned().collect();
-    let spoken = addresses::spoken(&both);
-    (!both.is_empty())
-        .then(|| format!("the instance in {} has {spoken} too; only one of them can run", shown(old.path())))
+    let both_names = addresses::describe(&both);
+    (!both.is_empty()).then(|| {
+        format!("the instance in {} has {both_names} too; only one of them can run", shown(old.path()))
+    })
 }
 
 /// Whether a program is a script for Python. pip has the shell read the first line where that is too long for the kernel,
@@ -69,9 +70,9 @@ fn is_python(program: &Path) -> bool {
     read.is_ok() && beginning.starts_with(b"#!") && beginning.split(|byte| *byte == b'\n').take(2).any(python)
 }
 
-/// Where the server of an instance will answer: as was asked for, unless the configuration is a person's, who may have
-/// written other addresses there. Fails with the reason why that cannot be told.
-pub fn addresses(tree: &Tree, request: &Request, plan: &Plan) -> Result<Vec<Address>, String> {
+/// Where the server of an instance will answer: as was asked for, unless the configuration was edited and may have
+/// other addresses. Fails with the reason why they are not known.
+pub fn addresses(tree: &SafeTree, request: &Request, plan: &Plan) -> Result<Vec<Address>, String> {
     let path = request.home.join("etc/zeo.conf");
     if !plan.keeps(&path) {
         return Ok(request.addresses.clone());
@@ -81,7 +82,7 @@ pub fn addresses(tree: &Tree, request: &Request, plan: &Plan) -> Result<Vec<Addr
     if let Some(problem) = problems.list().first() {
         return Err(problem.to_string());
     }
-    let addresses: Option<Vec<_>> = existing::configured(&values).into_iter().collect();
+    let addresses: Option<Vec<_>> = installed::configured(&values).into_iter().collect();
     addresses
         .filter(|some| !some.is_empty())
         .ok_or_else(|| format!("{} has an address without a port", shown(path)))
@@ -101,12 +102,12 @@ pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
         manager_log: request.home.join("log/zeoctl.log"),
         server_log: request.home.join("log/zeo.log"),
     };
-    // Else the greeting might come from a stranger, and the server would die in vain.
+    // Else the greeting might come from another program, and the server could not listen.
     for address in addresses {
-        if let Err(trouble @ Trouble::InUse(_)) = probe::availability(address, &request.home)
+        if let Err(error @ AvailabilityError::InUse(_)) = probe::availability(address, &request.home)
             && !instance.is_managed().map_err(not_started)?
         {
-            return Err(Error::NoStart(trouble.to_string()));
+            return Err(Error::NoStart(error.to_string()));
         }
     }
     let greeted =
@@ -114,7 +115,7 @@ pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
     instance.start().and_then(greeted).map_err(not_started)
 }
 
-/// For root: whether nobody else decides what is run, which the script says, and the files that it leads to. Others than root
+/// For root: whether only root decides what is run, which the script says, and the files that it leads to. Others than root
 /// start what they can start anyway.
 fn check_whose(home: &Home) -> Result<(), Error> {
     if own_uid() != 0 {
@@ -137,25 +138,29 @@ fn check_whose(home: &Home) -> Result<(), Error> {
 }
 
 fn await_greeting(instance: &Zeoctl, address: &Address, home: &Home) -> Result<(), String> {
-    let deadline = Instant::now() + PATIENCE;
-    let mut next_look = Instant::now() + MANAGER_INTERVAL;
+    let deadline = Instant::now() + START_TIMEOUT;
+    let mut next_look = Instant::now() + MANAGER_POLL_INTERVAL;
     loop {
         let Err(why) = probe::greeting(address, home) else { return Ok(()) };
         let now = Instant::now();
         if now >= deadline {
-            return Err(format!("no answer on {} in {} s: {why}", address.spoken(), PATIENCE.as_secs()));
+            return Err(format!(
+                "no answer on {} in {} s: {why}",
+                address.describe(),
+                START_TIMEOUT.as_secs()
+            ));
         }
         if now >= next_look {
             if !instance.is_managed()? {
                 return Err("the daemon manager has ended".to_owned());
             }
-            next_look = now + MANAGER_INTERVAL;
+            next_look = now + MANAGER_POLL_INTERVAL;
         }
         #[expect(
             clippy::disallowed_methods,
             reason = "the one place that polls for the server, with a deadline"
         )]
-        thread::sleep(INTERVAL);
+        thread::sleep(POLL_INTERVAL);
     }
 }
 

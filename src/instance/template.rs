@@ -50,7 +50,7 @@ impl Templates {
             site::add(directory, &mut manifest, &mut texts)?;
         }
         let mut engine = engine();
-        // All at once: one of a site's may include or extend another. Ours do not, and those that nobody asks for would
+        // All at once: one of a site's may include or extend another. Ours do not, and those that are not asked for would
         // take longer to parse than the others.
         let needed: BTreeSet<&str> = match directory {
             Some(_) => texts.keys().map(String::as_str).collect(),
@@ -116,7 +116,7 @@ impl Templates {
         self.manifest.of(&request.with).map(render).collect()
     }
 
-    /// The paths of an instance's files below the home, as far as they can be told.
+    /// The paths of an instance's files below the home, as far as they are known.
     #[must_use]
     pub fn names(&self, request: &Request) -> Vec<String> {
         let Ok(context) = variables::context(request, &self.variables) else { return Vec::new() };
@@ -196,8 +196,8 @@ fn fault(name: &str, error: &tera::Error) -> Error {
 #[cfg(test)]
 mod tests {
     use super::super::address::{Address, Host};
-    use super::super::find::Programs;
     use super::super::home::Home;
+    use super::super::locate_programs::Programs;
     use super::*;
 
     fn request(home: &str) -> Request {

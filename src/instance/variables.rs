@@ -22,7 +22,7 @@ pub struct Variable {
     pub name: Cow<'static, str>,
     /// What it takes.
     pub kind: Kind,
-    /// What it is if nobody sets it.
+    /// What it is if it is not set.
     pub default: Fallback,
     /// What it is for.
     pub meaning: Cow<'static, str>,
@@ -48,7 +48,7 @@ pub enum Kind {
     List,
 }
 
-/// What a variable is if nobody sets it.
+/// What a variable is if it is not set.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Fallback {
     /// This text; empty: it is not set.
@@ -182,7 +182,7 @@ const fn variable(name: &'static str, kind: Kind, default: Fallback, meaning: &'
     Variable { name: Cow::Borrowed(name), kind, default, meaning: Cow::Borrowed(meaning) }
 }
 
-/// What every template may name, in the order in which it is told of.
+/// What every template may name, in the order in which it is listed.
 #[must_use]
 pub fn all() -> &'static [Variable] {
     &VARIABLES
@@ -191,7 +191,7 @@ pub fn all() -> &'static [Variable] {
 /// Everything that the templates of this instance may name: the common variables and those `declared` with them.
 ///
 /// # Errors
-/// [`Error::Variable`] for one that is set and that nobody declares, and for a value that its kind does not take.
+/// [`Error::Variable`] for one that is set and not declared, and for a value that its kind does not take.
 pub fn context(request: &Request, declared: &[Variable]) -> Result<Context, Error> {
     let mut context = Context::new();
     let known = || VARIABLES.iter().chain(declared);
@@ -290,7 +290,7 @@ fn lines(items: impl Iterator<Item = String>) -> String {
 }
 
 impl Variable {
-    /// Whether somebody may set it by its name; what is [`Fallback::Given`] has ways of its own.
+    /// Whether it can be set by its name; what is [`Fallback::Given`] has options of its own.
     #[must_use]
     pub fn is_settable(&self) -> bool {
         !matches!(self.default, Given(_))

@@ -1,7 +1,7 @@
 //! Files under temporary names that cannot be foreseen.
 //!
-//! Each is locked for as long as it has such a name (flock(2)). So one that is left by a program that was killed can be told
-//! from one that is in use, and the next that writes the same file removes it.
+//! Each is locked for as long as it has such a name (flock(2)). So one that a killed program has left differs from one
+//! that is in use, and the next program that writes the same file removes it.
 
 use std::ffi::{OsStr, OsString};
 use std::fs::{File, TryLockError};

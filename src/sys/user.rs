@@ -1,4 +1,4 @@
-//! Users: who we are, and who a name or a number means.
+//! Users: our own, and those that a name or a number means.
 #![allow(unsafe_code)] // what a child does between fork and exec
 
 use std::ffi::CString;

@@ -8,8 +8,8 @@ use std::path::Path;
 use nix::sys::signal::Signal;
 use zeo_server::instance::Request;
 use zeo_server::instance::address::Address;
-use zeo_server::instance::find::Programs;
 use zeo_server::instance::home::Home;
+use zeo_server::instance::locate_programs::Programs;
 use zeo_server::instance::template::Templates;
 
 use super::*;

@@ -12,16 +12,16 @@ use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 
 use crate::exit::Exit;
-use crate::instance::existing::Existing;
-use crate::instance::find::Places;
 use crate::instance::home::Home;
+use crate::instance::installed::Installed;
+use crate::instance::locate_programs::SearchPaths;
 use crate::instance::plan::{self, Plan};
-use crate::instance::request::{Options, Request};
+use crate::instance::resolve::{self, Options};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, addresses, apply, start, variables};
+use crate::instance::{Error, Request, addresses, apply, start, variables};
 use crate::sys::reason::reason;
-use crate::sys::tree::Tree;
+use crate::sys::tree::SafeTree;
 
 use super::print_error;
 use arguments::Arguments;
@@ -83,8 +83,8 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
 
 /// An instance that is ready to be made.
 struct Prepared {
-    tree: Tree,
-    existing: Existing,
+    tree: SafeTree,
+    installed: Installed,
     request: Request,
     plan: Plan,
 }
@@ -94,7 +94,7 @@ impl Prepared {
         let current = current_directory()?;
         let home = Home::new(Path::new(home), &current)?;
         let tree = home.open()?;
-        let existing = Existing::read(&tree, &home)?;
+        let installed = Installed::read(&tree, &home)?;
         let options = Options {
             settings: arguments.settings(&current)?,
             addresses: arguments.address.iter().chain(&arguments.values.addresses).cloned().collect(),
@@ -102,23 +102,23 @@ impl Prepared {
             server: arguments.server.as_deref().map(|server| current.join(server)),
         };
         let site = site_defaults(arguments, &current)?;
-        let places = Places::new(own_executable()?.as_deref(), env::var_os("PATH").as_deref(), &current);
-        let request = Request::resolve(home, &options, &existing, &site, &places)?;
+        let places = SearchPaths::new(own_executable()?.as_deref(), env::var_os("PATH").as_deref(), &current);
+        let request = resolve::resolve(home, &options, &installed, &site, &places)?;
         let templates = Templates::with(request.templates.as_deref(), &request.with)?;
-        let plan = plan::plan(&tree, &existing, &request, &templates, &arguments.policy())?;
-        Ok(Self { tree, existing, request, plan })
+        let plan = plan::plan(&tree, &installed, &request, &templates, &arguments.policy())?;
+        Ok(Self { tree, installed, request, plan })
     }
 
     /// Shows the plan, or makes the instance.
     fn carry_out(&self, arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
-        let Self { tree, existing, request, plan } = self;
-        for warning in start::warnings(request, existing) {
+        let Self { tree, installed, request, plan } = self;
+        for warning in start::warnings(request, installed) {
             complain(&format!("warning: {warning}"));
         }
         if arguments.mode.diff {
             output.diffs(plan);
         } else if arguments.only_looks() {
-            apply::preview(plan, tree, &mut |step| output.step(&step));
+            apply::preview(plan, tree, &mut |change| output.change(&change));
         }
         if arguments.mode.check && plan.changes() {
             return Ok(Exit::Failure);
@@ -129,7 +129,7 @@ impl Prepared {
             }
             return Ok(Exit::Success);
         }
-        apply::run(plan, tree, &mut |step| output.step(&step))?;
+        apply::run(plan, tree, &mut |change| output.change(&change))?;
         output.line("All done.");
         if arguments.start {
             start(tree, request, plan, output)?;
@@ -147,7 +147,7 @@ fn site_defaults(arguments: &Arguments, current: &Path) -> Result<Settings, Erro
     Settings::read(&path)?.ok_or_else(|| Error::system("read", &path, io::ErrorKind::NotFound.into()))
 }
 
-/// Where this program lies; `None` where the system has no /proc to tell it.
+/// Where this program lies; `None` where there is no /proc.
 fn own_executable() -> Result<Option<PathBuf>, Error> {
     match env::current_exe() {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
@@ -169,7 +169,7 @@ fn show(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
         output.line(templates.text(name)?.trim_end_matches('\n'));
     }
     if let Some(directory) = &arguments.sources.export_templates {
-        apply::export(&templates, &current.join(directory), &mut |step| output.step(&step))?;
+        apply::export(&templates, &current.join(directory), &mut |change| output.change(&change))?;
     }
     if let Some(kind) = arguments.generate.kind {
         output.line(PROGRAM.generate(kind).trim_end_matches('\n'));
@@ -181,11 +181,11 @@ fn current_directory() -> Result<PathBuf, Error> {
     env::current_dir().map_err(|error| Error::system("find", Path::new("."), error))
 }
 
-fn start(tree: &Tree, request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
+fn start(tree: &SafeTree, request: &Request, plan: &Plan, output: &mut Output) -> Result<(), Error> {
     match start::addresses(tree, request, plan) {
         Ok(addresses) => {
             start::run(request, &addresses)?;
-            output.line(&format!("ZEO server is listening on {}", addresses::spoken(&addresses)));
+            output.line(&format!("ZEO server is listening on {}", addresses::describe(&addresses)));
         }
         Err(why) => {
             start::run(request, &[])?;

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
-use crate::instance::apply::Step;
+use crate::instance::apply::Change;
 use crate::instance::diff;
-use crate::instance::found::State;
+use crate::instance::file_state::FileState;
 use crate::instance::plan::Plan;
 use crate::instance::quote::shown;
 use crate::sys::terminal::may_have_colours;
@@ -25,25 +25,27 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Tells a step, after it was done or instead of it.
-    pub(super) fn step(&mut self, step: &Step<'_>) {
+    /// Reports a change, after it was made or instead of it.
+    pub(super) fn change(&mut self, change: &Change<'_>) {
         let plain = |path: &Path| path.display().to_string();
         let kept = |path: &Path| format!("Warning: not overwriting existing file {}", shown(path));
-        let (path, line) = match step {
-            Step::CreatedDirectory(path) => (path, format!("Created directory {}", plain(path))),
-            Step::Wrote(path) => (path, format!("Wrote file {}", plain(path))),
-            Step::Kept(path) => (path, kept(path)),
-            Step::ChangedMode(path, mode) => (path, format!("Changed mode for {} to {mode:o}", plain(path))),
-            Step::Updated(path) => (path, format!("Updated file {}", plain(path))),
-            Step::Merged(path) => (path, format!("Merged file {}", plain(path))),
-            Step::Offered(path, beside) => (path, format!("{}\nWrote file {}", kept(path), plain(beside))),
-            Step::BackedUp(path, backup) => {
+        let (path, line) = match change {
+            Change::CreatedDirectory(path) => (path, format!("Created directory {}", plain(path))),
+            Change::Wrote(path) => (path, format!("Wrote file {}", plain(path))),
+            Change::Kept(path) => (path, kept(path)),
+            Change::ChangedMode(path, mode) => {
+                (path, format!("Changed mode for {} to {mode:o}", plain(path)))
+            }
+            Change::Updated(path) => (path, format!("Updated file {}", plain(path))),
+            Change::Merged(path) => (path, format!("Merged file {}", plain(path))),
+            Change::Offered(path, beside) => (path, format!("{}\nWrote file {}", kept(path), plain(beside))),
+            Change::BackedUp(path, backup) => {
                 self.line(&format!("Kept file {} as {}", plain(path), plain(backup)));
                 return;
             }
-            Step::Overwrote(path) => (path, format!("Overwrote file {}", plain(path))),
-            Step::Removed(path) => (path, format!("Removed file {}", plain(path))),
-            Step::Left(path) => {
+            Change::Overwrote(path) => (path, format!("Overwrote file {}", plain(path))),
+            Change::Removed(path) => (path, format!("Removed file {}", plain(path))),
+            Change::Left(path) => {
                 let why = "which is named after another home";
                 (path, format!("Warning: not removing file {}, {why}", shown(path)))
             }
@@ -113,13 +115,13 @@ impl Output {
 }
 
 /// The word for it in `--json`.
-fn word(state: State) -> &'static str {
+fn word(state: FileState) -> &'static str {
     match state {
-        State::Missing => "missing",
-        State::Blank => "blank",
-        State::Same => "same",
-        State::NotExecutable(_) => "not-executable",
-        State::Unedited => "unedited",
-        State::Edited => "edited",
+        FileState::Missing => "missing",
+        FileState::Blank => "blank",
+        FileState::Same => "same",
+        FileState::NotExecutable(_) => "not-executable",
+        FileState::Unedited => "unedited",
+        FileState::Edited => "edited",
     }
 }

@@ -37,7 +37,7 @@ pub use walk::{Untrusted, first_untrusted_component};
 
 /// The open directories. All paths are absolute and have no `..`.
 #[derive(Debug)]
-pub struct Tree {
+pub struct SafeTree {
     roots: RefCell<Vec<PathBuf>>,
     open: RefCell<BTreeMap<PathBuf, Rc<OwnedFd>>>,
     /// Those with new entries that are not yet on the disk.
@@ -46,7 +46,7 @@ pub struct Tree {
 
 /// What has a name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum FileKind {
     /// Nothing.
     Nothing,
     /// A symbolic link to nothing.
@@ -61,9 +61,9 @@ pub enum What {
 
 /// What was seen under a name, at the end of the links that are followed.
 #[derive(Debug)]
-pub struct Seen {
+pub struct DirEntry {
     /// Its kind.
-    pub what: What,
+    pub what: FileKind,
     /// Its permission bits.
     pub mode: u32,
     /// Its length in bytes.
@@ -78,13 +78,13 @@ pub struct Seen {
 pub struct Text {
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Whether nobody but root and we (with our own group) can write in it.
+    /// Whether only root and we (with our own group) can write in it.
     pub is_closed: bool,
 }
 
-impl Seen {
-    fn of(what: What) -> Self {
-        Self { what, mode: 0, length: 0, is_link: what == What::DanglingLink, place: None }
+impl DirEntry {
+    fn of(what: FileKind) -> Self {
+        Self { what, mode: 0, length: 0, is_link: what == FileKind::DanglingLink, place: None }
     }
 
     /// The first `most` bytes. What has taken the place of the file meanwhile does not make the caller wait.
@@ -104,7 +104,7 @@ impl Seen {
     }
 }
 
-impl Tree {
+impl SafeTree {
     /// Opens a directory, or the nearest above it that is there.
     ///
     /// # Errors
@@ -131,7 +131,7 @@ impl Tree {
                     self.roots.borrow_mut().push(above.to_owned());
                     return Ok(());
                 }
-                // Whatever it is, it is met again, and told, when the way down is gone.
+                // The failure comes again, and is reported, when the path is walked down.
                 Err(error) => last = error,
             }
         }
@@ -142,14 +142,14 @@ impl Tree {
     ///
     /// # Errors
     /// What the system says, and [`Untrusted`].
-    pub fn look(&self, path: &Path) -> io::Result<Seen> {
+    pub fn look(&self, path: &Path) -> io::Result<DirEntry> {
         let is_open = self.open.borrow().contains_key(path);
         if is_open || self.roots.borrow().iter().any(|root| root.starts_with(path)) {
-            return Ok(Seen::of(What::Directory));
+            return Ok(DirEntry::of(FileKind::Directory));
         }
         let is_missing = |error: &io::Error| error.kind() == io::ErrorKind::NotFound;
         let (at, name) = match self.place(path) {
-            Err(error) if is_missing(&error) => return Ok(Seen::of(What::Nothing)),
+            Err(error) if is_missing(&error) => return Ok(DirEntry::of(FileKind::Nothing)),
             place => place?,
         };
         let mut walk = Walk::new(at, path, Path::new(&name));
@@ -157,12 +157,12 @@ impl Tree {
         let is_link = walk.met_links();
         match found {
             Err(error) if is_missing(&error) => {
-                Ok(Seen::of(if is_link { What::DanglingLink } else { What::Nothing }))
+                Ok(DirEntry::of(if is_link { FileKind::DanglingLink } else { FileKind::Nothing }))
             }
             Err(error) => Err(error),
-            Ok(None) => Ok(Seen { is_link, ..Seen::of(What::Directory) }),
-            Ok(Some((name, stat))) => Ok(Seen {
-                what: if kind(&stat) == libc::S_IFREG { What::File } else { What::Other },
+            Ok(None) => Ok(DirEntry { is_link, ..DirEntry::of(FileKind::Directory) }),
+            Ok(Some((name, stat))) => Ok(DirEntry {
+                what: if kind(&stat) == libc::S_IFREG { FileKind::File } else { FileKind::Other },
                 mode: stat.st_mode & 0o7777,
                 length: u64::try_from(stat.st_size).unwrap_or_default(),
                 is_link,
@@ -177,7 +177,7 @@ impl Tree {
         self.place(path).is_ok_and(|(at, name)| look_in(&at, &name).is_ok())
     }
 
-    /// Makes a directory with these permission bits less the process's mask. It is on the disk after [`Tree::sync`].
+    /// Makes a directory with these permission bits less the process's mask. It is on the disk after [`SafeTree::sync`].
     ///
     /// # Errors
     /// What the system says.
@@ -214,7 +214,7 @@ impl Tree {
         Ok(())
     }
 
-    /// Creates a file, as [`files::create`] does. Its name is on the disk after [`Tree::sync`].
+    /// Creates a file, as [`files::create`] does. Its name is on the disk after [`SafeTree::sync`].
     ///
     /// # Errors
     /// [`io::ErrorKind::AlreadyExists`] if anything has that name, which is then untouched; otherwise what the system says.

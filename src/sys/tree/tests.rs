@@ -19,7 +19,7 @@ fn place() -> (tempfile::TempDir, PathBuf, PathBuf) {
 }
 
 /// Everything that is made through a path.
-fn make(tree: &Tree, path: &Path) -> io::Result<()> {
+fn make(tree: &SafeTree, path: &Path) -> io::Result<()> {
     tree.create(path, b"text", 0o666)?;
     tree.sync().map_err(|(_, error)| error)
 }
@@ -38,10 +38,10 @@ fn is_empty(directory: &Path) -> bool {
 fn directories_and_files_are_made_below_what_is_there() {
     let (_place, home, _) = place();
     let (new, deep) = (home.join("new"), home.join("new/deep"));
-    let tree = Tree::open(&deep).unwrap();
-    assert_eq!(tree.look(&home).unwrap().what, What::Directory);
-    assert_eq!(tree.look(&new).unwrap().what, What::Nothing);
-    assert_eq!(tree.look(&deep.join("file")).unwrap().what, What::Nothing);
+    let tree = SafeTree::open(&deep).unwrap();
+    assert_eq!(tree.look(&home).unwrap().what, FileKind::Directory);
+    assert_eq!(tree.look(&new).unwrap().what, FileKind::Nothing);
+    assert_eq!(tree.look(&deep.join("file")).unwrap().what, FileKind::Nothing);
     tree.make_directory(&new, 0o700).unwrap();
     tree.make_directory(&deep, 0o755).unwrap();
     assert_eq!(tree.make_directory(&deep, 0o755).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
@@ -49,7 +49,7 @@ fn directories_and_files_are_made_below_what_is_there() {
     make(&tree, &path).unwrap();
     assert_eq!(make(&tree, &path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     let seen = tree.look(&path).unwrap();
-    assert_eq!((seen.what, seen.length, seen.is_link), (What::File, 4, false));
+    assert_eq!((seen.what, seen.length, seen.is_link), (FileKind::File, 4, false));
     assert_eq!(seen.read(3).unwrap().bytes, b"tex");
     assert!(tree.set_mode(&path, b"text", 0o751).unwrap());
     assert!(
@@ -78,18 +78,21 @@ fn links_that_only_we_could_make_are_followed() {
     symlink("../outside/.", home.join("relative")).unwrap();
     symlink("absolute", home.join("twice")).unwrap();
     for name in ["absolute", "relative", "twice"] {
-        let tree = Tree::open(&home).unwrap();
+        let tree = SafeTree::open(&home).unwrap();
         let link = home.join(name);
-        assert_eq!(tree.look(&link).unwrap().what, What::Directory, "{name}");
+        assert_eq!(tree.look(&link).unwrap().what, FileKind::Directory, "{name}");
         make(&tree, &link.join(name)).unwrap();
         assert_eq!(fs::read(outside.join(name)).unwrap(), b"text");
     }
     symlink("absolute/twice", home.join("file")).unwrap();
-    let tree = Tree::open(&home).unwrap();
+    let tree = SafeTree::open(&home).unwrap();
     let seen = tree.look(&home.join("file")).unwrap();
-    assert_eq!((seen.what, seen.is_link, seen.read(9).unwrap().bytes), (What::File, true, b"text".into()));
+    assert_eq!(
+        (seen.what, seen.is_link, seen.read(9).unwrap().bytes),
+        (FileKind::File, true, b"text".into())
+    );
     symlink("absolute/none", home.join("dangling")).unwrap();
-    assert_eq!(tree.look(&home.join("dangling")).unwrap().what, What::DanglingLink);
+    assert_eq!(tree.look(&home.join("dangling")).unwrap().what, FileKind::DanglingLink);
     for name in ["round", "and"] {
         symlink(if name == "and" { "round" } else { "and" }, home.join(name)).unwrap();
     }
@@ -108,7 +111,7 @@ fn link_in_a_directory_that_others_can_write_in_is_refused() {
     symlink(&outside, home.join("link")).unwrap();
     for (mode, is_refused) in [(0o757, true), (0o1757, false), (0o755, false)] {
         fs::set_permissions(&home, fs::Permissions::from_mode(mode)).unwrap();
-        let tree = Tree::open(&home).unwrap();
+        let tree = SafeTree::open(&home).unwrap();
         let result = make(&tree, &home.join(format!("link/{mode:o}")));
         if is_refused {
             refused(result, &home.join("link"));
@@ -131,7 +134,7 @@ fn link_of_another_user_and_one_in_their_directory_are_refused() {
     }
     lchown(home.join("link"), Some(OTHER), Some(OTHER)).unwrap();
     for name in ["link", "over"] {
-        let tree = Tree::open(&home).unwrap();
+        let tree = SafeTree::open(&home).unwrap();
         let (link, file) = (home.join(name), home.join(name).join("f"));
         refused(tree.look(&link).map(drop), &link);
         refused(tree.look(&file).map(drop), &link);
@@ -145,11 +148,11 @@ fn link_of_another_user_and_one_in_their_directory_are_refused() {
     for (uid, gid, mode) in [(OTHER, 0, 0o755), (0, OTHER, 0o775)] {
         chown(&home, Some(uid), Some(gid)).unwrap();
         fs::set_permissions(&home, fs::Permissions::from_mode(mode)).unwrap();
-        refused(make(&Tree::open(&home).unwrap(), &home.join("link/f")), &home.join("link"));
+        refused(make(&SafeTree::open(&home).unwrap(), &home.join("link/f")), &home.join("link"));
     }
     assert!(is_empty(&outside));
     // The path of a root is trusted as it was typed.
-    make(&Tree::open(&home.join("link")).unwrap(), &home.join("link/f")).unwrap();
+    make(&SafeTree::open(&home.join("link")).unwrap(), &home.join("link/f")).unwrap();
     assert!(!is_empty(&outside));
 }
 
@@ -161,8 +164,8 @@ fn directory_that_is_exchanged_for_a_link_leads_nowhere_else() {
         fs::create_dir(directory).unwrap();
     }
     fs::set_permissions(&home, fs::Permissions::from_mode(0o757)).unwrap();
-    let tree = Tree::open(&home).unwrap();
-    assert_eq!(tree.look(&known.join("f")).unwrap().what, What::Nothing);
+    let tree = SafeTree::open(&home).unwrap();
+    assert_eq!(tree.look(&known.join("f")).unwrap().what, FileKind::Nothing);
     for directory in [&known, &unknown] {
         fs::rename(directory, directory.with_extension("old")).unwrap();
         symlink(&outside, directory).unwrap();
@@ -176,7 +179,7 @@ fn directory_that_is_exchanged_for_a_link_leads_nowhere_else() {
 #[test]
 fn only_an_empty_directory_of_our_own_is_given_away() {
     let (_place, home, _) = place();
-    let tree = Tree::open(&home).unwrap();
+    let tree = SafeTree::open(&home).unwrap();
     let made = home.join("made");
     tree.make_directory(&made, 0o700).unwrap();
     if own_uid() != 0 {
@@ -196,10 +199,10 @@ fn only_an_empty_directory_of_our_own_is_given_away() {
 #[test]
 fn other_place_is_a_root_as_well() {
     let (_place, home, outside) = place();
-    let tree = Tree::open(&home).unwrap();
+    let tree = SafeTree::open(&home).unwrap();
     tree.reach(&outside.join("deep/est")).unwrap();
     tree.make_directory(&outside.join("deep"), 0o777).unwrap();
     make(&tree, &outside.join("deep/f")).unwrap();
-    assert!(tree.look(&outside.join("deep/f")).unwrap().what == What::File);
+    assert!(tree.look(&outside.join("deep/f")).unwrap().what == FileKind::File);
     assert_eq!(tree.roots.borrow().len(), 2);
 }

@@ -127,7 +127,7 @@ impl Walk {
     }
 }
 
-/// The first thing on the way to a file, links and the file itself included, that others than root and we (with our own
+/// The first thing on the path to a file, links and the file itself included, that others than root and we (with our own
 /// group) can change or put another in the place of; `None`: what is there now stays as long as we and root let it.
 ///
 /// # Errors
@@ -208,7 +208,7 @@ fn has_list(stat: &FileStat, path: &Path) -> io::Result<bool> {
     }
     let path = CString::new(path.as_os_str().as_bytes())?;
     let name = c"system.posix_acl_access";
-    // SAFETY: both strings end in zero; with no room given only the length is told.
+    // SAFETY: both strings end in zero; with no room given only the length is given.
     let length = unsafe { libc::lgetxattr(path.as_ptr(), name.as_ptr(), std::ptr::null_mut(), 0) };
     match Errno::result(length) {
         Ok(length) => Ok(length > 0),

@@ -10,15 +10,15 @@ use super::{Error, Request};
 use crate::sys::access::{as_account, may_create_in};
 use crate::sys::files::open_to_read;
 use crate::sys::reason::reason;
-use crate::sys::tree::Tree;
+use crate::sys::tree::SafeTree;
 use crate::sys::user::{self, Account};
 
-/// The user that directories have to be given to: the one that was asked for, if that is not who we are. A user that this
+/// The user that directories have to be given to: the one that was asked for, if we are not that user. A user that this
 /// system does not know may be one of the system that the instance is made for.
 ///
 /// # Errors
 /// [`Error::User`] where we are neither root nor that user.
-pub fn receiver(request: &Request) -> Result<Option<Account>, Error> {
+pub fn new_owner(request: &Request) -> Result<Option<Account>, Error> {
     let Some(name) = request.set.get("user").filter(|name| !name.is_empty()) else { return Ok(None) };
     let account = user::lookup(name).map_err(|error| refused(name, &reason(&error)))?;
     match account {
@@ -43,11 +43,11 @@ pub fn written(request: &Request) -> Vec<PathBuf> {
 /// # Errors
 /// [`Error::User`] names the first where not.
 pub fn check(account: &Account, directories: &[PathBuf]) -> Result<(), Error> {
-    let trouble = as_account(account, || {
+    let error = as_account(account, || {
         let present = directories.iter().filter(|directory| directory.is_dir());
         present.map(|directory| (directory, may_create_in(directory))).find(|(_, may)| may.is_err())
     });
-    match trouble {
+    match error {
         Ok(None) => Ok(()),
         Ok(Some((directory, may))) => {
             let why = may.err().map_or_else(String::new, |error| reason(&error));
@@ -61,7 +61,7 @@ pub fn check(account: &Account, directories: &[PathBuf]) -> Result<(), Error> {
 ///
 /// # Errors
 /// [`Error::System`].
-pub fn give(tree: &Tree, account: &Account, directory: &Path) -> Result<(), Error> {
+pub fn give(tree: &SafeTree, account: &Account, directory: &Path) -> Result<(), Error> {
     tree.give_directory(directory, account.uid, account.gid)
         .map_err(|error| Error::system("change the owner of", directory, error))
 }

@@ -21,14 +21,14 @@ pub struct Programs {
 
 /// Where programs are looked for.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Places {
+pub struct SearchPaths {
     /// The directory of our own executable.
     pub beside: Option<PathBuf>,
     /// The directories of `PATH`, in order; relative ones already made absolute.
     pub path: Vec<PathBuf>,
 }
 
-impl Places {
+impl SearchPaths {
     /// The places of a process in `current` whose executable is `own` and whose `PATH` is `path`. An empty entry of
     /// `PATH` is the working directory (XBD 8.3).
     #[must_use]
@@ -48,7 +48,7 @@ impl Programs {
     ///
     /// # Errors
     /// [`Error::NotFound`] says what was looked for and where.
-    pub fn find(places: &Places, named: [Option<&Path>; 3]) -> Result<Self, Error> {
+    pub fn find(places: &SearchPaths, named: [Option<&Path>; 3]) -> Result<Self, Error> {
         let [server, zdctl, zdrun] = named;
         let advice = "; name it with --server";
         let server = match server {
@@ -78,7 +78,13 @@ fn check(what: &str, named: &Path) -> Result<PathBuf, Error> {
 }
 
 /// `name` beside us, else each of the names that it goes by on the path.
-fn find(what: &str, name: &str, on_path: &[&str], places: &Places, advice: &str) -> Result<PathBuf, Error> {
+fn find(
+    what: &str,
+    name: &str,
+    on_path: &[&str],
+    places: &SearchPaths,
+    advice: &str,
+) -> Result<PathBuf, Error> {
     if let Some(beside) = places.beside.as_deref().map(|directory| directory.join(name)) {
         // Another one on the path is no answer to that.
         let usable = can_execute(&beside).map_err(|error| Error::system("look at", &beside, error))?;
@@ -128,7 +134,7 @@ mod tests {
         fn find(&self, server: Option<&str>) -> Result<Programs, String> {
             let own = self.at("own/mkzeoinst");
             let path = format!("one:{}", self.at("two"));
-            let places = Places::new(Some(Path::new(&own)), Some(OsStr::new(&path)), self.0.path());
+            let places = SearchPaths::new(Some(Path::new(&own)), Some(OsStr::new(&path)), self.0.path());
             let named = server.map(|name| self.at(name));
             Programs::find(&places, [named.as_deref().map(Path::new), None, None]).map_err(|e| e.to_string())
         }

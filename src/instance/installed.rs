@@ -11,12 +11,12 @@ use super::settings::Settings;
 use super::{Error, included};
 use crate::config::split_words;
 use crate::sys::program::can_execute;
-use crate::sys::tree::Tree;
+use crate::sys::tree::SafeTree;
 use crate::zconfig::{self, Entry, Value};
 
 /// The files of an instance, as far as they are there.
 #[derive(Debug, Clone)]
-pub struct Existing {
+pub struct Installed {
     /// Whose they are.
     at: Home,
     /// The addresses in the server's configuration, as they are written.
@@ -31,12 +31,13 @@ pub struct Existing {
     pub recorded: Settings,
 }
 
-impl Existing {
-    /// Reads the files. What is not there, or no file, tells nothing; the latter is told where the file is to be made.
+impl Installed {
+    /// Reads the files. What is not there, or no regular file, counts as empty; the latter is reported where the file is to be
+    /// made.
     ///
     /// # Errors
     /// [`Error::System`], [`Error::Link`] and [`Error::InTheWay`] for what cannot be read.
-    pub fn read(tree: &Tree, home: &Home) -> Result<Self, Error> {
+    pub fn read(tree: &SafeTree, home: &Home) -> Result<Self, Error> {
         let text = |name| -> Result<String, Error> {
             let text = included::text(tree, &home.join(name))?;
             Ok(text.and_then(|text| String::from_utf8(text.bytes).ok()).unwrap_or_default())
@@ -74,17 +75,17 @@ impl Existing {
         settings
     }
 
-    /// The server that the instance runs, where somebody chose it: one that lies beside the controller was found there,
+    /// The server that the instance runs, where it was chosen: one that lies beside the controller was found there,
     /// and after an upgrade may be found elsewhere. `None` also where it cannot be run any more.
     #[must_use]
     pub fn server(&self) -> Option<PathBuf> {
         let (server, zdctl) = (PathBuf::from(self.program()?), PathBuf::from(self.zdctl()?));
-        // What cannot be told is told where it is used.
+        // A failure is reported where the program is used.
         (server.parent() != zdctl.parent() && can_execute(&server).unwrap_or(true)).then_some(server)
     }
 
     /// The home that the files name: where the script, or else the command of the server, has its configuration. (A socket
-    /// or data that somebody keeps elsewhere make no other home; a socket in `etc` does for what other templates made.) The
+    /// or data elsewhere make no other home; a socket in `etc` does for what other templates made.) The
     /// script is written last of the three, so that a move that was broken off is still known for one.
     #[must_use]
     pub fn home(&self) -> Option<Home> {
@@ -191,8 +192,8 @@ mod tests {
             let (manager, script) = (manager.to_owned(), script.to_owned());
             let pristine = PristineTexts::default();
             let recorded = Settings::default();
-            let existing = Existing { at, addresses: Vec::new(), manager, script, pristine, recorded };
-            existing.home().map(|home| home.path().to_str().unwrap().to_owned())
+            let installed = Installed { at, addresses: Vec::new(), manager, script, pristine, recorded };
+            installed.home().map(|home| home.path().to_str().unwrap().to_owned())
         };
         let script = "#!/bin/sh\nexec '/opt/zd ctl' -C '/it'\\''s/etc/zeoctl.conf' \"$@\"\n";
         let program = "program /opt/runzeo -C '/a b$$/etc/zeo.conf'\n";

@@ -4,19 +4,19 @@ use std::path::Path;
 
 use super::Error;
 use super::stamp::{Stamped, trimmed};
-use crate::sys::tree::{Tree, What};
+use crate::sys::tree::{FileKind, SafeTree};
 
 /// The execute bits of a file's mode.
 const EXECUTE: u32 = 0o111;
 
-/// A longer file is not read: it is no file of ours, and nobody's empty one.
-const LARGEST_COMPARED: u64 = 1 << 20;
+/// A longer file is not read: it is none of ours, and not an empty one either.
+const MAX_COMPARED_BYTES: u64 = 1 << 20;
 
 /// What was found.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
+pub struct PresentFile {
     /// Beside what should be there.
-    pub state: State,
+    pub state: FileState,
     /// What the file holds; nothing where it is missing, or too long to be one of ours.
     pub contents: Option<Vec<u8>>,
     /// Its permission bits.
@@ -27,7 +27,7 @@ pub struct Found {
 
 /// What is there, beside what should be there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum State {
+pub enum FileState {
     /// Nothing.
     Missing,
     /// A file with nothing in it but white space.
@@ -44,35 +44,38 @@ pub enum State {
 
 /// Looks at `path`, where a file with `contents` belongs.
 ///
-/// A symbolic link is only ever read through, and only one that nobody planted: nobody can tell whose file a write through
-/// it would hit.
+/// A symbolic link is only ever read through, and only one that was not planted: a write through it could hit any file.
 ///
 /// # Errors
 /// What cannot be read, and anything there that is not a file.
-pub fn look(tree: &Tree, path: &Path, contents: &str, executable: bool) -> Result<Found, Error> {
+pub fn look(tree: &SafeTree, path: &Path, contents: &str, executable: bool) -> Result<PresentFile, Error> {
     let in_the_way = |why| Err(Error::InTheWay { verb: "write", path: path.to_owned(), why });
     let seen = tree.look(path).map_err(|error| Error::system("look at", path, error))?;
     let (mode, is_link) = (seen.mode, seen.is_link);
     match seen.what {
-        What::File => {}
-        What::Nothing => return Ok(Found { state: State::Missing, contents: None, mode: 0, is_link }),
-        What::DanglingLink => return in_the_way("it is a symbolic link to nothing"),
-        What::Directory => return in_the_way("it is a directory"),
-        What::Other => return in_the_way("it is not a regular file"),
+        FileKind::File => {}
+        FileKind::Nothing => {
+            return Ok(PresentFile { state: FileState::Missing, contents: None, mode: 0, is_link });
+        }
+        FileKind::DanglingLink => return in_the_way("it is a symbolic link to nothing"),
+        FileKind::Directory => return in_the_way("it is a directory"),
+        FileKind::Other => return in_the_way("it is not a regular file"),
     }
-    if seen.length > LARGEST_COMPARED {
-        return Ok(Found { state: State::Edited, contents: None, mode, is_link });
+    if seen.length > MAX_COMPARED_BYTES {
+        return Ok(PresentFile { state: FileState::Edited, contents: None, mode, is_link });
     }
-    let read = seen.read(LARGEST_COMPARED).map_err(|error| Error::system("read", path, error))?;
+    let read = seen.read(MAX_COMPARED_BYTES).map_err(|error| Error::system("read", path, error))?;
     let present = read.bytes;
     let state = match compare(&present, contents.as_bytes()) {
-        State::Blank if is_link => return in_the_way("it is a symbolic link to an empty file"),
-        State::Same if executable && mode & EXECUTE == 0 && !is_link => State::NotExecutable(runnable(mode)),
-        // A link's target is not ours to replace, whoever wrote it.
-        State::Unedited if is_link => State::Edited,
+        FileState::Blank if is_link => return in_the_way("it is a symbolic link to an empty file"),
+        FileState::Same if executable && mode & EXECUTE == 0 && !is_link => {
+            FileState::NotExecutable(runnable(mode))
+        }
+        // A link's target is not ours to replace, whatever it holds.
+        FileState::Unedited if is_link => FileState::Edited,
         state => state,
     };
-    Ok(Found { state, contents: Some(present), mode, is_link })
+    Ok(PresentFile { state, contents: Some(present), mode, is_link })
 }
 
 /// Looks at `path`, where no file belongs any more. What is no regular file, or no link to one, counts as nothing: it is no
@@ -80,27 +83,27 @@ pub fn look(tree: &Tree, path: &Path, contents: &str, executable: bool) -> Resul
 ///
 /// # Errors
 /// As [`look`].
-pub fn look_at_stale(tree: &Tree, path: &Path) -> Result<Found, Error> {
+pub fn look_at_stale(tree: &SafeTree, path: &Path) -> Result<PresentFile, Error> {
     match look(tree, path, "", false) {
         Err(Error::InTheWay { .. }) => {
-            Ok(Found { state: State::Missing, contents: None, mode: 0, is_link: false })
+            Ok(PresentFile { state: FileState::Missing, contents: None, mode: 0, is_link: false })
         }
         found => found,
     }
 }
 
 /// What the contents of a file are beside those it should have.
-fn compare(present: &[u8], wanted: &[u8]) -> State {
+fn compare(present: &[u8], wanted: &[u8]) -> FileState {
     if is_blank(present) {
-        return State::Blank;
+        return FileState::Blank;
     }
     let (present, wanted) = (Stamped::read(present), Stamped::read(wanted));
     if trimmed(&present.text) == trimmed(&wanted.text) {
-        State::Same
+        FileState::Same
     } else if present.is_pristine() {
-        State::Unedited
+        FileState::Unedited
     } else {
-        State::Edited
+        FileState::Edited
     }
 }
 
@@ -130,8 +133,8 @@ mod tests {
         fs::set_permissions(path, PermissionsExt::from_mode(mode)).unwrap();
     }
 
-    fn state_of(path: &Path, executable: bool) -> Result<State, String> {
-        let tree = Tree::open(path.parent().unwrap()).unwrap();
+    fn state_of(path: &Path, executable: bool) -> Result<FileState, String> {
+        let tree = SafeTree::open(path.parent().unwrap()).unwrap();
         look(&tree, path, &stamped(OURS), executable)
             .map(|found| found.state)
             .map_err(|error| error.to_string())
@@ -141,22 +144,22 @@ mod tests {
     fn state_follows_from_what_the_file_holds() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
-        assert_eq!(state_of(&path, false), Ok(State::Missing));
+        assert_eq!(state_of(&path, false), Ok(FileState::Missing));
         let long = " ".repeat(1 << 21);
         for (contents, expected) in [
-            ("", State::Blank),
-            (" \t\r\n\x0b\x0c", State::Blank),
-            (OURS, State::Same),
-            (&stamped(OURS), State::Same),
-            (&stamped(OURS).replace(env!("CARGO_PKG_VERSION"), "0.0.1"), State::Same),
-            ("\n\n# ours\nkey value", State::Same),
-            (&stamped("# older\nkey value\n"), State::Unedited),
-            (&(stamped("# older\nkey value\n") + "more\n"), State::Edited),
-            ("# ours\nkey  value\n", State::Edited),
-            ("#", State::Edited),
-            ("\0", State::Edited),
-            (&format!("{OURS}{long}x"), State::Edited),
-            (&long, State::Edited),
+            ("", FileState::Blank),
+            (" \t\r\n\x0b\x0c", FileState::Blank),
+            (OURS, FileState::Same),
+            (&stamped(OURS), FileState::Same),
+            (&stamped(OURS).replace(env!("CARGO_PKG_VERSION"), "0.0.1"), FileState::Same),
+            ("\n\n# ours\nkey value", FileState::Same),
+            (&stamped("# older\nkey value\n"), FileState::Unedited),
+            (&(stamped("# older\nkey value\n") + "more\n"), FileState::Edited),
+            ("# ours\nkey  value\n", FileState::Edited),
+            ("#", FileState::Edited),
+            ("\0", FileState::Edited),
+            (&format!("{OURS}{long}x"), FileState::Edited),
+            (&long, FileState::Edited),
         ] {
             write(&path, contents, 0o644);
             let start: String = contents.chars().take(20).collect();
@@ -169,12 +172,12 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("f");
         for (contents, mode, expected) in [
-            (OURS, 0o644, State::NotExecutable(0o755)),
-            (OURS, 0o600, State::NotExecutable(0o700)),
-            (OURS, 0o640, State::NotExecutable(0o750)),
-            (OURS, 0o755, State::Same),
-            (OURS, 0o700, State::Same),
-            ("other", 0o644, State::Edited),
+            (OURS, 0o644, FileState::NotExecutable(0o755)),
+            (OURS, 0o600, FileState::NotExecutable(0o700)),
+            (OURS, 0o640, FileState::NotExecutable(0o750)),
+            (OURS, 0o755, FileState::Same),
+            (OURS, 0o700, FileState::Same),
+            ("other", 0o644, FileState::Edited),
         ] {
             write(&path, contents, mode);
             assert_eq!(state_of(&path, true), Ok(expected), "{contents:?} {mode:o}");
@@ -191,9 +194,9 @@ mod tests {
         write(&file, " \n", 0o644);
         assert_eq!(state_of(&link, false), refused("it is a symbolic link to an empty file"));
         write(&file, OURS, 0o644);
-        assert_eq!(state_of(&link, true), Ok(State::Same));
+        assert_eq!(state_of(&link, true), Ok(FileState::Same));
         write(&file, "other", 0o644);
-        assert_eq!(state_of(&link, true), Ok(State::Edited));
+        assert_eq!(state_of(&link, true), Ok(FileState::Edited));
     }
 
     #[test]
