@@ -31,6 +31,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
     ("include_dir", &["instance"]),
+    ("indexmap", &["zconfig"]),
     ("libc", &["sys"]),
     ("nix", &["sys"]),
     ("rustyline", &["shell"]),

@@ -273,7 +273,7 @@ impl<'w> Builder<'w> {
             return;
         }
         let outside = open.kind.name == self.schema.file.name;
-        if let Err(fault) = open.add(key, &normal, value, at, outside) {
+        if let Err(fault) = open.add(key, normal, value, at, outside) {
             self.report(fault, at);
         }
     }

@@ -1,5 +1,7 @@
 //! The end of a section: overrides, what is missing, conversion (ZCONFIG section 13).
 
+use indexmap::IndexMap;
+
 use super::builder::{Builder, Frame};
 use super::error_kind::ErrorKind;
 use super::open::{Given, Open, RawValue};
@@ -59,7 +61,7 @@ impl Builder<'_> {
         for (member, given) in open.kind.members.iter().zip(std::mem::take(&mut open.given)) {
             values.push(match (member, given) {
                 (Member::Key(key), Given::Values(values)) => self.values(key, values, end),
-                (Member::Map(key), Given::Map { entries, .. }) => self.map(key, entries),
+                (Member::Map(key), Given::Map(entries)) => self.map(key, entries),
                 (_, Given::Sections(ids)) => {
                     self.check_sections(&ids);
                     MemberValue::Sections(ids)
@@ -78,7 +80,7 @@ impl Builder<'_> {
         let outside = open.kind.name == self.schema.file.name;
         for (key, values) in open.overrides.take_keys() {
             for (value, at) in values {
-                if let Err(fault) = open.add(&key, &key, RawValue::Text(value), &at, outside) {
+                if let Err(fault) = open.add(&key, key.clone(), RawValue::Text(value), &at, outside) {
                     self.problems.add(Problem::new(fault, at));
                 }
             }
@@ -159,14 +161,12 @@ impl Builder<'_> {
         entries.pop().map_or(MemberValue::Absent, MemberValue::One)
     }
 
-    fn map(&mut self, key: &Key, entries: Vec<(String, RawValue, Location)>) -> MemberValue {
-        let mut held = Vec::with_capacity(entries.len());
-        for (name, raw, at) in entries {
-            if let Some(entry) = self.value(&name, key, raw, at) {
-                held.push((name, entry));
-            }
-        }
-        MemberValue::Map(held)
+    fn map(&mut self, key: &Key, entries: IndexMap<String, (RawValue, Location)>) -> MemberValue {
+        let entries = entries.into_iter().filter_map(|(name, (raw, at))| {
+            let entry = self.value(&name, key, raw, at)?;
+            Some((name, entry))
+        });
+        MemberValue::Map(entries.collect())
     }
 
     fn value(&mut self, name: &str, key: &Key, raw: RawValue, at: Location) -> Option<Entry> {

@@ -1,6 +1,9 @@
 //! A section that has not ended yet.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
+
+use indexmap::IndexMap;
+use indexmap::map::Entry;
 
 use super::error_kind::ErrorKind;
 use super::overrides::Overrides;
@@ -38,7 +41,7 @@ pub(super) struct Open {
 #[derive(Debug)]
 pub(super) enum Given {
     Values(Vec<(RawValue, Location)>),
-    Map { entries: Vec<(String, RawValue, Location)>, seen: HashMap<String, usize> },
+    Map(IndexMap<String, (RawValue, Location)>),
     Sections(Vec<usize>),
 }
 
@@ -49,7 +52,7 @@ impl Open {
             .iter()
             .map(|member| match member {
                 Member::Key(_) => Given::Values(Vec::new()),
-                Member::Map(_) => Given::Map { entries: Vec::new(), seen: HashMap::new() },
+                Member::Map(_) => Given::Map(IndexMap::new()),
                 Member::Slot(_) => Given::Sections(Vec::new()),
             })
             .collect();
@@ -70,7 +73,7 @@ impl Open {
     pub(super) fn add(
         &mut self,
         key: &str,
-        normal: &str,
+        normal: String,
         value: RawValue,
         at: &Location,
         outside: bool,
@@ -81,7 +84,7 @@ impl Open {
             Member::Map(_) => true,
             Member::Slot(_) => false,
         }) else {
-            return Err(self.unknown(key, normal, outside));
+            return Err(self.unknown(key, &normal, outside));
         };
         let many = matches!(members.get(index), Some(Member::Key(known)) if known.many);
         match self.given.get_mut(index) {
@@ -98,12 +101,14 @@ impl Open {
                     value => values.push((value, at.clone())),
                 },
             },
-            Some(Given::Map { entries, seen }) => {
-                if seen.insert(normal.to_owned(), entries.len()).is_some() {
+            Some(Given::Map(entries)) => match entries.entry(normal) {
+                Entry::Occupied(_) => {
                     return Err(ErrorKind::KeyTwice { key: key.to_owned(), first: String::new() });
                 }
-                entries.push((normal.to_owned(), value, at.clone()));
-            }
+                Entry::Vacant(place) => {
+                    place.insert((value, at.clone()));
+                }
+            },
             Some(Given::Sections(_)) | None => {}
         }
         Ok(())

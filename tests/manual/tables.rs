@@ -13,7 +13,10 @@ use crate::sandbox::Sandbox;
 /// What a program is made of, below `src`: its own part, and what it shares with others.
 const PARTS: &[(&str, &[&str])] = &[
     ("mkzeoinst", &["cli/mkzeoinst", "instance", "sys/terminal.rs", "sys/local_time.rs"]),
-    ("runzeo", &["cli/runzeo", "zeo", "config/server", "zconfig", "eventlog", "sys/local_time.rs"]),
+    (
+        "runzeo",
+        &["cli/runzeo", "zeo", "config/server", "zconfig", "eventlog", "sys/local_time.rs", "sys/notify.rs"],
+    ),
     (
         "zdctl",
         &["cli/zdctl.rs", "shell", "config", "zconfig", "control", "sys/terminal.rs", "sys/local_time.rs"],
@@ -51,17 +54,17 @@ fn names(program: &str, title: &str) -> BTreeSet<String> {
 fn variables_in_the_manuals_are_those_that_the_programs_ask_for() {
     for (program, parts) in PARTS {
         let source = source(parts);
-        let told = names(program, "Environment");
+        let named = names(program, "Environment");
         for asking in ASKING {
             for rest in source.split(asking).skip(1) {
                 let name = rest.split('"').next().unwrap_or_default();
-                assert!(told.contains(name), "{program} asks for {name}, of which its manual does not tell");
+                assert!(named.contains(name), "{program} asks for {name}, which its manual does not name");
             }
         }
-        for name in told.iter().filter(|name| *name != ZONE) {
+        for name in named.iter().filter(|name| *name != ZONE) {
             assert!(source.contains(&format!("\"{name}\"")), "{program} does not ask for {name}");
         }
-        assert_eq!(told.contains(ZONE), *program != "mkzeoinst", "{program} shows times, or does not");
+        assert_eq!(named.contains(ZONE), *program != "mkzeoinst", "{program} shows times, or does not");
     }
 }
 
@@ -76,13 +79,13 @@ fn handled(file: &str) -> BTreeSet<String> {
 
 #[test]
 fn signals_in_the_manuals_are_those_that_have_an_effect() {
-    // No program can do anything about SIGKILL; what is left behind is told of.
+    // No program can do anything about SIGKILL; the manual says what is left behind.
     let with_kill = |mut signals: BTreeSet<String>| {
         signals.insert("SIGKILL".to_owned());
         signals
     };
     let mut zdrun = handled("supervisor/manager");
-    assert!(zdrun.remove("SIGCHLD"), "it is nobody's business: {zdrun:?}");
+    assert!(zdrun.remove("SIGCHLD"), "zdrun handles it, and no user sends it: {zdrun:?}");
     assert_eq!(names("zdrun", "Signals"), with_kill(zdrun));
     assert_eq!(names("runzeo", "Signals"), with_kill(handled("cli/runzeo/serve.rs")));
     let caught = source(&["sys/interrupt.rs"]);
@@ -119,7 +122,7 @@ fn files_of_an_instance_in_the_manuals_are_there_and_no_others_are() {
         let is_told = |told: &String| {
             name == *told || name.starts_with(&format!("{told}/")) || name.starts_with(&format!("{told}."))
         };
-        assert!(told.iter().any(is_told), "no manual has {name}");
+        assert!(named.iter().any(is_told), "no manual has {name}");
     }
     sandbox.command(home.join("bin/zeoctl")).arg("stop").stdout("[..]daemon process stopped\n").run();
 }
