@@ -106,23 +106,23 @@ fn instance(sandbox: &Sandbox) -> PathBuf {
 fn files_of_an_instance_in_the_manuals_are_there_and_no_others_are() {
     let sandbox = Sandbox::new();
     let home = instance(&sandbox);
-    let mut told = BTreeSet::new();
+    let mut named = BTreeSet::new();
     for program in PROGRAMS {
         for name in names(program.name, "Files").iter().filter_map(|name| name.strip_prefix("HOME/")) {
             assert!(home.join(name).exists(), "{}: there is no {name} in an instance", program.name);
-            told.insert(name.to_owned());
+            named.insert(name.to_owned());
         }
     }
-    assert!(told.len() > 10, "{told:?}");
+    assert!(named.len() > 10, "{named:?}");
     for entry in
         WalkDir::new(&home).into_iter().map(Result::unwrap).filter(|entry| !entry.file_type().is_dir())
     {
         let name = entry.path().strip_prefix(&home).unwrap().to_str().unwrap().to_owned();
-        // The companions of the data file and of the socket are told of by those who make them.
-        let is_told = |told: &String| {
-            name == *told || name.starts_with(&format!("{told}/")) || name.starts_with(&format!("{told}."))
+        // The companions of the data file and of the socket are in the manuals of the programs that make them.
+        let is_named = |named: &String| {
+            name == *named || name.starts_with(&format!("{named}/")) || name.starts_with(&format!("{named}."))
         };
-        assert!(named.iter().any(is_told), "no manual has {name}");
+        assert!(named.iter().any(is_named), "no manual has {name}");
     }
     sandbox.command(home.join("bin/zeoctl")).arg("stop").stdout("[..]daemon process stopped\n").run();
 }
@@ -134,10 +134,10 @@ fn files_of_a_manager_in_its_manual_are_those_that_it_makes() {
     run.run();
     let entries = fs::read_dir(sandbox.root()).unwrap().map(|entry| entry.unwrap().file_name());
     let made: BTreeSet<_> = entries.map(|name| name.to_str().unwrap().replace("sock", "SOCKET")).collect();
-    let mut told = names("zdrun", "Files");
-    assert!(told.remove("SOCKET.new"), "{told:?}");
+    let mut named = names("zdrun", "Files");
+    assert!(named.remove("SOCKET.new"), "{named:?}");
     assert!(source(&["sys/socket.rs"]).contains("\".new\""), "the socket has another name before it listens");
-    assert_eq!(made, told);
+    assert_eq!(made, named);
     let stop = sandbox.zdctl().args(["-d", "-s", "sock", "-p", "sleep 1000", "stop"]);
     stop.stdout("[..]daemon process stopped\n").run();
     assert_eq!(fs::read_dir(sandbox.root()).unwrap().count(), 0, "something was left");

@@ -1,39 +1,42 @@
-//! Whether directories can be entered and files be made or written.
+//! Whether directories can be entered and files be made or written; if not, why.
 
 use std::fs;
 use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use super::fault::Fault;
+use crate::sys::reason::reason;
 use crate::sys::{access, files, socket};
 
 /// A working directory.
-pub(super) fn directory(path: &Path) -> Result<(), Fault> {
-    can_enter(path).map_err(|source| Fault::Directory { path: path.to_owned(), source })
+pub(super) fn directory(path: &Path) -> Result<(), String> {
+    can_enter(path).map_err(|error| cannot("can't chdir into", path, &error))
 }
 
 /// A control socket, by its absolute path.
-pub(super) fn socket(path: &Path) -> Result<(), Fault> {
+pub(super) fn socket(path: &Path) -> Result<(), String> {
     if !socket::name_fits(path) {
-        return Err(Fault::SocketName(path.to_owned()));
+        let limit = "its name is too long; up to 81 characters are sure to fit";
+        return Err(format!("cannot make socket '{}': {limit}", path.display()));
     }
     if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
-        return Err(Fault::NotASocket(path.to_owned()));
+        return Err(format!("'{}' exists and is not a socket", path.display()));
     }
-    can_make(path).map_err(|source| Fault::Make { path: path.to_owned(), source })
+    can_make(path).map_err(|error| cannot("cannot make", path, &error))
 }
 
 /// A file that is appended to, and made when it is not there.
-pub(super) fn appendable(path: &Path) -> Result<(), Fault> {
-    let write = |source| Fault::Write { path: path.to_owned(), source };
-    match fs::metadata(path) {
-        Ok(_) => access::may_append(path).map_err(write),
+pub(super) fn appendable(path: &Path) -> Result<(), String> {
+    match fs::metadata(path).and_then(|_| access::may_append(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            can_make(&behind_links(path)).map_err(|source| Fault::Make { path: path.to_owned(), source })
+            can_make(&behind_links(path)).map_err(|error| cannot("cannot make", path, &error))
         }
-        Err(error) => Err(write(error)),
+        outcome => outcome.map_err(|error| cannot("cannot write", path, &error)),
     }
+}
+
+fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
+    format!("{what} '{}': {}", path.display(), reason(error))
 }
 
 /// Whether a name could be given to a new file.

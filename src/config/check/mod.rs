@@ -5,7 +5,6 @@
 //! everything that it finds, each with its place. A start can still fail, since other processes may change things after
 //! the check.
 
-mod fault;
 mod file;
 mod program;
 
@@ -17,10 +16,9 @@ use super::resolve::{Reading, read};
 use super::{Errors, Flags, Settings, format, log};
 use crate::eventlog::{self, Target};
 use crate::sys::access;
+use crate::sys::reason::reason;
 use crate::sys::user::{self, Account};
-use crate::zconfig::{Environment, ErrorKind, Location, Problem, SectionRef, Tree};
-
-use fault::Fault;
+use crate::zconfig::{Environment, ErrorKind, Location, Problem, SectionRef, Tree, repr};
 
 /// What the programs say of a configuration without fault.
 pub const CHECK_PASSED: &str = "configuration OK";
@@ -75,7 +73,7 @@ impl<'a> Check<'a> {
         };
         let suffix = format!(" (as user '{}')", account.name);
         let seen = access::as_account(&account, || self.after_the_change()).unwrap_or_else(|source| {
-            let fault = Fault::BecomeUser { name: account.name.clone(), source };
+            let fault = format!("cannot become user '{}': {}", account.name, reason(&source));
             self.found("user", Err(fault)).into_iter().collect()
         });
         let mut all = problems(found, "");
@@ -94,17 +92,17 @@ impl<'a> Check<'a> {
     }
 
     /// The user that the program will run as, where one is configured.
-    fn account(&self) -> Result<Option<Account>, Fault> {
+    fn account(&self) -> Result<Option<Account>, String> {
         let Some(name) = &self.settings.runner.user else { return Ok(None) };
         let own = user::own_uid();
         match user::lookup(name) {
             Ok(Some(account)) if own == 0 || account.uid == own => Ok(Some(account)),
-            Ok(Some(_)) => Err(Fault::OtherUser),
+            Ok(Some(_)) => Err("only root can use -u USER to change users".to_owned()),
             Ok(None) => {
                 let what = if user::is_number(name) { "uid" } else { "username" };
-                Err(Fault::UnknownUser { what, name: name.clone() })
+                Err(format!("{what} {} not found", repr(name)))
             }
-            Err(source) => Err(Fault::LookUp { name: name.clone(), source }),
+            Err(error) => Err(format!("cannot look up user '{name}': {}", reason(&error))),
         }
     }
 
@@ -173,7 +171,7 @@ impl<'a> Check<'a> {
         program::Search { path: path.unwrap_or_default(), environment: self.environment }
     }
 
-    fn found(&self, key: &str, outcome: Result<(), Fault>) -> Option<Finding> {
+    fn found(&self, key: &str, outcome: Result<(), String>) -> Option<Finding> {
         let fault = outcome.err()?;
         Some((format!("{key}: {fault}"), self.place(key)?))
     }

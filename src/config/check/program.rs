@@ -1,11 +1,10 @@
-//! Whether a command can be executed.
+//! Whether a command can be executed; if not, why.
 
 use std::ffi::{OsStr, OsString};
 use std::io::Read as _;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::fault::Fault;
 use crate::config::Runner;
 use crate::sys::files::open_to_read;
 use crate::sys::program;
@@ -26,19 +25,20 @@ pub(super) struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn find(&self, name: &OsStr) -> Result<PathBuf, Fault> {
-        Ok(program::find(name, &self.path, &self.environment.place(Path::new("")))?)
+    fn find(&self, name: &OsStr) -> Result<PathBuf, String> {
+        let found = program::find(name, &self.path, &self.environment.place(Path::new("")));
+        found.map_err(|error| error.to_string())
     }
 }
 
 /// Finds the program that `words` begin with, as zdrun does, and sees whether it can be run.
-pub(super) fn find(words: &[OsString], search: &Search<'_>) -> Result<(), Fault> {
-    let file = search.find(words.first().ok_or(Fault::NoProgram)?)?;
+pub(super) fn find(words: &[OsString], search: &Search<'_>) -> Result<(), String> {
+    let file = search.find(words.first().ok_or("no program specified")?)?;
     check_interpreter(&file, search, MAX_INTERPRETERS)
 }
 
 /// The manager that zdctl starts, where one is configured: by Python, if its name says so.
-pub(super) fn manager(runner: &Runner, search: &Search<'_>) -> Result<(), Fault> {
+pub(super) fn manager(runner: &Runner, search: &Search<'_>) -> Result<(), String> {
     let Some(zdrun) = &runner.zdrun else { return Ok(()) };
     let script = zdrun.extension().is_some_and(|extension| extension == "py");
     let python = runner.python.as_deref().unwrap_or(Path::new("python3"));
@@ -47,10 +47,10 @@ pub(super) fn manager(runner: &Runner, search: &Search<'_>) -> Result<(), Fault>
 }
 
 /// Whether what a script names as its interpreter can be executed too.
-fn check_interpreter(script: &Path, search: &Search<'_>, nesting: usize) -> Result<(), Fault> {
+fn check_interpreter(script: &Path, search: &Search<'_>, nesting: usize) -> Result<(), String> {
     let Some(left) = nesting.checked_sub(1) else { return Ok(()) };
     let Some((interpreter, argument)) = first_line(script) else { return Ok(()) };
-    let named = |fault| Fault::Interpreter { script: script.to_owned(), fault: Box::new(fault) };
+    let named = |fault| format!("'{}' cannot be run by its first line: {fault}", script.display());
     // The kernel does not look along PATH.
     let is_bare = !interpreter.as_os_str().as_bytes().contains(&b'/');
     let path = if is_bare { Path::new(".").join(&interpreter) } else { interpreter.clone() };
