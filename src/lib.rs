@@ -9,7 +9,7 @@
 //!    filestorage zeo                              runzeo: the disk, the network
 //! 3  config      control    storage               schemas; contracts of zdctl and zdrun, of network and disk
 //! 2  eventlog    zconfig    pickle                log handlers; the configuration language; Python's values as bytes
-//! 1  sys         exit                             system calls; exit statuses
+//! 1  sys         exit      repr                  system calls; exit statuses; texts in quotes
 //! ```
 
 pub mod cli;
@@ -20,6 +20,7 @@ pub mod exit;
 pub mod filestorage;
 pub mod instance;
 pub mod pickle;
+pub mod repr;
 pub mod shell;
 pub mod storage;
 pub mod supervisor;

@@ -11,6 +11,7 @@ use walkdir::WalkDir;
 const LAYERS: &[(&str, u8)] = &[
     ("sys", 1),
     ("exit", 1),
+    ("repr", 1),
     ("eventlog", 2),
     ("pickle", 2),
     ("zconfig", 2),

@@ -8,7 +8,7 @@ use std::ffi::{OsStr, OsString};
 use std::fmt::Write as _;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 
-use crate::zconfig::push_repr;
+use crate::repr::push_repr;
 
 /// What an escape of a value above 127 means, and how a byte that is not UTF-8 is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

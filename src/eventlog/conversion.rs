@@ -1,10 +1,10 @@
 //! How a field is written: the flags, width, precision and letter of a `%` conversion, with Python's meaning.
 
 use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use super::error::FormatError;
 use super::record::{Kind, Value};
+use crate::repr::{ascii, repr};
 
 /// Limit of widths and precisions in characters, so that no format asks for huge lines.
 pub(super) const MAX_WIDTH: usize = 9999;
@@ -97,7 +97,8 @@ impl Conversion {
     fn text<'v>(&self, value: &'v Value<'_>) -> Cow<'v, str> {
         match value {
             Value::Text(text) if self.letter == 's' => Cow::Borrowed(text),
-            Value::Text(text) => Cow::Owned(quoted(text, self.letter == 'a')),
+            Value::Text(text) if self.letter == 'a' => Cow::Owned(ascii(text)),
+            Value::Text(text) => Cow::Owned(repr(text)),
             Value::Constant(text) => Cow::Borrowed(text),
             Value::Integer(number) => Cow::Owned(number.to_string()),
             Value::Float(number) => {
@@ -204,43 +205,6 @@ fn without_zeros(digits: String) -> String {
     if digits.contains('.') { digits.trim_end_matches('0').trim_end_matches('.').to_owned() } else { digits }
 }
 
-/// A text as Python's `repr` shows it, or as `ascii` does.
-fn quoted(text: &str, only_ascii: bool) -> String {
-    let quote = if text.contains('\'') && !text.contains('"') { '"' } else { '\'' };
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push(quote);
-    for character in text.chars() {
-        match character {
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            '\r' => out.push_str("\\r"),
-            '\t' => out.push_str("\\t"),
-            _ if character == quote => out.extend(['\\', quote]),
-            _ if is_printable(character) && (character.is_ascii() || !only_ascii) => out.push(character),
-            _ => push_escape(character, &mut out),
-        }
-    }
-    out.push(quote);
-    out
-}
-
-/// Appends `\xNN`, `\uNNNN` or `\UNNNNNNNN`, Python's escapes.
-pub(super) fn push_escape(character: char, out: &mut String) {
-    let number = u32::from(character);
-    let _ = match number {
-        0..=0xff => write!(out, "\\x{number:02x}"),
-        0x100..=0xffff => write!(out, "\\u{number:04x}"),
-        _ => write!(out, "\\U{number:08x}"),
-    };
-}
-
-/// Python's rule is that of Rust's `Debug` for a string: not a control, format, private or unassigned character and no
-/// separator but the blank. It is asked of a second character, since Rust also escapes a combining mark at the start.
-fn is_printable(character: char) -> bool {
-    let is_quote = matches!(character, '\'' | '"');
-    is_quote || String::from_iter(['x', character]).escape_debug().nth(1) == Some(character)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -263,13 +227,5 @@ mod tests {
         assert_eq!(general(1.0, 3, true, 'e'), "1.00");
         assert_eq!(general(1.0, 1, true, 'e'), "1.");
         assert_eq!(general(999_999.5, 6, false, 'e'), "1e+06");
-    }
-
-    #[test]
-    fn repr_quotes_as_python_does() {
-        assert_eq!(quoted("it's", false), "\"it's\"");
-        assert_eq!(quoted("'\"", false), "'\\'\"'");
-        assert_eq!(quoted("é\u{a0}\u{301}\u{200b}😀\x07", false), "'é\\xa0\u{301}\\u200b😀\\x07'");
-        assert_eq!(quoted("é😀", true), "'\\xe9\\U0001f600'");
     }
 }

@@ -1,6 +1,6 @@
 //! Text encodings of log files.
 
-use super::conversion::push_escape;
+use crate::repr::push_escape;
 
 /// An encoding that is written natively. A character that it does not have is written as Python's escape for it
 /// (`\xe9`, `\u20ac`, `\U0001f600`), so that a record is never lost for one character.
@@ -11,58 +11,15 @@ pub(super) enum Encoding {
     Latin1,
 }
 
-/// Python's names and aliases, lower case, with `_` for each run of other characters.
-const NAMES: &[(&str, Encoding)] = &[
-    ("utf_8", Encoding::Utf8),
-    ("utf8", Encoding::Utf8),
-    ("u8", Encoding::Utf8),
-    ("utf", Encoding::Utf8),
-    ("utf8_ucs2", Encoding::Utf8),
-    ("utf8_ucs4", Encoding::Utf8),
-    ("cp65001", Encoding::Utf8),
-    ("ascii", Encoding::Ascii),
-    ("us_ascii", Encoding::Ascii),
-    ("us", Encoding::Ascii),
-    ("646", Encoding::Ascii),
-    ("ansi_x3.4_1968", Encoding::Ascii),
-    ("ansi_x3.4_1986", Encoding::Ascii),
-    ("ansi_x3_4_1968", Encoding::Ascii),
-    ("cp367", Encoding::Ascii),
-    ("csascii", Encoding::Ascii),
-    ("ibm367", Encoding::Ascii),
-    ("iso646_us", Encoding::Ascii),
-    ("iso_646.irv_1991", Encoding::Ascii),
-    ("iso_ir_6", Encoding::Ascii),
-    ("latin_1", Encoding::Latin1),
-    ("latin1", Encoding::Latin1),
-    ("latin", Encoding::Latin1),
-    ("l1", Encoding::Latin1),
-    ("8859", Encoding::Latin1),
-    ("cp819", Encoding::Latin1),
-    ("csisolatin1", Encoding::Latin1),
-    ("ibm819", Encoding::Latin1),
-    ("iso8859", Encoding::Latin1),
-    ("iso8859_1", Encoding::Latin1),
-    ("iso_8859_1", Encoding::Latin1),
-    ("iso_8859_1_1987", Encoding::Latin1),
-    ("iso_ir_100", Encoding::Latin1),
-];
-
 impl Encoding {
-    /// By any of Python's names for it; a blank one is the default.
+    /// By the names that people write, in any case and with `_` for `-`; a blank one is the default.
     pub(super) fn from_name(name: &str) -> Option<Self> {
-        if name.is_empty() {
-            return Some(Self::Utf8);
+        match name.to_ascii_lowercase().replace('_', "-").as_str() {
+            "" | "utf-8" | "utf8" => Some(Self::Utf8),
+            "ascii" | "us-ascii" => Some(Self::Ascii),
+            "latin-1" | "latin1" | "iso-8859-1" => Some(Self::Latin1),
+            _ => None,
         }
-        let mut normal = String::new();
-        for character in name.chars() {
-            if character.is_ascii_alphanumeric() || character == '.' {
-                normal.push(character.to_ascii_lowercase());
-            } else if !normal.ends_with('_') {
-                normal.push('_');
-            }
-        }
-        NAMES.iter().find(|(known, _)| *known == normal.trim_matches('_')).map(|(_, encoding)| *encoding)
     }
 
     /// Appends a text in this encoding.
@@ -78,7 +35,7 @@ impl Encoding {
                 Ok(byte) if byte <= highest => out.push(byte),
                 _ => {
                     escape.clear();
-                    push_escape(character, &mut escape);
+                    push_escape(&mut escape, character);
                     out.extend_from_slice(escape.as_bytes());
                 }
             }
@@ -104,8 +61,8 @@ mod tests {
     }
 
     #[test]
-    fn names_are_those_of_python() {
-        for name in ["utf8", "utf_8", "U8", "utf--8", ""] {
+    fn names_are_those_that_people_write() {
+        for name in ["utf8", "utf_8", "UTF-8", ""] {
             assert_eq!(Encoding::from_name(name), Some(Encoding::Utf8), "{name}");
         }
         assert_eq!(Encoding::from_name("Latin-1"), Some(Encoding::Latin1));

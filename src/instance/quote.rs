@@ -4,7 +4,8 @@
 use std::borrow::Cow;
 use std::ffi::OsStr;
 
-use crate::zconfig::{is_space, repr};
+use crate::repr::repr;
+use crate::zconfig::is_space;
 
 /// `text` as one word of a POSIX shell script (XCU 2.2.2).
 #[must_use]

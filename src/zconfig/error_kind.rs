@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-use super::repr::repr;
 use super::value_error::ValueError;
+use crate::repr::repr;
 
 /// What is wrong. A field named `hint` holds a closing clause, or nothing.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]

@@ -12,12 +12,12 @@ use super::line::{self, Line, Malformed};
 use super::open::RawValue;
 use super::open_file::OpenFile;
 use super::problem::{Location, Problem, Problems, did_you_mean};
-use super::repr::repr;
 use super::schema::Schema;
 use super::source::{Files, Source};
 use super::substitute::{Fault, substitute};
 use super::text::{first_word, is_identifier};
 use super::tree::Tree;
+use crate::repr::repr;
 
 /// Reads a file, and those that it includes, against a schema.
 ///

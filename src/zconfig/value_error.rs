@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::repr::shown;
+use crate::repr::shown;
 
 /// What is wrong with a value, and what would be right.
 #[derive(Debug, Clone, PartialEq, Eq)]

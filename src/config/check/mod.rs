@@ -15,10 +15,11 @@ use super::log::handlers;
 use super::resolve::{Reading, read};
 use super::{Errors, Flags, Settings, format, log};
 use crate::eventlog::{self, Target};
+use crate::repr::repr;
 use crate::sys::access;
 use crate::sys::reason::reason;
 use crate::sys::user::{self, Account};
-use crate::zconfig::{Environment, ErrorKind, Location, Problem, SectionRef, Tree, repr};
+use crate::zconfig::{Environment, ErrorKind, Location, Problem, SectionRef, Tree};
 
 /// What the programs say of a configuration without fault.
 pub const CHECK_PASSED: &str = "configuration OK";

@@ -1,4 +1,5 @@
-//! A text in quotes, with what cannot be seen escaped.
+//! A text in quotes, with what cannot be seen escaped, as Python's `repr` shows it: the notation of the peers' messages, status
+//! records and log lines.
 
 use std::fmt::Write as _;
 
@@ -18,19 +19,36 @@ pub fn repr(text: &str) -> String {
 
 /// A character as [`repr`] shows it between these quotes.
 pub fn push_repr(out: &mut String, c: char, quote: char) {
+    match c {
+        '\\' => out.push_str("\\\\"),
+        '\n' => out.push_str("\\n"),
+        '\r' => out.push_str("\\r"),
+        '\t' => out.push_str("\\t"),
+        _ if c == quote => out.extend(['\\', c]),
+        _ if is_printable(c) => out.push(c),
+        _ => push_escape(out, c),
+    }
+}
+
+/// A character as `\xNN`, `\uNNNN` or `\UNNNNNNNN`.
+pub fn push_escape(out: &mut String, c: char) {
     let code = u32::from(c);
-    let written = match c {
-        '\\' => out.write_str("\\\\"),
-        '\n' => out.write_str("\\n"),
-        '\r' => out.write_str("\\r"),
-        '\t' => out.write_str("\\t"),
-        _ if c == quote => write!(out, "\\{c}"),
-        _ if is_printable(c) => out.write_char(c),
-        _ if code < 0x100 => write!(out, "\\x{code:02x}"),
-        _ if code < 0x1_0000 => write!(out, "\\u{code:04x}"),
+    // Writing to a String cannot fail.
+    let _ = match code {
+        0..=0xff => write!(out, "\\x{code:02x}"),
+        0x100..=0xffff => write!(out, "\\u{code:04x}"),
         _ => write!(out, "\\U{code:08x}"),
     };
-    debug_assert!(written.is_ok(), "a string takes everything");
+}
+
+/// The text as Python's `ascii` shows it: [`repr`], with every character that is not ASCII escaped.
+#[must_use]
+pub fn ascii(text: &str) -> String {
+    let mut out = String::new();
+    for c in repr(text).chars() {
+        if c.is_ascii() { out.push(c) } else { push_escape(&mut out, c) }
+    }
+    out
 }
 
 /// Not in the categories Cc, Cf, Cs, Co, Cn, Zl, Zp, Zs; the space is printable.
@@ -47,7 +65,8 @@ fn is_printable(c: char) -> bool {
 }
 
 /// A text for people: [`repr`], with a long one cut to its first characters and three dots.
-pub(super) fn shown(text: &str) -> String {
+#[must_use]
+pub fn shown(text: &str) -> String {
     const MAX_CHARS: usize = 60;
     if text.chars().nth(MAX_CHARS).is_none() {
         return repr(text);
@@ -69,6 +88,7 @@ mod tests {
             r"'a\\\n\t\x00\x7f\xa0\ufeff\U000e0001'"
         );
         assert_eq!(repr("é😀e\u{301}"), "'é😀e\u{301}'");
+        assert_eq!(ascii("é😀"), r"'\xe9\U0001f600'");
     }
 
     #[test]
