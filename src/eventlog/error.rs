@@ -46,7 +46,7 @@ pub enum Error {
     /// A format that [`super::Layout::check`] refuses.
     #[error("invalid log format: {0}")]
     Format(#[from] FormatError),
-    /// Several log files could not be reopened.
+    /// Log files, at least one, could not be reopened.
     #[error("{}", joined(.0))]
     Several(Vec<Error>),
     /// A format that would write the same line for every record.

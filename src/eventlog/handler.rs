@@ -2,11 +2,12 @@
 
 use std::fmt;
 use std::io;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::AsFd;
 use std::path::Path;
 
 use super::clock::Clock;
 use super::error::Error;
+use super::file::FileSink;
 use super::format::Format;
 use super::level::Level;
 use super::line::{Line, MAX_KEPT_BYTES, Text};
@@ -86,7 +87,7 @@ impl OpenHandler {
             Ok(()) => self.lost = None,
             Err(error) => self.count_lost(&error),
         }
-        if let Some(message) = self.sink.take_rotation_error() {
+        if let Some(message) = self.file().and_then(FileSink::take_rotation_error) {
             self.emit(&Record { level: Level::WARNING, message: &message, ..*record }, scratch, clock);
         }
     }
@@ -107,17 +108,9 @@ impl OpenHandler {
         self.lost = Some(Lost { count: 1, reason });
     }
 
-    /// Reopens the file, if it is one.
-    ///
-    /// # Errors
-    /// The new file cannot be opened; the old one stays in use.
-    pub(super) fn reopen(&mut self) -> Result<(), Error> {
-        self.sink.reopen()
-    }
-
-    /// The descriptor of an open log file.
-    pub(super) fn descriptor(&self) -> Option<RawFd> {
-        self.sink.descriptor()
+    /// The log file that it writes, if it is one.
+    pub(super) fn file(&mut self) -> Option<&mut FileSink> {
+        self.sink.file()
     }
 }
 

@@ -135,23 +135,18 @@ impl EventLog {
     /// Which files could not be reopened; their old ones stay in use, and the others are reopened all the same.
     pub fn reopen(&self) -> Result<(), Error> {
         let mut state = self.state();
-        let mut failed: Vec<Error> =
-            state.handlers.iter_mut().filter_map(|handler| handler.reopen().err()).collect();
-        match (failed.pop(), failed.is_empty()) {
-            (None, _) => Ok(()),
-            (Some(only), true) => Err(only),
-            (Some(last), false) => {
-                failed.push(last);
-                Err(Error::Several(failed))
-            }
-        }
+        let files = state.handlers.iter_mut().filter_map(OpenHandler::file);
+        let failed: Vec<Error> = files.filter_map(|file| file.reopen().err()).collect();
+        if failed.is_empty() { Ok(()) } else { Err(Error::Several(failed)) }
     }
 
     /// The descriptors of the open log files, for a program that executes itself again. They are close-on-exec, and valid
     /// until the next record or reopening.
     #[must_use]
     pub fn descriptors(&self) -> Vec<RawFd> {
-        self.state().handlers.iter().filter_map(OpenHandler::descriptor).collect()
+        let mut state = self.state();
+        let files = state.handlers.iter_mut().filter_map(OpenHandler::file);
+        files.filter_map(|file| file.descriptor()).collect()
     }
 
     /// A panic while logging leaves nothing inconsistent, so poisoning is ignored.

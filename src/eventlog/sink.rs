@@ -1,7 +1,7 @@
 //! Destinations of records.
 
 use std::io;
-use std::os::fd::{AsFd, RawFd};
+use std::os::fd::AsFd;
 
 use super::clock::{Clock, Moment};
 use super::encoding::Encoding;
@@ -13,9 +13,11 @@ use super::settings::Target;
 use super::syslog::SyslogSink;
 use crate::sys::unblocked;
 
-/// A destination.
+/// A destination. A standard stream is whatever descriptor 1 or 2 is when a record is written, so that a program that
+/// detaches and redirects them redirects its log.
 pub(super) enum Sink {
-    Stream(StreamSink),
+    Stdout(Torn),
+    Stderr(Torn),
     File(FileSink),
     Syslog(SyslogSink),
 }
@@ -28,7 +30,7 @@ impl Sink {
     /// A file that cannot be opened, a host that is not known.
     pub(super) fn open(target: &Target, clock: &dyn Clock) -> Result<Self, Error> {
         Ok(match target {
-            Target::Stdout => Self::Stream(StreamSink { stream: Stream::Stdout, torn: Torn::default() }),
+            Target::Stdout => Self::Stdout(Torn::default()),
             Target::Stderr => Self::stderr(),
             Target::File(file) => Self::File(FileSink::open(file, clock)?),
             Target::Syslog(syslog) => Self::Syslog(SyslogSink::open(syslog)?),
@@ -37,7 +39,7 @@ impl Sink {
 
     /// The standard error.
     pub(super) fn stderr() -> Self {
-        Self::Stream(StreamSink { stream: Stream::Stderr, torn: Torn::default() })
+        Self::Stderr(Torn::default())
     }
 
     /// Writes a record, using `line` for its bytes.
@@ -52,9 +54,14 @@ impl Sink {
         clock: &dyn Clock,
     ) -> io::Result<()> {
         match self {
-            Self::Stream(stream) => {
+            // Not by `println`: a thread that blocks in it would block the log too.
+            Self::Stdout(torn) => {
                 line.set(text, Encoding::Utf8);
-                stream.write(line)
+                torn.write(line, |bytes| unblocked::write(io::stdout().as_fd(), bytes))
+            }
+            Self::Stderr(torn) => {
+                line.set(text, Encoding::Utf8);
+                torn.write(line, |bytes| unblocked::write(io::stderr().as_fd(), bytes))
             }
             Self::File(file) => {
                 line.set(text, file.encoding());
@@ -67,70 +74,25 @@ impl Sink {
         }
     }
 
-    /// Reopens a file.
-    ///
-    /// # Errors
-    /// It cannot be opened; the old one stays in use.
-    pub(super) fn reopen(&mut self) -> Result<(), Error> {
+    /// The log file, if it is one.
+    pub(super) fn file(&mut self) -> Option<&mut FileSink> {
         match self {
-            Self::File(file) => file.reopen(),
-            Self::Stream(_) | Self::Syslog(_) => Ok(()),
-        }
-    }
-
-    /// The descriptor of an open log file.
-    pub(super) fn descriptor(&self) -> Option<RawFd> {
-        match self {
-            Self::File(file) => file.descriptor(),
-            Self::Stream(_) | Self::Syslog(_) => None,
-        }
-    }
-
-    /// Why rotation failed, reported once.
-    pub(super) fn take_rotation_error(&mut self) -> Option<String> {
-        match self {
-            Self::File(file) => file.take_rotation_error(),
-            Self::Stream(_) | Self::Syslog(_) => None,
+            Self::File(file) => Some(file),
+            _ => None,
         }
     }
 
     pub(super) fn is_stderr(&self) -> bool {
-        matches!(self, Self::Stream(StreamSink { stream: Stream::Stderr, .. }))
+        matches!(self, Self::Stderr(_))
     }
 
     /// The name in messages.
     pub(super) fn name(&self) -> String {
         match self {
-            Self::Stream(StreamSink { stream: Stream::Stdout, .. }) => {
-                "the log to the standard output".to_owned()
-            }
-            Self::Stream(StreamSink { stream: Stream::Stderr, .. }) => {
-                "the log to the standard error".to_owned()
-            }
+            Self::Stdout(_) => "the log to the standard output".to_owned(),
+            Self::Stderr(_) => "the log to the standard error".to_owned(),
             Self::File(file) => format!("log file '{}'", file.path().display()),
             Self::Syslog(syslog) => format!("to syslog at '{}'", syslog.name()),
         }
-    }
-}
-
-/// A standard stream: whatever descriptor 1 or 2 is when a record is written, so that a program that detaches and
-/// redirects them redirects its log.
-pub(super) struct StreamSink {
-    stream: Stream,
-    torn: Torn,
-}
-
-enum Stream {
-    Stdout,
-    Stderr,
-}
-
-impl StreamSink {
-    /// Does not take the standard library's lock: a thread that blocks in `println` would block the log too.
-    fn write(&mut self, line: &Line) -> io::Result<()> {
-        self.torn.write(line, |bytes| match self.stream {
-            Stream::Stdout => unblocked::write(io::stdout().as_fd(), bytes),
-            Stream::Stderr => unblocked::write(io::stderr().as_fd(), bytes),
-        })
     }
 }
