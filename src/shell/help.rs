@@ -203,25 +203,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn list_is_that_of_the_founding_document() {
-        let founding = "
-Documented commands (type help <topic>):
-========================================
-EOF             fg              foreground      help            kill
-logreopen       logtail         quit            reload          restart
-shell           show            start           status          stop
-wait            
-
-";
-        let list = list(FULL_WIDTH);
-        assert!(list.starts_with(founding), "{list}");
-        let ours = "\nAdditional commands:\n====================\n\
-            check               condrestart         force-reload        reexec\n\
-            reopen_transcript   try-restart         \n";
-        assert!(list.ends_with(ours), "{list}");
-    }
-
-    #[test]
     fn list_has_fewer_columns_in_a_narrow_window() {
         for (columns, row) in [(40, "\nEOF             fg\n"), (20, "\nEOF\nfg\n"), (5, "\n=====\nEOF\nfg\n")]
         {

@@ -64,6 +64,10 @@ fn options_are_taken_as_getopt_takes_them() {
         (&["-s", "--"], &["--socket-name=--"]),
         (&["-d", "-d", "-b", "5", "-b5"], &["-d", "-b", "5"]),
         (&["-p", "'a b' c"], &["-p", "\"a b\" c"]),
+        (&["-p", "a\u{a0}b"], &["-p", "a b"]),
+        (&["-b", " +10 "], &["-b", "10"]),
+        (&["-m", "0o77"], &["-m", "77"]),
+        (&["-x", " 1 , -1"], &["-x", "1,-1"]),
     ] {
         assert_eq!(flags(line), flags(same), "{line:?}");
     }
@@ -99,6 +103,11 @@ fn complaints_have_the_peers_words() {
         (&["--daemon=yes"], "option --daemon must not have an argument"),
         (&["-b", "x"], "invalid value for -b: 'x' is not a whole number; decimal digits are, such as 10"),
         (&["-b", "-1"], "invalid value for -b: '-1' is negative; 0 to 4294967295 are possible"),
+        (
+            &["-b", "4294967296"],
+            "invalid value for -b: '4294967296' is too large; 0 to 4294967295 are possible",
+        ),
+        (&["-m", "-1"], "invalid value for -m: a negative number is no mask; a mask is 0 to 0777"),
         (&["-m", "9"], "invalid value for -m: '9' is not an octal number; digits 0 to 7 are, such as 022"),
         (&["-T", ""], "invalid value for -T: '' is not a whole number; decimal digits are, such as 10"),
         (&["-x", "0,a"], "invalid value for -x: 'a' is not a whole number; decimal digits are, such as 10"),

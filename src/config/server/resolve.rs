@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
 use super::{DataFile, Flags, Place, Settings, Storage};
-use crate::config::log;
+use crate::config::log::{self, handlers, log_section};
 use crate::config::option_values::{duration_of, listen_address_of, seconds_of, size_of};
 use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
 use crate::zconfig::{self, Entry, Environment, ErrorKind, Limits, Location, SectionRef, Tree, Value};
@@ -66,14 +66,6 @@ fn read(file: &Path, flags: &Flags, environment: &Environment) -> (Tree, Errors)
     faults.extend(range::check(used.chain(handlers(&tree))));
     log::check(handlers(&tree), &mut faults);
     (tree, faults)
-}
-
-fn handlers(tree: &Tree) -> impl Iterator<Item = SectionRef<'_>> {
-    log_section(tree).into_iter().flat_map(|log| log.sections("handlers"))
-}
-
-fn log_section(tree: &Tree) -> Option<SectionRef<'_>> {
-    tree.root()?.section("eventlog")
 }
 
 fn other(what: &str, at: &Location) -> Problem {
