@@ -7,19 +7,18 @@ use nix::sys::signal::Signal;
 use super::*;
 use crate::sandbox::{eventually, have};
 
-/// A child that ends at the second SIGTERM and notes the first.
-const STUBBORN: &str = "trap 'trap \"exit 0\" TERM; : >asked' TERM; while :; do sleep 0.02; done";
+/// A child that ends at the second SIGTERM and notes the first: what it does before it says that it is there, and after.
+const STUBBORN: [&str; 2] = ["trap 'trap \"exit 0\" TERM; : >asked' TERM", "while :; do sleep 0.02; done"];
 /// One that ends at the first.
-const MEEK: &str = "exec sleep 1000";
+const MEEK: [&str; 2] = ["", "exec sleep 1000"];
 
 /// A program that puts itself into `program` and, for each of these ways to run it, a child into `child1` and so on. Once
 /// they are there it works, as a sleep.
-fn program(sandbox: &Sandbox, child: &str, ways: &[&str]) -> Vec<String> {
-    sandbox.write("rest", child);
+fn program(sandbox: &Sandbox, [before, after]: [&str; 2], ways: &[&str]) -> Vec<String> {
+    sandbox.write("child", format!("{before}\necho $$ >new$1; mv new$1 child$1\n{after}\n"));
     let mut script = "echo $$ >program\n".to_owned();
     for (way, number) in ways.iter().zip(1..) {
-        let child = format!("echo $$ >new{number}; mv new{number} child{number}; . ./rest");
-        let _ = writeln!(script, "{way} sh -c '{child}' &");
+        let _ = writeln!(script, "{way} sh ./child {number} &");
     }
     for number in 1..=ways.len() {
         let _ = writeln!(script, "until [ -e child{number} ]; do sleep 0.01; done");
