@@ -73,16 +73,6 @@ pub struct RecordedProcess {
     pub start_time: u64,
 }
 
-/// From which process those descend that a record says may have been left running.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct OrphanRoot {
-    /// The program, which has ended; or the manager, where there was no program or it could not record itself (a full
-    /// disk).
-    pub process: RecordedProcess,
-    /// It is the program.
-    pub is_program: bool,
-}
-
 /// The mark of a file with this inode number: as much of it as the line has room for, in hexadecimal digits.
 #[must_use]
 pub fn mark(inode: u64) -> u64 {
@@ -127,20 +117,12 @@ impl LockRecord {
         Some(RecordedProcess { pid, start_time: self.manager_start_time? })
     }
 
-    /// From which process those descend that were left running, if the program has ended.
+    /// From which process those descend that were left running, if the program has ended: the program, and the session that
+    /// it led; or the manager, where there was no program or it could not record itself (a full disk).
     #[must_use]
-    pub fn orphan_root(&self) -> Option<OrphanRoot> {
-        let root = |process, is_program| OrphanRoot { process, is_program };
-        let program = self.program.map(|program| root(program, true));
-        program.or_else(|| Some(root(self.manager_process()?, false)))
-    }
-}
-
-impl OrphanRoot {
-    /// The program's process id, which its session has too.
-    #[must_use]
-    pub fn leader(&self) -> Option<i32> {
-        self.is_program.then_some(self.process.pid)
+    pub fn orphan_root(&self) -> Option<(RecordedProcess, Option<i32>)> {
+        let program = self.program.map(|program| (program, Some(program.pid)));
+        program.or_else(|| Some((self.manager_process()?, None)))
     }
 }
 

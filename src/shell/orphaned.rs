@@ -128,7 +128,7 @@ fn orphans(client: &Client) -> Option<(LockRecord, OrphanScan)> {
     if record.program.is_some_and(lives) || record.manager_process().is_some_and(lives) {
         return None;
     }
-    let root = record.orphan_root()?;
+    let (root, session) = record.orphan_root()?;
     let mark = lock_mark(file.dev(), file.ino());
-    Some((record, OrphanScan::new(root.leader(), root.process.start_time, mark)))
+    Some((record, OrphanScan::new(session, root.start_time, mark)))
 }

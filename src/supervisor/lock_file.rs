@@ -150,12 +150,14 @@ impl LockFile {
         {
             return Leftover::Program(OrphanedProgram { process, words: record.words });
         }
-        let Some(root) = record.orphan_root().filter(|_| self.ends_orphans) else { return Leftover::Nothing };
-        let mut orphans = OrphanScan::new(root.leader(), root.process.start_time, self.mark());
+        let Some((root, session)) = record.orphan_root().filter(|_| self.ends_orphans) else {
+            return Leftover::Nothing;
+        };
+        let mut orphans = OrphanScan::new(session, root.start_time, self.mark());
         if orphans.scan().is_empty() {
             return Leftover::Nothing;
         }
-        Leftover::Orphans(root.process.pid, orphans)
+        Leftover::Orphans(root.pid, orphans)
     }
 
     /// What this program leaves running when it ends.
