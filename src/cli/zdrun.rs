@@ -10,7 +10,7 @@ use crate::config;
 use crate::control::READY_FD;
 use crate::exit::Exit;
 use crate::supervisor::{self, StartMode};
-use crate::sys::daemon;
+use crate::sys::inherit;
 
 const NAME: &str = "zdrun";
 
@@ -51,5 +51,5 @@ fn run(arguments: &[OsString]) -> Exit {
 /// the environment) means that there is no listener.
 fn remote_listener() -> Option<OwnedFd> {
     let number = env::var(READY_FD).ok()?.parse().ok()?;
-    daemon::take_inherited(number).ok()
+    inherit::take_inherited(number).ok()
 }

@@ -7,7 +7,7 @@ use std::path::Path;
 use super::clock::Moment;
 use super::level::Level;
 use crate::sys::local_time::{DatePattern, LocalTime};
-use crate::sys::thread;
+use crate::sys::process::thread_id;
 
 /// What happened.
 #[derive(Clone, Copy)]
@@ -143,7 +143,7 @@ impl<'a> Record<'a> {
             Field::RelativeCreated => {
                 Value::Float((self.created.as_float() - self.started.as_float()) * 1000.0)
             }
-            Field::Thread => Value::Integer(thread::id().into()),
+            Field::Thread => Value::Integer(thread_id().into()),
             Field::ThreadName => Value::Text(thread_name()),
             Field::Process => Value::Integer(std::process::id().into()),
             Field::ProcessName => text("MainProcess"),
@@ -166,7 +166,7 @@ fn thread_name() -> Cow<'static, str> {
     match thread.name() {
         Some("main") => Cow::Borrowed("MainThread"),
         Some(name) => Cow::Owned(name.to_owned()),
-        None => Cow::Owned(format!("Thread-{}", thread::id())),
+        None => Cow::Owned(format!("Thread-{}", thread_id())),
     }
 }
 

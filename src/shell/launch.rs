@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use crate::config::{Flags, Runner};
 use crate::control::{END_ONLY, MAX_REPORT, READY_FD, Report};
-use crate::sys::cloexec::clear_cloexec;
+use crate::sys::inherit::clear_cloexec;
 use crate::sys::interrupt::readable;
 
 use super::client::Client;

@@ -33,7 +33,7 @@ use crate::eventlog::{EventLog, Target};
 use crate::exit::Exit;
 use crate::sys::signals::Signals;
 use crate::sys::user::{self, Account};
-use crate::sys::{daemon, proc, process};
+use crate::sys::{daemon, inherit, proc, process};
 
 use command::Command;
 use control_socket::ControlSocket;
@@ -173,7 +173,7 @@ fn detached(
         }
         daemon::Side::Child => {
             drop(listener);
-            process::close_inherited(&report.descriptors());
+            inherit::close_inherited(&report.descriptors());
             daemon::leave_terminal();
             let ended = daemonize(settings).and_then(|()| managed(settings, invocation, program, report));
             // The parent, or `zdctl` behind it, prints it.

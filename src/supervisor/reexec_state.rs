@@ -19,7 +19,7 @@ use super::service_notify::LINE_FD;
 use super::state::{Policy, Snapshot, State};
 use crate::config::Runner;
 use crate::control::END_ONLY;
-use crate::sys::daemon;
+use crate::sys::inherit;
 use crate::sys::notify::NotifySocket;
 
 /// The environment variable that carries a [`HandoffState`].
@@ -199,7 +199,7 @@ impl HandoffState {
 }
 
 fn take(descriptor: i32) -> Result<OwnedFd, Error> {
-    daemon::take_inherited(descriptor).map_err(|_| unclear(&format!("descriptor {descriptor} is not open")))
+    inherit::take_inherited(descriptor).map_err(|_| unclear(&format!("descriptor {descriptor} is not open")))
 }
 
 fn unclear(what: &str) -> Error {

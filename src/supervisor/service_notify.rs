@@ -8,7 +8,7 @@ use std::io::{ErrorKind, Write as _};
 use std::time::Duration;
 
 use crate::sys::notify::{Notifier, monotonic_microseconds};
-use crate::sys::{daemon, process};
+use crate::sys::{inherit, process};
 
 /// The environment variable with the number of the descriptor on which a line says that the program is up.
 pub const LINE_FD: &str = "ZDRUN_NOTIFICATION_FD";
@@ -49,7 +49,7 @@ impl ServiceNotifier {
     pub fn of_this_process() -> Option<Self> {
         let notifier = Notifier::of_environment().ok().flatten();
         let number = env::var(LINE_FD).ok().and_then(|number| number.parse().ok());
-        let line = number.and_then(|number| daemon::take_inherited(number).ok()).map(File::from);
+        let line = number.and_then(|number| inherit::take_inherited(number).ok()).map(File::from);
         let [interval, whose] = [WATCHDOG_USEC, WATCHDOG_PID].map(env::var_os);
         let interval = watchdog(interval.as_deref(), whose.as_deref()).filter(|_| notifier.is_some());
         let watchdog = interval.map(|interval| (interval, Duration::ZERO));
@@ -143,43 +143,14 @@ mod tests {
     use super::*;
     use crate::sys::notify::NotifySocket;
 
-    fn state(ready: bool, stopping: bool, status: &str) -> NotifyState {
-        NotifyState { ready, stopping, status: status.to_owned() }
-    }
-
-    fn notifier(socket: &NotifySocket) -> ServiceNotifier {
-        let notifier = Notifier::to(OsStr::new(socket.address())).ok();
-        ServiceNotifier { notifier, line: None, sent: NotifyState::default(), retry_at: None, watchdog: None }
-    }
-
-    fn heard(socket: &NotifySocket) -> Option<String> {
-        socket.next_from(process::own_pid())
-    }
-
-    #[test]
-    fn only_what_is_new_is_sent() {
-        let socket = NotifySocket::open().unwrap();
-        let mut service = notifier(&socket);
-        let second = Duration::from_secs(1);
-        for (new, expected) in [
-            (state(false, false, "a"), Some("STATUS=a")),
-            (state(false, false, "a"), None),
-            (state(true, false, "b"), Some("READY=1\nSTATUS=b")),
-            // What has been up once is ready until the end.
-            (state(false, false, "c"), Some("STATUS=c")),
-            (state(true, false, "c"), None),
-            (state(true, true, "d"), Some("STOPPING=1\nSTATUS=d")),
-        ] {
-            service.notify(new, second);
-            assert_eq!(heard(&socket).as_deref(), expected);
-            assert_eq!(service.due(), None);
-        }
-    }
-
     #[test]
     fn message_without_room_is_sent_later() {
         let socket = NotifySocket::open().unwrap();
-        let mut service = notifier(&socket);
+        let notifier = Notifier::to(OsStr::new(socket.address())).ok();
+        let sent = NotifyState::default();
+        let mut service = ServiceNotifier { notifier, line: None, sent, retry_at: None, watchdog: None };
+        let state = NotifyState { ready: true, stopping: false, status: "a".to_owned() };
+        let received = || socket.next_from(process::own_pid());
         // A sender may run out of its own room before the receiver does: then there are to be more senders.
         let mut others = Vec::new();
         while others.last().is_none_or(|other: &Notifier| other.send("x").is_ok()) {
@@ -187,11 +158,11 @@ mod tests {
             while others.iter().any(|other| other.send("x").is_ok()) {}
             others.push(Notifier::to(OsStr::new(socket.address())).unwrap());
         }
-        service.notify(state(true, false, "a"), Duration::ZERO);
+        service.notify(state.clone(), Duration::ZERO);
         assert_eq!(service.due(), Some(RETRY));
-        while heard(&socket).is_some() {}
-        service.notify(state(true, false, "a"), RETRY);
-        assert_eq!(heard(&socket).as_deref(), Some("READY=1\nSTATUS=a"));
+        while received().is_some() {}
+        service.notify(state, RETRY);
+        assert_eq!(received().as_deref(), Some("READY=1\nSTATUS=a"));
         assert_eq!(service.due(), None);
     }
 
@@ -206,31 +177,5 @@ mod tests {
         {
             assert_eq!(watchdog(microseconds, whose), None, "{microseconds:?} {whose:?}");
         }
-        let socket = NotifySocket::open().unwrap();
-        let mut service = notifier(&socket);
-        let second = Duration::from_secs(1);
-        service.watchdog = Some((second, Duration::ZERO));
-        service.notify(state(false, false, "a"), second / 2);
-        assert_eq!(heard(&socket).as_deref(), Some("STATUS=a\nWATCHDOG=1"));
-        assert_eq!(service.due(), Some(second * 3 / 2));
-        service.notify(state(false, false, "a"), second);
-        assert_eq!(heard(&socket), None);
-        service.notify(state(false, false, "a"), second * 2);
-        assert_eq!(heard(&socket).as_deref(), Some("WATCHDOG=1"));
-    }
-
-    #[test]
-    fn reload_is_reported_after_the_start() {
-        let socket = NotifySocket::open().unwrap();
-        let mut service = notifier(&socket);
-        service.reloading();
-        service.reloaded();
-        assert_eq!(heard(&socket), None);
-        service.notify(state(true, false, "a"), Duration::ZERO);
-        heard(&socket);
-        service.reloading();
-        assert!(heard(&socket).unwrap().starts_with("RELOADING=1\nMONOTONIC_USEC="));
-        service.reloaded();
-        assert_eq!(heard(&socket).as_deref(), Some("READY=1"));
     }
 }

@@ -3,21 +3,19 @@
 //! The listeners are the parent of a daemon and, behind the number in the environment variable
 //! [`crate::control::READY_FD`], `zdctl`.
 
-use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io::{self, PipeReader, PipeWriter, Read, Write};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::Duration;
 
 use super::Error;
 use crate::control::{self, MAX_REPORT};
 use crate::exit::Exit;
-use crate::sys::pipe;
 use crate::sys::poll::{self, Interest};
 
 /// The reporting end. The first report is written, later ones have no listener.
 #[derive(Debug, Default)]
 pub struct StartReporter {
-    listeners: Vec<File>,
+    listeners: Vec<PipeWriter>,
     /// `zdctl` listens too; it prints the outcome.
     has_remote_listener: bool,
     /// The remote listener knows of a failure.
@@ -27,7 +25,7 @@ pub struct StartReporter {
 /// The end at which the parent of a daemon waits.
 #[derive(Debug)]
 pub struct Listener {
-    pipe: File,
+    pipe: PipeReader,
     /// `zdctl` hears the same and prints it.
     quiet: bool,
 }
@@ -37,7 +35,7 @@ impl StartReporter {
     pub fn to(starter: Option<OwnedFd>) -> Self {
         let has_remote_listener = starter.is_some();
         Self {
-            listeners: starter.map(File::from).into_iter().collect(),
+            listeners: starter.map(PipeWriter::from).into_iter().collect(),
             has_remote_listener,
             reported: false,
         }
@@ -48,9 +46,9 @@ impl StartReporter {
     /// # Errors
     /// Where the system is out of descriptors.
     pub fn listen(&mut self) -> io::Result<Listener> {
-        let (read, write) = pipe::pipe()?;
-        self.listeners.push(File::from(write));
-        Ok(Listener { pipe: File::from(read), quiet: self.has_remote_listener })
+        let (read, write) = io::pipe()?;
+        self.listeners.push(write);
+        Ok(Listener { pipe: read, quiet: self.has_remote_listener })
     }
 
     /// The descriptors of all listeners.

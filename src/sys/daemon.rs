@@ -1,12 +1,11 @@
-//! Becoming a daemon: fork, session, standard descriptors, mask, inherited descriptors.
+//! Becoming a daemon: fork, session, standard descriptors, mask.
 #![allow(unsafe_code)] // fork
 
 use std::io;
-use std::os::fd::{AsFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
-use nix::fcntl::{FcntlArg, FdFlag, OFlag, fcntl, open};
-use nix::libc;
+use nix::fcntl::{OFlag, open};
 use nix::sys::stat::{Mode, umask};
 use nix::sys::wait::waitpid;
 use nix::unistd::{self, ForkResult, Pid};
@@ -57,19 +56,4 @@ pub fn null_standard_descriptors() -> io::Result<()> {
 /// Sets the mask of file modes.
 pub fn set_umask(mask: u32) {
     umask(Mode::from_bits_truncate(mask));
-}
-
-/// Takes over a descriptor that the parent process left open for us; it will not be inherited further.
-///
-/// # Errors
-/// Where the number is no open descriptor.
-pub fn take_inherited(number: RawFd) -> io::Result<OwnedFd> {
-    // SAFETY: F_GETFD on a number that may be no descriptor only fails.
-    if number < 3 || unsafe { libc::fcntl(number, libc::F_GETFD) } == -1 {
-        return Err(Errno::EBADF.into());
-    }
-    // SAFETY: it is open, and the parent passed its number so that we own it; nothing else in this process knows it.
-    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
-    fcntl(descriptor.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
-    Ok(descriptor)
 }

@@ -45,27 +45,3 @@ impl AsFd for FileWatch {
         self.0.as_fd()
     }
 }
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::sys::interrupt::readable;
-    use std::time::Duration;
-
-    #[test]
-    fn file_that_is_removed_or_renamed_while_it_is_open_is_reported_of() {
-        let place = tempfile::tempdir().unwrap();
-        let [one, two] = ["one", "two"].map(|name| place.path().join(name));
-        let open = [&one, &two].map(|path| std::fs::File::create(path).unwrap());
-        let watch = FileWatch::of(&[&one, &two]).unwrap();
-        let is_reported = || readable(&watch, Duration::ZERO).unwrap();
-        std::fs::File::create(place.path().join("three")).unwrap();
-        std::io::Write::write_all(&mut &open[0], b"text").unwrap();
-        assert!(!is_reported());
-        std::fs::remove_file(&one).unwrap();
-        assert!(is_reported() && watch.take() && !is_reported());
-        std::fs::rename(&two, &one).unwrap();
-        assert!(is_reported() && watch.take());
-        assert!(FileWatch::of(&[&two]).is_err());
-    }
-}

@@ -4,14 +4,13 @@
 //! supervision, configuration or protocols, and decides nothing: errors come back as [`std::io::Error`].
 
 pub mod access;
-pub mod cloexec;
 pub mod daemon;
 pub mod data_file;
-pub mod descriptors;
 pub mod exec;
 pub mod file_lock;
 pub mod file_watch;
 pub mod files;
+pub mod inherit;
 pub mod interrupt;
 pub mod local_time;
 pub mod log_file;
@@ -30,12 +29,10 @@ pub mod signal_names;
 pub mod signals;
 pub mod socket;
 pub mod spawn;
-mod stack;
 pub mod system_error;
 pub mod tcp;
 mod temporary;
 pub mod terminal;
-pub mod thread;
 pub mod tree;
 pub mod unblocked;
 pub mod unix_stream;

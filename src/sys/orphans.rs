@@ -101,118 +101,12 @@ pub fn signal(receivers: &[ProcessInfo], number: i32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::io::{BufRead as _, BufReader};
-    use std::process::{Child, Command, Stdio};
-
-    const NAME: &str = "ZEO_TEST_ORPHANS";
-
-    /// A shell that leads a session, and its children: one without an environment, one that leads a group, and one that
-    /// leads a session. All end with this value.
-    struct Family {
-        leader: Child,
-        start_time: u64,
-        children: Vec<i32>,
-    }
-
-    impl Family {
-        fn new(mark: &str) -> Self {
-            let script = "env -i sleep 1000 & echo $!; set -m; sleep 1000 & echo $!; set +m\n\
-                setsid sh -c 'echo $$; exec sleep 1000' & wait";
-            let mut command = Command::new("setsid");
-            // The shell would like a terminal for the second one, and says so.
-            command.args(["sh", "-c", script]).env(NAME, mark).stderr(Stdio::null());
-            let mut leader = command.stdout(Stdio::piped()).spawn().unwrap();
-            let lines = BufReader::new(leader.stdout.take().unwrap()).lines().take(3);
-            let children: Vec<i32> = lines.map(|line| line.unwrap().parse().unwrap()).collect();
-            // The first may not have got rid of its environment yet.
-            let environment = || fs::read(format!("/proc/{}/environ", children[0])).unwrap();
-            while !environment().is_empty() {
-                std::thread::yield_now();
-            }
-            // The last may be about to become what it is, and has no mark in that instant.
-            let words = || fs::read(format!("/proc/{}/cmdline", children[2])).unwrap();
-            while !words().starts_with(b"sleep") {
-                std::thread::yield_now();
-            }
-            let start_time = start_time(leader.id().cast_signed()).unwrap();
-            Self { leader, start_time, children }
-        }
-
-        fn orphans(&self, mark: &str) -> OrphanScan {
-            OrphanScan::new(Some(self.pid()), self.start_time, format!("{NAME}={mark}"))
-        }
-
-        fn pid(&self) -> i32 {
-            self.leader.id().cast_signed()
-        }
-
-        fn end_leader(&mut self) {
-            self.leader.kill().unwrap();
-            self.leader.wait().unwrap();
-        }
-    }
-
-    impl Drop for Family {
-        fn drop(&mut self) {
-            for pid in self.children.iter().copied().chain([self.pid()]) {
-                let _ = process::send_signal(Receiver::Process(pid), 9);
-            }
-            let _ = self.leader.wait();
-        }
-    }
-
-    fn pids(scan: &mut OrphanScan) -> Vec<i32> {
-        Pids::of(&scan.scan()).0
-    }
-
-    #[test]
-    fn all_descendants_are_found_of_which_one_bears_the_mark() {
-        let mut family = Family::new("own 1");
-        family.end_leader();
-        let mut orphans = family.orphans("own 1");
-        assert_eq!(pids(&mut orphans), family.children);
-        // Then the others are known.
-        signal(&[proc::find(family.children[1]).unwrap()], 9);
-        while proc::find(family.children[1]).is_some() {
-            std::thread::yield_now();
-        }
-        assert_eq!(pids(&mut orphans), [family.children[0], family.children[2]]);
-    }
-
-    #[test]
-    fn descendants_of_an_unknown_program_are_known_by_the_mark_alone() {
-        let family = Family::new("own 2");
-        let scan = |start_time| OrphanScan::new(None, start_time, format!("{NAME}=own 2")).scan();
-        let mut found = Pids::of(&scan(family.start_time)).0;
-        assert!(found.contains(&family.pid()));
-        found.retain(|pid| *pid != family.pid());
-        assert_eq!(found, family.children, "and by their parent");
-        assert_eq!(scan(u64::MAX), []);
-    }
-
-    #[test]
-    fn session_in_which_no_process_is_known_is_left_alone() {
-        let mut family = Family::new("another");
-        family.end_leader();
-        assert!(pids(&mut family.orphans("own")).is_empty());
-        family.start_time = u64::MAX;
-        assert!(pids(&mut family.orphans("another")).is_empty(), "older than their ancestor");
-    }
 
     #[test]
     fn caller_is_not_among_them() {
         let own = process::own_pid();
         let mut orphans = OrphanScan::new(Some(own), 0, String::new());
         orphans.remember();
-        assert!(!pids(&mut orphans).contains(&own));
-    }
-
-    #[test]
-    fn process_that_left_the_session_is_known_if_it_was_seen_before() {
-        let mut family = Family::new("another");
-        let mut orphans = family.orphans("own");
-        orphans.remember();
-        family.end_leader();
-        assert_eq!(pids(&mut orphans), family.children);
+        assert!(!Pids::of(&orphans.scan()).0.contains(&own));
     }
 }

@@ -1,19 +1,10 @@
-//! Pipes: made, enlarged, found again in another process.
+//! Pipes: enlarged, opened at both ends, found again in another process.
 
 use std::fs::{File, OpenOptions};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd};
 
 use nix::fcntl::{FcntlArg, OFlag, fcntl};
-use nix::unistd;
-
-/// A pipe for bytes from one process to another: (read end, write end), both close-on-exec.
-///
-/// # Errors
-/// Where the system is out of descriptors.
-pub fn pipe() -> io::Result<(OwnedFd, OwnedFd)> {
-    unistd::pipe2(OFlag::O_CLOEXEC).map_err(io::Error::from)
-}
 
 /// Makes reads and writes of this descriptor fail with `WouldBlock` instead of waiting.
 ///
@@ -60,27 +51,4 @@ pub fn shared_pipe_of(pid: i32, number: i32) -> io::Result<Option<File>> {
         return Ok(None);
     }
     OpenOptions::new().read(true).custom_flags(nix::libc::O_NONBLOCK).open(path).map(Some)
-}
-
-#[cfg(test)]
-mod tests {
-    use std::io::{Read, Write};
-
-    use super::*;
-
-    #[test]
-    fn writer_that_is_a_reader_too_survives_the_other_reader() {
-        let (read, write) = pipe().unwrap();
-        let mut both = both_ends(&write).unwrap();
-        drop((read, write));
-        both.write_all(b"nobody else").unwrap();
-        let pipe_of =
-            |fd: &dyn AsRawFd| shared_pipe_of(std::process::id().cast_signed(), fd.as_raw_fd()).unwrap();
-        let again = pipe_of(&both);
-        let mut text = [0; 11];
-        again.expect("it is a pipe").read_exact(&mut text).unwrap();
-        assert_eq!(&text, b"nobody else");
-        let (read, write) = pipe().unwrap();
-        assert!(pipe_of(&read).is_none() && pipe_of(&write).is_none(), "somebody else reads it");
-    }
 }

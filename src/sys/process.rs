@@ -2,12 +2,13 @@
 #![allow(unsafe_code)] // the library's raw calls
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
+use std::os::fd::AsFd;
 
 use nix::errno::Errno;
 use nix::libc;
 use nix::sys::prctl;
-use nix::unistd::{Pid, getpgrp, tcgetpgrp};
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
+use nix::unistd::{Pid, getpgrp, gettid, tcgetpgrp};
 
 /// A process's end.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,26 +19,6 @@ pub enum Ended {
     Killed(i32, bool),
     /// It is gone, and how is known to another process only: it was not our child.
     Unseen,
-}
-
-/// Closes every descriptor but the standard three and `kept`: what the starter left open (a lock, a pipe that another
-/// process reads to its end) must not stay open for as long as a daemon lives.
-pub fn close_inherited(kept: &[BorrowedFd<'_>]) {
-    let mut kept: Vec<u32> = kept.iter().map(|descriptor| descriptor.as_raw_fd().cast_unsigned()).collect();
-    kept.sort_unstable();
-    let mut first = 3;
-    for number in kept.into_iter().chain([u32::MAX]) {
-        if number > first {
-            close_range(first, number - 1);
-        }
-        first = first.max(number.saturating_add(1));
-    }
-}
-
-fn close_range(first: u32, last: u32) {
-    // SAFETY: closes descriptors that nothing in this process owns, as the caller names those that are owned
-    // (close_range(2), Linux 5.9; on an older kernel they stay open).
-    unsafe { libc::syscall(libc::SYS_close_range, first, last, 0) };
 }
 
 /// Reaps one process that has ended; `None` when there is none (left).
@@ -122,6 +103,23 @@ pub fn holds_terminal(descriptor: impl AsFd) -> bool {
 #[must_use]
 pub fn own_pid() -> i32 {
     Pid::this().as_raw()
+}
+
+/// The kernel's number of the calling thread, as `ps -L` shows it; that of the first thread is the process id
+/// (gettid(2)).
+#[must_use]
+pub fn thread_id() -> i32 {
+    gettid().as_raw()
+}
+
+/// Raises the limit of open descriptors as far as this process may: the customary 1,024 are for programs that use
+/// select(2).
+///
+/// # Errors
+/// What the system says; the limit is then as it was.
+pub fn raise_descriptor_limit() -> io::Result<()> {
+    let (_, maximum) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(setrlimit(Resource::RLIMIT_NOFILE, maximum, maximum)?)
 }
 
 #[cfg(test)]

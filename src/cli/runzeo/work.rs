@@ -1,16 +1,15 @@
 //! Work on another thread, beside which the main thread can wait for signals.
 
-use std::io;
-use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::io::{self, PipeReader};
+use std::os::fd::{AsFd, BorrowedFd};
 use std::thread::{self, JoinHandle};
 
 use super::error::Error;
-use crate::sys::pipe::pipe;
 
 /// A thread, and a descriptor that becomes readable when it has ended, however that came about.
 pub(super) struct Work<T> {
     thread: JoinHandle<T>,
-    ended: OwnedFd,
+    ended: PipeReader,
     does: &'static str,
 }
 
@@ -21,7 +20,7 @@ impl<T: Send + 'static> Work<T> {
         work: impl FnOnce() -> T + Send + 'static,
     ) -> Result<Self, Error> {
         let failed = |source: io::Error| Error::System { verb: "start a thread", source };
-        let (ended, held) = pipe().map_err(failed)?;
+        let (ended, held) = io::pipe().map_err(failed)?;
         let thread = thread::Builder::new().spawn(move || {
             let _held = held;
             work()

@@ -9,8 +9,8 @@ use super::super::state::Client;
 use super::Manager;
 use crate::control::Reply;
 use crate::eventlog::Level;
-use crate::sys::cloexec;
 use crate::sys::exec;
+use crate::sys::inherit;
 use crate::sys::pidfd::PidFd;
 use crate::sys::poll::{self, Interest};
 use crate::sys::reason::reason;
@@ -45,12 +45,12 @@ impl Manager<'_> {
         let kept: Vec<BorrowedFd<'_>> = always.into_iter().chain(output.into_iter().flatten()).collect();
         for descriptor in &kept {
             // One that cannot be left open is missed by the next image, which then fails and is found out below.
-            let _ = cloexec::clear_cloexec(descriptor);
+            let _ = inherit::clear_cloexec(descriptor);
         }
         self.clients.reply(client, &Reply::Replacing);
         let error = exec::become_program(&command);
         for descriptor in &kept {
-            let _ = cloexec::set_cloexec(descriptor);
+            let _ = inherit::set_cloexec(descriptor);
         }
         self.log(Level::ERROR, &format!("cannot replace the daemon manager: {}", reason(&error)));
     }
