@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::state::Client;
 use crate::control::{Refusal, Reply, Request, StatusRecord};
+use crate::sys::poll::Interest;
 use crate::sys::reason::reason;
 use crate::sys::socket::peer_is_trusted;
 
@@ -52,15 +53,6 @@ pub struct Clients {
     last: Client,
     /// accept(2) failed; it is tried again at this time.
     paused_until: Option<Duration>,
-}
-
-/// What a connection waits for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Wants {
-    /// More of the request.
-    Read,
-    /// Room for more of the reply.
-    Write,
 }
 
 impl Clients {
@@ -107,10 +99,10 @@ impl Clients {
     }
 
     /// The connections' descriptors and what each waits for, in a stable order.
-    pub fn watched(&self) -> impl Iterator<Item = (Client, BorrowedFd<'_>, Wants)> {
+    pub fn watched(&self) -> impl Iterator<Item = (Client, BorrowedFd<'_>, Interest)> {
         self.open.iter().map(|connection| {
-            let wants = if connection.unsent.is_empty() { Wants::Read } else { Wants::Write };
-            (connection.client, connection.stream.as_fd(), wants)
+            let interest = if connection.unsent.is_empty() { Interest::Read } else { Interest::Write };
+            (connection.client, connection.stream.as_fd(), interest)
         })
     }
 

@@ -27,7 +27,7 @@ pub const RESUME: &str = "ZDRUN_RESUME";
 /// Its value for a run that only finds out whether a take-over would work.
 const TRIAL: &str = "trial";
 /// The version of [`HandoffState`]: another one is refused.
-const VERSION: u32 = 2;
+pub const VERSION: u32 = 2;
 
 /// Where this process was started, and how: what the next image needs to be started in the same way.
 #[derive(Debug, Clone)]
@@ -86,12 +86,6 @@ pub struct RestoredParts {
     pub output: Option<Output>,
     /// What is wrong with it, for the log.
     pub warning: Option<String>,
-    /// The program is not our child.
-    pub adopted: bool,
-    /// When the program was started, by the wall clock.
-    pub started: Option<f64>,
-    /// How many images there were before.
-    pub replaced: u64,
     /// Where the state machine's time begins.
     pub clock: Instant,
 }
@@ -150,13 +144,6 @@ impl StartMode {
 }
 
 impl HandoffState {
-    /// That of a manager with these descriptors and this knowledge; the rest is to be set.
-    #[must_use]
-    pub fn new([lock, listener, notify]: [i32; 3], snapshot: Snapshot) -> Self {
-        let (output, adopted, started, replaced) = (None, false, None, 0);
-        Self { version: VERSION, lock, listener, notify, output, adopted, started, replaced, snapshot }
-    }
-
     fn parse(text: &str) -> Result<Self, Error> {
         let state: Self = toml::from_str(text).map_err(|error| unclear(error.message()))?;
         if state.version != VERSION {
@@ -177,7 +164,7 @@ impl HandoffState {
     ///
     /// # Errors
     /// One of them is not what it was.
-    pub fn take_parts(self, runner: &Runner, policy: Policy) -> Result<RestoredParts, Error> {
+    pub fn take_parts(&self, runner: &Runner, policy: Policy) -> Result<RestoredParts, Error> {
         let ran = self.snapshot.ran.unwrap_or_default();
         let clock = Instant::now().checked_sub(ran).ok_or_else(|| unclear("a time before all times"))?;
         let path = output::transcript(runner);
@@ -190,9 +177,6 @@ impl HandoffState {
             notify: NotifySocket::from_open(take(self.notify)?).map_err(Error::Notify)?,
             output,
             warning: warning.flatten(),
-            adopted: self.adopted,
-            started: self.started,
-            replaced: self.replaced + 1,
             clock,
         })
     }
@@ -222,20 +206,15 @@ mod tests {
             restarts: 5,
         };
         HandoffState {
+            version: VERSION,
+            lock: 3,
+            listener: 4,
+            notify: 5,
             output: Some([6, 7]),
             adopted: true,
             started: Some(1_795_335_900.25),
             replaced: 2,
-            ..HandoffState::new([3, 4, 5], snapshot)
-        }
-    }
-
-    #[test]
-    fn what_was_written_is_read() {
-        let mut state = state();
-        for _ in 0..2 {
-            assert_eq!(HandoffState::parse(&toml::to_string(&state).unwrap()).unwrap(), state);
-            state = HandoffState::new([3, 4, 5], Snapshot { program: None, ran: None, ..state.snapshot });
+            snapshot,
         }
     }
 

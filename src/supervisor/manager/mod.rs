@@ -9,7 +9,7 @@ use std::os::fd::AsFd;
 use std::time::{Duration, Instant};
 
 use super::Error;
-use super::clients::{Clients, Wants};
+use super::clients::Clients;
 use super::command::Command;
 use super::control_socket::ControlSocket;
 use super::kill_targets::KillTargets;
@@ -105,19 +105,18 @@ pub struct Manager<'a> {
     failure: Option<Error>,
 }
 
-/// Which descriptors are ready.
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "each is the answer to one question; there is no state in them"
-)]
-struct Ready {
-    signals: bool,
-    callers: bool,
-    output: bool,
-    notify: bool,
-    adopted: bool,
-    removal: bool,
-    clients: Vec<Client>,
+/// What becomes ready; in this order, so that a program's last words and its end are known to the clients that ask.
+#[derive(Debug, Clone, Copy)]
+enum Source {
+    Notify,
+    Signals,
+    /// The end of an adopted program.
+    Adopted,
+    Output,
+    /// A change of the socket's file or the lock file.
+    Removal,
+    Client(Client),
+    Listener,
 }
 
 impl<'a> Manager<'a> {
@@ -130,20 +129,20 @@ impl<'a> Manager<'a> {
     pub fn run(parts: Parts<'a>) -> Result<Exit, Error> {
         let Parts { settings, command, signals, log, socket, report, invocation, beginning } = parts;
         let runner = &settings.runner;
-        let restored = match &beginning {
-            Beginning::Resumed(state) => state.clone().take_parts(runner, policy(runner))?,
+        let mut status = ProgramStatus::default();
+        let RestoredParts { state, notify, output, warning, clock } = match &beginning {
+            Beginning::Resumed(state) => {
+                (status.started, status.replaced) = (state.started, state.replaced + 1);
+                state.take_parts(runner, policy(runner))?
+            }
             Beginning::After(leftover) | Beginning::EndOnly(leftover) => RestoredParts {
                 state: State::new(policy(runner)),
                 notify: NotifySocket::open().map_err(Error::Notify)?,
                 output: open_output(runner, leftover)?,
                 warning: None,
-                adopted: false,
-                started: None,
-                replaced: 0,
                 clock: Instant::now(),
             },
         };
-        let RestoredParts { state, notify, output, warning, adopted, started, replaced, clock } = restored;
         if let Some(warning) = warning {
             log.warning(LOGGER, format_args!("{warning}"));
         }
@@ -157,7 +156,7 @@ impl<'a> Manager<'a> {
             environment,
             command,
             state,
-            status: ProgramStatus { started, replaced, ..ProgramStatus::default() },
+            status,
             targets: KillTargets::new(runner.stop_group, own_session),
             output,
             notify,
@@ -176,10 +175,10 @@ impl<'a> Manager<'a> {
             releases_memory: false,
             failure: None,
         };
-        manager.work(beginning, adopted)
+        manager.work(beginning)
     }
 
-    fn work(mut self, beginning: Beginning, adopted: bool) -> Result<Exit, Error> {
+    fn work(mut self, beginning: Beginning) -> Result<Exit, Error> {
         match beginning {
             Beginning::After(leftover) => self.begin(leftover)?,
             Beginning::EndOnly(Leftover::Nothing) => self.handle_event(Event::Terminate),
@@ -187,7 +186,7 @@ impl<'a> Manager<'a> {
                 self.begin(leftover)?;
                 self.handle_event(Event::Terminate);
             }
-            Beginning::Resumed(_) => self.go_on(adopted)?,
+            Beginning::Resumed(state) => self.go_on(state.adopted)?,
         }
         self.socket.watch();
         self.notify_service();
@@ -298,6 +297,12 @@ impl<'a> Manager<'a> {
         self.log.log(level, LOGGER, format_args!("{message}"));
     }
 
+    fn warn(&self, message: Option<String>) {
+        if let Some(message) = message {
+            self.log(Level::WARNING, &message);
+        }
+    }
+
     fn now(&self) -> Duration {
         self.clock.elapsed()
     }
@@ -315,63 +320,57 @@ impl<'a> Manager<'a> {
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
     }
 
-    fn wait(&mut self) -> io::Result<Ready> {
+    /// Waits until something is ready or due.
+    fn wait(&mut self) -> io::Result<Vec<Source>> {
         let now = self.now();
+        let accepts = self.clients.accepts(now);
         let always = [
-            Some(self.signals.as_fd()),
-            self.clients.accepts(now).then(|| self.socket.listener().as_fd()),
-            self.output.as_ref().map(Output::output),
-            Some(self.notify.as_fd()),
-            self.targets.adopted(),
-            self.socket.removal(),
+            (Source::Notify, Some(self.notify.as_fd())),
+            (Source::Signals, Some(self.signals.as_fd())),
+            (Source::Adopted, self.targets.adopted()),
+            (Source::Output, self.output.as_ref().map(Output::output)),
+            (Source::Removal, self.socket.removal()),
         ];
-        let mut watched: Vec<_> = always.iter().flatten().map(|fd| (*fd, Interest::Read)).collect();
-        let mut clients = Vec::new();
-        for (client, descriptor, wants) in self.clients.watched() {
-            clients.push(client);
-            let interest = if wants == Wants::Read { Interest::Read } else { Interest::Write };
-            watched.push((descriptor, interest));
-        }
+        let listener = accepts.then(|| (Source::Listener, self.socket.listener().as_fd()));
+        let always = always.into_iter().filter_map(|(source, descriptor)| Some((source, descriptor?)));
+        let to_read = |(source, descriptor)| (source, (descriptor, Interest::Read));
+        let clients = self.clients.watched();
+        let clients =
+            clients.map(|(client, descriptor, interest)| (Source::Client(client), (descriptor, interest)));
+        let (sources, watched): (Vec<_>, Vec<_>) =
+            always.map(to_read).chain(clients).chain(listener.map(to_read)).unzip();
         let limit = self.limit(now);
         if std::mem::take(&mut self.releases_memory) {
             memory::release_unused();
         }
-        let mut ready = poll::wait(&watched, limit)?.into_iter();
-        let [signals, callers, output, notify, adopted, removal] =
-            always.map(|watched| watched.is_some() && ready.next() == Some(true));
-        let clients = clients.into_iter().zip(ready).filter(|(_, ready)| *ready);
-        let clients = clients.map(|(client, _)| client).collect();
-        Ok(Ready { signals, callers, output, notify, adopted, removal, clients })
+        let ready = poll::wait(&watched, limit)?;
+        Ok(sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect())
     }
 
-    fn serve_ready(&mut self, ready: Ready) {
-        if ready.notify {
-            self.take_notifications();
-        }
-        if ready.signals {
-            self.take_signals();
-        }
-        if ready.adopted {
-            self.targets.adopted_ended();
-            self.program_ended(Ended::Unseen);
-        }
-        if ready.output {
-            self.move_output();
-        }
-        if ready.removal
-            && let Some(message) = self.recreation.files_changed(&mut self.socket, self.clock.elapsed())
-        {
-            self.log(Level::WARNING, &message);
-        }
-        for client in ready.clients {
-            if let Some(request) = self.clients.progress(client) {
-                self.serve(client, request);
+    fn serve_ready(&mut self, ready: Vec<Source>) {
+        for source in ready {
+            match source {
+                Source::Notify => self.take_notifications(),
+                Source::Signals => self.take_signals(),
+                Source::Adopted => {
+                    self.targets.adopted_ended();
+                    self.program_ended(Ended::Unseen);
+                }
+                Source::Output => self.move_output(),
+                Source::Removal => {
+                    let message = self.recreation.files_changed(&mut self.socket, self.clock.elapsed());
+                    self.warn(message);
+                }
+                Source::Client(client) => {
+                    if let Some(request) = self.clients.progress(client) {
+                        self.serve(client, request);
+                    }
+                }
+                Source::Listener => {
+                    let message = self.clients.accept(self.socket.listener(), self.clock.elapsed());
+                    self.warn(message);
+                }
             }
-        }
-        if ready.callers
-            && let Some(message) = self.clients.accept(self.socket.listener(), self.clock.elapsed())
-        {
-            self.log(Level::WARNING, &message);
         }
     }
 
@@ -461,9 +460,8 @@ impl<'a> Manager<'a> {
     }
 
     fn move_output(&mut self) {
-        if let Some(message) = self.output.as_mut().and_then(Output::pump) {
-            self.log(Level::WARNING, &message);
-        }
+        let message = self.output.as_mut().and_then(Output::pump);
+        self.warn(message);
     }
 
     fn serve(&mut self, client: Client, request: Request) {

@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::super::reexec_state::HandoffState;
+use super::super::reexec_state::{HandoffState, VERSION};
 use super::super::state::Client;
 use super::Manager;
 use crate::control::Reply;
@@ -31,12 +31,17 @@ impl Manager<'_> {
         let [lock, listener] = self.socket.descriptors();
         let always = [lock, listener, self.notify.as_fd()];
         let output = self.output.as_ref().map(|output| [output.output(), output.input()]);
+        let [lock, listener, notify] = always.map(|descriptor| descriptor.as_raw_fd());
         let state = HandoffState {
+            version: VERSION,
+            lock,
+            listener,
+            notify,
             output: output.map(|both| both.map(|descriptor| descriptor.as_raw_fd())),
             adopted: self.targets.adopted().is_some(),
             started: self.status.started,
             replaced: self.status.replaced,
-            ..HandoffState::new(always.map(|descriptor| descriptor.as_raw_fd()), snapshot)
+            snapshot,
         };
         let command = match self.invocation.successor(&state) {
             Ok(command) => command,
