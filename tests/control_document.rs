@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::Path;
 
-use zeo_server::control::{MAX_COMMAND, Mood, Refusal, Reply, Request, StatusRecord};
+use zeo_server::control::{Goal, MAX_COMMAND, Refusal, Reply, Request, StatusRecord};
 
 fn document() -> String {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/control.md");
@@ -42,7 +42,7 @@ fn keys_are_those_of_the_record_in_its_order() {
     let text = |text: &str| Some(text.to_owned());
     let whole = StatusRecord {
         now: 1.5,
-        mood: Mood::Up,
+        goal: Goal::Up,
         delay: None,
         backoff: 0,
         lasttime: None,

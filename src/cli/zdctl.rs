@@ -9,7 +9,7 @@ use crate::config::{self, Flags, Settings};
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
 use crate::shell::{self, Failure, Host, Session, Unchanged};
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::user;
 
 use super::options::{self, Outcome, Typed};
@@ -88,7 +88,7 @@ fn check_user(name: &str) -> Result<(), Exit> {
             Err(usage(&format!("{what} {} not found", quote(name.as_bytes(), Escapes::Characters))))
         }
         Err(error) => {
-            let what = format!("cannot look up user '{name}': {}", reason(&error));
+            let what = format!("cannot look up user '{name}': {}", os_error_text(&error));
             Err(print_error(NAME, Exit::Failure, &what))
         }
     }

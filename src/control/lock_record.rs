@@ -32,7 +32,7 @@ pub const MANAGER_BIRTH_AT: u64 = 2 * LINE as u64;
 /// Where the words' line begins.
 pub const WORDS_AT: u64 = 3 * LINE as u64;
 
-/// The environment variable that tells a program by which lock file its manager is known.
+/// The environment variable by which a program knows the lock file of its manager.
 pub const LOCK: &str = "ZDRUN_LOCK";
 
 /// The value of [`LOCK`]: the lock file's device and inode numbers, which stay the same under any other name.

@@ -16,7 +16,7 @@ mod report;
 pub mod repr;
 mod request;
 
-pub use record::{Mood, StatusRecord};
+pub use record::{Goal, StatusRecord};
 pub use reply::Reply;
 pub use report::{Report, with_last_words};
 pub use request::{Refusal, Request};

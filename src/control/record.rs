@@ -9,7 +9,7 @@ use super::repr::{Escapes, parse, parse_list, quote, quote_list};
 
 /// What the manager is after.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Mood {
+pub enum Goal {
     /// The program shall run: it runs, or waits to be started again.
     Up,
     /// The program shall not run.
@@ -24,7 +24,7 @@ pub struct StatusRecord {
     /// When the record was made.
     pub now: f64,
     /// What the manager is after; also gives `should_be_up`, which is all that zdaemon 5 says.
-    pub mood: Mood,
+    pub goal: Goal,
     /// When the manager acts next (starts the program again, or sends SIGKILL); absent: nothing is due.
     pub delay: Option<f64>,
     /// The current back-off, seconds.
@@ -43,7 +43,7 @@ pub struct StatusRecord {
     pub filename: OsString,
     /// The program's words, the first its name; absent: they could not be read.
     pub args: Option<Vec<OsString>>,
-    /// The manager's version; absent: it is a peer that does not tell.
+    /// The manager's version; absent: the manager is a peer that has no such key.
     pub version: Option<String>,
     /// The program is up: it lived through the start grace or said that it is ready, and passed its start test. A
     /// peer's program is as soon as it runs and is not being tested.
@@ -85,7 +85,7 @@ impl StatusRecord {
         let escapes = if keys.contains_key("should_be_up") { Escapes::Characters } else { Escapes::Bytes };
         Some(Self {
             now: time("now").unwrap_or(0.0),
-            mood: mood(&keys),
+            goal: goal(&keys),
             delay: time("delay"),
             backoff: number("backoff").unwrap_or(0),
             lasttime: time("lasttime"),
@@ -119,11 +119,11 @@ fn runs(keys: &HashMap<&str, &str>) -> bool {
         && keys.get("testing").is_none_or(|testing| *testing == "0")
 }
 
-fn mood(keys: &HashMap<&str, &str>) -> Mood {
+fn goal(keys: &HashMap<&str, &str>) -> Goal {
     match (keys.get("mood"), keys.get("should_be_up")) {
-        (Some(&"-1"), _) => Mood::Exiting,
-        (_, Some(&"0")) | (Some(&"0"), None) => Mood::Down,
-        _ => Mood::Up,
+        (Some(&"-1"), _) => Goal::Exiting,
+        (_, Some(&"0")) | (Some(&"0"), None) => Goal::Down,
+        _ => Goal::Up,
     }
 }
 
@@ -131,14 +131,14 @@ impl fmt::Display for StatusRecord {
     /// Zdaemon 5's keys in its order and forms, each line ended; what it does not know follows after `args`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let time = |time: Option<f64>| time.map_or_else(|| "0".to_owned(), |t| format!("{t:?}"));
-        let mood = match self.mood {
-            Mood::Up => 1,
-            Mood::Down => 0,
-            Mood::Exiting => -1,
+        let goal = match self.goal {
+            Goal::Up => 1,
+            Goal::Down => 0,
+            Goal::Exiting => -1,
         };
         writeln!(f, "status={}", if self.application.is_some() { "running" } else { "stopped" })?;
         writeln!(f, "now={:?}", self.now)?;
-        writeln!(f, "should_be_up={}", u8::from(self.mood == Mood::Up))?;
+        writeln!(f, "should_be_up={}", u8::from(self.goal == Goal::Up))?;
         writeln!(f, "delay={}", time(self.delay))?;
         writeln!(f, "backoff={}", self.backoff)?;
         writeln!(f, "lasttime={}", time(self.lasttime))?;
@@ -150,7 +150,7 @@ impl fmt::Display for StatusRecord {
         if let Some(args) = &self.args {
             writeln!(f, "args={}", quote_list(args))?;
         }
-        writeln!(f, "mood={mood}")?;
+        writeln!(f, "mood={goal}")?;
         if let Some(version) = &self.version {
             writeln!(f, "version={version}")?;
         }
@@ -180,7 +180,7 @@ mod tests {
     fn running() -> StatusRecord {
         StatusRecord {
             now: 1_795_335_900.587_785_2,
-            mood: Mood::Up,
+            goal: Goal::Up,
             delay: None,
             backoff: 0,
             lasttime: Some(1_795_335_899.0),
@@ -234,7 +234,7 @@ lastoutput=\"it's\\nall over\"
         record.application = None;
         record.lasttime = None;
         record.delay = Some(1_795_335_903.5);
-        record.mood = Mood::Exiting;
+        record.goal = Goal::Exiting;
         record.testing = true;
         let text = record.to_string();
         assert!(text.starts_with("status=stopped\n"));
@@ -249,12 +249,12 @@ lastoutput=\"it's\\nall over\"
     fn what_was_written_is_read() {
         let mut record = running();
         assert_eq!(StatusRecord::parse(record.to_string().as_bytes()), Some(record.clone()));
-        record.mood = Mood::Down;
+        record.goal = Goal::Down;
         record.application = None;
         record.delay = Some(12.5);
         record.args = Some(vec![OsString::from_vec(b"it's \xff\n".to_vec()), "é".into()]);
         assert_eq!(StatusRecord::parse(record.to_string().as_bytes()), Some(record.clone()));
-        record.mood = Mood::Exiting;
+        record.goal = Goal::Exiting;
         record.start_error = Some("can't exec".to_owned());
         record.note = Some("é".to_owned());
         assert_eq!(StatusRecord::parse(record.to_string().as_bytes()), Some(record));
@@ -265,7 +265,7 @@ lastoutput=\"it's\\nall over\"
         let text = b"status=running\nnow=1047400000.12\nmood=0\ndelay=0\nbackoff=2\nlasttime=1047400000.0\n\
             application=12\nmanager=11\nbackofflimit=10\nfilename='/bin/x'\nargs=['x', '\\xff']\n";
         let record = StatusRecord::parse(text).expect("a record");
-        assert_eq!((record.mood, record.backoff, record.testing), (Mood::Down, 2, false));
+        assert_eq!((record.goal, record.backoff, record.testing), (Goal::Down, 2, false));
         assert_eq!(record.args, Some(vec!["x".into(), OsString::from_vec(b"\xff".to_vec())]));
         assert_eq!(record.version, None);
     }
@@ -292,7 +292,7 @@ lastoutput=\"it's\\nall over\"
             delay=nan\nshould_be_up=7\nnonsense\nextra=1=2\n";
         let record = StatusRecord::parse(text).expect("a record");
         assert_eq!((record.application, record.args, record.backoff), (Some(7), None, 0));
-        assert_eq!((record.mood, record.testing, record.manager), (Mood::Up, true, 0));
+        assert_eq!((record.goal, record.testing, record.manager), (Goal::Up, true, 0));
         assert_eq!((record.now, record.delay, record.filename), (0.0, None, OsString::new()));
     }
 }

@@ -76,8 +76,8 @@ mod tests {
     fn last_words_and_logs_are_indented_below_the_reason() {
         let why = || "exit status 3".to_owned();
         assert_eq!(with_last_words(why(), None, []), "exit status 3");
-        let told = with_last_words(why(), Some("one\ntwo"), [&PathBuf::from("/log")]);
-        assert_eq!(told, "exit status 3\n  one\n  two\n  (see /log)");
+        let text = with_last_words(why(), Some("one\ntwo"), [&PathBuf::from("/log")]);
+        assert_eq!(text, "exit status 3\n  one\n  two\n  (see /log)");
     }
 
     #[test]

@@ -3,13 +3,13 @@
 use std::io;
 use std::path::PathBuf;
 
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// Why a log could not be opened or reopened.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A log file.
-    #[error("cannot open log file '{}': {}", path.display(), reason(source))]
+    #[error("cannot open log file '{}': {}", path.display(), os_error_text(source))]
     Open {
         /// The file, absolute.
         path: PathBuf,
@@ -36,7 +36,7 @@ pub enum Error {
     #[error("unknown syslog facility '{0}'")]
     Facility(String),
     /// A syslog daemon's address.
-    #[error("cannot reach syslog at '{address}': {}", reason(source))]
+    #[error("cannot reach syslog at '{address}': {}", os_error_text(source))]
     Syslog {
         /// The socket, or host and port.
         address: String,

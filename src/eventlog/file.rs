@@ -14,7 +14,7 @@ use super::rotation::Roller;
 use super::schedule::Schedule;
 use super::settings::{LogFile, Rotation};
 use crate::sys::log_file;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// A log file in use.
 pub(super) struct FileSink {
@@ -226,7 +226,7 @@ impl FileSink {
             && !self.rotation_failed
         {
             self.rotation_error =
-                Some(format!("cannot rotate log file '{}': {}", self.path.display(), reason(error)));
+                Some(format!("cannot rotate log file '{}': {}", self.path.display(), os_error_text(error)));
         }
         self.rotation_failed = done.is_err();
     }

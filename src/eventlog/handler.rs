@@ -14,8 +14,8 @@ use super::line::{Line, MAX_KEPT_BYTES, Text};
 use super::record::Record;
 use super::settings::Handler;
 use super::sink::Sink;
-use crate::sys::reason::reason;
-use crate::sys::unblocked;
+use crate::sys::nonblocking;
+use crate::sys::system_error::os_error_text;
 
 /// An open handler.
 pub(super) struct OpenHandler {
@@ -100,7 +100,7 @@ impl OpenHandler {
         }
         let reason = match error.kind() {
             io::ErrorKind::WouldBlock => "its reader is too slow".to_owned(),
-            _ => reason(error),
+            _ => os_error_text(error),
         };
         if !self.sink.is_stderr() {
             report_on_stderr(&format!("cannot write {}: {reason}", self.sink.name()));
@@ -119,5 +119,5 @@ impl OpenHandler {
 fn report_on_stderr(what: &str) {
     let program = std::env::args_os().next().unwrap_or_default();
     let program = Path::new(&program).file_name().unwrap_or_default().to_string_lossy();
-    let _ = unblocked::write(io::stderr().as_fd(), format!("{program}: {what}\n").as_bytes());
+    let _ = nonblocking::write(io::stderr().as_fd(), format!("{program}: {what}\n").as_bytes());
 }

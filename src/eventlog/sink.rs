@@ -11,7 +11,7 @@ use super::level::Level;
 use super::line::{Line, Text, Torn};
 use super::settings::Target;
 use super::syslog::SyslogSink;
-use crate::sys::unblocked;
+use crate::sys::nonblocking;
 
 /// A destination. A standard stream is whatever descriptor 1 or 2 is when a record is written, so that a program that
 /// detaches and redirects them redirects its log.
@@ -57,11 +57,11 @@ impl Sink {
             // Not by `println`: a thread that blocks in it would block the log too.
             Self::Stdout(torn) => {
                 line.set(text, Encoding::Utf8);
-                torn.write(line, |bytes| unblocked::write(io::stdout().as_fd(), bytes))
+                torn.write(line, |bytes| nonblocking::write(io::stdout().as_fd(), bytes))
             }
             Self::Stderr(torn) => {
                 line.set(text, Encoding::Utf8);
-                torn.write(line, |bytes| unblocked::write(io::stderr().as_fd(), bytes))
+                torn.write(line, |bytes| nonblocking::write(io::stderr().as_fd(), bytes))
             }
             Self::File(file) => {
                 line.set(text, file.encoding());

@@ -9,7 +9,7 @@ use super::quote::shown;
 use super::{Error, Request};
 use crate::sys::access::{as_account, may_create_in};
 use crate::sys::files::open_to_read;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::tree::SafeTree;
 use crate::sys::user::{self, Account};
 
@@ -20,7 +20,7 @@ use crate::sys::user::{self, Account};
 /// [`Error::User`] where we are neither root nor that user.
 pub fn new_owner(request: &Request) -> Result<Option<Account>, Error> {
     let Some(name) = request.set.get("user").filter(|name| !name.is_empty()) else { return Ok(None) };
-    let account = user::lookup(name).map_err(|error| refused(name, &reason(&error)))?;
+    let account = user::lookup(name).map_err(|error| refused(name, &os_error_text(&error)))?;
     match account {
         None => Ok(None),
         Some(account) if account.uid == user::own_uid() => Ok(None),
@@ -50,10 +50,10 @@ pub fn check(account: &Account, directories: &[PathBuf]) -> Result<(), Error> {
     match error {
         Ok(None) => Ok(()),
         Ok(Some((directory, may))) => {
-            let why = may.err().map_or_else(String::new, |error| reason(&error));
+            let why = may.err().map_or_else(String::new, |error| os_error_text(&error));
             Err(refused(&account.name, &format!("they cannot write in {}: {why}", shown(directory))))
         }
-        Err(error) => Err(refused(&account.name, &reason(&error))),
+        Err(error) => Err(refused(&account.name, &os_error_text(&error))),
     }
 }
 
@@ -73,7 +73,7 @@ pub fn give(tree: &SafeTree, account: &Account, directory: &Path) -> Result<(), 
 pub fn verify(account: &Account, configuration: &Path, directories: &[PathBuf]) -> Result<(), Error> {
     let read = as_account(account, || open_to_read(configuration).map(drop));
     if let Err(error) = read.and_then(|read| read) {
-        let why = format!("they cannot read {}: {}", shown(configuration), reason(&error));
+        let why = format!("they cannot read {}: {}", shown(configuration), os_error_text(&error));
         return Err(refused(&account.name, &why));
     }
     let usable =

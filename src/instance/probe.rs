@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::address::{Address, Host};
 use super::home::Home;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::tcp::try_address;
 use crate::sys::unix_stream::{self, Occupant, connect};
 
@@ -35,8 +35,10 @@ pub(super) enum AvailabilityError {
 
 /// Whether the server of an instance could listen on the address now.
 pub(super) fn availability(address: &Address, home: &Home) -> Result<(), AvailabilityError> {
-    let unknown =
-        |error: &io::Error| AvailabilityError::Unknown { address: address.describe(), why: reason(error) };
+    let unknown = |error: &io::Error| AvailabilityError::Unknown {
+        address: address.describe(),
+        why: os_error_text(error),
+    };
     let (host, port) = match address {
         Address::Tcp { host, port } => (host, *port),
         Address::Unix(path) => return socket_availability(address, &home.join(path), home),
@@ -67,7 +69,7 @@ fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<()
         Ok(Occupant::Free) => unknown("its directory does not exist".to_owned()),
         Ok(Occupant::Alive(_)) => Err(AvailabilityError::InUse(address.describe())),
         Ok(Occupant::NotSocket) => unknown("it is not a socket".to_owned()),
-        Err(error) => unknown(reason(&error)),
+        Err(error) => unknown(os_error_text(&error)),
     }
 }
 
@@ -77,12 +79,13 @@ pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
     let (host, port) = match address {
         Address::Tcp { host, port } => (host, *port),
         Address::Unix(path) => {
-            let mut stream = connect(&home.join(path), PROBE_TIMEOUT).map_err(|error| reason(&error))?;
-            stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| reason(&error))?;
+            let mut stream =
+                connect(&home.join(path), PROBE_TIMEOUT).map_err(|error| os_error_text(&error))?;
+            stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| os_error_text(&error))?;
             return read_greeting(&mut stream);
         }
     };
-    let sockets = addresses(host, port, ["127.0.0.1", "::1"]).map_err(|error| reason(&error))?;
+    let sockets = addresses(host, port, ["127.0.0.1", "::1"]).map_err(|error| os_error_text(&error))?;
     let mut last = Err("the address leads nowhere".to_owned());
     for socket in sockets {
         last = greeting_of(socket);
@@ -94,8 +97,9 @@ pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
 }
 
 fn greeting_of(socket: SocketAddr) -> Result<(), String> {
-    let mut stream = TcpStream::connect_timeout(&socket, PROBE_TIMEOUT).map_err(|error| reason(&error))?;
-    stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| reason(&error))?;
+    let mut stream =
+        TcpStream::connect_timeout(&socket, PROBE_TIMEOUT).map_err(|error| os_error_text(&error))?;
+    stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| os_error_text(&error))?;
     read_greeting(&mut stream)
 }
 
@@ -121,7 +125,7 @@ fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<(), String> {
     stream.read_exact(buffer).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => "the connection was closed without a greeting".to_owned(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no greeting came".to_owned(),
-        _ => reason(&error),
+        _ => os_error_text(&error),
     })
 }
 

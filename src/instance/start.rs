@@ -14,7 +14,7 @@ use super::probe::{self, AvailabilityError};
 use super::quote::shown;
 use super::{Error, Request, addresses, included};
 use crate::sys::files::open_to_read;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::tree::{SafeTree, first_untrusted_component};
 use crate::sys::user::own_uid;
 
@@ -181,6 +181,6 @@ impl Zeoctl {
     }
 
     fn not_run(&self, error: &std::io::Error) -> String {
-        format!("{}: {}", shown(&self.0), reason(error))
+        format!("{}: {}", shown(&self.0), os_error_text(error))
     }
 }

@@ -12,7 +12,7 @@ use crate::control::Request;
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
 use crate::sys::orphans::Pids;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// What failed, as one line for the user.
 #[derive(Debug, Error)]
@@ -27,7 +27,7 @@ pub enum Failure {
     #[error("{0}")]
     Arguments(String),
     /// The manager's socket cannot be reached, though it may be there.
-    #[error("cannot connect to daemon manager at socket '{}': {}", .path.display(), reason(.source))]
+    #[error("cannot connect to daemon manager at socket '{}': {}", .path.display(), os_error_text(.source))]
     Connect {
         /// The socket.
         path: PathBuf,
@@ -66,7 +66,7 @@ pub enum Failure {
     #[error("daemon manager not running")]
     ManagerGone,
     /// The zdrun program cannot be executed.
-    #[error("cannot start daemon manager '{}': {}", .path.display(), reason(.source))]
+    #[error("cannot start daemon manager '{}': {}", .path.display(), os_error_text(.source))]
     Launch {
         /// The file.
         path: PathBuf,
@@ -95,7 +95,7 @@ pub enum Failure {
     #[error("SIGUSR2 not sent to process {0}: it would end the program, which does not handle it")]
     Unhandled(u32),
     /// A program other than the manager cannot be run.
-    #[error("cannot run {}: {}", quoted(.program), reason(.source))]
+    #[error("cannot run {}: {}", quoted(.program), os_error_text(.source))]
     Run {
         /// What was to be run.
         program: OsString,
@@ -106,7 +106,7 @@ pub enum Failure {
     #[error("username {0} not found")]
     NoUser(String),
     /// A file cannot be read.
-    #[error("cannot read log file '{}': {}", .path.display(), reason(.source))]
+    #[error("cannot read log file '{}': {}", .path.display(), os_error_text(.source))]
     Log {
         /// The file.
         path: PathBuf,
@@ -114,7 +114,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// The user's commands cannot be kept for the next shell.
-    #[error("cannot keep command history in '{}': {}", .path.display(), reason(.source))]
+    #[error("cannot keep command history in '{}': {}", .path.display(), os_error_text(.source))]
     History {
         /// The file.
         path: PathBuf,
@@ -125,7 +125,7 @@ pub enum Failure {
     #[error("cannot read commands: {0}")]
     Commands(String),
     /// Something of the system that should not fail.
-    #[error("{what}: {}", reason(.source))]
+    #[error("{what}: {}", os_error_text(.source))]
     System {
         /// What was tried.
         what: &'static str,
@@ -133,7 +133,7 @@ pub enum Failure {
         source: io::Error,
     },
     /// Our own output cannot be written.
-    #[error("cannot write output: {}", reason(.0))]
+    #[error("cannot write output: {}", os_error_text(.0))]
     Output(io::Error),
     /// ^C.
     #[error("interrupted")]

@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Command, ExitStatus};
 
-use crate::control::Mood;
+use crate::control::Goal;
 use crate::exit::Exit;
 use crate::sys::terminal::Modes;
 use crate::sys::{interrupt, user};
@@ -19,7 +19,7 @@ use super::watch::{catch_interrupt, record};
 
 pub(super) fn foreground(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Result<Exit, Failure> {
     // One that waits to be started again would soon be a second copy.
-    if record(client, ui)?.is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
+    if record(client, ui)?.is_some_and(|record| record.application.is_some() || record.goal == Goal::Up) {
         ui.say("To run the program in the foreground, please stop it first.")?;
         return Ok(Exit::Failure);
     }

@@ -5,9 +5,9 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::control::repr::{Escapes, quote};
 use crate::control::{Reply, Request};
 use crate::exit::Exit;
-use crate::sys::reason::reason;
 use crate::sys::signal_names;
 use crate::sys::signals::{self, number};
+use crate::sys::system_error::os_error_text;
 
 use super::action::Signal;
 use super::client::Client;
@@ -55,7 +55,7 @@ fn send(client: &Client, ui: &mut Ui<'_>, number: i32) -> Result<Exit, Failure> 
 fn send_orphaned(ui: &mut Ui<'_>, orphaned: &Orphaned, number: i32) -> Result<Exit, Failure> {
     ui.host.report(&Failure::Unmanaged(orphaned.pid));
     ui.say(format_args!("kill({}, {number})", orphaned.pid))?;
-    let failed = orphaned.process.signal(number).err().map(|error| reason(&error));
+    let failed = orphaned.process.signal(number).err().map(|error| os_error_text(&error));
     say_sent(ui, orphaned.pid, number, failed.as_deref())
 }
 

@@ -3,7 +3,7 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use crate::control::{Mood, Reply, Request, with_last_words};
+use crate::control::{Goal, Reply, Request, with_last_words};
 use crate::exit::Exit;
 
 use super::client::Client;
@@ -24,14 +24,14 @@ pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Res
     }
     loop {
         let found = record(client, ui)?;
-        match found.as_ref().map(|record| (record.application, record.mood)) {
-            Some((Some(pid), Mood::Up)) => match running(client, ui, pid, found.is_some_and(|r| r.ready)) {
+        match found.as_ref().map(|record| (record.application, record.goal)) {
+            Some((Some(pid), Goal::Up)) => match running(client, ui, pid, found.is_some_and(|r| r.ready)) {
                 // It ended before it could be watched: this start is the next try.
                 Err(Failure::ManagerGone) => {}
                 outcome => return outcome,
             },
             // Another request has just stopped it; to a peer that is still at it, start would mean nothing.
-            Some((Some(pid), Mood::Down | Mood::Exiting)) => await_end_of(client, ui, pid)?,
+            Some((Some(pid), Goal::Down | Goal::Exiting)) => await_end_of(client, ui, pid)?,
             // In a back-off, or kept by hang-around, or about to end: then it is gone when asked, or another has come
             // whose program is no concern of this request.
             Some((None, _)) => {
@@ -87,7 +87,7 @@ pub(super) fn restart(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure>
 /// stays down, which is success. One that the manager is about to start again runs, in this sense.
 pub(super) fn try_restart(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     let record = orphaned::adopt_then_record(client, ui)?;
-    if record.as_ref().is_some_and(|record| record.application.is_some() || record.mood == Mood::Up) {
+    if record.as_ref().is_some_and(|record| record.application.is_some() || record.goal == Goal::Up) {
         return restart(client, ui);
     }
     ui.say("daemon process not running")?;

@@ -1,6 +1,6 @@
 //! Judges a start by the manager's status records, one after the other.
 
-use crate::control::{Mood, StatusRecord};
+use crate::control::{Goal, StatusRecord};
 
 use super::failure::Failure;
 use super::state::State;
@@ -35,7 +35,7 @@ impl StartWatch {
     pub(super) fn judge(&mut self, record: &StatusRecord) -> Verdict {
         let state = State::of(Some(record));
         let Some(pid) = record.application else { return self.judge_without_program(record, state) };
-        self.stopped = record.mood != Mood::Up;
+        self.stopped = record.goal != Goal::Up;
         if self.old == Some(pid) {
             return Verdict::Open;
         }
@@ -59,7 +59,7 @@ impl StartWatch {
             State::Stopping => Verdict::Open,
             State::Starting if self.new.is_none() => Verdict::Open,
             // The manager ends, on request or not: the next look finds none.
-            State::Stopped if record.mood == Mood::Exiting && !self.stopped && self.new.is_none() => {
+            State::Stopped if record.goal == Goal::Exiting && !self.stopped && self.new.is_none() => {
                 Verdict::Open
             }
             State::Stopped if self.stopped || self.new.is_none() => {
@@ -87,7 +87,7 @@ fn how_it_ended(record: &StatusRecord) -> String {
 /// # Errors
 /// How it ended.
 pub(super) fn fail_if_exited(record: &StatusRecord) -> Result<(), Failure> {
-    if record.application.is_some() || record.backoff == 0 || record.mood != Mood::Up {
+    if record.application.is_some() || record.backoff == 0 || record.goal != Goal::Up {
         return Ok(());
     }
     Err(Failure::NotStarted(how_it_ended(record)))

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::control::{Mood, StatusRecord};
+use crate::control::{Goal, StatusRecord};
 
 /// What the manager is doing about the program.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -34,11 +34,11 @@ impl State {
         // may be an old one.
         let due = record.delay.is_some() && record.version.is_some();
         let backs_off = record.backoff > 0 || due && record.backoff_limit == 0;
-        match (record.application, record.mood) {
-            (Some(_), Mood::Up) if record.ready => Self::Running,
-            (None, Mood::Up) if backs_off => Self::Backoff,
-            (_, Mood::Up) if !due => Self::Starting,
-            (None, Mood::Down | Mood::Exiting) if !due => Self::Stopped,
+        match (record.application, record.goal) {
+            (Some(_), Goal::Up) if record.ready => Self::Running,
+            (None, Goal::Up) if backs_off => Self::Backoff,
+            (_, Goal::Up) if !due => Self::Starting,
+            (None, Goal::Down | Goal::Exiting) if !due => Self::Stopped,
             _ => Self::Stopping,
         }
     }

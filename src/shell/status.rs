@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use crate::control::{Mood, StatusRecord};
+use crate::control::{Goal, StatusRecord};
 use crate::exit::Exit;
 use crate::sys::local_time::{DatePattern, LocalTime};
 
@@ -170,7 +170,7 @@ impl Object {
         let next_try = record.and_then(next_try);
         Self {
             state: State::of(record),
-            should_be_up: record.is_some_and(|record| record.mood == Mood::Up),
+            should_be_up: record.is_some_and(|record| record.goal == Goal::Up),
             pid: record.and_then(|record| record.application),
             manager_pid: record.map(|record| record.manager).filter(|pid| *pid != 0),
             version: ours.and_then(|record| record.version.clone()),

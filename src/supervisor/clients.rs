@@ -11,10 +11,10 @@ use std::time::Duration;
 use super::state::Client;
 use crate::control::{Refusal, Reply, Request, StatusRecord};
 use crate::sys::poll::Interest;
-use crate::sys::reason::reason;
 use crate::sys::socket::peer_is_trusted;
+use crate::sys::system_error::os_error_text;
 
-/// How many connections are served at once; one more and the oldest that does not watch is told to try again.
+/// How many connections are served at once; one more and the oldest that does not watch is asked to try again.
 const MAX_CONNECTIONS: usize = 64;
 /// How long a connection may last: requests and replies are one line and a few.
 const CONNECTION_TIMEOUT: Duration = Duration::from_secs(10);
@@ -66,7 +66,7 @@ impl Clients {
     pub fn accept(&mut self, listener: &UnixListener, now: Duration) -> Option<String> {
         let error = self.accept_all(listener, now).err()?;
         self.paused_until = Some(now.saturating_add(ACCEPT_RETRY));
-        Some(format!("cannot accept a connection: {}", reason(&error)))
+        Some(format!("cannot accept a connection: {}", os_error_text(&error)))
     }
 
     /// Accepts those for which there is room, or one in the place of the oldest. More must wait until all have had the

@@ -8,7 +8,7 @@ use thiserror::Error;
 use crate::exit::Exit;
 use crate::sys::orphans::Pids;
 use crate::sys::program::ProgramError;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// Why the manager or its program could not be started.
 #[derive(Debug, Error)]
@@ -20,7 +20,7 @@ pub enum Error {
     #[error(transparent)]
     Program(ProgramError),
     /// The working directory cannot be entered.
-    #[error("can't chdir into '{}': {}", .path.display(), reason(.source))]
+    #[error("can't chdir into '{}': {}", .path.display(), os_error_text(.source))]
     Directory {
         /// The path.
         path: PathBuf,
@@ -34,13 +34,13 @@ pub enum Error {
         path: PathBuf,
     },
     /// No second process could be made.
-    #[error("cannot fork the daemon manager: {}", reason(.0))]
+    #[error("cannot fork the daemon manager: {}", os_error_text(.0))]
     Fork(#[source] io::Error),
     /// The system has no descriptor left for signals.
-    #[error("cannot receive signals: {}", reason(.0))]
+    #[error("cannot receive signals: {}", os_error_text(.0))]
     Signals(#[source] io::Error),
     /// Some file is needed and cannot be opened.
-    #[error("cannot open {what} '{}': {}", .path.display(), reason(.source))]
+    #[error("cannot open {what} '{}': {}", .path.display(), os_error_text(.source))]
     Open {
         /// What it is for.
         what: &'static str,
@@ -59,7 +59,7 @@ pub enum Error {
         name: String,
     },
     /// Becoming the user failed.
-    #[error("cannot become user '{name}': {}", reason(.source))]
+    #[error("cannot become user '{name}': {}", os_error_text(.source))]
     BecomeUser {
         /// As configured.
         name: String,
@@ -81,7 +81,7 @@ pub enum Error {
         socket: PathBuf,
     },
     /// The socket cannot be made.
-    #[error("cannot make socket '{}': {}", .socket.display(), reason(.source))]
+    #[error("cannot make socket '{}': {}", .socket.display(), os_error_text(.source))]
     Socket {
         /// The path.
         socket: PathBuf,
@@ -89,7 +89,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The program of an earlier manager runs, and cannot be taken over.
-    #[error("the program of an earlier daemon manager still runs as process {pid} and cannot be adopted: {}; stop it first", reason(.source))]
+    #[error("the program of an earlier daemon manager still runs as process {pid} and cannot be adopted: {}; stop it first", os_error_text(.source))]
     Survivor {
         /// Its process number.
         pid: i32,
@@ -102,7 +102,7 @@ pub enum Error {
     )]
     LeftBehind(Pids),
     /// There is no socket for the program's own word.
-    #[error("cannot make a notification socket: {}", reason(.0))]
+    #[error("cannot make a notification socket: {}", os_error_text(.0))]
     Notify(#[source] io::Error),
     /// What an earlier image of this process left is not to be understood.
     #[error("cannot take over from the earlier daemon manager: {0}")]
@@ -117,7 +117,7 @@ pub enum Error {
     #[error("the daemon manager ended before the program was started")]
     NoReport,
     /// The loop cannot wait for events.
-    #[error("cannot wait for events: {}", reason(.0))]
+    #[error("cannot wait for events: {}", os_error_text(.0))]
     Wait(#[source] io::Error),
 }
 

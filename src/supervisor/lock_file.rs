@@ -122,9 +122,9 @@ impl LockFile {
 
     fn copy(&self, text: &str) -> io::Result<()> {
         self.write_manager(&boot_id(), self.lock.file().metadata()?.ino())?;
-        let rest = text.as_bytes().get(LINE..).unwrap_or_default();
-        self.lock.file().write_all_at(rest, PROGRAM_AT)?;
-        self.lock.file().set_len(PROGRAM_AT + rest.len() as u64)
+        let others = text.as_bytes().get(LINE..).unwrap_or_default();
+        self.lock.file().write_all_at(others, PROGRAM_AT)?;
+        self.lock.file().set_len(PROGRAM_AT + others.len() as u64)
     }
 
     /// The program that is recorded.
@@ -170,7 +170,7 @@ impl LockFile {
         found.map(|found| lock_record::lock_mark(found.dev(), found.ino())).unwrap_or_default()
     }
 
-    /// The variable that tells programs by which lock file their manager is known.
+    /// The variable by which programs know the lock file of their manager.
     pub fn variable(&self) -> Option<(String, String)> {
         let found = self.lock.file().metadata().ok()?;
         Some((LOCK.to_owned(), lock_record::lock_value(found.dev(), found.ino())))

@@ -17,7 +17,7 @@ use super::Error;
 use crate::config::Runner;
 use crate::sys::log_file;
 use crate::sys::pipe;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// How much the pipe holds, so that a program that floods it does not wake us for every page.
 const PIPE: usize = 1 << 20;
@@ -190,7 +190,7 @@ impl Transcript {
                 Ok(length) if length > 0 => rest = rest.get(length..).unwrap_or_default(),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Ok(_) => return self.lost(rest.len(), "nothing could be written"),
-                Err(error) => return self.lost(rest.len(), &reason(&error)),
+                Err(error) => return self.lost(rest.len(), &os_error_text(&error)),
             }
         }
         if self.dropped == 0 {
@@ -227,13 +227,13 @@ mod tests {
         let path = place.path().join("out");
         std::os::unix::fs::symlink("/dev/full", &path).unwrap();
         let mut output = Output::open(Some(&path)).unwrap();
-        let told = said(&mut output, b"12345").unwrap();
-        assert!(told.ends_with("No space left on device; output of the program is dropped"), "{told}");
+        let message = said(&mut output, b"12345").unwrap();
+        assert!(message.ends_with("No space left on device; output of the program is dropped"), "{message}");
         assert_eq!(said(&mut output, b"67890"), None);
         std::fs::remove_file(&path).unwrap();
         output.reopen().unwrap();
-        let told = said(&mut output, b"again\n").unwrap();
-        assert!(told.ends_with("is written again; 10 bytes were dropped"), "{told}");
+        let message = said(&mut output, b"again\n").unwrap();
+        assert!(message.ends_with("is written again; 10 bytes were dropped"), "{message}");
         assert_eq!(std::fs::read(&path).unwrap(), b"again\n");
     }
 

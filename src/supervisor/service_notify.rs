@@ -20,7 +20,7 @@ pub const WATCHDOG_PID: &str = "WATCHDOG_PID";
 /// How long until a message is tried again that the receiver had no room for.
 const RETRY: Duration = Duration::from_millis(200);
 
-/// What the service manager is told.
+/// What the service manager is sent.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct NotifyState {
     /// The program has been up.

@@ -7,7 +7,7 @@ use super::command::Command;
 use super::service_notify::NotifyState;
 use super::state::{State, describe};
 use crate::config::Runner;
-use crate::control::{Mood, StatusRecord};
+use crate::control::{Goal, StatusRecord};
 
 /// What the state machine does not know of the program.
 #[derive(Debug, Default)]
@@ -32,7 +32,7 @@ pub struct Watched {
     pid: Option<i32>,
     up: bool,
     testing: bool,
-    mood: Mood,
+    goal: Goal,
     backoff: u64,
     restarts: u64,
     /// When the next start or the next SIGKILL is due, on a clock that never steps.
@@ -47,7 +47,7 @@ impl ProgramStatus {
         let remaining = state.delay().map(|due| due.saturating_sub(now).as_secs_f64());
         StatusRecord {
             now: wall_clock,
-            mood: state.mood(),
+            goal: state.goal(),
             delay: remaining.map(|seconds| wall_clock + seconds),
             backoff: state.backoff().as_secs(),
             lasttime: self.started,
@@ -74,7 +74,7 @@ impl ProgramStatus {
             pid: state.pid(),
             up: state.up().is_some(),
             testing: state.testing(),
-            mood: state.mood(),
+            goal: state.goal(),
             backoff: state.backoff().as_secs(),
             restarts: state.restarts(),
             due: state.delay(),
@@ -82,25 +82,25 @@ impl ProgramStatus {
         }
     }
 
-    /// What the manager of this manager is told.
+    /// What the manager of this manager is sent.
     pub fn for_service_manager(&self, state: &State) -> NotifyState {
         NotifyState {
             ready: state.up().is_some(),
-            stopping: state.mood() == Mood::Exiting,
+            stopping: state.goal() == Goal::Exiting,
             status: self.in_words(state),
         }
     }
 
     /// The state in a line for a person.
     fn in_words(&self, state: &State) -> String {
-        match (state.pid(), state.mood()) {
-            (Some(pid), Mood::Up) if state.up().is_some() => match &self.note {
+        match (state.pid(), state.goal()) {
+            (Some(pid), Goal::Up) if state.up().is_some() => match &self.note {
                 Some(note) => format!("program running; pid={pid}; {note}"),
                 None => format!("program running; pid={pid}"),
             },
-            (Some(pid), Mood::Up) => format!("program starting; pid={pid}"),
+            (Some(pid), Goal::Up) => format!("program starting; pid={pid}"),
             (Some(pid), _) => format!("program stopping; pid={pid}"),
-            (None, Mood::Up) => match state.last_end().map(describe) {
+            (None, Goal::Up) => match state.last_end().map(describe) {
                 Some(how) => format!("program to be started again; last exit: {how}"),
                 None => "program to be started".to_owned(),
             },

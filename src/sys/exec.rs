@@ -3,56 +3,40 @@
 //! The library's own `exec` leaves its traces where it fails: another working directory, and SIGPIPE at its default action,
 //! by which the next client that goes away without reading would end the process.
 
+use std::convert::Infallible;
 use std::env;
-use std::ffi::{CString, OsStr, OsString};
+use std::ffi::{CString, OsStr};
 use std::io;
 use std::os::unix::ffi::OsStrExt as _;
 use std::process::Command;
 
 use nix::unistd::execvpe;
 
+use super::spawn::environment;
+
 /// Becomes the program of `command`, in its directory, with its arguments and environment. Only returns if that fails, with
 /// everything as it was.
 #[must_use]
 pub fn become_program(command: &Command) -> io::Error {
     let here = env::current_dir();
-    let failed = match directory(command).and_then(|()| image(command)) {
-        Ok((file, words, environment)) => match execvpe(&file, &words, &environment) {
-            Err(error) => error.into(),
-        },
-        Err(error) => error,
-    };
+    let Err(error) = execute(command);
     if let Ok(here) = here {
         // It was there a moment ago.
         let _ = env::set_current_dir(here);
     }
-    failed
+    error
 }
 
-fn directory(command: &Command) -> io::Result<()> {
-    command.get_current_dir().map_or(Ok(()), env::set_current_dir)
-}
-
-type Image = (CString, Vec<CString>, Vec<CString>);
-
-fn image(command: &Command) -> io::Result<Image> {
-    let mut variables: Vec<(OsString, OsString)> = env::vars_os().collect();
-    for (name, value) in command.get_envs() {
-        variables.retain(|(other, _)| other != name);
-        variables.extend(value.map(|value| (name.to_owned(), value.to_owned())));
+fn execute(command: &Command) -> io::Result<Infallible> {
+    let text = |text: &OsStr| CString::new(text.as_bytes());
+    let file = text(command.get_program())?;
+    let words = [Ok(file.clone())].into_iter().chain(command.get_args().map(text));
+    let words = words.collect::<Result<Vec<_>, _>>()?;
+    let environment = environment(command.get_envs())?;
+    if let Some(directory) = command.get_current_dir() {
+        env::set_current_dir(directory)?;
     }
-    let text = |text: &OsStr| CString::new(text.as_bytes()).map_err(io::Error::from);
-    let words = std::iter::once(command.get_program()).chain(command.get_args());
-    let pairs = variables.into_iter().map(|(mut pair, value)| {
-        pair.push("=");
-        pair.push(value);
-        pair
-    });
-    Ok((
-        text(command.get_program())?,
-        words.map(text).collect::<Result<_, _>>()?,
-        pairs.map(|pair| text(&pair)).collect::<Result<_, _>>()?,
-    ))
+    Ok(execvpe(&file, &words, &environment)?)
 }
 
 #[cfg(test)]

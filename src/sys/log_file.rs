@@ -11,7 +11,7 @@ use nix::fcntl::OFlag;
 use super::file_lock::try_lock;
 
 /// Never waits for the other end of a FIFO or for a line to be connected, and never makes a terminal ours (open(2)).
-fn unblocked() -> i32 {
+fn nonblocking() -> i32 {
     (OFlag::O_NONBLOCK | OFlag::O_NOCTTY).bits()
 }
 
@@ -20,7 +20,7 @@ fn unblocked() -> i32 {
 /// # Errors
 /// Those of open(2); a FIFO without a reader is ENXIO.
 pub fn append(path: &Path) -> io::Result<File> {
-    OpenOptions::new().append(true).create(true).mode(0o666).custom_flags(unblocked()).open(path)
+    OpenOptions::new().append(true).create(true).mode(0o666).custom_flags(nonblocking()).open(path)
 }
 
 /// Opens an existing file to read from; close-on-exec.
@@ -28,7 +28,7 @@ pub fn append(path: &Path) -> io::Result<File> {
 /// # Errors
 /// Those of open(2).
 pub fn read(path: &Path) -> io::Result<File> {
-    OpenOptions::new().read(true).custom_flags(unblocked()).open(path)
+    OpenOptions::new().read(true).custom_flags(nonblocking()).open(path)
 }
 
 /// A lock on a file, held against all other processes until dropped.

@@ -179,6 +179,6 @@ mod tests {
         assert_eq!(notify.next_from(own).as_deref(), Some("READY=1\nSTATUS=fine\n"));
         assert_eq!(notify.next_from(own), None);
         sender.send_to_addr(b"READY=1", &address).unwrap();
-        assert_eq!(notify.next_from(1), None, "that is somebody else's program");
+        assert_eq!(notify.next_from(1), None, "that is another program");
     }
 }

@@ -18,7 +18,7 @@ impl PidFd {
     /// # Errors
     /// `ESRCH`: there is none; `ENOSYS`: the kernel is too old.
     pub fn open(pid: i32) -> io::Result<Self> {
-        // SAFETY: a plain system call; what it returns is a new descriptor (close-on-exec) that nobody else knows.
+        // SAFETY: a plain system call; what it returns is a new descriptor (close-on-exec) that nothing else knows.
         let descriptor = unsafe { libc::syscall(libc::SYS_pidfd_open, pid, 0) };
         let descriptor = i32::try_from(descriptor).unwrap_or(-1);
         if descriptor < 0 {

@@ -50,7 +50,7 @@ pub fn start_time(pid: i32) -> Option<u64> {
     find(pid).map(|found| found.start_time)
 }
 
-/// What tells this start of the system from others (random(4), `boot_id`); empty where that cannot be read.
+/// The id of this start of the system (random(4), `boot_id`); empty where that cannot be read.
 #[must_use]
 pub fn boot_id() -> String {
     read_proc_file("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()

@@ -9,7 +9,7 @@ use nix::errno::Errno;
 use nix::fcntl::{AT_FDCWD, AtFlags};
 use nix::unistd::{AccessFlags, faccessat};
 
-use super::reason::reason;
+use super::system_error::os_error_text;
 
 /// Where programs are looked for when PATH is unset or empty (ZDPROTO section 2.1).
 pub const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
@@ -18,7 +18,7 @@ pub const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// A path that leads to nothing.
-    #[error("can't stat program '{}': {}", .file.display(), reason(.source))]
+    #[error("can't stat program '{}': {}", .file.display(), os_error_text(.source))]
     NotFound {
         /// The path.
         file: PathBuf,

@@ -13,7 +13,7 @@ pub fn number(name: &str) -> Option<i32> {
     named.ok().or_else(|| second_name(name)).or_else(|| real_time(name))
 }
 
-/// Names that Python knows beside the usual ones.
+/// Names that Python knows beside the customary ones.
 fn second_name(name: &str) -> Option<i32> {
     match name {
         "CLD" => Some(libc::SIGCHLD),

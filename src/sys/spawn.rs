@@ -120,32 +120,44 @@ struct Strings {
 
 impl Image {
     fn of(program: &Program<'_>) -> io::Result<Self> {
-        let mut variables: BTreeMap<OsString, OsString> = env::vars_os().collect();
-        for name in program.hidden {
-            variables.remove(OsStr::new(name));
-        }
-        variables.extend(program.environment.iter().map(|(name, value)| (name.into(), value.into())));
-        let pairs = variables.into_iter().map(|(mut pair, value)| {
-            pair.push("=");
-            pair.push(value);
-            pair
-        });
+        let hidden = program.hidden.iter().map(|name| (OsStr::new(name), None));
+        let set = program.environment.iter().map(|(name, value)| (name.as_ref(), Some(value.as_ref())));
+        let words = program.words.iter().map(|word| CString::new(word.as_bytes()));
         Ok(Self {
             file: CString::new(program.file.as_os_str().as_bytes())?,
-            words: Strings::of(program.words.iter().cloned())?,
-            environment: Strings::of(pairs)?,
+            words: Strings::of(words.collect::<Result<_, _>>()?),
+            environment: Strings::of(environment(hidden.chain(set))?),
         })
     }
 }
 
 impl Strings {
-    /// # Errors
-    /// A string with a zero byte in it.
-    fn of(list: impl Iterator<Item = OsString>) -> io::Result<Self> {
-        let strings = list.map(|text| CString::new(text.into_vec())).collect::<Result<Vec<_>, _>>()?;
+    fn of(strings: Vec<CString>) -> Self {
         let addresses = strings.iter().map(|text| text.as_ptr()).chain([ptr::null()]).collect();
-        Ok(Self { addresses, _strings: strings })
+        Self { addresses, _strings: strings }
     }
+}
+
+/// This process's environment with these changes (`None`: the variable goes), as execve(2) takes it.
+///
+/// # Errors
+/// A value with a zero byte in it.
+pub(super) fn environment<'a>(
+    changes: impl Iterator<Item = (&'a OsStr, Option<&'a OsStr>)>,
+) -> io::Result<Vec<CString>> {
+    let mut variables: BTreeMap<OsString, OsString> = env::vars_os().collect();
+    for (name, value) in changes {
+        match value {
+            Some(value) => drop(variables.insert(name.to_owned(), value.to_owned())),
+            None => drop(variables.remove(name)),
+        }
+    }
+    let pairs = variables.into_iter().map(|(mut pair, value)| {
+        pair.push("=");
+        pair.push(value);
+        Ok(CString::new(pair.into_vec())?)
+    });
+    pairs.collect()
 }
 
 /// What the new process has to see to before it becomes the program.

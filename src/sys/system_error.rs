@@ -1,14 +1,21 @@
-//! The error for a system call on a path.
+//! The errors of system calls, as a person reads them.
 
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use super::reason::reason;
+/// The plain text of an error: `No such file or directory`, without Rust's ` (os error 2)`.
+#[must_use]
+pub fn os_error_text(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
 
 /// What was tried, on which path, and why it failed. Reads as `cannot open /srv/zeo: Permission denied`.
 #[derive(Debug, Clone, thiserror::Error)]
-#[error("cannot {verb} {}: {}", path.display(), reason(source))]
+#[error("cannot {verb} {}: {}", path.display(), os_error_text(source))]
 pub struct SystemError {
     /// What was tried, in words that follow "cannot".
     pub verb: &'static str,
@@ -28,6 +35,17 @@ impl SystemError {
     /// The plain text of the system's reason.
     #[must_use]
     pub fn reason(&self) -> String {
-        reason(&self.source)
+        os_error_text(&self.source)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_that_of_the_system_without_a_number() {
+        assert_eq!(os_error_text(&io::Error::from_raw_os_error(2)), "No such file or directory");
+        assert_eq!(os_error_text(&io::Error::other("odd")), "odd");
     }
 }

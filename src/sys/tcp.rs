@@ -17,11 +17,11 @@ const BACKLOG: i32 = 4096;
 /// unanswered ones end the connection.
 const KEEP_ALIVE: (u32, u32, u32) = (60, 15, 4);
 /// Milliseconds that sent bytes may stay unacknowledged: as long as the questions of [`KEEP_ALIVE`] last, which are not
-/// asked while bytes are under way.
+/// asked while bytes are in flight.
 const UNACKNOWLEDGED: u32 = 120_000;
 
 /// Whether a server could listen on `address` now: takes the address and gives it back, without listening in between,
-/// so that nobody else can take the attempt for a server. Connections that are closing do not count (`SO_REUSEADDR`).
+/// so that no other process can take the attempt for a server. Connections that are closing do not count (`SO_REUSEADDR`).
 ///
 /// # Errors
 /// [`io::ErrorKind::AddrInUse`] if a process is listening there; otherwise what the system says.
@@ -36,7 +36,7 @@ pub fn is_unavailable(error: &io::Error) -> bool {
     matches!(number, Some(Errno::EADDRNOTAVAIL | Errno::EAFNOSUPPORT))
 }
 
-/// An address that is taken, though nobody can connect yet.
+/// An address that is taken, though no client can connect yet.
 #[derive(Debug)]
 pub struct Bound(OwnedFd);
 

@@ -9,7 +9,7 @@ use std::path::{Component, Path, PathBuf};
 
 use super::environment::Environment;
 use super::error_kind::ErrorKind;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// Limit in bytes of the buffer allocated in advance by a file's size.
 const MAX_PREALLOCATED_BYTES: u64 = 64 << 10;
@@ -94,8 +94,10 @@ impl Source {
     }
 
     fn fitting(&self, read: io::Result<Vec<u8>>, most: u64) -> Result<Option<Vec<u8>>, ErrorKind> {
-        let bytes =
-            read.map_err(|error| ErrorKind::Unreadable { path: self.path.clone(), reason: reason(&error) })?;
+        let bytes = read.map_err(|error| ErrorKind::Unreadable {
+            path: self.path.clone(),
+            reason: os_error_text(&error),
+        })?;
         let fits = u64::try_from(bytes.len()).is_ok_and(|length| length <= most);
         Ok(fits.then_some(bytes))
     }

@@ -20,7 +20,7 @@ use crate::instance::resolve::{self, Options};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
 use crate::instance::{Error, Request, addresses, apply, start, variables};
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::tree::SafeTree;
 
 use super::print_error;
@@ -45,7 +45,7 @@ pub fn main() -> Exit {
     };
     match (exit, output.failure) {
         (Exit::Success, Some(error)) => {
-            complain(&format!("cannot write to standard output: {}", reason(&error)));
+            complain(&format!("cannot write to standard output: {}", os_error_text(&error)));
             Exit::Failure
         }
         (exit, _) => exit,

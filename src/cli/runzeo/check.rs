@@ -12,7 +12,7 @@ use crate::eventlog::EventLog;
 use crate::exit::Exit;
 use crate::filestorage::{FileStorage, Options};
 use crate::storage::Tid;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::{access, files};
 
 /// Reads every data file from end to end; says what is wrong, or that all is well.
@@ -31,7 +31,7 @@ pub(super) fn check(settings: &Settings) -> Exit {
 fn fault(file: &DataFile) -> Option<String> {
     let path = &file.path;
     let cannot =
-        |verb: &str, error: &io::Error| format!("cannot {verb} {}: {}", path.display(), reason(error));
+        |verb: &str, error: &io::Error| format!("cannot {verb} {}: {}", path.display(), os_error_text(error));
     match fs::metadata(path) {
         Err(error) if error.kind() == io::ErrorKind::NotFound && !file.read_only => {
             return access::may_create_in(files::parent(path)).err().map(|error| cannot("create", &error));

@@ -4,7 +4,7 @@ use std::io;
 
 use thiserror::Error;
 
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::{eventlog, storage, zeo};
 
 /// What keeps the server from starting, or ends it.
@@ -14,7 +14,7 @@ pub(super) enum Error {
     #[error(transparent)]
     Log(#[from] eventlog::Error),
     /// Signals cannot be waited for, threads cannot be had.
-    #[error("cannot {verb}: {}", reason(.source))]
+    #[error("cannot {verb}: {}", os_error_text(.source))]
     System {
         /// What was tried.
         verb: &'static str,

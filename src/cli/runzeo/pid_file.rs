@@ -9,7 +9,7 @@ use super::LOGGER;
 use crate::config::server::Settings;
 use crate::eventlog::EventLog;
 use crate::sys::files;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// The file, for as long as this lives.
 pub(super) struct PidFile<'a> {
@@ -27,7 +27,7 @@ impl<'a> PidFile<'a> {
                 Some(Self { path, log })
             }
             Err(error) => {
-                let why = reason(&error);
+                let why = os_error_text(&error);
                 log.error(LOGGER, format_args!("PID file '{}' cannot be written: {why}", path.display()));
                 None
             }
@@ -66,7 +66,7 @@ impl Drop for PidFile<'_> {
                     self.log.info(LOGGER, format_args!("removed PID file '{}'", self.path.display()));
                 }
                 Err(error) => {
-                    let (path, why) = (self.path.display(), reason(&error));
+                    let (path, why) = (self.path.display(), os_error_text(&error));
                     self.log.error(LOGGER, format_args!("PID file '{path}' cannot be removed: {why}"));
                 }
             }

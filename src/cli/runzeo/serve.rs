@@ -18,8 +18,8 @@ use crate::filestorage::{FileStorage, Options};
 use crate::storage::{MemoryStorage, Storage};
 use crate::sys::notify::Notifier;
 use crate::sys::poll::{Interest, wait};
-use crate::sys::reason::reason;
 use crate::sys::signals::{Signals, number};
+use crate::sys::system_error::os_error_text;
 use crate::zeo;
 
 /// Storages, each under its name.
@@ -167,7 +167,7 @@ impl Server<'_> {
 
     fn notify(&self, message: &str) {
         if let Some(Err(error)) = self.notifier.as_ref().map(|notifier| notifier.send(message)) {
-            let why = reason(&error);
+            let why = os_error_text(&error);
             self.log.warning(LOGGER, format_args!("cannot tell the service manager '{message}': {why}"));
         }
     }
@@ -176,7 +176,7 @@ impl Server<'_> {
 /// The service manager, if there is one.
 fn notifier(log: &EventLog) -> Option<Notifier> {
     Notifier::of_environment().unwrap_or_else(|error| {
-        log.warning(LOGGER, format_args!("cannot use NOTIFY_SOCKET: {}", reason(&error)));
+        log.warning(LOGGER, format_args!("cannot use NOTIFY_SOCKET: {}", os_error_text(&error)));
         None
     })
 }

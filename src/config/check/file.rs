@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileTypeExt as _;
 use std::path::{Path, PathBuf};
 
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::{access, files, socket};
 
 /// A working directory.
@@ -36,7 +36,7 @@ pub(super) fn appendable(path: &Path) -> Result<(), String> {
 }
 
 fn cannot(what: &str, path: &Path, error: &io::Error) -> String {
-    format!("{what} '{}': {}", path.display(), reason(error))
+    format!("{what} '{}': {}", path.display(), os_error_text(error))
 }
 
 /// Whether a name could be given to a new file.

@@ -17,7 +17,7 @@ use super::{Errors, Flags, Settings, format, log};
 use crate::eventlog::{self, Target};
 use crate::repr::repr;
 use crate::sys::access;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::sys::user::{self, Account};
 use crate::zconfig::{Environment, ErrorKind, Location, Problem, SectionRef, Tree};
 
@@ -74,7 +74,7 @@ impl<'a> Check<'a> {
         };
         let suffix = format!(" (as user '{}')", account.name);
         let seen = access::as_account(&account, || self.after_the_change()).unwrap_or_else(|source| {
-            let fault = format!("cannot become user '{}': {}", account.name, reason(&source));
+            let fault = format!("cannot become user '{}': {}", account.name, os_error_text(&source));
             self.found("user", Err(fault)).into_iter().collect()
         });
         let mut all = problems(found, "");
@@ -103,7 +103,7 @@ impl<'a> Check<'a> {
                 let what = if user::is_number(name) { "uid" } else { "username" };
                 Err(format!("{what} {} not found", repr(name)))
             }
-            Err(error) => Err(format!("cannot look up user '{name}': {}", reason(&error))),
+            Err(error) => Err(format!("cannot look up user '{name}': {}", os_error_text(&error))),
         }
     }
 

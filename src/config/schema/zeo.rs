@@ -4,7 +4,7 @@ use std::path::Path;
 
 use super::storage::ZODB;
 use crate::sys::files::open_to_read;
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 use crate::zconfig::{
     BOOLEAN, BYTE_SIZE, Component, EXISTING_DIRPATH, Environment, FLOAT, INTEGER, Key, Keys, Member,
     SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, SectionRef, SectionType, Slot, ValueError,
@@ -174,7 +174,7 @@ fn holds(key: &str, path: &str, mark: &str, environment: &Environment) -> Result
     let read = open_to_read(&environment.place(Path::new(path)))
         .and_then(|file| file.take(MAX_PEM_BYTES).read_to_end(&mut text));
     let what = match read {
-        Err(error) => format!("the {key} file '{path}' cannot be read: {}", reason(&error)),
+        Err(error) => format!("the {key} file '{path}' cannot be read: {}", os_error_text(&error)),
         Ok(_) if !String::from_utf8_lossy(&text).contains(mark) => {
             format!(
                 "the {key} file '{path}' has no '{}' in PEM form",

@@ -15,9 +15,9 @@ use super::Manager;
 use crate::control::{END_ONLY, READY_FD, Reply, with_last_words};
 use crate::eventlog::Level;
 use crate::sys::process::{self, Receiver};
-use crate::sys::reason::reason;
 use crate::sys::signals::number;
 use crate::sys::spawn::{self, Note};
+use crate::sys::system_error::os_error_text;
 
 /// Variables that are for this manager and not for its program.
 const HIDDEN: &[&str] = &[
@@ -66,7 +66,7 @@ impl Manager<'_> {
                     Ok(()) => Reply::SignalSent(signal),
                     Err(error) => {
                         let errno = error.raw_os_error().unwrap_or_default();
-                        Reply::KillFailed { signal, errno, reason: reason(&error) }
+                        Reply::KillFailed { signal, errno, reason: os_error_text(&error) }
                     }
                 };
                 self.clients.reply(client, &reply);
@@ -109,7 +109,7 @@ impl Manager<'_> {
             return;
         }
         if let Err(error) = self.socket.lock().forget_program() {
-            self.log(Level::WARNING, &format!("cannot write lock file: {}", reason(&error)));
+            self.log(Level::WARNING, &format!("cannot write lock file: {}", os_error_text(&error)));
         }
     }
 
@@ -174,6 +174,6 @@ impl Manager<'_> {
 fn not_executed(file: &Path, error: &io::Error) -> String {
     // The system's word for it, "no such file", would send a person looking for a file that is there.
     let missing = error.kind() == io::ErrorKind::NotFound && file.exists();
-    let why = if missing { "its interpreter is missing".to_owned() } else { reason(error) };
+    let why = if missing { "its interpreter is missing".to_owned() } else { os_error_text(error) };
     format!("can't exec '{}': {why}", file.display())
 }

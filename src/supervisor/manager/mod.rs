@@ -23,7 +23,7 @@ use super::state::{Client, Event, Policy, State};
 use super::status::{ProgramStatus, Watched};
 use crate::config::{Runner, Settings};
 use crate::control::lock_record::{LOCK, RecordedProcess};
-use crate::control::{Reply, Request};
+use crate::control::{Reply, Request, StatusRecord};
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
 use crate::sys::memory;
@@ -473,12 +473,12 @@ impl<'a> Manager<'a> {
             Request::Exit => Event::Exit(client),
             Request::Kill(signal) => Event::Kill(client, signal),
             Request::Status => {
-                let record = self.status.record(&self.state, self.runner, &self.command, self.now());
+                let record = self.record();
                 return self.clients.reply(client, &Reply::Status(Box::new(record)));
             }
             Request::Help => return self.clients.reply(client, &Reply::Help),
             Request::Watch => {
-                let record = self.status.record(&self.state, self.runner, &self.command, self.now());
+                let record = self.record();
                 self.clients.watch(client, &record);
                 // The others that watch know this by now.
                 self.watched = Some(self.status.watched(&self.state));
@@ -501,6 +501,11 @@ impl<'a> Manager<'a> {
         if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
     }
 
+    /// The whole state, at this moment.
+    fn record(&self) -> StatusRecord {
+        self.status.record(&self.state, self.runner, &self.command, self.now())
+    }
+
     fn recreate_socket(&mut self, now: Duration) {
         if let Some((level, message)) = self.recreation.run(&mut self.socket, &self.log, now) {
             self.log(level, &message);
@@ -519,7 +524,7 @@ impl<'a> Manager<'a> {
         }
         let watched = Some(self.status.watched(&self.state));
         if self.watched != watched {
-            let record = self.status.record(&self.state, self.runner, &self.command, self.now());
+            let record = self.record();
             self.clients.send_to_watchers(&record);
             self.watched = watched;
         }

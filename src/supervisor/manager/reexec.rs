@@ -13,7 +13,7 @@ use crate::sys::exec;
 use crate::sys::inherit;
 use crate::sys::pidfd::PidFd;
 use crate::sys::poll::{self, Interest};
-use crate::sys::reason::reason;
+use crate::sys::system_error::os_error_text;
 
 /// How long the new binary may take to say that it would work.
 const TRIAL_TIMEOUT: Duration = Duration::from_secs(5);
@@ -57,7 +57,7 @@ impl Manager<'_> {
         for descriptor in &kept {
             let _ = inherit::set_cloexec(descriptor);
         }
-        self.log(Level::ERROR, &format!("cannot replace the daemon manager: {}", reason(&error)));
+        self.log(Level::ERROR, &format!("cannot replace the daemon manager: {}", os_error_text(&error)));
     }
 
     fn refuse_replacement(&mut self, client: Client, why: String) {
@@ -69,8 +69,9 @@ impl Manager<'_> {
     fn trial(&self) -> Result<(), String> {
         let mut command = self.invocation.trial();
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
-        let failed =
-            |error: &std::io::Error| format!("'{}': {}", self.invocation.executable.display(), reason(error));
+        let failed = |error: &std::io::Error| {
+            format!("'{}': {}", self.invocation.executable.display(), os_error_text(error))
+        };
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let pidfd = PidFd::open(child.id().cast_signed()).map_err(|error| failed(&error));
         let in_time = pidfd.and_then(|pidfd| {

@@ -28,7 +28,7 @@ pub struct Policy {
     pub hang_around: bool,
     /// There is a start test to run after each start.
     pub start_test: bool,
-    /// The manager's own exit status tells how the program ended, as that of the first process of a container should.
+    /// The manager's own exit status says how the program ended, as that of the first process of a container should.
     pub pass_status: bool,
     /// How long a program must live before its start counts.
     pub start_grace: Duration,

@@ -11,100 +11,94 @@ use crate::sys::process::Ended;
 use crate::sys::signal_names;
 
 impl State {
-    pub(super) fn spawned(&mut self, pid: i32, now: Duration) -> Vec<Action> {
-        let Phase::Spawning(origin) = self.phase else { return Vec::new() };
+    pub(super) fn spawned(&mut self, pid: i32, now: Duration) {
+        let Phase::Spawning(origin) = self.phase else { return };
         let until = Some(now.saturating_add(self.policy.start_grace)).filter(|_| !self.policy.notify);
         let at_once = !self.policy.notify && self.policy.start_grace.is_zero();
         let proven = if at_once { Proven::Yes } else { Proven::Not { until } };
         self.phase = Phase::Up { pid, proven, first: origin == Origin::First };
         self.last_start = Some(now);
-        let mut actions = vec![Action::Log(Level::INFO, format!("spawned process pid={pid}"))];
+        self.log(Level::INFO, format!("spawned process pid={pid}"));
         if let Origin::Down(client) | Origin::Waiting(client) = origin {
-            actions.push(Action::Reply(client, Reply::Started));
+            self.reply(client, Reply::Started);
         }
         if self.policy.start_test {
-            actions.extend(self.test.begin());
+            self.actions.push(self.test.begin());
         }
-        actions
     }
 
     /// The program that an earlier manager left running is this one's from now on.
-    pub(super) fn adopt(&mut self, pid: i32, now: Duration) -> Vec<Action> {
+    pub(super) fn adopt(&mut self, pid: i32, now: Duration) {
         self.phase = Phase::Up { pid, proven: Proven::Yes, first: false };
         self.last_start = Some(now);
-        vec![Action::Log(Level::INFO, format!("adopted process pid={pid}"))]
+        self.log(Level::INFO, format!("adopted process pid={pid}"));
     }
 
     /// The program of an earlier manager has ended without one, and descendants are left: they are ended first. How
     /// it ended is not known, so that this may be the end of one that is to be left alone; two servers would be worse.
-    pub(super) fn begin_after(&mut self, pid: i32, now: Duration) -> Vec<Action> {
-        let told = format!("pid {pid}: gone; ending what it left behind");
-        let mut actions = vec![Action::Log(Level::WARNING, told)];
-        actions.extend(self.end_left_behind(pid, Then::Begin, now));
-        actions
+    pub(super) fn begin_after(&mut self, pid: i32, now: Duration) {
+        self.log(Level::WARNING, format!("pid {pid}: gone; ending what it left behind"));
+        self.end_left_behind(pid, Then::Begin, now);
     }
 
-    fn end_left_behind(&mut self, group: i32, then: Then, now: Duration) -> [Action; 2] {
+    fn end_left_behind(&mut self, group: i32, then: Then, now: Duration) {
         let kill_at = Some(now.saturating_add(ORPHAN_TIMEOUT));
         self.phase = Phase::Stopping { group, leader: false, kill_at, kills: 0, then };
-        [Action::Terminate(group), Action::TerminateStragglers(group)]
+        self.actions.extend([Action::Terminate(group), Action::TerminateStragglers(group)]);
     }
 
     /// The start counts: the program lived long enough, or said that it is ready.
-    pub(super) fn prove(&mut self) -> Vec<Action> {
+    pub(super) fn prove(&mut self) {
         if let Phase::Up { proven, .. } = &mut self.phase {
             *proven = Proven::Yes;
         }
-        Vec::new()
     }
 
     /// The grace ends no sooner than the program has asked for. Without a grace its own word is waited for anyway.
-    pub(super) fn wait_longer(&mut self, time: Duration, now: Duration) -> Vec<Action> {
+    pub(super) fn wait_longer(&mut self, time: Duration, now: Duration) {
         if let Phase::Up { proven: Proven::Not { until: Some(until) }, .. } = &mut self.phase {
             *until = now.saturating_add(time).max(*until);
         }
-        Vec::new()
     }
 
-    pub(super) fn spawn_failed(&mut self, reason: String, lasting: bool, now: Duration) -> Vec<Action> {
-        let Phase::Spawning(origin) = self.phase else { return Vec::new() };
+    pub(super) fn spawn_failed(&mut self, reason: String, lasting: bool, now: Duration) {
+        let Phase::Spawning(origin) = self.phase else { return };
         self.last_start = Some(now);
-        let mut actions = vec![Action::Log(Level::ERROR, reason.clone())];
+        self.log(Level::ERROR, reason.clone());
         match origin {
             Origin::First if lasting => {
-                actions.push(Action::Report(Err(reason)));
-                actions.extend(self.end(1));
+                self.actions.push(Action::Report(Err(reason)));
+                self.end(1);
             }
             Origin::Down(client) if lasting => {
-                actions.push(Action::Reply(client, Reply::NotStarted(reason)));
+                self.reply(client, Reply::NotStarted(reason));
                 self.phase = Phase::Down;
             }
             Origin::Down(client) | Origin::Waiting(client) => {
-                actions.push(Action::Reply(client, Reply::NotStarted(reason)));
-                actions.extend(self.back_off(lasting, now));
+                self.reply(client, Reply::NotStarted(reason));
+                self.back_off(lasting, now);
             }
-            Origin::First | Origin::Again => actions.extend(self.back_off(lasting, now)),
+            Origin::First | Origin::Again => self.back_off(lasting, now),
         }
-        actions
     }
 
     /// The program has ended; `leaves`: descendants of it are left.
-    pub(super) fn died(&mut self, end: Ended, leaves: bool, now: Duration) -> Vec<Action> {
+    pub(super) fn died(&mut self, end: Ended, leaves: bool, now: Duration) {
         self.last_end = Some(end);
         match self.phase {
             Phase::Up { pid, first, .. } => {
                 let failed_start = first && self.up().is_none();
-                self.died_unasked(pid, end, failed_start, leaves, now)
+                self.died_unasked(pid, end, failed_start, leaves, now);
             }
             Phase::Stopping { group, leader: true, kill_at, then, .. } => {
                 // The program itself is gone; what it left behind gets a short time of its own.
                 let latest = now.saturating_add(ORPHAN_TIMEOUT);
                 let kill_at = Some(kill_at.map_or(latest, |at| at.min(latest)));
                 self.phase = Phase::Stopping { group, leader: false, kill_at, kills: 0, then };
-                let told = Action::Log(Level::INFO, format!("pid {group}: {}", describe(end)));
-                vec![told, Action::TerminateStragglers(group)]
+                self.log(Level::INFO, format!("pid {group}: {}", describe(end)));
+                self.actions.push(Action::TerminateStragglers(group));
             }
-            _ => Vec::new(),
+            _ => {}
         }
     }
 
@@ -112,14 +106,7 @@ impl State {
     ///
     /// Who is left is ended before the program is started again, as two servers on the same data would be the worst. An
     /// exit status that ends the manager leaves them alone: so servers fork away.
-    fn died_unasked(
-        &mut self,
-        pid: i32,
-        end: Ended,
-        failed_start: bool,
-        leaves: bool,
-        now: Duration,
-    ) -> Vec<Action> {
+    fn died_unasked(&mut self, pid: i32, end: Ended, failed_start: bool, leaves: bool, now: Duration) {
         let listed = self.listed_status(end);
         let gives_up = failed_start && !self.policy.forever;
         let leaves = leaves && listed.is_none();
@@ -129,33 +116,32 @@ impl State {
             Some(_) => "; exiting now",
             None => "",
         };
-        let mut actions = self.test.abandon();
-        actions.push(Action::Log(Level::INFO, format!("pid {pid}: {}{next}", describe(end))));
+        self.actions.extend(self.test.abandon());
+        self.log(Level::INFO, format!("pid {pid}: {}{next}", describe(end)));
         if failed_start {
             let why = format!("the program ended before it was up: {}", describe(end));
-            actions.push(Action::Log(Level::ERROR, why.clone()));
-            actions.push(Action::Report(Err(why)));
+            self.log(Level::ERROR, why.clone());
+            self.actions.push(Action::Report(Err(why)));
         }
         let ran = now.saturating_sub(self.last_start.unwrap_or(now));
         if leaves {
             let then = if gives_up { Then::GiveUp } else { Then::Again { ran } };
-            actions.extend(self.end_left_behind(pid, then, now));
+            self.end_left_behind(pid, then, now);
         } else if let Some(status) = status {
             self.phase = Phase::Ended(status);
         } else {
-            actions.extend(self.again(ran, now));
+            self.again(ran, now);
         }
-        actions
     }
 
     /// Starts the program again after an end without a request: at once, if it ran for long enough.
-    fn again(&mut self, ran: Duration, now: Duration) -> Vec<Action> {
+    fn again(&mut self, ran: Duration, now: Duration) {
         if ran < self.policy.backoff_limit || self.policy.backoff_limit.is_zero() {
             return self.back_off(true, now);
         }
         self.backoff = Duration::ZERO;
         self.restarts = self.restarts.saturating_add(1);
-        self.spawn(Origin::Again)
+        self.spawn(Origin::Again);
     }
 
     /// The status to end with, if the program's end is one after which it is not started again.
@@ -180,13 +166,13 @@ impl State {
 
     /// Plans the next start after one that did not last. Where `counts` is false (the system was short of something),
     /// it never leads to giving up.
-    fn back_off(&mut self, counts: bool, now: Duration) -> Vec<Action> {
+    fn back_off(&mut self, counts: bool, now: Duration) {
         let limit = self.policy.backoff_limit;
         if limit.is_zero() {
             let earliest =
                 self.last_start.map_or(now, |started| started.saturating_add(MIN_RESTART_INTERVAL));
             self.phase = Phase::Waiting { until: earliest.max(now) };
-            return Vec::new();
+            return;
         }
         self.backoff = self.backoff.saturating_add(BACK_OFF_STEP);
         if self.backoff >= limit {
@@ -194,16 +180,16 @@ impl State {
             if counts && !self.policy.forever {
                 let why = "restarting too frequently; quit".to_owned();
                 self.phase = Phase::Ended(self.final_status(1));
-                return vec![Action::Log(Level::CRITICAL, why.clone()), Action::Report(Err(why))];
+                self.log(Level::CRITICAL, why.clone());
+                return self.actions.push(Action::Report(Err(why)));
             }
         }
         self.phase = Phase::Waiting { until: now.saturating_add(self.backoff) };
-        let message = format!("sleep {} to avoid rapid restarts", self.backoff.as_secs());
-        vec![Action::Log(Level::INFO, message)]
+        self.log(Level::INFO, format!("sleep {} to avoid rapid restarts", self.backoff.as_secs()));
     }
 
-    pub(super) fn group_gone(&mut self, now: Duration) -> Vec<Action> {
-        let Phase::Stopping { leader: false, then, .. } = self.phase else { return Vec::new() };
+    pub(super) fn group_gone(&mut self, now: Duration) {
+        let Phase::Stopping { leader: false, then, .. } = self.phase else { return };
         match then {
             Then::Down => self.end_or_stay(),
             Then::Spawn => self.spawn(Origin::Again),

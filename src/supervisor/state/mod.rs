@@ -32,7 +32,7 @@ use std::time::Duration;
 pub use actions::{Action, Client, Event, Policy, Snapshot};
 pub use deaths::describe;
 
-use crate::control::{Mood, Reply};
+use crate::control::{Goal, Reply};
 use crate::eventlog::Level;
 use crate::sys::process::Ended;
 
@@ -116,6 +116,8 @@ pub struct State {
     last_end: Option<Ended>,
     restarts: u64,
     test: StartTest,
+    /// What is to be done about the event at hand.
+    actions: Vec<Action>,
 }
 
 impl State {
@@ -130,6 +132,7 @@ impl State {
             last_end: None,
             restarts: 0,
             test: StartTest::default(),
+            actions: Vec::new(),
         }
     }
 
@@ -169,16 +172,16 @@ impl State {
     /// What is to be done about `event`, in order.
     pub fn step(&mut self, event: Event, now: Duration) -> Vec<Action> {
         let was_up = self.up();
-        let mut actions = self.decide(event, now);
+        self.decide(event, now);
         if let Some(pid) = self.up().filter(|pid| was_up != Some(*pid)) {
-            actions.push(Action::Report(Ok(pid)));
+            self.actions.push(Action::Report(Ok(pid)));
         }
-        actions
+        std::mem::take(&mut self.actions)
     }
 
-    fn decide(&mut self, event: Event, now: Duration) -> Vec<Action> {
+    fn decide(&mut self, event: Event, now: Duration) {
         if matches!(self.phase, Phase::Ended(_)) {
-            return requests::refuse_at_end(&event);
+            return self.refuse_at_end(&event);
         }
         match event {
             Event::Begin => self.spawn(Origin::First),
@@ -191,8 +194,8 @@ impl State {
             Event::Stop(client) => self.stop(client, now),
             Event::Exit(client) => self.exit(client, now),
             Event::Kill(client, signal) => match self.pid() {
-                Some(pid) => vec![Action::Relay { client, pid, signal }],
-                None => vec![Action::Reply(client, Reply::NotRunning)],
+                Some(pid) => self.actions.push(Action::Relay { client, pid, signal }),
+                None => self.reply(client, Reply::NotRunning),
             },
             Event::Terminate => self.terminate(now),
             Event::Spawned(pid) => self.spawned(pid, now),
@@ -201,9 +204,9 @@ impl State {
             Event::DiedLeaving(end) => self.died(end, true, now),
             Event::GroupGone => self.group_gone(now),
             Event::Due => self.due(now),
-            Event::TestStarted(pid) => self.test.started(pid),
-            Event::TestNotStarted(reason) => self.test.not_started(&reason, now),
-            Event::TestEnded { passed } => self.test.ended(passed, now),
+            Event::TestStarted(pid) => self.actions.extend(self.test.started(pid)),
+            Event::TestNotStarted(reason) => self.actions.extend(self.test.not_started(&reason, now)),
+            Event::TestEnded { passed } => self.actions.extend(self.test.ended(passed, now)),
         }
     }
 
@@ -263,14 +266,14 @@ impl State {
 
     /// What the manager is after.
     #[must_use]
-    pub fn mood(&self) -> Mood {
+    pub fn goal(&self) -> Goal {
         match self.phase {
-            Phase::Down | Phase::Stopping { then: Then::Down, .. } => Mood::Down,
-            Phase::Ended(_) | Phase::Stopping { then: Then::Exit | Then::GiveUp, .. } => Mood::Exiting,
+            Phase::Down | Phase::Stopping { then: Then::Down, .. } => Goal::Down,
+            Phase::Ended(_) | Phase::Stopping { then: Then::Exit | Then::GiveUp, .. } => Goal::Exiting,
             Phase::Spawning(_)
             | Phase::Up { .. }
             | Phase::Waiting { .. }
-            | Phase::Stopping { then: Then::Spawn | Then::Again { .. } | Then::Begin, .. } => Mood::Up,
+            | Phase::Stopping { then: Then::Spawn | Then::Again { .. } | Then::Begin, .. } => Goal::Up,
         }
     }
 
@@ -304,34 +307,34 @@ impl State {
         self.test.under_way()
     }
 
-    fn due(&mut self, now: Duration) -> Vec<Action> {
-        let mut actions = self.test.due_now(now);
+    fn due(&mut self, now: Duration) {
+        self.actions.extend(self.test.due_now(now));
         match &mut self.phase {
             Phase::Waiting { until } if *until <= now => {
                 self.restarts = self.restarts.saturating_add(1);
-                actions.extend(self.spawn(Origin::Again));
+                self.spawn(Origin::Again);
             }
-            Phase::Up { proven: Proven::Not { until: Some(until) }, .. } if *until <= now => {
-                actions.extend(self.prove());
-            }
+            Phase::Up { proven: Proven::Not { until: Some(until) }, .. } if *until <= now => self.prove(),
             Phase::Stopping { group, kills, then: Then::Begin, .. } if *kills >= MAX_KILLS => {
-                actions.push(Action::Refuse(*group));
-                actions.extend(self.end(1));
+                self.actions.push(Action::Refuse(*group));
+                self.end(1);
             }
-            Phase::Stopping { group, leader, kills, .. } if !*leader && *kills >= MAX_KILLS => {
+            Phase::Stopping { group, leader: false, kills, .. } if *kills >= MAX_KILLS => {
                 let message = format!("pid {group}: what it left behind does not end; going on without it");
-                actions.push(Action::Log(Level::WARNING, message));
-                actions.extend(self.group_gone(now));
+                self.log(Level::WARNING, message);
+                self.group_gone(now);
             }
             Phase::Stopping { group, kill_at, kills, .. } if kill_at.is_some_and(|at| at <= now) => {
                 *kill_at = Some(now.saturating_add(KILL_INTERVAL));
                 *kills = kills.saturating_add(1);
-                let message = format!("pid {group}: still there at its stop timeout; sending SIGKILL");
-                actions.push(Action::Log(Level::WARNING, message));
-                actions.push(Action::Kill(*group));
+                let group = *group;
+                self.log(
+                    Level::WARNING,
+                    format!("pid {group}: still there at its stop timeout; sending SIGKILL"),
+                );
+                self.actions.push(Action::Kill(group));
             }
             _ => {}
         }
-        actions
     }
 }

@@ -7,42 +7,51 @@ use crate::control::Reply;
 use crate::eventlog::Level;
 
 impl State {
-    pub(super) fn spawn(&mut self, origin: Origin) -> Vec<Action> {
+    pub(super) fn reply(&mut self, client: Client, reply: Reply) {
+        self.actions.push(Action::Reply(client, reply));
+    }
+
+    pub(super) fn log(&mut self, level: Level, message: impl Into<String>) {
+        self.actions.push(Action::Log(level, message.into()));
+    }
+
+    pub(super) fn spawn(&mut self, origin: Origin) {
         self.phase = Phase::Spawning(origin);
-        vec![Action::Spawn]
+        self.actions.push(Action::Spawn);
     }
 
-    pub(super) fn end(&mut self, status: u8) -> Vec<Action> {
+    pub(super) fn end(&mut self, status: u8) {
         self.phase = Phase::Ended(status);
-        vec![Action::Log(Level::INFO, "Exiting".to_owned())]
+        self.log(Level::INFO, "Exiting");
     }
 
-    pub(super) fn end_or_stay(&mut self) -> Vec<Action> {
+    pub(super) fn end_or_stay(&mut self) {
         if self.policy.hang_around {
             self.phase = Phase::Down;
-            return Vec::new();
+        } else {
+            self.end(0);
         }
-        self.end(0)
     }
 
-    pub(super) fn start(&mut self, client: Client) -> Vec<Action> {
+    pub(super) fn start(&mut self, client: Client) {
         self.backoff = Duration::ZERO;
         match &mut self.phase {
             Phase::Down => self.spawn(Origin::Down(client)),
             Phase::Waiting { .. } => self.spawn(Origin::Waiting(client)),
-            Phase::Stopping { then: Then::Begin, .. } => vec![Action::Reply(client, Reply::RestartSent)],
             Phase::Stopping { then, .. } => {
                 // SIGTERM is out: the program will end, so a start now can only mean "and run it again".
-                *then = Then::Spawn;
-                vec![Action::Reply(client, Reply::RestartSent)]
+                if *then != Then::Begin {
+                    *then = Then::Spawn;
+                }
+                self.reply(client, Reply::RestartSent);
             }
             Phase::Up { .. } | Phase::Spawning(_) | Phase::Ended(_) => {
-                vec![Action::Reply(client, Reply::AlreadyStarted)]
+                self.reply(client, Reply::AlreadyStarted);
             }
         }
     }
 
-    pub(super) fn restart(&mut self, client: Client, now: Duration) -> Vec<Action> {
+    pub(super) fn restart(&mut self, client: Client, now: Duration) {
         self.backoff = Duration::ZERO;
         match self.phase {
             Phase::Down | Phase::Waiting { .. } => self.start(client),
@@ -50,79 +59,69 @@ impl State {
         }
     }
 
-    pub(super) fn stop(&mut self, client: Client, now: Duration) -> Vec<Action> {
+    pub(super) fn stop(&mut self, client: Client, now: Duration) {
         self.backoff = Duration::ZERO;
         match self.phase {
             Phase::Down | Phase::Waiting { .. } => {
-                let mut actions = vec![Action::Reply(client, Reply::AlreadyStopped)];
-                actions.extend(self.end_or_stay());
-                actions
+                self.reply(client, Reply::AlreadyStopped);
+                self.end_or_stay();
             }
             _ => self.stop_then(Then::Down, client, Reply::StopSent, now),
         }
     }
 
-    pub(super) fn exit(&mut self, client: Client, now: Duration) -> Vec<Action> {
+    pub(super) fn exit(&mut self, client: Client, now: Duration) {
         match self.phase {
             Phase::Down | Phase::Waiting { .. } => {
-                let mut actions = vec![Action::Reply(client, Reply::ExitingNow)];
-                actions.extend(self.end(0));
-                actions
+                self.reply(client, Reply::ExitingNow);
+                self.end(0);
             }
             _ => self.stop_then(Then::Exit, client, Reply::ExitSent, now),
         }
     }
 
-    pub(super) fn terminate(&mut self, now: Duration) -> Vec<Action> {
+    pub(super) fn terminate(&mut self, now: Duration) {
         match self.phase {
             Phase::Down | Phase::Waiting { .. } => self.end(0),
             _ => self.stop_for(Then::Exit, now),
         }
     }
 
-    pub(super) fn stop_then(
-        &mut self,
-        then: Then,
-        client: Client,
-        reply: Reply,
-        now: Duration,
-    ) -> Vec<Action> {
-        let mut actions = self.stop_for(then, now);
-        actions.push(Action::Reply(client, reply));
-        actions
+    fn stop_then(&mut self, then: Then, client: Client, reply: Reply, now: Duration) {
+        self.stop_for(then, now);
+        self.reply(client, reply);
     }
 
     /// Sends SIGTERM on behalf of `then`. A stop that is under way keeps its deadline: a second one must not put
     /// SIGKILL off.
-    pub(super) fn stop_for(&mut self, then: Then, now: Duration) -> Vec<Action> {
-        let mut actions = self.test.abandon();
+    fn stop_for(&mut self, then: Then, now: Duration) {
+        self.actions.extend(self.test.abandon());
         match &mut self.phase {
             Phase::Up { pid, .. } => {
                 let group = *pid;
                 let timeout = self.policy.stop_timeout;
                 let kill_at = (!timeout.is_zero()).then(|| now.saturating_add(timeout));
                 self.phase = Phase::Stopping { group, leader: true, kill_at, kills: 0, then };
-                actions.push(Action::Terminate(group));
+                self.actions.push(Action::Terminate(group));
             }
             Phase::Stopping { group, then: old, .. } => {
                 *old = then;
-                actions.push(Action::Terminate(*group));
+                self.actions.push(Action::Terminate(*group));
             }
             _ => {}
         }
-        actions
     }
-}
 
-/// Requests that come while the manager is on its way out.
-pub(super) fn refuse_at_end(event: &Event) -> Vec<Action> {
-    match event {
-        Event::Start(client) | Event::Restart(client) => {
-            vec![Action::Reply(*client, Reply::NotStarted(Reply::EXITING.to_owned()))]
+    /// Answers a request that comes while the manager is on its way out.
+    pub(super) fn refuse_at_end(&mut self, event: &Event) {
+        match event {
+            Event::Start(client) | Event::Restart(client) => {
+                self.reply(*client, Reply::NotStarted(Reply::EXITING.to_owned()));
+            }
+            Event::Stop(client) => self.reply(*client, Reply::AlreadyStopped),
+            Event::Exit(client) => self.reply(*client, Reply::ExitingNow),
+            Event::Kill(client, _) => self.reply(*client, Reply::NotRunning),
+            _ => {}
         }
-        Event::Stop(client) => vec![Action::Reply(*client, Reply::AlreadyStopped)],
-        Event::Exit(client) => vec![Action::Reply(*client, Reply::ExitingNow)],
-        Event::Kill(client, _) => vec![Action::Reply(*client, Reply::NotRunning)],
-        _ => Vec::new(),
     }
 }

@@ -38,56 +38,48 @@ impl StartTest {
         if let Phase::Pausing(until) = self.phase { Some(until) } else { None }
     }
 
-    pub(super) fn begin(&mut self) -> Vec<Action> {
+    pub(super) fn begin(&mut self) -> Action {
         *self = Self { phase: Phase::Starting, logged: false };
-        vec![Action::StartTest]
+        Action::StartTest
     }
 
-    pub(super) fn due_now(&mut self, now: Duration) -> Vec<Action> {
-        match self.phase {
-            Phase::Pausing(until) if until <= now => {
-                self.phase = Phase::Starting;
-                vec![Action::StartTest]
-            }
-            _ => Vec::new(),
-        }
+    pub(super) fn due_now(&mut self, now: Duration) -> Option<Action> {
+        self.due().filter(|until| *until <= now)?;
+        self.phase = Phase::Starting;
+        Some(Action::StartTest)
     }
 
-    pub(super) fn started(&mut self, pid: i32) -> Vec<Action> {
-        match self.phase {
-            Phase::Starting => {
-                self.phase = Phase::Running(pid);
-                Vec::new()
-            }
-            _ => vec![Action::KillTest(pid)],
-        }
-    }
-
-    pub(super) fn not_started(&mut self, reason: &str, now: Duration) -> Vec<Action> {
+    pub(super) fn started(&mut self, pid: i32) -> Option<Action> {
         if self.phase != Phase::Starting {
-            return Vec::new();
+            return Some(Action::KillTest(pid));
+        }
+        self.phase = Phase::Running(pid);
+        None
+    }
+
+    pub(super) fn not_started(&mut self, reason: &str, now: Duration) -> Option<Action> {
+        if self.phase != Phase::Starting {
+            return None;
         }
         self.phase = Phase::Pausing(now.saturating_add(INTERVAL));
-        let first = !std::mem::replace(&mut self.logged, true);
-        first
-            .then(|| Action::Log(Level::CRITICAL, format!("start test not run: {reason}")))
-            .into_iter()
-            .collect()
+        let is_first = !std::mem::replace(&mut self.logged, true);
+        is_first.then(|| Action::Log(Level::CRITICAL, format!("start test not run: {reason}")))
     }
 
-    pub(super) fn ended(&mut self, passed: bool, now: Duration) -> Vec<Action> {
+    pub(super) fn ended(&mut self, passed: bool, now: Duration) -> Option<Action> {
         if !matches!(self.phase, Phase::Running(_)) {
-            return Vec::new();
+            return None;
         }
         self.phase = if passed { Phase::Idle } else { Phase::Pausing(now.saturating_add(INTERVAL)) };
         let outcome = if passed { "succeeded" } else { "failed" };
-        vec![Action::Log(Level::DEBUG, format!("start test {outcome}"))]
+        Some(Action::Log(Level::DEBUG, format!("start test {outcome}")))
     }
 
     /// The program has ended or shall end: its test has no subject any more.
-    pub(super) fn abandon(&mut self) -> Vec<Action> {
-        let running = if let Phase::Running(pid) = self.phase { Some(pid) } else { None };
-        self.phase = Phase::Idle;
-        running.map(Action::KillTest).into_iter().collect()
+    pub(super) fn abandon(&mut self) -> Option<Action> {
+        match std::mem::take(&mut self.phase) {
+            Phase::Running(pid) => Some(Action::KillTest(pid)),
+            _ => None,
+        }
     }
 }

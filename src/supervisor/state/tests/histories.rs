@@ -82,13 +82,13 @@ impl World {
                 assert_eq!(self.test.take(), Some(pid));
             }
             Action::Terminate(group) | Action::Kill(group) => {
-                assert_eq!(self.group, Some(group), "a signal to somebody else");
+                assert_eq!(self.group, Some(group), "a signal to another process");
             }
             Action::TerminateStragglers(group) => {
-                assert_eq!((self.leader, self.group), (None, Some(group)), "a signal to somebody else");
+                assert_eq!((self.leader, self.group), (None, Some(group)), "a signal to another process");
             }
             Action::Relay { pid, .. } => {
-                assert_eq!(self.leader, Some(pid), "a signal to somebody else");
+                assert_eq!(self.leader, Some(pid), "a signal to another process");
                 self.answers += 1;
             }
             Action::Reply(..) => self.answers += 1,
@@ -96,8 +96,8 @@ impl World {
                 assert_eq!((self.leader, self.group.take()), (None, Some(group)));
                 assert!(self.state.ended().is_some(), "a refusal is the end");
             }
-            // SIGKILL did not help: what is left behind is nobody's any more.
-            Action::Log(Level::WARNING, ref told) if told.ends_with("going on without it") => {
+            // SIGKILL did not help: what is left behind is not waited for any more.
+            Action::Log(Level::WARNING, ref logged) if logged.ends_with("going on without it") => {
                 self.group = None;
             }
             Action::Log(..) | Action::Report(_) => {}
@@ -151,7 +151,7 @@ impl World {
 
     fn leader_ends(&mut self, end: Ended) {
         self.leader = None;
-        if self.state.mood() == Mood::Up && !matches!(self.state.phase, Phase::Stopping { .. }) {
+        if self.state.goal() == Goal::Up && !matches!(self.state.phase, Phase::Stopping { .. }) {
             self.group = None;
         }
         self.happen(Event::Died(end), true);
@@ -189,7 +189,7 @@ proptest! {
         world.make(Move::LeaderEnds);
         world.make(Move::GroupEnds);
         prop_assert_eq!((world.leader, world.group), (None, None));
-        prop_assert!(world.state.ended().is_some() || world.state.mood() == Mood::Down);
+        prop_assert!(world.state.ended().is_some() || world.state.goal() == Goal::Down);
         world.make(Move::Pass(1_000_000));
         prop_assert_eq!(world.leader, None);
     }

@@ -26,15 +26,15 @@ fn what_is_left_behind_cannot_hold_a_stop_up_for_ever() {
 #[test]
 fn what_a_crash_left_behind_is_ended_before_the_next_start() {
     let crash = Event::DiedLeaving(Ended::Killed(9, false));
-    let told = log(Level::INFO, "pid 100: terminated by SIGKILL; ending what it left behind");
+    let logged = log(Level::INFO, "pid 100: terminated by SIGKILL; ending what it left behind");
     // (when it crashes, what follows when all are gone two seconds later)
     for (at, next) in
         [(20, vec![Action::Spawn]), (5, vec![log(Level::INFO, "sleep 1 to avoid rapid restarts")])]
     {
         let mut state = up(policy());
         let actions = state.step(crash.clone(), seconds(at));
-        assert_eq!(actions, [told.clone(), Action::Terminate(100), Action::TerminateStragglers(100)]);
-        assert_eq!((state.pid(), state.awaited_group(), state.mood()), (None, Some(100), Mood::Up));
+        assert_eq!(actions, [logged.clone(), Action::Terminate(100), Action::TerminateStragglers(100)]);
+        assert_eq!((state.pid(), state.awaited_group(), state.goal()), (None, Some(100), Goal::Up));
         assert_eq!(state.deadline(), Some(seconds(at + 5)));
         assert_eq!(state.step(Event::GroupGone, seconds(at + 2)), next);
     }
@@ -55,7 +55,7 @@ fn what_a_failed_first_start_left_behind_is_ended_before_the_manager_ends() {
     let actions = state.step(Event::DiedLeaving(Ended::Exited(3)), seconds(0));
     let why = "the program ended before it was up: exit status 3";
     assert!(actions.contains(&Action::Report(Err(why.to_owned()))), "{actions:?}");
-    assert_eq!((state.ended(), state.mood()), (None, Mood::Exiting));
+    assert_eq!((state.ended(), state.goal()), (None, Goal::Exiting));
     state.step(Event::GroupGone, seconds(1));
     assert_eq!(state.ended(), Some(1));
 }
@@ -71,16 +71,16 @@ fn what_is_left_at_an_end_that_ends_the_manager_is_left_alone() {
 #[test]
 fn what_an_earlier_program_left_behind_is_ended_before_the_first_start() {
     let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
-    let told = log(Level::WARNING, "pid 90: gone; ending what it left behind");
+    let logged = log(Level::WARNING, "pid 90: gone; ending what it left behind");
     let actions = state.step(Event::BeginAfter(90), seconds(0));
-    assert_eq!(actions, [told, Action::Terminate(90), Action::TerminateStragglers(90)]);
-    assert_eq!((state.pid(), state.awaited_group(), state.mood()), (None, Some(90), Mood::Up));
+    assert_eq!(actions, [logged, Action::Terminate(90), Action::TerminateStragglers(90)]);
+    assert_eq!((state.pid(), state.awaited_group(), state.goal()), (None, Some(90), Goal::Up));
     // It starts anyway.
     assert_eq!(state.step(Event::Start(1), seconds(1)), [Action::Reply(1, Reply::RestartSent)]);
     assert_eq!(state.step(Event::Due, seconds(5))[1], Action::Kill(90));
     assert_eq!(state.step(Event::GroupGone, seconds(6)), [Action::Spawn]);
     state.step(Event::Spawned(100), seconds(6));
-    // It is the manager's first start: a failure is told, and the end.
+    // It is the manager's first start: a failure is reported, and the end.
     let actions = state.step(Event::Died(Ended::Exited(3)), seconds(6));
     let why = "the program ended before it was up: exit status 3";
     assert!(actions.contains(&Action::Report(Err(why.to_owned()))), "{actions:?}");

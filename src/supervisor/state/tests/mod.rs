@@ -44,7 +44,7 @@ fn first_start_is_reported_to_the_starter() {
     state.step(Event::Begin, seconds(0));
     let actions = state.step(Event::Spawned(7), seconds(0));
     assert_eq!(actions, [log(Level::INFO, "spawned process pid=7"), Action::Report(Ok(7))]);
-    assert_eq!((state.pid(), state.mood()), (Some(7), Mood::Up));
+    assert_eq!((state.pid(), state.goal()), (Some(7), Goal::Up));
 }
 
 #[test]
@@ -77,8 +77,8 @@ fn quick_deaths_wait_longer_each_time_then_give_up() {
     let mut now = seconds(0);
     for (n, pause) in [(1, 1), (2, 2)] {
         let actions = state.step(Event::Died(Ended::Exited(1)), now);
-        let told = format!("sleep {pause} to avoid rapid restarts");
-        assert_eq!(actions[1..], [log(Level::INFO, &told)]);
+        let logged = format!("sleep {pause} to avoid rapid restarts");
+        assert_eq!(actions[1..], [log(Level::INFO, &logged)]);
         assert_eq!(state.deadline(), Some(now + seconds(pause)));
         now += seconds(pause);
         assert_eq!(state.step(Event::Due, now), [Action::Spawn]);
@@ -147,7 +147,7 @@ fn stop_waits_for_the_whole_group_then_ends_the_manager() {
     let mut state = up(policy());
     let actions = state.step(Event::Stop(1), seconds(20));
     assert_eq!(actions, [Action::Terminate(100), Action::Reply(1, Reply::StopSent)]);
-    assert_eq!((state.pid(), state.mood()), (Some(100), Mood::Down));
+    assert_eq!((state.pid(), state.goal()), (Some(100), Goal::Down));
     state.step(Event::Died(Ended::Killed(15, false)), seconds(21));
     assert_eq!((state.pid(), state.awaited_group(), state.ended()), (None, Some(100), None));
     assert_eq!(state.deadline(), Some(seconds(26)));
@@ -217,7 +217,7 @@ fn hang_around_keeps_the_manager_without_a_program() {
     state.step(Event::Stop(1), seconds(1));
     state.step(Event::Died(Ended::Exited(0)), seconds(1));
     state.step(Event::GroupGone, seconds(1));
-    assert_eq!((state.ended(), state.pid(), state.mood()), (None, None, Mood::Down));
+    assert_eq!((state.ended(), state.pid(), state.goal()), (None, None, Goal::Down));
     assert_eq!(state.step(Event::Start(2), seconds(2)), [Action::Spawn]);
     let failed = Event::SpawnFailed { reason: "gone".to_owned(), lasting: true };
     let actions = state.step(failed, seconds(2));
@@ -230,7 +230,7 @@ fn hang_around_keeps_the_manager_without_a_program() {
 fn signal_to_the_manager_stops_the_program_first() {
     let mut state = up(policy());
     assert_eq!(state.step(Event::Terminate, seconds(1)), [Action::Terminate(100)]);
-    assert_eq!((state.mood(), state.ended()), (Mood::Exiting, None));
+    assert_eq!((state.goal(), state.ended()), (Goal::Exiting, None));
     state.step(Event::Died(Ended::Killed(15, false)), seconds(1));
     state.step(Event::GroupGone, seconds(1));
     assert_eq!(state.ended(), Some(0));
@@ -266,12 +266,12 @@ fn start_test_repeats_until_it_passes_and_dies_with_the_program() {
 }
 
 #[test]
-fn start_test_that_cannot_run_is_told_once_and_stays_under_way() {
+fn start_test_that_cannot_run_is_reported_once_and_stays_under_way() {
     let mut state = State::new(Policy { start_test: true, ..policy() });
     state.step(Event::Begin, seconds(0));
     state.step(Event::Spawned(100), seconds(0));
-    let told = state.step(Event::TestNotStarted("no such file".to_owned()), seconds(0));
-    assert_eq!(told, [log(Level::CRITICAL, "start test not run: no such file")]);
+    let logged = state.step(Event::TestNotStarted("no such file".to_owned()), seconds(0));
+    assert_eq!(logged, [log(Level::CRITICAL, "start test not run: no such file")]);
     state.step(Event::Due, seconds(1));
     assert_eq!(state.step(Event::TestNotStarted("no such file".to_owned()), seconds(1)), []);
     assert!(state.testing());
@@ -320,7 +320,7 @@ fn program_that_is_to_say_when_it_is_ready_is_waited_for() {
 }
 
 #[test]
-fn first_start_that_does_not_come_up_ends_the_manager_and_is_told() {
+fn first_start_that_does_not_come_up_ends_the_manager_and_is_reported() {
     for (end, status) in [(Ended::Exited(1), 1), (Ended::Exited(2), 2), (Ended::Killed(9, false), 1)] {
         let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
         state.step(Event::Begin, seconds(0));
@@ -335,7 +335,7 @@ fn first_start_that_does_not_come_up_ends_the_manager_and_is_told() {
 }
 
 #[test]
-fn forever_tells_of_the_failed_start_and_goes_on() {
+fn forever_reports_the_failed_start_and_goes_on() {
     let mut state = State::new(Policy { start_grace: seconds(1), forever: true, ..policy() });
     state.step(Event::Begin, seconds(0));
     state.step(Event::Spawned(7), seconds(0));
