@@ -52,10 +52,6 @@ fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
         Value::Dict(pairs) => write_dict(pairs, out)?,
         Value::Global { module, name } => write_global(module, name, out)?,
         Value::Call(call) => write_call(call, out)?,
-        Value::Persistent(id) => {
-            write(id, out)?;
-            out.push(b'Q');
-        }
     }
     Ok(())
 }

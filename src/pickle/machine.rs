@@ -1,13 +1,12 @@
 //! The stack machine. Opcodes and their meaning: Python's `pickletools`; B and C are zodbpickle's bytes in protocol 3,
 //! which are those of Python 3.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 
 use super::error::Error;
 use super::input::Input;
 use super::policy::Policy;
-use super::{Value, literal, number};
+use super::{Value, number};
 
 /// The number of a node.
 #[derive(Debug, Clone, Copy)]
@@ -24,8 +23,8 @@ impl NodeId {
 pub(super) enum Node<'a> {
     /// A value without parts, other than bytes and text.
     Plain(Value),
-    Bytes(Cow<'a, [u8]>),
-    Text(Cow<'a, str>),
+    Bytes(&'a [u8]),
+    Text(&'a str),
     Tuple(Vec<NodeId>),
     List(Vec<NodeId>),
     /// Keys and values in turn.
@@ -42,7 +41,6 @@ pub(super) enum Node<'a> {
         /// What was appended to the instance, or set in it: keys and values in turn.
         items: Vec<NodeId>,
     },
-    Persistent(NodeId),
 }
 
 /// A pickle that is being carried out.
@@ -102,14 +100,14 @@ impl<'a> Machine<'a> {
             b'0' => self.discard(),
             b'1' => self.pop_to_mark().map(drop),
             b'2' => self.duplicate(),
-            b'g' | b'h' | b'j' | b'p' | b'q' | b'r' => self.memo_step(opcode),
-            b'B' | b'C' | b'S' | b'T' | b'U' | b'V' | b'X' => self.string_step(opcode),
-            b'N' | 0x88 | 0x89 | b'F' | b'G' | b'I' | b'J' | b'K' | b'L' | b'M' | 0x8a | 0x8b => {
+            b'h' | b'j' | b'q' | b'r' => self.memo_step(opcode),
+            b'B' | b'C' | b'T' | b'U' | b'X' => self.string_step(opcode),
+            b'N' | 0x88 | 0x89 | b'G' | b'I' | b'J' | b'K' | b'L' | b'M' | 0x8a | 0x8b => {
                 self.plain_step(opcode)
             }
-            b')' | 0x85 | 0x86 | 0x87 | b't' | b']' | b'l' | b'}' | b'd' => self.made_of_parts(opcode),
+            b')' | 0x85 | 0x86 | 0x87 | b't' | b']' | b'}' => self.made_of_parts(opcode),
             b'a' | b'e' | b's' | b'u' => self.added_parts(opcode),
-            b'c' | b'R' | 0x81 | b'b' | b'i' | b'o' | b'P' | b'Q' => self.named_step(opcode),
+            b'c' | b'R' | 0x81 | b'b' => self.named_step(opcode),
             _ => Err(Error::Opcode { opcode, at: self.input.at() - 1 }),
         }
     }
@@ -130,10 +128,6 @@ impl<'a> Machine<'a> {
             b'M' => Value::Int(i64::from(u16::from_le_bytes(input.array()?))),
             0x8a => number::from_two_complement(input.short_counted()?),
             0x8b => number::from_two_complement(input.counted()?),
-            b'F' => {
-                let float = input.text_line()?.trim().parse().ok();
-                Value::Float(float.ok_or_else(|| input.invalid("a float that is none"))?)
-            }
             // b'I' and b'L'
             _ => match input.line()? {
                 b"00" if opcode == b'I' => Value::Bool(false),
@@ -150,22 +144,14 @@ impl<'a> Machine<'a> {
     fn string_step(&mut self, opcode: u8) -> Result<(), Error> {
         let input = &mut self.input;
         let node = match opcode {
-            b'B' => Node::Bytes(Cow::Borrowed(input.counted()?)),
-            b'C' => Node::Bytes(Cow::Borrowed(input.short_counted()?)),
-            b'T' => native(Cow::Borrowed(input.counted()?)),
-            b'U' => native(Cow::Borrowed(input.short_counted()?)),
-            b'S' => {
-                let literal = literal::quoted(input.line()?);
-                native(literal.ok_or_else(|| input.invalid("a string that is not quoted"))?)
-            }
-            b'V' => {
-                let text = literal::raw_unicode(input.line()?);
-                Node::Text(Cow::Owned(text.ok_or_else(|| input.invalid("text that is none"))?))
-            }
+            b'B' => Node::Bytes(input.counted()?),
+            b'C' => Node::Bytes(input.short_counted()?),
+            b'T' => native(input.counted()?),
+            b'U' => native(input.short_counted()?),
             // b'X'
             _ => {
                 let text = std::str::from_utf8(input.counted()?);
-                Node::Text(Cow::Borrowed(text.map_err(|_| input.invalid("text that is not UTF-8"))?))
+                Node::Text(text.map_err(|_| input.invalid("text that is not UTF-8"))?)
             }
         };
         self.push(node)
@@ -174,13 +160,10 @@ impl<'a> Machine<'a> {
     fn memo_step(&mut self, opcode: u8) -> Result<(), Error> {
         let key = match opcode {
             b'h' | b'q' => u32::from(self.input.byte()?),
-            b'j' | b'r' => u32::from_le_bytes(self.input.array()?),
-            _ => {
-                let key = self.input.text_line()?.parse().ok();
-                key.ok_or_else(|| self.invalid("a memo number that is none"))?
-            }
+            // b'j' and b'r'
+            _ => u32::from_le_bytes(self.input.array()?),
         };
-        if matches!(opcode, b'p' | b'q' | b'r') {
+        if matches!(opcode, b'q' | b'r') {
             let top = self.top()?;
             self.memo.insert(key, top);
         } else {
@@ -196,14 +179,8 @@ impl<'a> Machine<'a> {
             0x85..=0x87 => Node::Tuple(self.pop_several(usize::from(opcode - 0x84))?),
             b't' => Node::Tuple(self.pop_to_mark()?),
             b']' => Node::List(Vec::new()),
-            b'l' => Node::List(self.pop_to_mark()?),
-            b'}' => Node::Dict(Vec::new()),
-            // b'd'
-            _ => {
-                let items = self.pop_to_mark()?;
-                self.even(&items)?;
-                Node::Dict(items)
-            }
+            // b'}'
+            _ => Node::Dict(Vec::new()),
         };
         self.push(node)
     }
@@ -215,8 +192,8 @@ impl<'a> Machine<'a> {
             _ => self.pop_to_mark()?,
         };
         let pairs = matches!(opcode, b's' | b'u');
-        if pairs {
-            self.even(&added)?;
+        if pairs && !added.len().is_multiple_of(2) {
+            return Err(self.invalid("a key without a value"));
         }
         let top = self.top()?;
         match (&mut self.nodes[top.index()], pairs) {
@@ -236,30 +213,8 @@ impl<'a> Machine<'a> {
                 let callable = self.pop()?;
                 self.call(callable, arguments, opcode == 0x81)?
             }
-            b'b' => return self.build(),
-            b'i' => {
-                let callable = self.global()?;
-                let callable = self.add(callable)?;
-                let arguments = self.pop_to_mark()?;
-                let arguments = self.add(Node::Tuple(arguments))?;
-                self.call(callable, arguments, false)?
-            }
-            b'o' => {
-                let mut parts = self.pop_to_mark()?;
-                if parts.is_empty() {
-                    return Err(self.invalid("an instance without a class"));
-                }
-                let callable = parts.remove(0);
-                let arguments = self.add(Node::Tuple(parts))?;
-                self.call(callable, arguments, false)?
-            }
-            b'P' => {
-                let id = self.input.text_line()?;
-                let id = self.add(Node::Text(Cow::Borrowed(id)))?;
-                Node::Persistent(id)
-            }
-            // b'Q'
-            _ => Node::Persistent(self.pop()?),
+            // b'b'
+            _ => return self.build(),
         };
         self.push(node)
     }
@@ -275,9 +230,9 @@ impl<'a> Machine<'a> {
     }
 
     fn call(&self, callable: NodeId, arguments: NodeId, new: bool) -> Result<Node<'a>, Error> {
-        // A class may also be found by what its owner calls it.
-        let can = matches!(self.nodes[callable.index()], Node::Global { .. } | Node::Persistent(_));
-        if !can || !matches!(self.nodes[arguments.index()], Node::Tuple(_)) {
+        if !matches!(self.nodes[callable.index()], Node::Global { .. })
+            || !matches!(self.nodes[arguments.index()], Node::Tuple(_))
+        {
             return Err(self.invalid("a call of something that is no class"));
         }
         Ok(Node::Call { callable, arguments, new, state: None, items: Vec::new() })
@@ -293,10 +248,6 @@ impl<'a> Machine<'a> {
             }
             _ => Err(self.invalid("a state for something that has none")),
         }
-    }
-
-    fn even(&self, items: &[NodeId]) -> Result<(), Error> {
-        if items.len().is_multiple_of(2) { Ok(()) } else { Err(self.invalid("a key without a value")) }
     }
 
     /// Takes off what is on top, be it a mark.
@@ -358,19 +309,10 @@ impl<'a> Machine<'a> {
     }
 }
 
-/// A string of Python 2: text if it can be, as Python 3 reads it, else bytes.
-fn native(bytes: Cow<'_, [u8]>) -> Node<'_> {
-    if !bytes.is_ascii() {
-        return Node::Bytes(bytes);
-    }
-    match bytes {
-        Cow::Borrowed(bytes) => match std::str::from_utf8(bytes) {
-            Ok(text) => Node::Text(Cow::Borrowed(text)),
-            Err(_) => Node::Bytes(Cow::Borrowed(bytes)),
-        },
-        Cow::Owned(bytes) => match String::from_utf8(bytes) {
-            Ok(text) => Node::Text(Cow::Owned(text)),
-            Err(error) => Node::Bytes(Cow::Owned(error.into_bytes())),
-        },
+/// A string of Python 2: text if it is ASCII, as Python 3 reads it, else bytes.
+fn native(bytes: &[u8]) -> Node<'_> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) if text.is_ascii() => Node::Text(text),
+        _ => Node::Bytes(bytes),
     }
 }

@@ -1,5 +1,5 @@
-//! Python's values as bytes: pickles of the protocols 0 to 3, as zodbpickle writes them into ZEO's messages, into a
-//! transaction's extension and into the index of a data file.
+//! Python's values as bytes: pickles of the protocols 1 to 3, as zodbpickle and before it Python 2 have written them into
+//! ZEO's messages, into a transaction's extension and into the index of a data file. (ZODB has never written protocol 0.)
 //!
 //! A pickle is a program for a stack machine. [`Value`] is what such a program makes without running any code: plain
 //! values, and, where the program names a class or calls something, that it does so. Nothing is ever imported or called.
@@ -16,11 +16,9 @@ mod decode;
 mod encode;
 mod error;
 mod input;
-mod literal;
 mod machine;
 mod number;
 mod policy;
-mod record;
 #[cfg(test)]
 mod tests;
 mod tree;
@@ -29,7 +27,6 @@ pub use decode::{decode, decode_first};
 pub use encode::{EncodeError, encode};
 pub use error::Error;
 pub use policy::{Globals, Limits, Policy, any_global, server_global};
-pub use record::{Class, class_of, persistent_ids};
 
 /// A value of Python, as far as its pickle describes it.
 #[derive(Debug, Clone, PartialEq)]
@@ -64,8 +61,6 @@ pub enum Value {
     },
     /// What a call gives, which is not carried out: an instance, a set.
     Call(Box<Call>),
-    /// A reference to an object that lives outside of the pickle, by what its owner calls it.
-    Persistent(Box<Value>),
 }
 
 /// A call that a pickle asks for.

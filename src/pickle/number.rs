@@ -1,4 +1,4 @@
-//! Integers of any size: two's complement, little-endian (LONG1), and decimal (protocol 0).
+//! Integers of any size: two's complement, little-endian (LONG1), and decimal (protocol 1).
 
 use super::Value;
 

@@ -3,8 +3,8 @@
 /// Whether a class or function may be named: module, name.
 pub type Globals = fn(&str, &str) -> bool;
 
-/// How much a pickle may ask for. The bytes of the values are bounded too: no more than twice those of the pickle (text
-/// of protocol 0 doubles where it is not ASCII), or 1 MiB.
+/// How much a pickle may ask for. The bytes of the values are bounded too: no more than twice those of the pickle, or
+/// 1 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
     /// Values within values: so deep. Whoever walks a [`Value`] may recurse, so keep it small.

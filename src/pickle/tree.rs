@@ -37,7 +37,7 @@ impl<'n, 'a> Tree<'n, 'a> {
             }
             Node::Text(text) => {
                 self.spend(text.len())?;
-                Value::Text(text.as_ref().to_owned())
+                Value::Text((*text).to_owned())
             }
             Node::Tuple(items) => Value::Tuple(self.values(items)?),
             Node::List(items) => Value::List(self.values(items)?),
@@ -55,7 +55,6 @@ impl<'n, 'a> Tree<'n, 'a> {
                 let state = state.map(|state| self.value(state)).transpose()?;
                 Value::Call(Box::new(Call { callable, arguments, new: *new, state }))
             }
-            Node::Persistent(id) => Value::Persistent(Box::new(self.value(*id)?)),
         };
         self.depth += 1;
         Ok(value)

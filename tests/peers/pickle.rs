@@ -2,7 +2,7 @@
 
 use std::fs;
 
-use zeo_server::pickle::{Limits, Policy, any_global, class_of, decode, encode, persistent_ids};
+use zeo_server::pickle::{Limits, Policy, any_global, decode, encode};
 
 use crate::peers;
 use crate::sandbox::Sandbox;
@@ -46,7 +46,7 @@ with open(sys.argv[2], 'wb') as out:
     for _ in range(1500):
         v = value(4)
         put(out, encode(1, False, 'x', v))
-        for protocol in (0, 1, 2, 3):
+        for protocol in (1, 2, 3):
             f = io.BytesIO(); pickle.Pickler(f, protocol).dump((1, False, 'x', v)); put(out, f.getvalue())
 ";
 
@@ -92,7 +92,7 @@ fn what_zodbpickle_writes_is_read_and_written_alike() {
         let value = decode(frame, &ANY).unwrap_or_else(|e| panic!("{e}: {}", frame.escape_ascii()));
         let mut written = Vec::new();
         encode(&value, &mut written).unwrap();
-        if number % 5 == 0 {
+        if number % 4 == 0 {
             let same = written.iter().zip(*frame).take_while(|(a, b)| a == b).count();
             let place = |bytes: &[u8]| {
                 bytes[same.saturating_sub(20)..bytes.len().min(same + 20)].escape_ascii().to_string()
@@ -106,55 +106,4 @@ fn what_zodbpickle_writes_is_read_and_written_alike() {
     let read = sandbox.command(&python).arg("-c").arg(READ);
     let read = read.arg(sandbox.path("before")).arg(sandbox.path("after"));
     read.stdout(format!("{}\n", frames.len())).run();
-}
-
-/// Records as ZODB's serializer writes them: a tree of persistent objects of several classes.
-const RECORDS: &str = r"
-import struct, sys, ZODB, transaction
-from ZODB.utils import get_pickle_metadata
-from ZODB.serialize import referencesf
-from BTrees.OOBTree import OOBTree
-from persistent.mapping import PersistentMapping
-from persistent.list import PersistentList
-db = ZODB.DB(sys.argv[2])
-c = db.open()
-root = c.root()
-root['t'] = OOBTree({str(i): PersistentList([i]) for i in range(200)})
-root['m'] = PersistentMapping(a=root['t'], l=[[[PersistentList()]]])
-root['m']['self'] = root
-transaction.commit()
-with open(sys.argv[1], 'wb') as out:
-    def put(data): out.write(struct.pack('>I', len(data)) + data)
-    oid = None
-    while True:
-        o, tid, data, oid = db.storage.record_iternext(oid)
-        put(data)
-        put('.'.join(get_pickle_metadata(data)).encode())
-        put(b''.join(referencesf(data)))
-        if oid is None: break
-";
-
-#[test]
-fn classes_and_references_of_records_are_those_that_zodb_finds() {
-    let Some(python) = peers::python() else { return };
-    let sandbox = Sandbox::new();
-    sandbox
-        .command(&python)
-        .arg("-c")
-        .arg(RECORDS)
-        .arg(sandbox.path("out"))
-        .arg(sandbox.path("Data.fs"))
-        .run();
-    let out = fs::read(sandbox.path("out")).unwrap();
-    let frames = frames(&out);
-    assert!(frames.len() > 600, "{}", frames.len());
-    for found in frames.chunks(3) {
-        let [record, name, references] = found else { panic!("three each") };
-        let class = class_of(record).unwrap();
-        assert_eq!(format!("{}.{}", class.module, class.name).as_bytes(), *name);
-        let ids = persistent_ids(record).unwrap();
-        let ids: Vec<&[u8]> =
-            ids.iter().map(|id| id.as_bytes().or_else(|| id.items()?.first()?.as_bytes()).unwrap()).collect();
-        assert_eq!(ids.concat(), *references);
-    }
 }

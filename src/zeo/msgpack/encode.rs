@@ -10,7 +10,7 @@ pub enum EncodeError {
     /// An integer beyond 64 bits.
     #[error("an integer has more than 64 bits")]
     Integer,
-    /// A class, an instance, a reference.
+    /// A class or an instance.
     #[error("an instance of a class has no form in msgpack")]
     Instance,
     /// A length beyond 32 bits.
@@ -52,7 +52,7 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
                 encode(value, out)?;
             }
         }
-        Value::Global { .. } | Value::Call(_) | Value::Persistent(_) => return Err(EncodeError::Instance),
+        Value::Global { .. } | Value::Call(_) => return Err(EncodeError::Instance),
     }
     Ok(())
 }
