@@ -3,11 +3,11 @@
 //! It is a row of small pickles: the end that the index is good for, for each group its prefix and its rows, and None. Read
 //! and written group by group. (Versions before ZODB 3.3 wrote one pickle of everything: such a file is ignored.)
 
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{self, Read, Write};
 
 use super::format::{LARGEST_POSITION, START};
 use super::index::{GROUP, Group, Index, Position, to_number};
-use crate::pickle::{self, Value};
+use crate::pickle::{self, Limits, Policy, Value};
 
 /// Writes the index of a data file that ends at `end`.
 ///
@@ -35,21 +35,27 @@ pub fn write(index: &Index, end: u64, out: &mut dyn Write) -> io::Result<()> {
 /// # Errors
 /// It is none, or damaged, or cannot be read.
 pub fn read(file: impl Read) -> io::Result<(Index, u64)> {
-    let mut stream = Stream { input: BufReader::with_capacity(1 << 18, file) };
-    let Item::Integer(end) = stream.item()? else { return Err(wrong("no end")) };
-    if !(START..=LARGEST_POSITION).contains(&end) {
-        return Err(wrong("an impossible end"));
-    }
+    let mut pickles = Pickles { file, buffer: Vec::new(), used: 0 };
+    let end = pickles.next()?.as_int().and_then(|end| u64::try_from(end).ok());
+    let end = end.filter(|end| (START..=LARGEST_POSITION).contains(end));
+    let end = end.ok_or_else(|| wrong("an impossible end"))?;
     let mut index = Index::default();
     let mut last = None;
-    while let Some((prefix, rows)) = stream.group()? {
+    loop {
+        let value = pickles.next()?;
+        let (prefix, rows) = match (&value, value.items()) {
+            (Value::None, _) => return Ok((index, end)),
+            (_, Some([prefix, rows])) => (prefix.as_bytes(), rows.as_bytes()),
+            _ => (None, None),
+        };
+        let prefix = prefix.and_then(|prefix| prefix.try_into().ok()).map(to_number);
+        let (prefix, rows) = prefix.zip(rows).ok_or_else(|| wrong("something else than a group"))?;
         if last.is_some_and(|last| last >= prefix) {
             return Err(wrong("groups out of order"));
         }
         last = Some(prefix);
-        index.insert_group(prefix, group(&rows, end)?);
+        index.insert_group(prefix, group(rows, end)?);
     }
-    Ok((index, end))
 }
 
 /// A group from its rows as they are in the file.
@@ -74,135 +80,46 @@ fn wrong(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::InvalidData, format!("it has {what}"))
 }
 
-// The opcodes that are read.
-const PROTO: u8 = 0x80;
-const STOP: u8 = b'.';
-const NONE: u8 = b'N';
-const BININT: u8 = b'J';
-const BININT1: u8 = b'K';
-const BININT2: u8 = b'M';
-const LONG1: u8 = 0x8a;
-const SHORT_BINBYTES: u8 = b'C';
-const BINBYTES: u8 = b'B';
-// Python 2 has these for its byte strings.
-const SHORT_BINSTRING: u8 = b'U';
-const BINSTRING: u8 = b'T';
-const TUPLE2: u8 = 0x86;
-// Numbers of values for later use; nothing here is used again.
-const BINPUT: u8 = b'q';
-const LONG_BINPUT: u8 = b'r';
+/// Bytes that are read at once.
+const READ_BYTES: u64 = 1 << 20;
+/// More than the pickle of a full group takes.
+const MAX_PICKLE_BYTES: usize = GROUP * 8 + 64;
+/// What each of the pickles may be: a number, or a tuple of two strings, each of which may be given a number for later use.
+const POLICY: Policy = Policy { globals: |_, _| false, limits: Limits { depth: 2, steps: 16 } };
 
-/// One value on the way.
-enum Item {
-    Integer(u64),
-    Bytes(Vec<u8>),
-    None,
+/// The file as a row of pickles.
+struct Pickles<R> {
+    file: R,
+    /// What was read of it; so many bytes from its beginning are used up.
+    buffer: Vec<u8>,
+    used: usize,
 }
 
-/// The file as a row of values.
-struct Stream<R> {
-    input: BufReader<R>,
-}
-
-impl<R: Read> Stream<R> {
-    /// A pickle of one value.
-    fn item(&mut self) -> io::Result<Item> {
-        let item = self.value()?;
-        self.expect(STOP)?;
-        Ok(item)
-    }
-
-    /// A pickle of a group's prefix and rows; `None` at the end.
-    fn group(&mut self) -> io::Result<Option<(u64, Vec<u8>)>> {
-        let prefix = match self.value()? {
-            Item::None => return self.expect(STOP).map(|()| None),
-            Item::Bytes(prefix) => prefix,
-            Item::Integer(_) => return Err(wrong("something else than a group")),
-        };
-        let prefix: [u8; 6] = prefix.try_into().map_err(|_| wrong("a prefix of a wrong length"))?;
-        let Item::Bytes(rows) = self.value()? else { return Err(wrong("a group without rows")) };
-        self.expect(TUPLE2)?;
-        self.expect(STOP)?;
-        Ok(Some((to_number(prefix), rows)))
-    }
-
-    /// The next value, and what says that it may be used later.
-    fn value(&mut self) -> io::Result<Item> {
-        let mut opcode = self.byte()?;
-        if opcode == PROTO {
-            self.byte()?;
-            opcode = self.byte()?;
-        }
-        let item = match opcode {
-            NONE => Item::None,
-            BININT1 => self.integer(1)?,
-            BININT2 => self.integer(2)?,
-            BININT => self.integer(4)?,
-            LONG1 => {
-                let count = self.byte()?;
-                self.integer(usize::from(count))?
-            }
-            SHORT_BINBYTES | SHORT_BINSTRING => {
-                let length = self.byte()?;
-                self.bytes(usize::from(length))?
-            }
-            BINBYTES | BINSTRING => {
-                let length = u32::from_le_bytes(self.array()?);
-                self.bytes(usize::try_from(length).unwrap_or(usize::MAX))?
-            }
-            // An older form, before ZODB 3.3: one pickle of everything.
-            _ => return Err(wrong("an unknown form")),
-        };
-        self.skip_numbers()?;
-        Ok(item)
-    }
-
-    fn skip_numbers(&mut self) -> io::Result<()> {
+impl<R: Read> Pickles<R> {
+    fn next(&mut self) -> io::Result<Value> {
         loop {
-            match self.input.fill_buf()?.first() {
-                Some(&BINPUT) => drop(self.array::<2>()?),
-                Some(&LONG_BINPUT) => drop(self.array::<5>()?),
-                _ => return Ok(()),
+            match pickle::decode_first(&self.buffer[self.used..], &POLICY) {
+                Ok((value, length)) => {
+                    self.used += length;
+                    return Ok(value);
+                }
+                Err(pickle::Error::Short) => self.fill()?,
+                Err(error) => return Err(io::Error::new(io::ErrorKind::InvalidData, error)),
             }
         }
     }
 
-    /// A number of so many bytes, little-endian, not negative.
-    fn integer(&mut self, count: usize) -> io::Result<Item> {
-        let mut bytes = [0; 9];
-        let part = bytes.get_mut(..count).ok_or_else(|| wrong("too long a number"))?;
-        self.input.read_exact(part)?;
-        let [low @ .., high] = bytes;
-        // The form of 4 bytes and the long one have a sign; 9 bytes are those of a number with its highest bit set.
-        let negative = count >= 4 && bytes[count - 1] >= 0x80;
-        if negative || high != 0 {
-            return Err(wrong("a number out of range"));
-        }
-        Ok(Item::Integer(u64::from_le_bytes(low)))
-    }
-
-    fn bytes(&mut self, length: usize) -> io::Result<Item> {
-        if length > GROUP * 8 {
+    /// Reads more, for a pickle that is not there as a whole.
+    fn fill(&mut self) -> io::Result<()> {
+        self.buffer.drain(..self.used);
+        self.used = 0;
+        if self.buffer.len() > MAX_PICKLE_BYTES {
             return Err(wrong("too long a group"));
         }
-        let mut bytes = vec![0; length];
-        self.input.read_exact(&mut bytes)?;
-        Ok(Item::Bytes(bytes))
-    }
-
-    fn expect(&mut self, opcode: u8) -> io::Result<()> {
-        self.skip_numbers()?;
-        if self.byte()? == opcode { Ok(()) } else { Err(wrong("an unexpected form")) }
-    }
-
-    fn byte(&mut self) -> io::Result<u8> {
-        self.array().map(|[byte]| byte)
-    }
-
-    fn array<const N: usize>(&mut self) -> io::Result<[u8; N]> {
-        let mut bytes = [0; N];
-        self.input.read_exact(&mut bytes)?;
-        Ok(bytes)
+        match self.file.by_ref().take(READ_BYTES).read_to_end(&mut self.buffer)? {
+            0 => Err(io::ErrorKind::UnexpectedEof.into()),
+            _ => Ok(()),
+        }
     }
 }
 
