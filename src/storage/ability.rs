@@ -1,20 +1,18 @@
 //! What some storages can do and others cannot: a trait for each ability, and the values that it deals in.
 
-use std::ops::ControlFlow;
-
 use super::{Error, Meta, Oid, Tid};
 
 /// Bytes that the entries of a history may take together.
 pub const MAX_HISTORY_BYTES: usize = 64 << 20;
 
-/// A transaction in the history of an object, or among those that can be undone.
+/// A transaction in the history of an object.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HistoryEntry {
     /// The transaction.
     pub tid: Tid,
     /// Its description of itself.
     pub meta: Meta,
-    /// Length of the data in bytes, 0 where the record points at earlier data; for undo, that of the whole transaction.
+    /// Length of the data in bytes, 0 where the record points at earlier data.
     pub size: u64,
 }
 
@@ -107,23 +105,4 @@ pub trait CurrentRecords: Send + Sync {
     /// # Errors
     /// What cannot be read.
     fn next_record(&self, from: Oid) -> Result<Option<Current>, Error>;
-}
-
-/// Undoing transactions, with [`Operation::Undo`](super::Operation::Undo). No storage has it yet.
-pub trait Undo: Send + Sync {
-    /// Shows `visit` the transactions that can be undone, newest first, until it breaks or they end.
-    ///
-    /// # Errors
-    /// [`Error::Undo`]: not at the moment, for a pack is running. What cannot be read.
-    fn undoable(&self, visit: &mut dyn FnMut(HistoryEntry) -> ControlFlow<()>) -> Result<(), Error>;
-}
-
-/// Removing old revisions. No storage has it yet.
-pub trait Pack: Send + Sync {
-    /// Removes what is not needed for the state at `time` and later; returns when it is done.
-    ///
-    /// # Errors
-    /// [`Error::ReadOnly`]; [`Error::Transaction`]: a pack is running. What cannot be read or written; then nothing has been
-    /// removed.
-    fn pack(&self, time: Tid) -> Result<(), Error>;
 }

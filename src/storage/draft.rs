@@ -59,11 +59,6 @@ pub enum Operation<Data = Vec<u8>> {
         /// A transaction that may have the same data: a hint.
         previous: Option<Tid>,
     },
-    /// Take back what a transaction did.
-    Undo {
-        /// The transaction.
-        tid: Tid,
-    },
 }
 
 /// An [`Operation`] whose data are in the spool of a [`Draft`].
@@ -82,7 +77,6 @@ impl<Data> Operation<Data> {
             }
             Self::CheckCurrent { oid, serial } => Operation::CheckCurrent { oid, serial },
             Self::Delete { oid, serial } => Operation::Delete { oid, serial },
-            Self::Undo { tid } => Operation::Undo { tid },
         })
     }
 }
@@ -196,7 +190,6 @@ mod tests {
             Operation::Delete { oid: Oid(2), serial: Some(Tid(3)) },
             Operation::Restore { oid: Oid(3), data: None, previous: Some(Tid(4)) },
             Operation::Restore { oid: Oid(3), data: Some(vec![9]), previous: None },
-            Operation::Undo { tid: Tid(5) },
         ]);
         for mut draft in
             [Draft::new(Meta::default()), Draft::spooled(Meta::default(), directory.path().into())]

@@ -39,9 +39,6 @@ pub enum Error {
     /// The data file may not grow further.
     #[error("the quota of the storage has been exceeded")]
     Quota,
-    /// The transaction cannot be undone.
-    #[error("{0}")]
-    Undo(String),
     /// The storage has no such ability.
     #[error("{0} is not offered by this storage")]
     Unsupported(&'static str),

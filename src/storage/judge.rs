@@ -99,7 +99,6 @@ pub fn judge<L: Lookup, Data>(
                 data.iter().try_for_each(|data| has_data(oid, data))?;
                 changes.push(Change { oid, before: lookup.current(oid)?, data, same_as: previous });
             }
-            Operation::Undo { .. } => return Err(Error::Unsupported("undo")),
         }
     }
     if conflicts.is_empty() {

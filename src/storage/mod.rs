@@ -26,8 +26,9 @@
 //! those that are called with [`Wait::Refused`].
 //!
 //! What not every storage can do is a trait of its own, which [`Storage`] has an accessor for: the accessor is the flag.
-//! Blobs will be another one (`blobs()`: open the blob of a revision for reading), with an operation of the transaction that
-//! takes over a written file; how such a file travels is for the first storage with blobs to decide.
+//! Each ability comes with the first storage that has it: `pack()` (remove what is not needed since a time), `undo()` (list
+//! what can be undone) with an operation that undoes a transaction, `blobs()` (open the blob of a revision for reading) with
+//! one that takes over a written file.
 //!
 //! `tests/storage` is the contract as tests, over every storage.
 //!
@@ -45,8 +46,8 @@ mod spool;
 mod stamp;
 
 pub use ability::{
-    Current, CurrentRecords, History, HistoryEntry, MAX_HISTORY_BYTES, Pack, Record, RecordIterator,
-    TransactionIterator, Undo,
+    Current, CurrentRecords, History, HistoryEntry, MAX_HISTORY_BYTES, Record, RecordIterator,
+    TransactionIterator,
 };
 pub use draft::{Conflict, Draft, Meta, Operation, Serial, Step};
 pub use error::Error;
@@ -259,16 +260,6 @@ pub trait Storage: Send + Sync {
 
     /// Current records can be walked through by id.
     fn current_records(&self) -> Option<&dyn CurrentRecords> {
-        None
-    }
-
-    /// Transactions can be undone.
-    fn undo(&self) -> Option<&dyn Undo> {
-        None
-    }
-
-    /// Old revisions can be removed.
-    fn pack(&self) -> Option<&dyn Pack> {
         None
     }
 }

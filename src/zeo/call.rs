@@ -1,7 +1,5 @@
 //! The methods of the protocol with their arguments (ZEO-PROTOCOL section 7), from message to meaning.
 
-use std::time::{Duration, UNIX_EPOCH};
-
 use crate::pickle::{self, Value};
 use crate::storage::{Meta, Oid, Operation, Serial, Tid};
 
@@ -9,31 +7,59 @@ use crate::storage::{Meta, Oid, Operation, Serial, Tid};
 #[derive(Debug, Clone, PartialEq)]
 #[allow(missing_docs)]
 pub enum Call {
-    Register { storage: String, read_only: bool },
+    Register {
+        storage: String,
+        read_only: bool,
+    },
     GetInfo,
     LastTransaction,
     GetInvalidations(Tid),
-    LoadBefore { oid: Oid, before: Tid },
-    LoadSerial { oid: Oid, tid: Tid },
+    LoadBefore {
+        oid: Oid,
+        before: Tid,
+    },
+    LoadSerial {
+        oid: Oid,
+        tid: Tid,
+    },
     GetTid(Oid),
-    History { oid: Oid, size: usize },
+    History {
+        oid: Oid,
+        size: usize,
+    },
     NewOids(u32),
     RecordNext(Option<Oid>),
     UndoLog,
-    Pack(Tid),
-    SendBlob,
+    /// What needs an ability that no storage has yet.
+    Lacking(&'static str),
+    /// A step of a transaction that needs one: the vote fails.
+    LackingStep {
+        id: Value,
+        ability: &'static str,
+    },
     StoreBlobPart,
-    StoreBlob { id: Value },
     ServerStatus,
     Ping,
     SetClientLabel(String),
-    IteratorStart { start: Option<Tid>, stop: Option<Tid> },
+    IteratorStart {
+        start: Option<Tid>,
+        stop: Option<Tid>,
+    },
     IteratorNext(i64),
-    IteratorRecordStart { iterator: i64, tid: Tid },
+    IteratorRecordStart {
+        iterator: i64,
+        tid: Tid,
+    },
     IteratorRecordNext(i64),
     IteratorGc(Vec<i64>),
-    Begin { id: Value, meta: Box<Meta> },
-    Step { id: Value, operation: Operation },
+    Begin {
+        id: Value,
+        meta: Box<Meta>,
+    },
+    Step {
+        id: Value,
+        operation: Operation,
+    },
     Vote(Value),
     Finish(Value),
     Abort(Value),
@@ -76,7 +102,6 @@ impl Call {
                 | Self::History { .. }
                 | Self::NewOids(_)
                 | Self::RecordNext(_)
-                | Self::Pack(_)
                 | Self::IteratorStart { .. }
                 | Self::IteratorNext(_)
                 | Self::IteratorRecordStart { .. }
@@ -99,10 +124,7 @@ impl Call {
             "storea" | "checkCurrentSerialInTransaction" | "deleteObject" | "restorea" => {
                 step(name, &mut left)?
             }
-            "undoa" => {
-                let tid = left.undo_id()?;
-                Self::Step { id: left.value()?, operation: Operation::Undo { tid } }
-            }
+            "undoa" => Self::LackingStep { id: left.last()?, ability: "undo" },
             "tpc_begin" => begin(&mut left)?,
             "iterator_start"
             | "iterator_next"
@@ -132,14 +154,12 @@ impl Call {
             "record_iternext" => Self::RecordNext(left.optional()?.map(Oid::from_bytes)),
             // Which part of it is asked for matters only where there is one.
             "undoLog" | "undoInfo" => left.ignore(Self::UndoLog),
-            "pack" => {
-                let time = left.moment()?;
-                // Whether to wait for its end.
-                left.ignore(Self::Pack(time))
-            }
-            "sendBlob" => left.ignore(Self::SendBlob),
+            "pack" => left.ignore(Self::Lacking("pack")),
+            "sendBlob" => left.ignore(Self::Lacking("sendBlob")),
             "storeBlobStart" | "storeBlobChunk" => left.ignore(Self::StoreBlobPart),
-            "storeBlobEnd" | "storeBlobShared" => Self::StoreBlob { id: left.last()? },
+            "storeBlobEnd" | "storeBlobShared" => {
+                Self::LackingStep { id: left.last()?, ability: "storeBlob" }
+            }
             "server_status" => Self::ServerStatus,
             "ping" => Self::Ping,
             "set_client_label" => Self::SetClientLabel(left.text()?),
@@ -245,21 +265,6 @@ impl Arguments {
         self.values.by_ref().last().ok_or(NoCall::Arguments)
     }
 
-    /// Seconds since 1970.
-    fn moment(&mut self) -> Result<Tid, NoCall> {
-        let seconds = match self.value()? {
-            Value::Float(seconds) => Duration::try_from_secs_f64(seconds).ok(),
-            other => other.as_int().and_then(|seconds| u64::try_from(seconds).ok()).map(Duration::from_secs),
-        };
-        let moment = seconds.and_then(|seconds| UNIX_EPOCH.checked_add(seconds));
-        moment.map(Tid::at).ok_or(NoCall::Arguments)
-    }
-
-    /// The transaction that an undo id names: its tid in base64.
-    fn undo_id(&mut self) -> Result<Tid, NoCall> {
-        undone(&self.bytes()?).ok_or(NoCall::Arguments)
-    }
-
     fn bytes(&mut self) -> Result<Vec<u8>, NoCall> {
         self.data()?.ok_or(NoCall::Arguments)
     }
@@ -308,22 +313,6 @@ impl Arguments {
 
 fn eight(value: &Value) -> Option<[u8; 8]> {
     value.as_bytes()?.try_into().ok()
-}
-
-/// Eleven digits of base64 and a filler.
-fn undone(id: &[u8]) -> Option<Tid> {
-    let digits = id.strip_suffix(b"=").filter(|digits| digits.len() == 11)?;
-    let digit = |byte: &u8| match byte {
-        b'A'..=b'Z' => Some(byte - b'A'),
-        b'a'..=b'z' => Some(byte - b'a' + 26),
-        b'0'..=b'9' => Some(byte - b'0' + 52),
-        b'+' => Some(62),
-        b'/' => Some(63),
-        _ => None,
-    };
-    let bits = digits.iter().try_fold(0_u128, |bits, byte| Some(bits << 6 | u128::from(digit(byte)?)))?;
-    // 66 bits, of which the last two are no part of the eight bytes.
-    u64::try_from(bits >> 2).ok().map(Tid)
 }
 
 fn is_true(value: &Value) -> bool {
@@ -419,12 +408,9 @@ mod tests {
         assert_eq!(Call::parse("__class__", vec![]), Err(NoCall::Unknown));
         let no_oid = Value::Bytes(vec![1; 7]);
         assert_eq!(Call::parse("getTid", vec![no_oid.clone()]), Err(NoCall::NoObject(no_oid)));
-        let pack = Call::Pack(Tid::at(UNIX_EPOCH + Duration::from_millis(1500)));
-        assert_eq!(Call::parse("pack", vec![Value::Float(1.5), Value::Bool(false)]), Ok(pack));
-        let undo = |id: &[u8]| Call::parse("undoa", vec![Value::Bytes(id.to_vec()), Value::Int(7)]);
-        let operation = Operation::Undo { tid: Tid(0x040d_5e6d_8ab3_0dcc) };
-        assert_eq!(undo(b"BA1ebYqzDcw="), Ok(Call::Step { id: Value::Int(7), operation }));
-        assert_eq!(undo(b"BA1ebYqzDcw"), Err(NoCall::Arguments));
+        let undo = vec![Value::Bytes(b"BA1ebYqzDcw=".to_vec()), Value::Int(7)];
+        let lacking = Call::LackingStep { id: Value::Int(7), ability: "undo" };
+        assert_eq!(Call::parse("undoa", undo), Ok(lacking));
         for (name, arguments) in [
             ("loadBefore", vec![bytes(1)]),
             ("loadBefore", vec![bytes(1), bytes(1), bytes(1)]),

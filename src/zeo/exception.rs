@@ -107,11 +107,6 @@ impl From<&Error> for Exception {
                 Some(*given),
             ),
             Error::ReadOnly => Self::read_only(),
-            Error::Undo(_) => Self {
-                name: "ZODB.POSException.UndoError",
-                arguments: dict([("_reason", Value::Text(error.to_string())), ("_oid", Value::None)]),
-                expected: false,
-            },
             // Clients know TypeError; of other names they see a ServerException.
             Error::Unsupported(_) => Self::new("builtins.TypeError", error.to_string()),
             // What clients try again: a conflict with no object (ZODB.POSException.ConflictError).

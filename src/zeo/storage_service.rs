@@ -158,7 +158,7 @@ impl StorageService {
             ("length", number(stats.objects)),
             ("size", number(stats.bytes)),
             ("name", Value::Text(info.name)),
-            ("supportsUndo", Value::Bool(self.storage.undo().is_some())),
+            ("supportsUndo", Value::Bool(false)),
             ("supports_record_iternext", Value::Bool(self.storage.current_records().is_some())),
             ("interfaces", interfaces(&*self.storage)),
         ])
@@ -211,7 +211,7 @@ fn interfaces(storage: &dyn Storage) -> Value {
         ("IStorageRestoreable", info.restore),
         ("IStorageIteration", storage.history().is_some()),
         // FileStorage has it whatever `supportsUndo` says, and ZEO's tests compare the whole tuple.
-        ("IStorageUndoable", storage.undo().is_some() || info.restore),
+        ("IStorageUndoable", info.restore),
         ("IStorageCurrentRecordIteration", storage.current_records().is_some()),
         ("IExternalGC", info.delete),
         ("IStorage", true),

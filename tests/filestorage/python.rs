@@ -260,7 +260,7 @@ impl History {
                 let previous = previous.map_or("-".to_owned(), |tid| hex(tid.to_bytes()));
                 format!("restore {} {data} {previous}", hex(oid.to_bytes()))
             }
-            other => panic!("{other:?}"),
+            other @ Operation::CheckCurrent { .. } => panic!("{other:?}"),
         };
         self.script.push_str(&line);
         self.script.push('\n');

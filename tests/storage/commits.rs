@@ -131,17 +131,6 @@ fn restored_records_are_taken_as_they_are() {
 }
 
 #[test]
-fn undo_is_refused_where_there_is_none() {
-    for Subject { name, storage, .. } in all() {
-        let tid = commit(&*storage, vec![store(1, Tid::ZERO, b"a")]).unwrap();
-        if storage.undo().is_none() {
-            let error = commit(&*storage, vec![Operation::Undo { tid }]).unwrap_err();
-            assert!(matches!(error, Error::Unsupported("undo")), "{name}: {error}");
-        }
-    }
-}
-
-#[test]
 fn transaction_that_is_dropped_leaves_nothing_and_the_lock_free() {
     for Subject { name, storage, .. } in all() {
         let before = storage.stats();

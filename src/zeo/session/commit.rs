@@ -31,8 +31,8 @@ impl Client {
         match call {
             Call::Begin { id, meta } => self.begin(id, *meta),
             Call::Step { id, operation } => self.step(&id, operation),
-            Call::StoreBlob { id } => {
-                self.collect(&id, |collecting| collecting.transaction = Err(Error::Unsupported("storeBlob")))
+            Call::LackingStep { id, ability } => {
+                self.collect(&id, |collecting| collecting.transaction = Err(Error::Unsupported(ability)))
             }
             Call::Vote(id) => self.vote(&id, request),
             Call::Finish(id) => self.finish(&id, request),
@@ -107,7 +107,6 @@ impl Client {
                 _ if collecting.steps > max_steps => Err(Error::Transaction(format!(
                     "a transaction may have {max_steps} stores and checks at most"
                 ))),
-                Operation::Undo { .. } if service.storage.undo().is_none() => Err(Error::Unsupported("undo")),
                 operation => {
                     if !matches!(operation, Operation::CheckCurrent { .. }) {
                         count(&service.stats.stores);

@@ -309,7 +309,7 @@ impl Client {
         match call {
             Call::Begin { .. }
             | Call::Step { .. }
-            | Call::StoreBlob { .. }
+            | Call::LackingStep { .. }
             | Call::Vote(_)
             | Call::Finish(_)
             | Call::Abort(_) => self.commit(call, request),

@@ -62,12 +62,7 @@ impl Client {
             }
             // As Python answers for a storage that cannot undo, and none can yet.
             Call::UndoLog => Value::Tuple(Vec::new()),
-            Call::Pack(time) => {
-                storage.pack().ok_or(Error::Unsupported("pack"))?.pack(time)?;
-                Value::None
-            }
-            // No storage has blobs. The end of an upload fails its transaction; its parts go nowhere.
-            Call::SendBlob => return Err(Exception::new("builtins.TypeError", "Blobs are not supported")),
+            Call::Lacking(ability) => return Err(Error::Unsupported(ability).into()),
             Call::ServerStatus => service.status(),
             Call::SetClientLabel(label) => {
                 let label = label.chars().filter(|c| !c.is_control()).take(200).collect();
