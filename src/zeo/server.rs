@@ -98,11 +98,10 @@ pub fn run(
 }
 
 fn runtime() -> Result<Runtime, Error> {
-    // A read that waits for the disk blocks its thread; the others go on.
+    // What waits for a disk does so outside of the workers (`blocking`). Two at least: accepting clients never waits for one.
     let processors = thread::available_parallelism().map_or(2, std::num::NonZero::get);
-    let threads = (processors * 2).max(4);
     let mut builder = Builder::new_multi_thread();
-    builder.worker_threads(threads).thread_name("zeo").enable_io().enable_time();
+    builder.worker_threads(processors.max(2)).thread_name("zeo").enable_io().enable_time();
     builder.build().map_err(Error::Threads)
 }
 
