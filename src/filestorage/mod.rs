@@ -27,8 +27,6 @@ mod plan;
 mod scan;
 mod snapshot;
 mod syncer;
-#[cfg(test)]
-mod tests;
 mod view;
 mod walk;
 mod write;

@@ -1,9 +1,11 @@
-//! The storage in a file: crashes and faults by simulation, and the same files read and written by Python.
+//! The storage in a file: crashes and faults by simulation, on a real disk, and the same files read and written by
+//! Python.
 
 mod any_bytes;
 mod crash;
 mod damaged;
 mod faults;
+mod on_disk;
 mod options;
 mod python;
 pub(crate) mod simulated;

@@ -1,46 +1,23 @@
 //! The storage as a whole, on a real disk.
 
-mod faults;
-
+use std::env;
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::Arc;
 use std::sync::mpsc;
 
 use tempfile::TempDir;
+use zeo_server::eventlog::EventLog;
+use zeo_server::filestorage::{FileStorage, Options};
+use zeo_server::storage::{
+    CommitListener, Completion, Draft, Error, Meta, Oid, Operation, Published, Stats, Storage, Tid, Wait,
+};
 
-use super::*;
-use crate::storage::{Completion, Operation, Vote};
+use super::{commit, finish, vote};
 
-/// A transaction of these steps.
-pub(super) fn begin(storage: &FileStorage, meta: Meta, steps: Vec<Operation>) -> Box<dyn Transaction> {
-    let mut transaction = storage.begin(meta).unwrap();
-    for step in steps {
-        transaction.push(step).unwrap();
-    }
-    transaction
-}
-
-/// Votes, and expects it to be accepted.
-pub(super) fn voted(mut transaction: Box<dyn Transaction>) -> (Box<dyn Transaction>, Tid) {
-    match transaction.vote(Wait::Allowed).unwrap() {
-        Vote::Accepted { tid, .. } => (transaction, tid.unwrap()),
-        Vote::Conflicts(conflicts) => panic!("{conflicts:?}"),
-    }
-}
-
-/// Finishes; what receives the outcome.
-pub(super) fn finish(transaction: Box<dyn Transaction>) -> mpsc::Receiver<Result<Tid, Error>> {
-    let (sender, receiver) = mpsc::channel();
-    transaction.finish(Completion::new(0, move |outcome| sender.send(outcome).unwrap()));
-    receiver
-}
-
-/// Commits steps; the outcome.
-pub(super) fn commit(storage: &FileStorage, meta: Meta, steps: Vec<Operation>) -> Result<Tid, Error> {
-    finish(voted(begin(storage, meta, steps)).0).recv().unwrap()
-}
-
-pub(super) fn store(oid: u64, serial: Tid, data: &[u8]) -> Operation {
-    Operation::Store { oid: Oid(oid), serial: Some(serial), data: data.to_vec() }
+fn store(oid: u64, serial: Tid, data: &[u8]) -> Operation {
+    super::store(oid, serial, data.to_vec())
 }
 
 struct Fixture {
@@ -84,10 +61,9 @@ fn what_was_committed_is_there_now_and_after_a_restart_with_and_without_index() 
     let storage = fixture.open();
     assert_eq!(storage.stats(), Stats { last_tid: Tid::ZERO, objects: 0, bytes: 4 });
     let large = vec![7; 3_000_000];
-    let first =
-        commit(&storage, Meta::default(), vec![store(0, Tid::ZERO, b"root"), store(5, Tid::ZERO, &large)]);
+    let first = commit(&storage, vec![store(0, Tid::ZERO, b"root"), store(5, Tid::ZERO, &large)]);
     let first = first.unwrap();
-    let second = commit(&storage, Meta::default(), vec![store(0, first, b"root, again")]).unwrap();
+    let second = commit(&storage, vec![store(0, first, b"root, again")]).unwrap();
     let check = |storage: &FileStorage| {
         assert_eq!(load(storage, 0, first).unwrap(), None);
         let before = load(storage, 0, second).unwrap();
@@ -123,7 +99,7 @@ fn records_of_any_length_are_whole() {
     let lengths = [1, 981, 982, 983, 1023, 1024, 1025, 1066, 9000];
     let all = || (1_u64..).zip(lengths);
     let steps = all().map(|(oid, length)| store(oid, Tid::ZERO, &data(oid, length))).collect();
-    let tid = commit(&storage, Meta::default(), steps).unwrap();
+    let tid = commit(&storage, steps).unwrap();
     for (oid, length) in all() {
         let loaded = load(&storage, oid, Tid::MAX).unwrap();
         assert!(loaded == Some((data(oid, length), tid, None)), "{length}");
@@ -143,10 +119,9 @@ fn transaction_of_large_records_is_whole_and_never_in_memory() {
         draft.push(Operation::Store { oid: Oid(oid), serial: None, data: record(oid) }).unwrap();
     }
     assert!(draft.memory() <= 256 << 10, "{}", draft.memory());
-    let transaction = Box::new(FileTransaction::new(storage.writer.clone(), draft));
-    let (transaction, tid) = voted(transaction);
-    finish(transaction).recv().unwrap().unwrap();
-    let last = commit(&storage, Meta::default(), vec![store(3, tid, b"small again")]).unwrap();
+    let steps = (0..12).map(|oid| store(oid, Tid::ZERO, &record(oid))).collect();
+    let tid = commit(&storage, steps).unwrap();
+    let last = commit(&storage, vec![store(3, tid, b"small again")]).unwrap();
     drop(storage);
     let storage = fixture.open();
     for oid in 0..12 {
@@ -159,7 +134,7 @@ fn transaction_of_large_records_is_whole_and_never_in_memory() {
 fn last_reference_may_be_dropped_by_the_storages_own_thread() {
     let fixture = Fixture::new();
     let storage = Arc::new(fixture.open());
-    let (transaction, tid) = voted(begin(&storage, Meta::default(), vec![store(1, Tid::ZERO, b"data")]));
+    let (transaction, tid) = vote(&storage, vec![store(1, Tid::ZERO, b"data")]).unwrap();
     let (go, gone) = mpsc::channel::<()>();
     let (sender, receiver) = mpsc::channel();
     let held = storage.clone();
@@ -180,8 +155,7 @@ fn dropped_transaction_leaves_nothing() {
     let storage = fixture.open();
     // A small one is not in the file before it is finished.
     for (size, length) in [(10, 4..=4), (1 << 20, 1 << 20..=2 << 20)] {
-        let (transaction, _) =
-            voted(begin(&storage, Meta::default(), vec![store(1, Tid::ZERO, &vec![7; size])]));
+        let (transaction, _) = vote(&storage, vec![store(1, Tid::ZERO, &vec![7; size])]).unwrap();
         assert!(length.contains(&fs::metadata(fixture.path("Data.fs")).unwrap().len()), "{size}");
         drop(transaction);
         assert_eq!(fs::metadata(fixture.path("Data.fs")).unwrap().len(), 4);
@@ -194,9 +168,47 @@ fn closed_storage_leaves_nothing_of_a_transaction_that_was_voted_on() {
     let fixture = Fixture::new();
     let storage = fixture.open();
     let large = vec![store(1, Tid::ZERO, &vec![7; 1 << 20])];
-    let (transaction, _) = voted(begin(&storage, Meta::default(), large));
+    let (transaction, _) = vote(&storage, large).unwrap();
     storage.close().unwrap();
     assert_eq!(fs::metadata(fixture.path("Data.fs")).unwrap().len(), 4);
     finish(transaction).recv().unwrap().unwrap_err();
     assert_eq!(fs::metadata(fixture.path("Data.fs")).unwrap().len(), 4);
+}
+
+/// Set for the process that is to end: the file.
+const FILE: &str = "ZEO_TEST_FAULT_FILE";
+
+/// Panics when it hears of a transaction.
+struct Faulty;
+
+impl CommitListener for Faulty {
+    fn committed(&self, _: &mut [Published], _: &mut dyn FnMut()) {
+        panic!("injected");
+    }
+}
+
+/// Ends the process.
+fn commit_with_a_faulty_listener(path: &Path) {
+    let storage =
+        FileStorage::open(path, &Options::default(), Arc::new(EventLog::stderr_warnings())).unwrap();
+    storage.subscribe(Arc::new(Faulty));
+    let _ = commit(&storage, vec![store(1, Tid::ZERO, b"durable")]);
+}
+
+#[test]
+fn fault_in_publishing_ends_the_process_and_no_commit_hangs() {
+    if let Some(path) = env::var_os(FILE) {
+        return commit_with_a_faulty_listener(Path::new(&path));
+    }
+    let fixture = Fixture::new();
+    let name = "filestorage::on_disk::fault_in_publishing_ends_the_process_and_no_commit_hangs";
+    let mut child = Command::new(env::current_exe().unwrap());
+    child.args(["--exact", name, "--nocapture"]).env(FILE, fixture.path("Data.fs")).stdin(Stdio::null());
+    let output = child.output().unwrap();
+    let stderr = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{stderr}");
+    let line = "a fault of this program in bringing transactions to the disk; it ends, to be started again";
+    assert!(stderr.contains(line) && stderr.contains("injected"), "{stderr}");
+    let storage = fixture.open();
+    assert_eq!(load(&storage, 1, Tid::MAX).unwrap().unwrap().0, b"durable", "it was on the disk before");
 }
