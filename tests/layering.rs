@@ -164,12 +164,6 @@ fn doors_only_delegate() {
     }
 }
 
-/// Circles that are still to be mended: the directory below src/, and the siblings that may be in one.
-const CIRCLES_LEFT: &[(&str, &[&str])] = &[];
-
-/// Types whose methods are still scattered.
-const SCATTERED_LEFT: &[&str] = &["Client"];
-
 /// In how many files of a module a type may have methods.
 const MAX_FILES_OF_A_TYPE: usize = 3;
 
@@ -360,17 +354,13 @@ fn no_siblings_use_each_other() {
     let mut broken = BTreeSet::new();
     for (directory, uses) in uses(&modules()) {
         let directory = directory.join("/");
-        let allowed =
-            CIRCLES_LEFT.iter().find(|(name, _)| *name == directory).map_or(&[][..], |(_, left)| left);
         for sibling in uses.keys() {
             let Some(mut circle) = circle(sibling, &uses) else { continue };
-            if !circle.iter().all(|name| allowed.contains(name)) {
-                // The same circle is met from each that is in it: it begins with the first by name.
-                circle.pop();
-                let first = circle.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(at, _)| at);
-                circle.rotate_left(first);
-                broken.insert(format!("src/{directory}: {} -> {}", circle.join(" -> "), circle[0]));
-            }
+            // The same circle is met from each that is in it: it begins with the first by name.
+            circle.pop();
+            let first = circle.iter().enumerate().min_by_key(|(_, name)| **name).map_or(0, |(at, _)| at);
+            circle.rotate_left(first);
+            broken.insert(format!("src/{directory}: {} -> {}", circle.join(" -> "), circle[0]));
         }
     }
     assert!(broken.is_empty(), "circles:\n{}", Vec::from_iter(broken).join("\n"));
@@ -394,9 +384,7 @@ fn methods_of_a_type_stay_together() {
     }
     let scattered: Vec<_> = files
         .iter()
-        .filter(|((_, name), files)| {
-            files.len() > MAX_FILES_OF_A_TYPE && !SCATTERED_LEFT.contains(&name.as_str())
-        })
+        .filter(|(_, files)| files.len() > MAX_FILES_OF_A_TYPE)
         .map(|((module, name), files)| format!("src/{module}: impl {name} in {} files", files.len()))
         .collect();
     assert!(scattered.is_empty(), "methods scattered:\n{}", scattered.join("\n"));

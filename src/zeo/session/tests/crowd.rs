@@ -1,5 +1,5 @@
 //! Several clients who begin, vote, finish, abort and go as they like, in the middle of each other's commits: whatever they
-//! do, each call has one answer, each transaction is told to all others once, and nothing is held when they are gone.
+//! do, each call has one answer, each transaction is announced to all others once, and nothing is held when they are gone.
 
 use std::mem;
 use std::sync::Arc;
@@ -50,15 +50,15 @@ fn deed() -> impl Strategy<Value = Deed> {
     ]
 }
 
-struct Client {
+struct Member {
     session: Session,
     peer: Arc<Peer>,
     sent: Chunks,
     /// Calls without an answer, and the last one.
     asked: Vec<i64>,
     last: i64,
-    /// What it was told of; and of how many it cannot have been, as they were before it came.
-    told: Vec<Tid>,
+    /// The transactions that were announced to it; and how many cannot have been, as they were before it came.
+    announced: Vec<Tid>,
     before: usize,
 }
 
@@ -66,7 +66,7 @@ struct Crowd {
     shared: Arc<Shared>,
     service: Arc<StorageService>,
     storage: Arc<MemoryStorage>,
-    clients: Vec<Client>,
+    clients: Vec<Member>,
     /// Each transaction that was finished, and whose.
     finished: Vec<(Tid, u64)>,
     came: u64,
@@ -86,19 +86,20 @@ impl Crowd {
         crowd
     }
 
-    fn newcomer(&mut self) -> Client {
+    fn newcomer(&mut self) -> Member {
         self.came += 1;
         let peer = Peer::new(self.came, "test".to_owned(), 1 << 20);
         let mut session = Session::new(self.shared.clone(), peer.clone());
         session.receive(b"Z5", &mut Vec::new()).unwrap();
         let before = self.finished.len();
         let sent = Chunks::default();
-        let mut client = Client { session, peer, sent, asked: Vec::new(), last: 0, told: Vec::new(), before };
+        let mut client =
+            Member { session, peer, sent, asked: Vec::new(), last: 0, announced: Vec::new(), before };
         assert!(client.say("register", vec![text("1"), Value::Bool(false)]));
         client
     }
 
-    /// One of them does something; who thereby ends its connection goes.
+    /// One of them does something; one whose connection that ends goes.
     fn act(&mut self, who: usize, deed: Deed) {
         let serial = |oid, current| {
             let tid = crate::storage::Storage::current_tid(&*self.storage, Oid(oid));
@@ -136,25 +137,25 @@ impl Crowd {
         self.listen();
     }
 
-    /// Everybody hears what there is.
+    /// All read what there is.
     fn listen(&mut self) {
         for client in &mut self.clients {
             client.hear(&mut self.finished);
         }
     }
 
-    /// One goes. It was told of all transactions of others that were finished while it was there, in their order.
-    fn end(&mut self, mut client: Client) {
+    /// One goes. All transactions of others that were finished while it was there were announced to it, in their order.
+    fn end(&mut self, mut client: Member) {
         client.hear(&mut self.finished);
         client.session.end();
         let since = self.finished[client.before..].iter();
         let others: Vec<Tid> =
             since.filter(|(_, whose)| *whose != client.peer.number()).map(|(tid, _)| *tid).collect();
-        assert_eq!(client.told, others);
+        assert_eq!(client.announced, others);
     }
 }
 
-impl Client {
+impl Member {
     /// Calls, and wants an answer; false: that is the end of the connection.
     fn say(&mut self, method: &str, arguments: Vec<Value>) -> bool {
         self.last += 1;
@@ -178,8 +179,8 @@ impl Client {
         self.sent.drain_into(&mut sent);
         for message in heard(Encoding::Pickle, &sent) {
             match (message.name.as_str(), &message.arguments[0]) {
-                ("invalidateTransaction", told) => {
-                    self.told.push(tid(&told.items().unwrap()[0]).unwrap());
+                ("invalidateTransaction", announced) => {
+                    self.announced.push(tid(&announced.items().unwrap()[0]).unwrap());
                 }
                 (".reply", result) => {
                     let id = message.id.as_int().unwrap();
