@@ -1,14 +1,15 @@
-//! Where the server listens: `[HOST:]PORT`, or the path of a Unix socket.
+//! Where the server listens: `[HOST:]PORT`, or the path of a Unix socket; and which addresses an instance gets, where
+//! several places say something about them.
 
 use std::ffi::OsStr;
-use std::fmt;
 use std::net::{Ipv4Addr, Ipv6Addr};
 use std::path::Path;
 
-use super::error::{AddressError, Error};
+use super::error::Error;
 use super::home::Home;
+use super::quote::shown;
 use crate::sys::unix_stream::LONGEST;
-use crate::zconfig::{self, is_space};
+use crate::zconfig::{Address, is_space};
 
 /// The port where none is named: the founding document's.
 pub const DEFAULT_PORT: u16 = 9999;
@@ -16,134 +17,128 @@ pub const DEFAULT_PORT: u16 = 9999;
 /// The first port that needs no privilege.
 const FIRST_FREE_PORT: u16 = 1024;
 
-/// An address in the form that configuration files take.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Address {
-    /// A TCP port.
-    Tcp {
-        /// The interface.
-        host: Host,
-        /// The port, never 0.
-        port: u16,
-    },
-    /// A Unix socket, by its path; one that is not absolute starts at the home.
-    Unix(String),
-}
-
-/// The interface that a server listens on.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Host {
-    /// Every one of the machine.
-    Any,
-    /// An IPv4 address, or a name that the resolver knows.
-    Name(String),
-    /// An IPv6 address, without brackets; a zone may follow it after `%`.
-    V6(String),
-}
-
-impl Default for Address {
-    fn default() -> Self {
-        Self::Tcp { host: Host::Any, port: DEFAULT_PORT }
+/// Reads `PORT`, `HOST:PORT`, `[IPV6]:PORT`, or with a slash in it the path of a Unix socket, which is made absolute
+/// from the home. Ports below 1024 are for `root` only.
+///
+/// # Errors
+/// [`Error::Address`] says what is wrong.
+pub fn parse(text: &OsStr, root: bool, home: &Home) -> Result<Address, Error> {
+    if text.as_encoded_bytes().contains(&b'/') {
+        return socket(text, home);
     }
+    let text = text.to_string_lossy();
+    if text.starts_with('[') && text.ends_with(']') {
+        return Err(bad_host(&text, "no port follows, as in [::1]:9999"));
+    }
+    let (host, port) = match text.rsplit_once(':') {
+        None => (String::new(), text.as_ref()),
+        Some((host, port)) => (host_before_port(host)?, port),
+    };
+    Ok(Address::Inet { host, port: Some(parse_port(port, root)?) })
 }
 
-impl Address {
-    /// Reads `PORT`, `HOST:PORT`, `[IPV6]:PORT`, or with a slash in it the path of a Unix socket, which is made absolute
-    /// from the home. Ports below 1024 are for `root` only.
-    ///
-    /// # Errors
-    /// [`AddressError`] says what is wrong.
-    pub fn parse(text: &OsStr, root: bool, home: &Home) -> Result<Self, AddressError> {
-        if text.as_encoded_bytes().contains(&b'/') {
-            return socket(text, home).map(Self::Unix);
-        }
-        let text = text.to_string_lossy();
-        if text.starts_with('[') && text.ends_with(']') {
-            return Err(AddressError::Host {
-                host: text.into_owned(),
-                why: "no port follows, as in [::1]:9999",
-            });
-        }
-        let (host, port) = match text.rsplit_once(':') {
-            None => (Host::Any, text.as_ref()),
-            Some((host, port)) => (Host::parse(host)?, port),
+/// The interface of this name or address; an IPv6 address may stand without brackets.
+///
+/// # Errors
+/// [`Error::Address`].
+pub fn host(text: &str) -> Result<String, Error> {
+    if is_v6(text) { Ok(text.to_owned()) } else { host_before_port(text) }
+}
+
+fn host_before_port(text: &str) -> Result<String, Error> {
+    let fault = |why| Err(bad_host(text, why));
+    if let Some(bracketed) = text.strip_prefix('[') {
+        return match bracketed.strip_suffix(']') {
+            Some(inner) if is_v6(inner) => Ok(inner.to_owned()),
+            Some(_) => fault("not an IPv6 address"),
+            None => fault("the bracket is not closed"),
         };
-        Ok(Self::Tcp { host, port: parse_port(port, root)? })
     }
-
-    /// What a configuration file says; `None` where the port is left to the system.
-    pub(super) fn configured(address: &zconfig::Address) -> Option<Self> {
-        let (name, port) = match address {
-            zconfig::Address::Unix(path) => return Some(Self::Unix(path.to_str()?.to_owned())),
-            zconfig::Address::Inet { host, port } => (host.clone(), (*port)?),
-        };
-        let host = match name.as_str() {
-            "" => Host::Any,
-            v6 if v6.contains(':') => Host::V6(name),
-            _ => Host::Name(name),
-        };
-        Some(Self::Tcp { host, port })
+    if text.is_empty() {
+        return fault("empty; for every interface give the port alone");
     }
-
-    /// The port, if it is one of those that only root can listen on.
-    #[must_use]
-    pub fn privileged_port(&self) -> Option<u16> {
-        match self {
-            Self::Tcp { port, .. } => Some(*port).filter(|port| *port < FIRST_FREE_PORT),
-            Self::Unix(_) => None,
-        }
+    if text.contains(':') {
+        return fault("an IPv6 address needs brackets, as in [::1]:9999");
     }
+    if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.parse::<Ipv4Addr>().is_err() {
+        return fault("not an IPv4 address");
+    }
+    if is_host_name(text) { Ok(text.to_owned()) } else { fault("not a host name") }
+}
 
-    /// The address as a message names it: a lone number would not say that it is a port.
-    #[must_use]
-    pub fn describe(&self) -> String {
-        match self {
-            Self::Tcp { host: Host::Any, port } => format!("port {port}"),
-            Self::Tcp { .. } | Self::Unix(_) => self.to_string(),
-        }
+fn bad_host(host: &str, why: &str) -> Error {
+    Error::Address(format!("bad host {}: {why}", shown(host)))
+}
+
+/// The port, if it is one of those that only root can listen on.
+#[must_use]
+pub fn privileged_port(address: &Address) -> Option<u16> {
+    match address {
+        Address::Inet { port, .. } => port.filter(|port| *port < FIRST_FREE_PORT),
+        Address::Unix(_) => None,
     }
 }
 
-impl fmt::Display for Address {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Tcp { host: Host::Any, port } => write!(f, "{port}"),
-            Self::Tcp { host: Host::Name(name), port } => write!(f, "{name}:{port}"),
-            Self::Tcp { host: Host::V6(address), port } => write!(f, "[{address}]:{port}"),
-            Self::Unix(path) => f.write_str(path),
-        }
+/// The address as a message names it: a lone number would not say that it is a port.
+#[must_use]
+pub fn describe(address: &Address) -> String {
+    match address {
+        Address::Inet { host, .. } if host.is_empty() => format!("port {address}"),
+        _ => address.to_string(),
     }
 }
 
-impl Host {
-    /// The interface of this name or address; an IPv6 address may stand without brackets.
-    ///
-    /// # Errors
-    /// [`AddressError::Host`].
-    pub fn named(text: &str) -> Result<Self, AddressError> {
-        if is_v6(text) { Ok(Self::V6(text.to_owned())) } else { Self::parse(text) }
-    }
+/// All addresses as a message names them.
+#[must_use]
+pub fn describe_all(addresses: &[Address]) -> String {
+    addresses.iter().map(describe).collect::<Vec<_>>().join(", ")
+}
 
-    fn parse(text: &str) -> Result<Self, AddressError> {
-        let fault = |why| Err(AddressError::Host { host: text.to_owned(), why });
-        if let Some(rest) = text.strip_prefix('[') {
-            return match rest.strip_suffix(']') {
-                Some(inner) if is_v6(inner) => Ok(Self::V6(inner.to_owned())),
-                Some(_) => fault("not an IPv6 address"),
-                None => fault("the bracket is not closed"),
-            };
-        }
-        if text.is_empty() {
-            return fault("empty; for every interface give the port alone");
-        }
-        if text.contains(':') {
-            return fault("an IPv6 address needs brackets, as in [::1]:9999");
-        }
-        if text.bytes().all(|b| b.is_ascii_digit() || b == b'.') && text.parse::<Ipv4Addr>().is_err() {
-            return fault("not an IPv4 address");
-        }
-        if is_host_name(text) { Ok(Self::Name(text.to_owned())) } else { fault("not a host name") }
+/// Those that were typed, else those from `before`, else those that are `set`, else the default; each once, and with the
+/// hosts that an option names.
+///
+/// Such a host is for the ports that were typed without one. Where nothing was typed, every port moves to it.
+///
+/// # Errors
+/// [`Error::TwoHosts`] where each typed port has a host already, [`Error::NoPort`] where there is none to have one.
+pub fn chosen(
+    typed: Vec<Address>,
+    before: Vec<Address>,
+    set: Vec<Address>,
+    hosts: &[String],
+) -> Result<Vec<Address>, Error> {
+    let is_typed = !typed.is_empty();
+    let found = [typed, before, set].into_iter().find(|some| !some.is_empty());
+    let found =
+        found.unwrap_or_else(|| vec![Address::Inet { host: String::new(), port: Some(DEFAULT_PORT) }]);
+    if hosts.is_empty() {
+        return Ok(once(found));
     }
+    if found.iter().all(|address| matches!(address, Address::Unix(_))) {
+        return Err(Error::NoPort);
+    }
+    let named =
+        |host: &str| found.iter().any(|a| matches!(a, Address::Inet { host: own, .. } if own == host));
+    if is_typed && !named("") && !hosts.iter().all(|host| named(host)) {
+        return Err(Error::TwoHosts);
+    }
+    let on_hosts = |address: Address| match address {
+        Address::Inet { host, port } if host.is_empty() || !is_typed => {
+            hosts.iter().map(|host| Address::Inet { host: host.clone(), port }).collect()
+        }
+        other => vec![other],
+    };
+    Ok(once(found.into_iter().flat_map(on_hosts).collect()))
+}
+
+/// Without repetitions: a server could not take an address twice.
+fn once(addresses: Vec<Address>) -> Vec<Address> {
+    addresses.into_iter().fold(Vec::new(), |mut kept, address| {
+        if !kept.contains(&address) {
+            kept.push(address);
+        }
+        kept
+    })
 }
 
 /// An IPv6 address as RFC 4291 section 2.2 writes it, and the zone of RFC 4007 section 11.
@@ -166,8 +161,8 @@ fn is_host_name(text: &str) -> bool {
 }
 
 /// The path of a Unix socket as a configuration file can hold it.
-fn socket(typed: &OsStr, home: &Home) -> Result<String, AddressError> {
-    let refused = |why| Err(AddressError::Socket { path: typed.to_string_lossy().into_owned(), why });
+fn socket(typed: &OsStr, home: &Home) -> Result<Address, Error> {
+    let refused = |why| Err(Error::Address(format!("bad socket {}: {why}", shown(typed))));
     // A home is a path that a configuration file can hold, too.
     let path = match Home::new(Path::new(typed), home.path()) {
         Ok(path) => path.path().to_string_lossy().into_owned(),
@@ -181,24 +176,24 @@ fn socket(typed: &OsStr, home: &Home) -> Result<String, AddressError> {
             refused("it has more than the 107 bytes that a Unix socket's may have")
         }
         _ if is_directory => refused("it is a directory"),
-        path => Ok(path),
+        path => Ok(Address::Unix(path.into())),
     }
 }
 
-fn parse_port(text: &str, root: bool) -> Result<u16, AddressError> {
+fn parse_port(text: &str, root: bool) -> Result<u16, Error> {
     if text.is_empty() || !text.bytes().all(|b| b.is_ascii_digit()) {
-        return Err(AddressError::PortNotNumber(text.to_owned()));
+        return Err(Error::Address(format!("bad port {}: not a number", shown(text))));
     }
-    match text.parse::<u16>() {
-        Ok(0) | Err(_) => Err(AddressError::PortOutOfRange(text.to_owned())),
-        Ok(port) if port < FIRST_FREE_PORT && !root => Err(AddressError::PortPrivileged(port)),
-        Ok(port) => Ok(port),
-    }
+    let why = match text.parse::<u16>() {
+        Ok(0) | Err(_) => "not in the range 1024 to 65535",
+        Ok(port) if port < FIRST_FREE_PORT && !root => "only root can listen on a port below 1024",
+        Ok(port) => return Ok(port),
+    };
+    Err(Error::Address(format!("bad port {text}: {why}")))
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::quote::shown;
     use super::*;
 
     fn home() -> Home {
@@ -206,7 +201,7 @@ mod tests {
     }
 
     fn parse(text: &str) -> Result<String, String> {
-        Address::parse(OsStr::new(text), false, &home()).map(|a| a.to_string()).map_err(|e| e.to_string())
+        super::parse(OsStr::new(text), false, &home()).map(|a| a.to_string()).map_err(|e| e.to_string())
     }
 
     #[test]
@@ -228,7 +223,6 @@ mod tests {
         ] {
             assert_eq!(parse(text).as_deref(), Ok(written), "{text}");
         }
-        assert_eq!(Address::default().to_string(), "9999");
     }
 
     #[test]
@@ -283,18 +277,65 @@ mod tests {
 
     #[test]
     fn host_alone_needs_no_brackets() {
-        let named = |text| Host::named(text).map_err(|fault| fault.to_string());
-        assert_eq!(named("::1"), Ok(Host::V6("::1".to_owned())));
-        assert_eq!(named("[::1]"), Ok(Host::V6("::1".to_owned())));
-        assert_eq!(named("localhost"), Ok(Host::Name("localhost".to_owned())));
+        let named = |text| host(text).map_err(|fault| fault.to_string());
+        assert_eq!(named("::1").as_deref(), Ok("::1"));
+        assert_eq!(named("[::1]").as_deref(), Ok("::1"));
+        assert_eq!(named("localhost").as_deref(), Ok("localhost"));
         assert_eq!(named("1.2.3"), Err("bad host '1.2.3': not an IPv4 address".to_owned()));
     }
 
     #[test]
     fn root_may_have_a_privileged_port() {
-        let parse = |text| Address::parse(OsStr::new(text), true, &home());
+        let parse = |text| super::parse(OsStr::new(text), true, &home());
         let address = parse("80").unwrap();
-        assert_eq!((address.to_string().as_str(), address.privileged_port()), ("80", Some(80)));
-        assert_eq!(parse("0"), Err(AddressError::PortOutOfRange("0".to_owned())));
+        assert_eq!((address.to_string().as_str(), privileged_port(&address)), ("80", Some(80)));
+        let message = parse("0").unwrap_err().to_string();
+        assert_eq!(message, "bad port 0: not in the range 1024 to 65535");
+    }
+
+    fn read(words: &str) -> Vec<Address> {
+        let parse = |word| super::parse(OsStr::new(word), false, &home()).unwrap();
+        words.split_whitespace().map(parse).collect()
+    }
+
+    fn chosen(typed: &str, before: &str, set: &str, hosts: &str) -> Result<String, String> {
+        let hosts: Vec<_> = hosts.split_whitespace().map(|name| host(name).unwrap()).collect();
+        let chosen = super::chosen(read(typed), read(before), read(set), &hosts);
+        chosen
+            .map(|some| some.iter().map(Address::to_string).collect::<Vec<_>>().join(" "))
+            .map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn what_is_typed_comes_first_and_the_default_last() {
+        for (typed, before, set, expected) in [
+            ("", "", "", "9999"),
+            ("", "", "1025 /s", "1025 /s"),
+            ("", "1026 a:1027", "1025", "1026 a:1027"),
+            ("1028 /s", "1026 a:1027", "1025", "1028 /s"),
+            ("1028 1028 /s 1029 /s", "", "", "1028 /s 1029"),
+        ] {
+            assert_eq!(chosen(typed, before, set, "").as_deref(), Ok(expected), "{typed} {before} {set}");
+        }
+    }
+
+    #[test]
+    fn host_is_for_ports_that_have_none_or_were_not_typed() {
+        let two = Err("the address has a host, and --host names another".to_owned());
+        let none = Err("--host is for a port, and the address is a path".to_owned());
+        for (typed, before, hosts, expected) in [
+            ("", "", "a", Ok("a:9999")),
+            ("1025", "", "a ::1", Ok("a:1025 [::1]:1025")),
+            ("1025 b:1026 /s", "", "a", Ok("a:1025 b:1026 /s")),
+            ("a:1025", "", "a", Ok("a:1025")),
+            ("", "1025 b:1026 b:1025 /s", "a", Ok("a:1025 a:1026 /s")),
+            ("a:1025", "", "b", two.as_ref().map(String::as_str)),
+            ("a:1025", "", "a b", two.as_ref().map(String::as_str)),
+            ("/s", "", "a", none.as_ref().map(String::as_str)),
+            ("", "/s", "a", none.as_ref().map(String::as_str)),
+        ] {
+            let seen = chosen(typed, before, "", hosts);
+            assert_eq!(seen, expected.map(str::to_owned).map_err(Clone::clone), "{typed} {before} {hosts}");
+        }
     }
 }

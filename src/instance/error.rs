@@ -12,7 +12,7 @@ use crate::sys::tree::Untrusted;
 pub enum Error {
     /// The address is not one.
     #[error("{0}")]
-    Address(#[from] AddressError),
+    Address(String),
     /// A name that the files would have to hold, and cannot.
     #[error("cannot use {role} {}: {why}", shown(path))]
     Inexpressible {
@@ -123,36 +123,6 @@ pub enum Error {
         manager_log: PathBuf,
         /// The server's log.
         server_log: PathBuf,
-    },
-}
-
-/// Why a text is no address.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum AddressError {
-    /// The port is no number.
-    #[error("bad port {}: not a number", shown(.0))]
-    PortNotNumber(String),
-    /// The port is none that a server may have.
-    #[error("bad port {0}: not in the range 1024 to 65535")]
-    PortOutOfRange(String),
-    /// The port is one that only the superuser may have.
-    #[error("bad port {0}: only root can listen on a port below 1024")]
-    PortPrivileged(u16),
-    /// The host cannot be one.
-    #[error("bad host {}: {why}", shown(host))]
-    Host {
-        /// As it was typed.
-        host: String,
-        /// What is wrong.
-        why: &'static str,
-    },
-    /// The path cannot be that of a Unix socket.
-    #[error("bad socket {}: {why}", shown(path))]
-    Socket {
-        /// The path.
-        path: String,
-        /// What is wrong.
-        why: &'static str,
     },
 }
 

@@ -3,7 +3,6 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use super::address::Address;
 use super::home::Home;
 use super::pristine::PristineTexts;
 use super::quote::program_word;
@@ -12,7 +11,7 @@ use super::{Error, included};
 use crate::config::split_words;
 use crate::sys::program::can_execute;
 use crate::sys::tree::SafeTree;
-use crate::zconfig::{self, Entry, Value};
+use crate::zconfig::{self, Address, Entry, Value};
 
 /// The files of an instance, as far as they are there.
 #[derive(Debug, Clone)]
@@ -58,9 +57,9 @@ impl Installed {
         let old = self.home();
         let moved = self.addresses.iter().map(|address| match address {
             Address::Unix(path) => {
-                Address::Unix(moved(path, old.as_ref(), &self.at).unwrap_or_else(|| path.clone()))
+                Address::Unix(moved(path, old.as_ref(), &self.at).map_or_else(|| path.clone(), PathBuf::from))
             }
-            tcp @ Address::Tcp { .. } => tcp.clone(),
+            Address::Inet { .. } => address.clone(),
         });
         moved.collect()
     }
@@ -70,7 +69,7 @@ impl Installed {
     pub fn moved(&self, settings: &Settings) -> Settings {
         let (mut settings, old) = (settings.clone(), self.home());
         for value in settings.values.values_mut() {
-            *value = moved(value, old.as_ref(), &self.at).unwrap_or_else(|| value.clone());
+            *value = moved(&*value, old.as_ref(), &self.at).unwrap_or_else(|| value.clone());
         }
         settings
     }
@@ -126,8 +125,8 @@ fn above_etc(file: &str) -> Option<Home> {
 }
 
 /// A path in the old home as the same in the new one; `None`: it is not in it.
-fn moved(path: &str, old: Option<&Home>, new: &Home) -> Option<String> {
-    let below = Path::new(path).strip_prefix(old?.path()).ok()?;
+fn moved(path: impl AsRef<Path>, old: Option<&Home>, new: &Home) -> Option<String> {
+    let below = path.as_ref().strip_prefix(old?.path()).ok()?;
     new.path().join(below).to_str().map(str::to_owned)
 }
 
@@ -136,7 +135,8 @@ pub(super) fn configured(values: &zconfig::Tree) -> Vec<Option<Address>> {
     let zeo = values.root().and_then(|root| root.section("zeo"));
     let entries = zeo.map(|zeo| zeo.values("address")).unwrap_or_default();
     let address = |entry: &Entry| match &entry.value {
-        Value::Address(configured) => Address::configured(configured),
+        Value::Address(Address::Inet { port: None, .. }) => None,
+        Value::Address(address) => Some(address.clone()),
         _ => None,
     };
     entries.iter().map(address).collect()

@@ -12,7 +12,6 @@
 //! the keys in the files mean to the programs that read them.
 
 pub mod address;
-pub mod addresses;
 pub mod apply;
 mod built_in;
 pub mod diff;

@@ -51,7 +51,6 @@ mod tests {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    use super::super::address::Address;
     use super::super::home::Home;
     use super::super::locate_programs::Programs;
     use super::*;
@@ -60,7 +59,7 @@ mod tests {
         let program = "/bin/true".to_owned();
         let request = Request {
             home: Home::new(home, Path::new("/")).unwrap(),
-            addresses: vec![Address::default()],
+            addresses: Vec::new(),
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
             set: user.map(|user| BTreeMap::from([("user".to_owned(), user.to_owned())])).unwrap_or_default(),
             with: Vec::new(),

@@ -257,7 +257,6 @@ mod tests {
     use std::fs;
     use std::os::unix::fs::symlink;
 
-    use super::super::address::Address;
     use super::super::locate_programs::Programs;
     use super::*;
 
@@ -271,7 +270,7 @@ mod tests {
         let program = "/bin/true".to_owned();
         Request {
             home: Home::new(home, Path::new("/")).unwrap(),
-            addresses: vec![Address::default()],
+            addresses: Vec::new(),
             programs: Programs { server: program.clone(), zdctl: program.clone(), zdrun: program },
             set: BTreeMap::new(),
             with: Vec::new(),

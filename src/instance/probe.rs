@@ -5,11 +5,12 @@ use std::net::{SocketAddr, TcpStream, ToSocketAddrs};
 use std::path::Path;
 use std::time::Duration;
 
-use super::address::{Address, Host};
+use super::address::describe;
 use super::home::Home;
 use crate::sys::system_error::os_error_text;
 use crate::sys::tcp::try_address;
 use crate::sys::unix_stream::{self, Occupant, connect};
+use crate::zconfig::Address;
 
 /// Bytes of a greeting beyond which it is none; today's has two.
 const MAX_GREETING_BYTES: usize = 16;
@@ -36,21 +37,21 @@ pub(super) enum AvailabilityError {
 /// Whether the server of an instance could listen on the address now.
 pub(super) fn availability(address: &Address, home: &Home) -> Result<(), AvailabilityError> {
     let unknown = |error: &io::Error| AvailabilityError::Unknown {
-        address: address.describe(),
+        address: describe(address),
         why: os_error_text(error),
     };
-    let (host, port) = match address {
-        Address::Tcp { host, port } => (host, *port),
-        Address::Unix(path) => return socket_availability(address, &home.join(path), home),
+    let (host, sockets) = match address {
+        Address::Inet { host, port } => (host, resolve(host, *port, ["::", "0.0.0.0"])),
+        Address::Unix(path) => return socket_availability(address, &home.path().join(path), home),
     };
-    for socket in addresses(host, port, ["::", "0.0.0.0"]).map_err(|error| unknown(&error))? {
+    for socket in sockets.map_err(|error| unknown(&error))? {
         match try_address(socket) {
             Ok(()) => {}
             Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
-                return Err(AvailabilityError::InUse(address.describe()));
+                return Err(AvailabilityError::InUse(describe(address)));
             }
             // A machine without IPv6 is no error where every interface will do.
-            Err(_) if *host == Host::Any && socket.is_ipv6() => {}
+            Err(_) if host.is_empty() && socket.is_ipv6() => {}
             Err(error) => return Err(unknown(&error)),
         }
     }
@@ -59,7 +60,7 @@ pub(super) fn availability(address: &Address, home: &Home) -> Result<(), Availab
 
 /// Whether a Unix socket could be had: no process listens there, and nothing else has the name.
 fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<(), AvailabilityError> {
-    let unknown = |why: String| Err(AvailabilityError::Unknown { address: address.describe(), why });
+    let unknown = |why: String| Err(AvailabilityError::Unknown { address: describe(address), why });
     match unix_stream::probe(path, PROBE_TIMEOUT) {
         Ok(Occupant::Stale) => Ok(()),
         // The directories of the instance may have yet to be made.
@@ -67,7 +68,7 @@ fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<()
             Ok(())
         }
         Ok(Occupant::Free) => unknown("its directory does not exist".to_owned()),
-        Ok(Occupant::Alive(_)) => Err(AvailabilityError::InUse(address.describe())),
+        Ok(Occupant::Alive(_)) => Err(AvailabilityError::InUse(describe(address))),
         Ok(Occupant::NotSocket) => unknown("it is not a socket".to_owned()),
         Err(error) => unknown(os_error_text(&error)),
     }
@@ -77,30 +78,25 @@ fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<()
 /// letter for the encoding and a version number (ZEO-PROTOCOL sections 1 and 2).
 pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
     let (host, port) = match address {
-        Address::Tcp { host, port } => (host, *port),
+        Address::Inet { host, port } => (host, *port),
         Address::Unix(path) => {
-            let mut stream =
-                connect(&home.join(path), PROBE_TIMEOUT).map_err(|error| os_error_text(&error))?;
-            stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| os_error_text(&error))?;
-            return read_greeting(&mut stream);
+            let stream = connect(&home.path().join(path), PROBE_TIMEOUT);
+            let stream =
+                stream.and_then(|stream| stream.set_read_timeout(Some(PROBE_TIMEOUT)).map(|()| stream));
+            return read_greeting(&mut stream.map_err(|error| os_error_text(&error))?);
         }
     };
-    let sockets = addresses(host, port, ["127.0.0.1", "::1"]).map_err(|error| os_error_text(&error))?;
     let mut last = Err("the address leads nowhere".to_owned());
-    for socket in sockets {
-        last = greeting_of(socket);
+    for socket in resolve(host, port, ["127.0.0.1", "::1"]).map_err(|error| os_error_text(&error))? {
+        let stream = TcpStream::connect_timeout(&socket, PROBE_TIMEOUT);
+        let stream = stream.and_then(|stream| stream.set_read_timeout(Some(PROBE_TIMEOUT)).map(|()| stream));
+        last =
+            stream.map_err(|error| os_error_text(&error)).and_then(|mut stream| read_greeting(&mut stream));
         if last.is_ok() {
             break;
         }
     }
     last
-}
-
-fn greeting_of(socket: SocketAddr) -> Result<(), String> {
-    let mut stream =
-        TcpStream::connect_timeout(&socket, PROBE_TIMEOUT).map_err(|error| os_error_text(&error))?;
-    stream.set_read_timeout(Some(PROBE_TIMEOUT)).map_err(|error| os_error_text(&error))?;
-    read_greeting(&mut stream)
 }
 
 fn read_greeting(stream: &mut impl Read) -> Result<(), String> {
@@ -129,13 +125,14 @@ fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<(), String> {
     })
 }
 
-/// The socket addresses that host and port stand for; `any` stands for every interface.
-fn addresses(host: &Host, port: u16, any: [&str; 2]) -> io::Result<Vec<SocketAddr>> {
-    let resolve = |host: &str| (host, port).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
-    match host {
-        Host::Any => Ok(any.iter().filter_map(|host| resolve(host).ok()).flatten().collect()),
-        Host::Name(host) | Host::V6(host) => resolve(host),
+/// The socket addresses that host and port stand for; no host stands for all of `any`.
+fn resolve(host: &str, port: Option<u16>, any: [&str; 2]) -> io::Result<Vec<SocketAddr>> {
+    let resolve =
+        |host: &str| (host, port.unwrap_or_default()).to_socket_addrs().map(Iterator::collect::<Vec<_>>);
+    if host.is_empty() {
+        return Ok(any.iter().filter_map(|host| resolve(host).ok()).flatten().collect());
     }
+    resolve(host)
 }
 
 #[cfg(test)]
@@ -165,7 +162,7 @@ mod tests {
     }
 
     fn at(port: u16) -> Address {
-        Address::Tcp { host: Host::Name("127.0.0.1".to_owned()), port }
+        Address::Inet { host: "127.0.0.1".to_owned(), port: Some(port) }
     }
 
     /// What the greeting comes to from a server that sends `bytes` to one client.
@@ -200,7 +197,7 @@ mod tests {
     fn address_with_a_listener_is_in_use_for_every_spelling() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
-        let any = Address::Tcp { host: Host::Any, port };
+        let any = Address::Inet { host: String::new(), port: Some(port) };
         assert_eq!(available(&any), Err(AvailabilityError::InUse(format!("port {port}"))));
         assert_eq!(available(&at(port)), Err(AvailabilityError::InUse(format!("127.0.0.1:{port}"))));
         drop(listener);
@@ -210,24 +207,24 @@ mod tests {
     #[test]
     fn socket_is_free_where_nobody_answers_and_nothing_else_is() {
         let place = tempfile::tempdir().unwrap();
-        let at = |name: &str| Address::Unix(place.path().join(name).display().to_string());
+        let at = |name: &str| Address::Unix(place.path().join(name));
         let unknown = |name: &str, why: &str| {
-            Err(AvailabilityError::Unknown { address: at(name).describe(), why: why.to_owned() })
+            Err(AvailabilityError::Unknown { address: describe(&at(name)), why: why.to_owned() })
         };
         let listener = UnixListener::bind(place.path().join("s")).unwrap();
         fs::write(place.path().join("f"), "").unwrap();
-        assert_eq!(available(&at("s")), Err(AvailabilityError::InUse(at("s").describe())));
+        assert_eq!(available(&at("s")), Err(AvailabilityError::InUse(describe(&at("s")))));
         drop(listener);
         assert!(becomes_available(&at("s")));
         assert_eq!(available(&at("new")), Ok(()));
-        assert_eq!(available(&Address::Unix("var/s".to_owned())), Ok(()));
+        assert_eq!(available(&Address::Unix("var/s".into())), Ok(()));
         assert_eq!(available(&at("f")), unknown("f", "it is not a socket"));
         assert_eq!(available(&at("no/s")), unknown("no/s", "its directory does not exist"));
     }
 
     #[test]
     fn address_of_another_machine_is_told_apart_from_one_in_use() {
-        let elsewhere = Address::Tcp { host: Host::Name("192.0.2.1".to_owned()), port: 9999 };
+        let elsewhere = Address::Inet { host: "192.0.2.1".to_owned(), port: Some(9999) };
         let why = "Cannot assign requested address".to_owned();
         assert_eq!(
             available(&elsewhere),

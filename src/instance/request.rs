@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::address::Address;
 use super::home::Home;
 use super::locate_programs::Programs;
+use crate::zconfig::Address;
 
 /// An instance as it was asked for.
 #[derive(Debug, Clone, PartialEq, Eq)]

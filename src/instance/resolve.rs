@@ -5,14 +5,14 @@ use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::PathBuf;
 
-use super::address::{Address, Host};
 use super::home::Home;
 use super::installed::Installed;
 use super::locate_programs::{Programs, SearchPaths};
 use super::request::Request;
 use super::settings::Settings;
-use super::{Error, addresses};
+use super::{Error, address};
 use crate::sys::user::own_uid;
+use crate::zconfig::Address;
 
 /// What the command line says.
 #[derive(Debug, Default)]
@@ -61,13 +61,13 @@ fn addresses_of(
     values: &BTreeMap<String, String>,
 ) -> Result<Vec<Address>, Error> {
     let root = own_uid() == 0;
-    let parse = |text: &OsStr| Address::parse(text, root, home).map_err(Error::from);
+    let parse = |text: &OsStr| address::parse(text, root, home);
     let typed: Vec<_> = options.addresses.iter().map(|text| parse(text)).collect::<Result<_, _>>()?;
     let before = installed.addresses();
     // What is not used may be wrong.
     let set = values.get("address").filter(|_| typed.is_empty() && before.is_empty());
     let set = set.map_or("", String::as_str).lines().map(|text| parse(OsStr::new(text)));
     let set = set.collect::<Result<_, _>>()?;
-    let hosts: Vec<_> = options.hosts.iter().map(|host| Host::named(host)).collect::<Result<_, _>>()?;
-    addresses::chosen(typed, before, set, &hosts)
+    let hosts: Vec<_> = options.hosts.iter().map(|host| address::host(host)).collect::<Result<_, _>>()?;
+    address::chosen(typed, before, set, &hosts)
 }

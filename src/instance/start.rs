@@ -6,17 +6,17 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::address::Address;
 use super::home::Home;
 use super::installed::{self, Installed};
 use super::plan::Plan;
 use super::probe::{self, AvailabilityError};
 use super::quote::shown;
-use super::{Error, Request, addresses, included};
+use super::{Error, Request, address, included};
 use crate::sys::files::open_to_read;
 use crate::sys::system_error::os_error_text;
 use crate::sys::tree::{SafeTree, first_untrusted_component};
 use crate::sys::user::own_uid;
+use crate::zconfig::Address;
 
 /// How long the server has to answer; opening a large storage without an index takes its time.
 const START_TIMEOUT: Duration = Duration::from_secs(60);
@@ -39,7 +39,7 @@ pub fn warnings(request: &Request, installed: &Installed) -> Vec<String> {
         )
     });
     let each = request.addresses.iter().flat_map(|address| {
-        let port = address.privileged_port();
+        let port = address::privileged_port(address);
         let privileged =
             port.map(|port| format!("only root can listen on a port below 1024, such as {port}"));
         let error = probe::availability(address, &request.home).err().map(|error| error.to_string());
@@ -53,7 +53,7 @@ fn shared(request: &Request, installed: &Installed) -> Option<String> {
     let old = installed.home().filter(|old| *old != request.home)?;
     let theirs = Installed::read(&old.open().ok()?, &old).ok()?.addresses();
     let both: Vec<_> = request.addresses.iter().filter(|own| theirs.contains(own)).cloned().collect();
-    let both_names = addresses::describe(&both);
+    let both_names = address::describe_all(&both);
     (!both.is_empty()).then(|| {
         format!("the instance in {} has {both_names} too; only one of them can run", shown(old.path()))
     })
@@ -144,11 +144,8 @@ fn await_greeting(instance: &Zeoctl, address: &Address, home: &Home) -> Result<(
         let Err(why) = probe::greeting(address, home) else { return Ok(()) };
         let now = Instant::now();
         if now >= deadline {
-            return Err(format!(
-                "no answer on {} in {} s: {why}",
-                address.describe(),
-                START_TIMEOUT.as_secs()
-            ));
+            let (address, seconds) = (address::describe(address), START_TIMEOUT.as_secs());
+            return Err(format!("no answer on {address} in {seconds} s: {why}"));
         }
         if now >= next_look {
             if !instance.is_managed()? {

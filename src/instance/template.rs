@@ -195,15 +195,15 @@ fn fault(name: &str, error: &tera::Error) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use super::super::address::{Address, Host};
     use super::super::home::Home;
     use super::super::locate_programs::Programs;
     use super::*;
+    use crate::zconfig::Address;
 
     fn request(home: &str) -> Request {
         Request {
             home: Home::new(Path::new(home), Path::new("/")).unwrap(),
-            addresses: vec![Address::Tcp { host: Host::Name("localhost".to_owned()), port: 8100 }],
+            addresses: vec![Address::Inet { host: "localhost".to_owned(), port: Some(8100) }],
             programs: Programs {
                 server: "/opt/zeo bin/runzeo".to_owned(),
                 zdctl: "/opt/it's/zdctl".to_owned(),

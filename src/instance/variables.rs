@@ -11,9 +11,9 @@ use std::path::Path;
 use serde::Deserialize;
 use tera::Context;
 
-use super::address::Address;
 use super::quote::shown;
-use super::{Error, Request, home, owner};
+use super::{Error, Request, address, home, owner};
+use crate::zconfig::Address;
 
 /// A variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -262,7 +262,10 @@ fn given(request: &Request) -> Result<BTreeMap<&'static str, String>, Error> {
         ("etc", home::text("home", &request.home.join("etc"))?),
         ("address", request.addresses.first().map(Address::to_string).unwrap_or_default()),
         ("addresses", lines(request.addresses.iter().map(Address::to_string))),
-        ("privileged_port", request.addresses.iter().any(|a| a.privileged_port().is_some()).to_string()),
+        (
+            "privileged_port",
+            request.addresses.iter().any(|a| address::privileged_port(a).is_some()).to_string(),
+        ),
         ("socket_directories", lines(socket_directories(request))),
         ("owner", owner.user),
         ("group", owner.group),
@@ -275,8 +278,8 @@ fn given(request: &Request) -> Result<BTreeMap<&'static str, String>, Error> {
 /// The directories of Unix sockets that do not lie in the home.
 fn socket_directories(request: &Request) -> impl Iterator<Item = String> {
     let sockets = request.addresses.iter().filter_map(|address| match address {
-        Address::Unix(path) => Path::new(path).parent()?.to_str(),
-        Address::Tcp { .. } => None,
+        Address::Unix(path) => path.parent()?.to_str(),
+        Address::Inet { .. } => None,
     });
     let outside =
         |path: &&str| Path::new(path).is_absolute() && !Path::new(path).starts_with(request.home.path());

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use nix::sys::signal::Signal;
 use zeo_server::instance::Request;
-use zeo_server::instance::address::Address;
+use zeo_server::instance::address;
 use zeo_server::instance::home::Home;
 use zeo_server::instance::locate_programs::Programs;
 use zeo_server::instance::template::Templates;
@@ -107,7 +107,7 @@ fn name_that_a_unit_cannot_hold_is_refused_before_anything_is_made() {
 /// A unit for a home in a usual place, run by a user of its own.
 fn usual(sandbox: &Sandbox, home: &str, set: &[(&str, &str)], address: &str) -> PathBuf {
     let home = Home::new(Path::new(home), Path::new("/")).unwrap();
-    let parse = |address| Address::parse(OsStr::new(address), true, &home).unwrap();
+    let parse = |text| address::parse(OsStr::new(text), true, &home).unwrap();
     let request = Request {
         addresses: address.split(' ').map(parse).collect(),
         home,

@@ -19,7 +19,7 @@ use crate::instance::plan::{self, Plan};
 use crate::instance::resolve::{self, Options};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, Request, addresses, apply, start, variables};
+use crate::instance::{Error, Request, address, apply, start, variables};
 use crate::sys::system_error::os_error_text;
 use crate::sys::tree::SafeTree;
 
@@ -185,7 +185,7 @@ fn start(tree: &SafeTree, request: &Request, plan: &Plan, output: &mut Output) -
     match start::addresses(tree, request, plan) {
         Ok(addresses) => {
             start::run(request, &addresses)?;
-            output.line(&format!("ZEO server is listening on {}", addresses::describe(&addresses)));
+            output.line(&format!("ZEO server is listening on {}", address::describe_all(&addresses)));
         }
         Err(why) => {
             start::run(request, &[])?;
