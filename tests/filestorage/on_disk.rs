@@ -15,6 +15,7 @@ use zeo_server::storage::{
 };
 
 use super::{commit, finish, vote};
+use crate::sandbox::forks;
 
 fn store(oid: u64, serial: Tid, data: &[u8]) -> Operation {
     super::store(oid, serial, data.to_vec())
@@ -34,7 +35,8 @@ impl Fixture {
     }
 
     fn try_open(&self, options: &Options) -> Result<FileStorage, Error> {
-        FileStorage::open(&self.path("Data.fs"), options, Arc::new(EventLog::disabled()))
+        // A program that is just being started would hold the lock of a storage that was closed here.
+        forks::apart(|| FileStorage::open(&self.path("Data.fs"), options, Arc::new(EventLog::disabled())))
     }
 
     fn open(&self) -> FileStorage {
@@ -203,8 +205,8 @@ fn fault_in_publishing_ends_the_process_and_no_commit_hangs() {
     let fixture = Fixture::new();
     let name = "filestorage::on_disk::fault_in_publishing_ends_the_process_and_no_commit_hangs";
     let mut child = Command::new(env::current_exe().unwrap());
-    child.args(["--exact", name, "--nocapture"]).env(FILE, fixture.path("Data.fs")).stdin(Stdio::null());
-    let output = child.output().unwrap();
+    child.args(["--exact", name, "--nocapture"]).env(FILE, fixture.path("Data.fs")).stdout(Stdio::null());
+    let output = forks::output(&mut child).unwrap();
     let stderr = String::from_utf8_lossy(&output.stderr);
     assert_eq!(output.status.code(), Some(1), "{stderr}");
     let line = "a fault of this program in bringing transactions to the disk; it ends, to be started again";

@@ -8,7 +8,7 @@ use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{Error, Oid, Stats, Storage, Tid};
 
 use super::{commit, load, store};
-use crate::sandbox::Sandbox;
+use crate::sandbox::{Sandbox, forks};
 
 /// Opens `Data.fs` with a log in `log`.
 fn open(sandbox: &Sandbox, options: &Options) -> Result<FileStorage, Error> {
@@ -17,7 +17,7 @@ fn open(sandbox: &Sandbox, options: &Options) -> Result<FileStorage, Error> {
     let file = LogFile { path: sandbox.path("log"), rotation: Rotation::None, delay: false, encoding: None };
     let handler = Handler { level: Level::NOTSET, layout, target: Target::File(file) };
     let log = EventLog::open(&Settings { level: Level::ALL, handlers: vec![handler] }).unwrap();
-    FileStorage::open(&sandbox.path("Data.fs"), options, Arc::new(log))
+    forks::apart(|| FileStorage::open(&sandbox.path("Data.fs"), options, Arc::new(log)))
 }
 
 fn names(sandbox: &Sandbox) -> Vec<String> {

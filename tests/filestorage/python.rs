@@ -11,8 +11,8 @@ use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{Error, Meta, Oid, Operation, Stats, Storage, Tid, Vote, Wait};
 
 use crate::peers;
-use crate::sandbox::Sandbox;
 use crate::sandbox::chance::Chance;
+use crate::sandbox::{Sandbox, forks};
 
 const READ_ONLY: Options = Options { create: false, read_only: true, quota: None, stop: None };
 
@@ -43,7 +43,7 @@ impl Oracle {
 }
 
 pub(super) fn open(path: &Path, options: &Options) -> Result<FileStorage, Error> {
-    FileStorage::open(path, options, Arc::new(EventLog::disabled()))
+    forks::apart(|| FileStorage::open(path, options, Arc::new(EventLog::disabled())))
 }
 
 fn hex(bytes: impl AsRef<[u8]>) -> String {

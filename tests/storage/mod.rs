@@ -14,6 +14,8 @@ use zeo_server::storage::{
     Tid, Transaction, Vote, Wait,
 };
 
+use crate::sandbox::forks;
+
 /// Opens a storage, as new or as it was left.
 type Open = fn(&TempDir) -> Arc<dyn Storage>;
 
@@ -38,7 +40,9 @@ fn subject(name: &'static str, open: Open, reopen: Option<Open>) -> Subject {
 
 fn file(place: &TempDir) -> Arc<dyn Storage> {
     let log = Arc::new(EventLog::disabled());
-    Arc::new(FileStorage::open(&place.path().join("Data.fs"), &Options::default(), log).unwrap())
+    Arc::new(
+        forks::apart(|| FileStorage::open(&place.path().join("Data.fs"), &Options::default(), log)).unwrap(),
+    )
 }
 
 fn store(oid: u64, serial: Tid, data: &[u8]) -> Operation {
