@@ -3,7 +3,7 @@
 //!
 //! The file is a log: a transaction is added at its end and never changed, but for the one byte that says that it is
 //! finished. So with the end of the last finished transaction (a snapshot) the file is read without a
-//! lock. In memory is only where the current record of each object is (the [`Index`]); it is made from the
+//! lock. In memory is only where the current record of each object is (the [`Index`](index::Index)); it is made from the
 //! file, and saved at the end only to make the next start quick.
 //!
 //! Promises: a transaction that was answered survives a power failure as a whole; one that was not is there as a whole or

@@ -7,7 +7,7 @@ pub type Globals = fn(&str, &str) -> bool;
 /// 1 MiB.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Limits {
-    /// Values within values: so deep. Whoever walks a [`Value`] may recurse, so keep it small.
+    /// Values within values: so deep. Whoever walks a [`Value`](super::Value) may recurse, so keep it small.
     pub depth: usize,
     /// Opcodes, and values in the result. Each needs at most some hundred bytes of memory.
     pub steps: usize,
