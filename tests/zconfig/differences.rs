@@ -17,16 +17,24 @@ pub(super) const DIFFERENCES: &[(&str, &str)] = &[
     ),
     ("quotes-kept", "a program is split as a shell would split it, so that words may hold spaces"),
     ("include-package-in-section", "package: URLs name files of Python packages, which are not there"),
-    ("import-no-component", "the built-in components are known by name; there is no package to look into"),
     ("logfile-style-format-default-fmt", ONE_STYLE),
     ("logfile-style-format-positional", ONE_STYLE),
     ("logfile-style-format-single", ONE_STYLE),
     ("logfile-style-template", ONE_STYLE),
     ("logfile-style-safe", ONE_STYLE),
     ("logfile-format-template-style-default", ONE_STYLE),
+    ("logfile-size-underscore", ONE_KIND_OF_DIGITS),
+    ("zeo-address-underscore-port", ONE_KIND_OF_DIGITS),
+    ("int-mixed-script", ONE_KIND_OF_DIGITS),
+    ("int-arabic", ONE_KIND_OF_DIGITS),
+    ("octal-prefix-underscore", ONE_KIND_OF_DIGITS),
+    ("octal-underscore", ONE_KIND_OF_DIGITS),
+    ("int-4300-digits", ENOUGH_TIME),
+    ("int-big", ENOUGH_TIME),
 ];
 
 const ONE_KIND_OF_DIGITS: &str = "numbers have the digits 0 to 9 without underscores, as in all known files";
+const ENOUGH_TIME: &str = "136 years are enough";
 const ONE_STYLE: &str = "log formats have the classic style; no published configuration has another";
 
 /// A file that one side refuses: what stands in `<runner>` beside the program, and behind that section; what ours says,
@@ -44,7 +52,7 @@ const VERDICTS: &[Verdict] = &[
         "stop-timeout 99999999999999999999\n",
         "",
         "a.conf:3: stop-timeout: '99999999999999999999' is too large",
-        "136 years are enough",
+        ENOUGH_TIME,
     ),
     (
         "backoff-limit 1_0\n",
