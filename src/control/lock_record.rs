@@ -16,7 +16,9 @@
 //! | a script that executes the real server | nothing: the words are recorded, the process's command line is not read |
 //!
 //! The program and what descends from it have [`LOCK`] in their environment, by which the next manager finds what a
-//! program that has ended left running.
+//! program that has ended left running. Under a manager that is not a daemon, and runs below another manager's program, it
+//! is a list with commas: the inner lock file, then the outer. A session leader that has the variable with other values is
+//! another manager's program.
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};

@@ -7,7 +7,7 @@
 
 use std::os::fd::{AsFd, BorrowedFd};
 
-use crate::sys::orphans::{self, OrphanScan, Pids};
+use crate::sys::orphans::{self, OrphanScan, Pids, has_other_manager};
 use crate::sys::pidfd::PidFd;
 use crate::sys::proc::{self, ProcessInfo};
 use crate::sys::process::{self, Receiver};
@@ -26,13 +26,15 @@ pub struct KillTargets {
     orphans: Option<OrphanScan>,
     /// The start test that runs; it does not come from the program.
     test: Option<i32>,
+    /// The variable, `NAME=VALUE`, that the program was given and that all that comes from it has inherited.
+    mark: String,
 }
 
 impl KillTargets {
     /// Those of a program that is not started yet. `stop_group`: more than the program is signalled, where it leads a
-    /// session of its own.
-    pub fn new(stop_group: bool, own_session: bool) -> Self {
-        Self { stop_group, own_session, adopted: None, orphans: None, test: None }
+    /// session of its own. `mark`: that of a program which runs already.
+    pub fn new(stop_group: bool, own_session: bool, mark: String) -> Self {
+        Self { stop_group, own_session, adopted: None, orphans: None, test: None, mark }
     }
 
     /// Whether the program is to lead a session of its own.
@@ -40,9 +42,10 @@ impl KillTargets {
         self.own_session
     }
 
-    /// A program of our own is about to be started.
-    pub fn begin_program(&mut self) {
+    /// A program of our own is about to be started, with this mark.
+    pub fn begin_program(&mut self, mark: String) {
         self.orphans = None;
+        self.mark = mark;
     }
 
     /// An earlier manager's program is ours now; or, where it has ended, what it left running.
@@ -114,7 +117,7 @@ impl KillTargets {
         }
         let of_test =
             |process: &ProcessInfo| test.is_some_and(|test| [process.pid, process.group].contains(&test));
-        process::group_lives(group) || proc::has_children() && !descendants().iter().all(of_test)
+        process::group_lives(group) || proc::has_children() && !self.descendants().iter().all(of_test)
     }
 
     fn signals_group(&self) -> bool {
@@ -153,12 +156,16 @@ impl KillTargets {
         if !self.signals_group() {
             return Vec::new();
         }
-        let mut found = self.orphans.as_mut().map_or_else(descendants, OrphanScan::scan);
+        let mut found = match &mut self.orphans {
+            Some(orphans) => orphans.scan(),
+            None => self.descendants(),
+        };
         found.retain(|process| process.group != group);
         found
     }
-}
 
-fn descendants() -> Vec<ProcessInfo> {
-    proc::descendants([process::own_pid()], &proc::all())
+    fn descendants(&self) -> Vec<ProcessInfo> {
+        let is_apart = |process: &ProcessInfo| has_other_manager(process, &self.mark);
+        proc::descendants([process::own_pid()], &proc::all(), is_apart)
+    }
 }

@@ -4,6 +4,7 @@
 //! ([`crate::sys::spawn::Note`]). That process holds the lock too until then, so there is no instant in which a
 //! program runs that is not recorded and the lock is free.
 
+use std::env;
 use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read, Seek};
@@ -165,15 +166,19 @@ impl LockFile {
         OrphanScan::new(Some(program.pid), program.start_time, self.mark())
     }
 
-    fn mark(&self) -> String {
+    /// The same variable as it stands in an environment, `NAME=VALUE`.
+    pub fn mark(&self) -> String {
         let found = self.lock.file().metadata();
         found.map(|found| lock_record::lock_mark(found.dev(), found.ino())).unwrap_or_default()
     }
 
-    /// The variable by which programs know the lock file of their manager.
-    pub fn variable(&self) -> Option<(String, String)> {
+    /// The variable by which programs know the lock file of their manager. `is_daemon`: the manager is no part of the
+    /// program of another that it was started by; otherwise that one's lock file is in the variable too.
+    pub fn variable(&self, is_daemon: bool) -> Option<(String, String)> {
         let found = self.lock.file().metadata().ok()?;
-        Some((LOCK.to_owned(), lock_record::lock_value(found.dev(), found.ino())))
+        let own = lock_record::lock_value(found.dev(), found.ino());
+        let outer = env::var(LOCK).ok().filter(|outer| !is_daemon && !outer.is_empty());
+        Some((LOCK.to_owned(), [own].into_iter().chain(outer).collect::<Vec<_>>().join(",")))
     }
 
     /// Records the words of the program that is about to be started. Where that fails, a later manager takes it for the

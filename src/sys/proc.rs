@@ -27,7 +27,7 @@ pub struct ProcessInfo {
     /// When it was started, in clock ticks since the system's start: with the process id, a name that is never used
     /// again.
     pub start_time: u64,
-    /// It is a daemon manager in a session of its own: what descends from it is managed there.
+    /// It is a daemon manager of ours in a session of its own.
     pub is_manager: bool,
 }
 
@@ -86,6 +86,14 @@ fn parse(pid: i32, stat: &str) -> Option<ProcessInfo> {
     (!has_ended).then_some(ProcessInfo { pid, parent, group, session, start_time, is_manager })
 }
 
+/// The parts of a file of `/proc/PID` that each end in a null byte, as `environ` and `cmdline`; none where it may not be
+/// read.
+#[must_use]
+pub fn texts(pid: i32, file: &str) -> Vec<Vec<u8>> {
+    let all = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
+    all.split(|byte| *byte == 0).filter(|text| !text.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
 /// Reads a file of `/proc` with one read(2) where it is short: it has no size by which to make room for it.
 fn read_proc_file(path: &str) -> io::Result<String> {
     let mut text = String::with_capacity(1024);
@@ -93,16 +101,29 @@ fn read_proc_file(path: &str) -> io::Result<String> {
     Ok(text)
 }
 
-/// Those of `all` that descend from any of these processes, and are none of them; but no manager of its own, nor what
-/// descends from one.
+/// Those of `all` that descend from any of these processes, and are none of them; but none that `is_apart`, nor what
+/// descends from such a one.
 #[must_use]
-pub fn descendants(roots: impl IntoIterator<Item = i32>, all: &[ProcessInfo]) -> Vec<ProcessInfo> {
+pub fn descendants(
+    roots: impl IntoIterator<Item = i32>,
+    all: &[ProcessInfo],
+    is_apart: impl Fn(&ProcessInfo) -> bool,
+) -> Vec<ProcessInfo> {
     let mut ancestors: HashSet<i32> = roots.into_iter().collect();
+    let mut apart: HashSet<i32> = HashSet::new();
     let mut found: Vec<ProcessInfo> = Vec::new();
     loop {
         let known = found.len();
-        for process in all.iter().filter(|process| !process.is_manager) {
-            if ancestors.contains(&process.parent) && ancestors.insert(process.pid) {
+        for process in all {
+            if ancestors.contains(&process.parent)
+                && !ancestors.contains(&process.pid)
+                && !apart.contains(&process.pid)
+            {
+                if is_apart(process) {
+                    apart.insert(process.pid);
+                    continue;
+                }
+                ancestors.insert(process.pid);
                 found.push(*process);
             }
         }
@@ -137,6 +158,10 @@ pub fn has_children() -> bool {
 mod tests {
     use super::*;
 
+    fn is_apart(process: &ProcessInfo) -> bool {
+        process.is_manager
+    }
+
     #[test]
     fn descendants_are_found_in_any_order() {
         let process = |pid, parent| ProcessInfo {
@@ -157,15 +182,15 @@ mod tests {
             process(10, 3),
             process(11, 10),
         ];
-        let mut found: Vec<_> = descendants([3], &all).iter().map(|found| found.pid).collect();
+        let mut found: Vec<_> = descendants([3], &all, is_apart).iter().map(|found| found.pid).collect();
         found.sort_unstable();
         assert_eq!(found, [5, 6, 7, 9], "without what has a manager of its own");
-        assert_eq!(descendants([9], &all), []);
+        assert_eq!(descendants([9], &all, is_apart), []);
         assert_eq!(ancestors(7, &all), HashSet::from([7, 5, 3, 1]));
         assert_eq!(ancestors(8, &all), HashSet::from([8]));
         assert_eq!(ancestors(4, &[process(4, 4)]), HashSet::from([4]));
         // No process is seen by one that is its own ancestor, and the search ends.
-        assert_eq!(descendants([4], &[process(4, 4)]), []);
+        assert_eq!(descendants([4], &[process(4, 4)], is_apart), []);
     }
 
     #[test]
@@ -185,7 +210,7 @@ mod tests {
         let found = find(pid).unwrap();
         assert_eq!(Some(found.start_time), start_time(pid));
         assert_eq!(found.parent, std::process::id().cast_signed());
-        assert!(descendants([found.parent], &all()).contains(&found));
+        assert!(descendants([found.parent], &all(), is_apart).contains(&found));
         child.kill().unwrap();
         let pidfd = crate::sys::pidfd::PidFd::open(pid).unwrap();
         let ended = [(std::os::fd::AsFd::as_fd(&pidfd), crate::sys::poll::Interest::Read)];

@@ -29,13 +29,13 @@ fn program(sandbox: &Sandbox, [before, after]: [&str; 2], ways: &[&str]) -> Vec<
 /// In its session; in another group of that; in a session of its own.
 const WAYS: &[&str] = &["", "set -m;", "setsid"];
 
-fn start<'a>(sandbox: &'a Sandbox, runner: &str, words: &[String]) -> Manager<'a> {
+pub(super) fn start<'a>(sandbox: &'a Sandbox, runner: &str, words: &[String]) -> Manager<'a> {
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let root = sandbox.root().display();
     Manager::start_with(sandbox, &format!("start-grace 0\ndirectory {root}\n{runner}"), &[], &words)
 }
 
-fn kill_manager(manager: &Manager<'_>) {
+pub(super) fn kill_manager(manager: &Manager<'_>) {
     let pid = manager.manager_pid();
     signal(pid, Signal::SIGKILL);
     eventually(SOON, || !is_alive(pid));
@@ -49,7 +49,7 @@ fn family(sandbox: &Sandbox, ways: &[&str]) -> (i32, Vec<i32>) {
 }
 
 /// A start whose program is a plain sleep.
-fn start_again(sandbox: &Sandbox) -> Manager<'_> {
+pub(super) fn start_again(sandbox: &Sandbox) -> Manager<'_> {
     start(sandbox, "", &["sleep", "1000"].map(str::to_owned))
 }
 
@@ -198,54 +198,6 @@ fn session_that_may_be_another_program_s_is_left_alone() {
     note(&sandbox, leader, born);
     start_and_stop();
     assert!(is_alive(child));
-}
-
-/// A program that starts another manager for a program of its own, which is in `inner`, and then works.
-fn outer_program() -> Vec<String> {
-    let zdrun = env!("CARGO_BIN_EXE_zdrun");
-    let script = format!(
-        "[ -e ready ] || {zdrun} -d -s inner.sock -C runner.conf sh -c 'echo $$ >new; mv new inner; exec sleep 1000'\n\
-         : >ready\nexec sleep 1000"
-    );
-    ["sh", "-c", &script].map(str::to_owned).to_vec()
-}
-
-#[test]
-fn what_has_a_manager_of_its_own_is_never_left_behind() {
-    for end in ["stop", "restart", "crash", "killed manager", "both killed"] {
-        let sandbox = Sandbox::new();
-        let outer = start(&sandbox, "backoff-limit 0", &outer_program());
-        let inner_program = pid_in(&sandbox.path("inner"));
-        let inner = Manager { sandbox: &sandbox, socket: sandbox.path("inner.sock") };
-        eventually(SOON, || sandbox.path("ready").exists() && inner.pid() == inner_program);
-        let program = outer.pid();
-        match end {
-            "stop" => drop(outer.ask("stop")),
-            "restart" => drop(outer.ask("restart")),
-            "crash" => signal(program, Signal::SIGKILL),
-            "killed manager" => kill_manager(&outer),
-            _ => {
-                kill_manager(&outer);
-                signal(program, Signal::SIGKILL);
-                eventually(SOON, || !is_alive(program));
-                drop(start_again(&sandbox));
-            }
-        }
-        match end {
-            "stop" => outer.gone_alone(),
-            "restart" | "crash" => drop(outer.next_pid(program)),
-            "killed manager" => {
-                let second = start_again(&sandbox);
-                assert_eq!(second.pid(), program);
-                second.ask("stop");
-                second.gone_alone();
-            }
-            _ => drop(outer.next_pid(0)),
-        }
-        assert_eq!(inner.pid(), inner_program, "{end}");
-        inner.ask("stop");
-        inner.gone_alone();
-    }
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod injected;
 mod kill_points;
 mod left_behind;
 mod life;
+mod nested;
 mod output;
 mod readiness;
 mod removal;

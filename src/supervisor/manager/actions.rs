@@ -118,7 +118,7 @@ impl Manager<'_> {
             output.listen();
         }
         self.status.adopted_words = None;
-        self.targets.begin_program();
+        self.targets.begin_program(self.socket.lock().mark());
         self.socket.lock_mut().write_words(&self.command.words);
         let note = Some(self.socket.lock().note());
         let started = self.start(&self.command.file, &self.command.words, self.targets.own_session(), note);

@@ -148,7 +148,7 @@ impl<'a> Manager<'a> {
         }
         let mut environment = settings.environment.clone();
         environment.push(("NOTIFY_SOCKET".to_owned(), notify.address().to_owned()));
-        environment.extend(socket.lock().variable());
+        environment.extend(socket.lock().variable(runner.daemon));
         // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
         let own_session = runner.daemon || !process::holds_terminal(io::stdin());
         let manager = Self {
@@ -157,7 +157,7 @@ impl<'a> Manager<'a> {
             command,
             state,
             status,
-            targets: KillTargets::new(runner.stop_group, own_session),
+            targets: KillTargets::new(runner.stop_group, own_session, socket.lock().mark()),
             output,
             notify,
             signals,
@@ -510,7 +510,7 @@ impl<'a> Manager<'a> {
         if let Some((level, message)) = self.recreation.run(&mut self.socket, &self.log, now) {
             self.log(level, &message);
             self.environment.retain(|(name, _)| name != LOCK);
-            self.environment.extend(self.socket.lock().variable());
+            self.environment.extend(self.socket.lock().variable(self.runner.daemon));
         }
     }
 
