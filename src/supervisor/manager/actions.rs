@@ -1,33 +1,18 @@
 //! Carrying out what the state machine asks for.
 
-use std::ffi::OsString;
-use std::io;
-use std::path::Path;
-
 use super::super::Error;
 use super::super::command::Command;
 use super::super::output::Output;
-use super::super::reexec_state::RESUME;
-use super::super::service_notify;
 use super::super::state::{Action, Event};
 use super::super::status::wall_clock;
 use super::Manager;
-use crate::control::{END_ONLY, READY_FD, Reply, with_last_words};
+use super::spawner::not_executed;
+use crate::control::{Reply, with_last_words};
 use crate::eventlog::Level;
 use crate::sys::process::{self, Receiver};
 use crate::sys::signals::number;
-use crate::sys::spawn::{self, Note};
+use crate::sys::spawn;
 use crate::sys::system_error::os_error_text;
-
-/// Variables that are for this manager and not for its program.
-const HIDDEN: &[&str] = &[
-    READY_FD,
-    END_ONLY,
-    RESUME,
-    service_notify::LINE_FD,
-    service_notify::WATCHDOG_USEC,
-    service_notify::WATCHDOG_PID,
-];
 
 impl Manager<'_> {
     /// Steps the state machine and executes what it asks for, and what follows from that.
@@ -72,7 +57,7 @@ impl Manager<'_> {
                 self.clients.reply(client, &reply);
             }
             Action::Reply(client, reply) => self.clients.reply(client, &reply),
-            Action::Log(level, message) => self.log(level, &message),
+            Action::Log(level, message) => self.journal.write(level, &message),
             Action::Report(Ok(pid)) => {
                 self.failure = None;
                 self.report.started(pid);
@@ -81,7 +66,7 @@ impl Manager<'_> {
             }
             Action::Refuse(_) => {
                 let error = Error::LeftBehind(self.targets.orphans());
-                self.log(Level::ERROR, &error.to_string());
+                self.journal.write(Level::ERROR, &error.to_string());
                 self.failure = Some(error);
             }
             Action::Report(Err(why)) => {
@@ -109,7 +94,7 @@ impl Manager<'_> {
             return;
         }
         if let Err(error) = self.socket.lock().forget_program() {
-            self.log(Level::WARNING, &format!("cannot write lock file: {}", os_error_text(&error)));
+            self.journal.write(Level::WARNING, &format!("cannot write lock file: {}", os_error_text(&error)));
         }
     }
 
@@ -121,7 +106,8 @@ impl Manager<'_> {
         self.targets.begin_program(self.socket.lock().mark());
         self.socket.lock_mut().write_words(&self.command.words);
         let note = Some(self.socket.lock().note());
-        let started = self.start(&self.command.file, &self.command.words, self.targets.own_session(), note);
+        let output = self.output.as_ref().map(Output::input);
+        let started = self.spawner.start(&self.command, output, self.targets.own_session(), note);
         match started {
             Ok(pid) => {
                 self.status.started = Some(wall_clock());
@@ -140,8 +126,10 @@ impl Manager<'_> {
 
     fn start_test(&mut self) -> Event {
         let found = Command::find(&self.runner.start_test_program).map_err(|error| error.to_string());
+        let output = self.output.as_ref().map(Output::input);
         let started = found.and_then(|test| {
-            self.start(&test.file, &test.words, true, None).map_err(|error| not_executed(&test.file, &error))
+            let started = self.spawner.start(&test, output, true, None);
+            started.map_err(|error| not_executed(&test.file, &error))
         });
         match started {
             Ok(pid) => {
@@ -151,29 +139,4 @@ impl Manager<'_> {
             Err(why) => Event::TestNotStarted(why),
         }
     }
-
-    fn start(
-        &self,
-        file: &Path,
-        words: &[OsString],
-        own_session: bool,
-        note: Option<Note<'_>>,
-    ) -> io::Result<i32> {
-        spawn::start(&spawn::Program {
-            file,
-            words,
-            environment: &self.environment,
-            hidden: HIDDEN,
-            output: self.output.as_ref().map(Output::input),
-            own_session,
-            note,
-        })
-    }
-}
-
-fn not_executed(file: &Path, error: &io::Error) -> String {
-    // The system's word for it, "no such file", would send a person looking for a file that is there.
-    let missing = error.kind() == io::ErrorKind::NotFound && file.exists();
-    let why = if missing { "its interpreter is missing".to_owned() } else { os_error_text(error) };
-    format!("can't exec '{}': {why}", file.display())
 }

@@ -2,7 +2,12 @@
 //! [`super::state`] only.
 
 mod actions;
+mod beginning;
+mod journal;
+mod publisher;
 mod reexec;
+mod sources;
+mod spawner;
 
 use std::io;
 use std::os::fd::AsFd;
@@ -14,69 +19,43 @@ use super::command::Command;
 use super::control_socket::ControlSocket;
 use super::kill_targets::KillTargets;
 use super::lock_file::{Leftover, OrphanedProgram};
-use super::output::{self, Output};
+use super::output::Output;
 use super::recreate_socket::Recreation;
-use super::reexec_state::{HandoffState, Invocation, RestoredParts};
+use super::reexec_state::{Invocation, RestoredParts};
 use super::service_notify::ServiceNotifier;
 use super::start_report::StartReporter;
-use super::state::{Client, Event, Policy, State};
-use super::status::{ProgramStatus, Watched};
-use crate::config::{Runner, Settings};
+use super::state::{Client, Event, State};
+use super::status::ProgramStatus;
+use crate::config::Runner;
 use crate::control::lock_record::{LOCK, RecordedProcess};
 use crate::control::{Reply, Request, StatusRecord};
-use crate::eventlog::{EventLog, Level};
+use crate::eventlog::Level;
 use crate::exit::Exit;
 use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
-use crate::sys::orphans::{OrphanScan, Pids};
+use crate::sys::orphans::OrphanScan;
 use crate::sys::pidfd::PidFd;
-use crate::sys::poll::{self, Interest};
 use crate::sys::proc;
 use crate::sys::process::{self, Ended, Receiver};
 use crate::sys::signal_names;
 use crate::sys::signals::{Signals, number};
 
-/// Our name in the event log.
-const LOGGER: &str = "zdrun";
+use beginning::is_init;
+pub use beginning::{Beginning, Parts};
+use journal::Journal;
+use publisher::Publisher;
+use sources::Source;
+use spawner::Spawner;
+
 /// How often a group is looked at whose processes are not our children, so that no signal reports their end.
 const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// How many chunks of a dying program's output are taken in before its end is reported: all that a pipe can hold.
 const LAST_CHUNKS: usize = 16;
 
-/// What a manager is given.
-pub struct Parts<'a> {
-    /// The plain settings.
-    pub settings: &'a Settings,
-    /// The program, found.
-    pub command: Command,
-    /// The signals, blocked.
-    pub signals: Signals,
-    /// The event log, open.
-    pub log: EventLog,
-    /// The control socket, listening.
-    pub socket: ControlSocket,
-    /// Where the outcome of the start is reported.
-    pub report: &'a mut StartReporter,
-    /// How this process was started, for its next image.
-    pub invocation: &'a Invocation,
-    /// What there is to begin with.
-    pub beginning: Beginning,
-}
-
-/// What a manager begins with.
-pub enum Beginning {
-    /// What an earlier manager left running.
-    After(Leftover),
-    /// The same, which is ended, and nothing is started.
-    EndOnly(Leftover),
-    /// What an earlier image of this process left to go on with.
-    Resumed(HandoffState),
-}
-
 /// A manager at work.
 pub struct Manager<'a> {
     runner: &'a Runner,
-    environment: Vec<(String, String)>,
+    spawner: Spawner,
     command: Command,
     state: State,
     status: ProgramStatus,
@@ -86,16 +65,12 @@ pub struct Manager<'a> {
     /// Where the program says that it is ready.
     notify: NotifySocket,
     signals: Signals,
-    log: EventLog,
-    /// An event log is configured; without one, warnings and errors are on stderr.
-    has_event_log: bool,
+    journal: Journal,
     socket: ControlSocket,
     recreation: Recreation,
     clients: Clients,
-    /// What the clients that watch were sent last.
-    watched: Option<Watched>,
     report: &'a mut StartReporter,
-    service: Option<ServiceNotifier>,
+    publisher: Publisher,
     invocation: &'a Invocation,
     /// What the state machine's time counts from.
     clock: Instant,
@@ -103,20 +78,6 @@ pub struct Manager<'a> {
     releases_memory: bool,
     /// Why the manager gave up.
     failure: Option<Error>,
-}
-
-/// What becomes ready; in this order, so that a program's last words and its end are known to the clients that ask.
-#[derive(Debug, Clone, Copy)]
-enum Source {
-    Notify,
-    Signals,
-    /// The end of an adopted program.
-    Adopted,
-    Output,
-    /// A change of the socket's file or the lock file.
-    Removal,
-    Client(Client),
-    Listener,
 }
 
 impl<'a> Manager<'a> {
@@ -130,30 +91,22 @@ impl<'a> Manager<'a> {
         let Parts { settings, command, signals, log, socket, report, invocation, beginning } = parts;
         let runner = &settings.runner;
         let mut status = ProgramStatus::default();
-        let RestoredParts { state, notify, output, warning, clock } = match &beginning {
-            Beginning::Resumed(state) => {
-                (status.started, status.replaced) = (state.started, state.replaced + 1);
-                state.take_parts(runner, policy(runner))?
-            }
-            Beginning::After(leftover) | Beginning::EndOnly(leftover) => RestoredParts {
-                state: State::new(policy(runner)),
-                notify: NotifySocket::open().map_err(Error::Notify)?,
-                output: open_output(runner, leftover)?,
-                warning: None,
-                clock: Instant::now(),
-            },
-        };
-        if let Some(warning) = warning {
-            log.warning(LOGGER, format_args!("{warning}"));
+        if let Beginning::Resumed(state) = &beginning {
+            (status.started, status.replaced) = (state.started, state.replaced + 1);
         }
+        let RestoredParts { state, notify, output, warning, clock } = beginning.parts(runner)?;
+        let journal = Journal::new(log, settings.event_log.is_some());
+        journal.warn(warning);
         let mut environment = settings.environment.clone();
         environment.push(("NOTIFY_SOCKET".to_owned(), notify.address().to_owned()));
         environment.extend(socket.lock().variable(runner.daemon));
         // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
         let own_session = runner.daemon || !process::holds_terminal(io::stdin());
+        // A daemon has left the process that started it.
+        let service = if runner.daemon { None } else { ServiceNotifier::of_this_process() };
         let manager = Self {
             runner,
-            environment,
+            spawner: Spawner::new(environment),
             command,
             state,
             status,
@@ -161,15 +114,12 @@ impl<'a> Manager<'a> {
             output,
             notify,
             signals,
-            log,
-            has_event_log: settings.event_log.is_some(),
+            journal,
             socket,
             recreation: Recreation::default(),
             clients: Clients::default(),
-            watched: None,
             report,
-            // A daemon has left the process that started it.
-            service: if runner.daemon { None } else { ServiceNotifier::of_this_process() },
+            publisher: Publisher::new(service),
             invocation,
             clock,
             releases_memory: false,
@@ -189,7 +139,7 @@ impl<'a> Manager<'a> {
             Beginning::Resumed(state) => self.go_on(state.adopted)?,
         }
         self.socket.watch();
-        self.notify_service();
+        self.publish_state();
         loop {
             if let Some(status) = self.state.ended() {
                 return self.end(status);
@@ -211,12 +161,12 @@ impl<'a> Manager<'a> {
 
     fn begin(&mut self, leftover: Leftover) -> Result<(), Error> {
         if self.runner.daemon {
-            self.log(Level::INFO, "daemonizing the process");
+            self.journal.write(Level::INFO, "daemonizing the process");
             if let Some(directory) = &self.runner.directory {
-                self.log(Level::INFO, &format!("set current directory: '{}'", directory.display()));
+                self.journal.write(Level::INFO, &format!("set current directory: '{}'", directory.display()));
             }
         }
-        self.log(Level::INFO, "daemon manager started");
+        self.journal.write(Level::INFO, "daemon manager started");
         match leftover {
             Leftover::Nothing => self.handle_event(Event::Begin),
             Leftover::Program(program) => return self.adopt(program),
@@ -254,7 +204,7 @@ impl<'a> Manager<'a> {
 
     /// Goes on where this process's earlier image left off.
     fn go_on(&mut self, adopted: bool) -> Result<(), Error> {
-        self.log(Level::INFO, "daemon manager replaced");
+        self.journal.write(Level::INFO, "daemon manager replaced");
         self.releases_memory = true;
         // What ended in between has left its signal, or not.
         self.reap();
@@ -287,19 +237,9 @@ impl<'a> Manager<'a> {
         }
         match self.failure {
             // A log that is on stderr for want of another has said it already.
-            Some(error) if self.has_event_log => Err(error),
+            Some(error) if self.journal.is_configured() => Err(error),
             _ if status == 0 => Ok(Exit::Success),
             _ => Ok(Exit::Program(status)),
-        }
-    }
-
-    fn log(&self, level: Level, message: &str) {
-        self.log.log(level, LOGGER, format_args!("{message}"));
-    }
-
-    fn warn(&self, message: Option<String>) {
-        if let Some(message) = message {
-            self.log(Level::WARNING, &message);
         }
     }
 
@@ -314,7 +254,7 @@ impl<'a> Manager<'a> {
             self.state.deadline(),
             self.clients.deadline(),
             self.recreation.due(),
-            self.service.as_ref().and_then(ServiceNotifier::due),
+            self.publisher.due(),
             polled.then(|| now.saturating_add(POLL_INTERVAL)),
         ];
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
@@ -324,6 +264,7 @@ impl<'a> Manager<'a> {
     fn wait(&mut self) -> io::Result<Vec<Source>> {
         let now = self.now();
         let accepts = self.clients.accepts(now);
+        let limit = self.limit(now);
         let always = [
             (Source::Notify, Some(self.notify.as_fd())),
             (Source::Signals, Some(self.signals.as_fd())),
@@ -332,19 +273,10 @@ impl<'a> Manager<'a> {
             (Source::Removal, self.socket.removal()),
         ];
         let listener = accepts.then(|| (Source::Listener, self.socket.listener().as_fd()));
-        let always = always.into_iter().filter_map(|(source, descriptor)| Some((source, descriptor?)));
-        let to_read = |(source, descriptor)| (source, (descriptor, Interest::Read));
-        let clients = self.clients.watched();
-        let clients =
-            clients.map(|(client, descriptor, interest)| (Source::Client(client), (descriptor, interest)));
-        let (sources, watched): (Vec<_>, Vec<_>) =
-            always.map(to_read).chain(clients).chain(listener.map(to_read)).unzip();
-        let limit = self.limit(now);
         if std::mem::take(&mut self.releases_memory) {
             memory::release_unused();
         }
-        let ready = poll::wait(&watched, limit)?;
-        Ok(sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect())
+        sources::wait(always, self.clients.watched(), listener, limit)
     }
 
     fn serve_ready(&mut self, ready: Vec<Source>) {
@@ -359,7 +291,7 @@ impl<'a> Manager<'a> {
                 Source::Output => self.move_output(),
                 Source::Removal => {
                     let message = self.recreation.files_changed(&mut self.socket, self.clock.elapsed());
-                    self.warn(message);
+                    self.journal.warn(message);
                 }
                 Source::Client(client) => {
                     if let Some(request) = self.clients.progress(client) {
@@ -368,7 +300,7 @@ impl<'a> Manager<'a> {
                 }
                 Source::Listener => {
                     let message = self.clients.accept(self.socket.listener(), self.clock.elapsed());
-                    self.warn(message);
+                    self.journal.warn(message);
                 }
             }
         }
@@ -380,20 +312,17 @@ impl<'a> Manager<'a> {
                 number::CHLD => self.reap(),
                 number::TERM | number::INT => {
                     let name = signal_names::name(signal).unwrap_or_default();
-                    self.log(Level::INFO, &format!("received {name}; stopping the program, then exiting"));
+                    self.journal
+                        .write(Level::INFO, &format!("received {name}; stopping the program, then exiting"));
                     self.handle_event(Event::Terminate);
                 }
                 number::HUP | number::USR2 => {
                     let is_reload = signal == number::HUP;
-                    if let Some(service) = self.service.as_ref().filter(|_| is_reload) {
-                        service.reloading();
-                    }
+                    self.publisher.reload_begins(is_reload);
                     if let Err(why) = self.reopen_logs() {
-                        self.log(Level::ERROR, &why);
+                        self.journal.write(Level::ERROR, &why);
                     }
-                    if let Some(service) = self.service.as_ref().filter(|_| is_reload) {
-                        service.reloaded();
-                    }
+                    self.publisher.reload_ends(is_reload);
                     self.pass_on(signal);
                 }
                 _ => self.pass_on(signal),
@@ -419,7 +348,7 @@ impl<'a> Manager<'a> {
                 self.targets.set_test(None);
                 self.handle_event(Event::TestEnded { passed: end == Ended::Exited(0) });
             } else {
-                self.log(Level::DEBUG, &format!("unknown process {pid} exited"));
+                self.journal.write(Level::DEBUG, &format!("unknown process {pid} exited"));
             }
         }
         if let Some(end) = program {
@@ -461,7 +390,7 @@ impl<'a> Manager<'a> {
 
     fn move_output(&mut self) {
         let message = self.output.as_mut().and_then(Output::pump);
-        self.warn(message);
+        self.journal.warn(message);
     }
 
     fn serve(&mut self, client: Client, request: Request) {
@@ -481,7 +410,7 @@ impl<'a> Manager<'a> {
                 let record = self.record();
                 self.clients.watch(client, &record);
                 // The others that watch know this by now.
-                self.watched = Some(self.status.watched(&self.state));
+                self.publisher.is_news(Some(self.status.watched(&self.state)));
                 return;
             }
             Request::Reexec => return self.reexec(client),
@@ -495,7 +424,7 @@ impl<'a> Manager<'a> {
     }
 
     fn reopen_logs(&mut self) -> Result<(), String> {
-        let mut failed: Vec<String> = self.log.reopen().err().iter().map(ToString::to_string).collect();
+        let mut failed: Vec<String> = self.journal.reopen().err().iter().map(ToString::to_string).collect();
         let output = self.output.as_mut().and_then(|output| output.reopen().err());
         failed.extend(output.iter().map(ToString::to_string));
         if failed.is_empty() { Ok(()) } else { Err(failed.join("; ")) }
@@ -507,66 +436,21 @@ impl<'a> Manager<'a> {
     }
 
     fn recreate_socket(&mut self, now: Duration) {
-        if let Some((level, message)) = self.recreation.run(&mut self.socket, &self.log, now) {
-            self.log(level, &message);
-            self.environment.retain(|(name, _)| name != LOCK);
-            self.environment.extend(self.socket.lock().variable(self.runner.daemon));
+        if let Some((level, message)) = self.recreation.run(&mut self.socket, self.journal.event_log(), now) {
+            self.journal.write(level, &message);
+            self.spawner.replace(LOCK, self.socket.lock().variable(self.runner.daemon));
         }
     }
 
     /// Sends the state to the clients that watch and to the service manager, if it has changed. Of several events that
     /// have come, each that may change again what the one before it changed waits for this.
     fn publish_state(&mut self) {
-        self.notify_service();
-        if !self.clients.are_watching() {
-            self.watched = None;
-            return;
-        }
-        let watched = Some(self.status.watched(&self.state));
-        if self.watched != watched {
+        let now = self.now();
+        self.publisher.notify_service(|| self.status.for_service_manager(&self.state), now);
+        let watched = self.clients.are_watching().then(|| self.status.watched(&self.state));
+        if self.publisher.is_news(watched) {
             let record = self.record();
             self.clients.send_to_watchers(&record);
-            self.watched = watched;
         }
     }
-
-    fn notify_service(&mut self) {
-        let now = self.now();
-        if let Some(service) = &mut self.service {
-            service.notify(self.status.for_service_manager(&self.state), now);
-        }
-    }
-}
-
-fn policy(runner: &Runner) -> Policy {
-    Policy {
-        backoff_limit: runner.backoff_limit,
-        forever: runner.forever,
-        exit_codes: runner.exit_codes.clone(),
-        stop_timeout: runner.stop_timeout,
-        hang_around: runner.hang_around,
-        start_test: !runner.start_test_program.is_empty(),
-        start_grace: runner.start_grace,
-        notify: runner.notify,
-        pass_status: is_init(),
-    }
-}
-
-/// Whether this is the first process of a container: then no other process passes signals and statuses on.
-fn is_init() -> bool {
-    process::own_pid() == 1
-}
-
-/// In daemon mode the output passes through us, even where it is not kept: a program that does not come up is quoted.
-fn open_output(runner: &Runner, leftover: &Leftover) -> Result<Option<Output>, Error> {
-    if !runner.daemon {
-        return Ok(None);
-    }
-    let path = output::transcript(runner);
-    let output = match leftover {
-        Leftover::Program(program) => Output::adopt(path, &[program.process.pid])?,
-        Leftover::Orphans(_, orphans) => Output::adopt(path, &Pids::of(&orphans.clone().scan()).0)?,
-        Leftover::Nothing => Output::open(path)?,
-    };
-    Ok(Some(output))
 }

@@ -57,11 +57,12 @@ impl Manager<'_> {
         for descriptor in &kept {
             let _ = inherit::set_cloexec(descriptor);
         }
-        self.log(Level::ERROR, &format!("cannot replace the daemon manager: {}", os_error_text(&error)));
+        self.journal
+            .write(Level::ERROR, &format!("cannot replace the daemon manager: {}", os_error_text(&error)));
     }
 
     fn refuse_replacement(&mut self, client: Client, why: String) {
-        self.log(Level::WARNING, &format!("daemon manager not replaced: {why}"));
+        self.journal.write(Level::WARNING, &format!("daemon manager not replaced: {why}"));
         self.clients.reply(client, &Reply::NotReplaced(why));
     }
 
