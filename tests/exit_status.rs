@@ -140,6 +140,15 @@ const ROWS: &[Row] = &[
     }),
     ("runzeo", "`--check`: nothing is wrong", |s| runzeo(s).arg("--check")),
     ("runzeo", "`--check`: the data file is none", |s| { s.write("Data.fs", "none"); runzeo(s).arg("--check") }),
+    ("runzeo", "`--check-config`: nothing is wrong", |s| runzeo(s).arg("--check-config")),
+    ("runzeo", "`--check-config`: a file cannot be opened", |s| {
+        std::fs::create_dir(s.path("Data.fs")).expect("a directory");
+        runzeo(s).arg("--check-config")
+    }),
+    ("runzeo", "`--check-config`: the configuration is wrong", |s| {
+        s.write("conf", "<zeo>\n  adress 1\n</zeo>\n");
+        s.runzeo().args(["-C", "conf", "--check-config"])
+    }),
     ("mkzeoinst", "the home was made", |s| s.mkzeoinst().args(["--server", "/bin/sleep", "home", "19999"])),
     ("mkzeoinst", "the home cannot be made", |s| {
         s.write("file", "");

@@ -87,6 +87,32 @@ fn check_says_that_all_is_well_and_changes_nothing() {
 }
 
 #[test]
+fn check_of_the_configuration_names_each_file_that_cannot_be_used_and_reads_no_data() {
+    let sandbox = Sandbox::new();
+    sandbox.write("Data.fs", "not a data file");
+    let mut text =
+        "<zeo>\naddress 1\npid-filename pid\n</zeo>\n<filestorage>\npath Data.fs\n</filestorage>\n\
+                <eventlog>\n<logfile>\npath log\n</logfile>\n</eventlog>\n"
+            .to_owned();
+    let quick = |text: &str| {
+        sandbox.write("zeo.conf", text);
+        sandbox.runzeo().args(["-C", "zeo.conf", "--check-config"])
+    };
+    quick(&text).stdout("configuration OK\n").run();
+    assert!(!sandbox.path("log").exists());
+    for name in ["pid", "log", "dir"] {
+        std::fs::create_dir(sandbox.path(name)).unwrap();
+    }
+    text.push_str("<filestorage b>\npath dir\n</filestorage>\n");
+    let faults = "runzeo: cannot write 'log': Is a directory\nrunzeo: cannot write 'pid': Is a directory\n\
+                  runzeo: storage 'b': cannot write dir: Is a directory\n";
+    quick(&text).status(1).stderr(faults).run();
+    text.push_str("<eventlog>\n</eventlog>\n");
+    let fault = "zeo.conf:17: a second '<eventlog>' section; only one belongs here\n";
+    quick(&text).status(2).stderr(fault).run();
+}
+
+#[test]
 fn test_does_all_but_serve() {
     let sandbox = Sandbox::new();
     let address = format!("127.0.0.1:{}", sandbox.port());

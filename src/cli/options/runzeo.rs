@@ -18,7 +18,9 @@ pub const PROGRAM: Program =
 pub struct ServerTyped {
     /// The options.
     pub flags: server::Flags,
-    /// `--check`: look at the configuration and the data files, and serve nothing.
+    /// `--check-config`: look at the configuration and at what it names, and serve nothing.
+    pub check_config: bool,
+    /// `--check`: read the data files too.
     pub check: bool,
     /// `--test`: do all but serve.
     pub test: bool,
@@ -34,7 +36,7 @@ pub fn runzeo(arguments: &[OsString]) -> Result<ServerTyped, Outcome> {
         return Err(Outcome::Text(PROGRAM.generate(kind)));
     }
     let flags = line.flags().map_err(Outcome::Usage)?;
-    Ok(ServerTyped { flags, check: line.check > 0, test: line.test > 0 })
+    Ok(ServerTyped { flags, check_config: line.check_config > 0, check: line.check > 0, test: line.test > 0 })
 }
 
 /// Serve ZODB's data files to the clients of ZEO
@@ -79,12 +81,18 @@ struct Line {
     /// As if it stood in the file: -X zeo/read-only=true. May be given several times, and needs -C.
     #[arg(short = 'X', value_name = "SETTING", allow_hyphen_values = true)]
     overrides: Vec<OsString>,
-    /// Check the configuration, read the data files from end to end, and serve nothing
+    /// Check the configuration and the data files, and serve nothing
     ///
-    /// Nothing is changed, and a server may have the files in use meanwhile. Exit status 0, 2 for the configuration, or 1 for
-    /// the data.
+    /// Reads the data files from end to end, which takes minutes for large ones. Nothing is changed, and a server may have
+    /// the files in use meanwhile. Exit status 0, 2 for the configuration, or 1 for the data.
     #[arg(long, action = ArgAction::Count)]
     check: u8,
+    /// Check the configuration only, and serve nothing
+    ///
+    /// Looks whether the files that it names can be opened or made, without reading the data: quick enough to be run before
+    /// each restart. Nothing is changed. Exit status 0, 2 for the configuration, or 1 for what it names.
+    #[arg(long, action = ArgAction::Count)]
+    check_config: u8,
     /// Start, and end at once
     ///
     /// Takes the addresses and opens the storages, and says so on the standard output.
@@ -115,8 +123,8 @@ fn sections() -> Vec<Section> {
         Section::new(
             "Exit status",
             &[
-                ("0", "It was stopped; --check found nothing wrong"),
-                ("1", "It cannot serve, or was ended by SIGHUP; --check found fault with the data"),
+                ("0", "It was stopped; a check found nothing wrong"),
+                ("1", "It cannot serve, or was ended by SIGHUP; a check found fault with the files"),
                 ("2", "The command line or the configuration is wrong"),
             ],
         ),
@@ -144,6 +152,7 @@ fn sections() -> Vec<Section> {
             &[
                 ("runzeo -a 9999 -f Data.fs", "Serve one data file"),
                 ("runzeo -C zeo.conf", "Serve what the file names"),
+                ("runzeo -C zeo.conf --check-config", "See whether it can, before a restart"),
             ],
         ),
         Section::new("See also", &[("zdctl(1)", "Control a server"), ("zdrun(1)", "Keep it running")]),

@@ -44,9 +44,9 @@ fn run(arguments: &[OsString]) -> Exit {
     };
     let file = typed.flags.configure.as_deref();
     let other_home = file.and_then(|file| config::other_server_home(file, &settings));
-    if typed.check {
+    if typed.check || typed.check_config {
         warn_of_other_home(NAME, other_home);
-        return check::check(&settings);
+        return check::check(&settings, typed.check);
     }
     serve::serve(&settings, other_home, typed.test)
         .unwrap_or_else(|error| print_error(NAME, Exit::Failure, &error))

@@ -26,7 +26,10 @@ pub(super) fn socket(path: &Path) -> Result<(), String> {
 }
 
 /// A file that is appended to, and made when it is not there.
-pub(super) fn appendable(path: &Path) -> Result<(), String> {
+///
+/// # Errors
+/// What could not be done, and why.
+pub fn appendable(path: &Path) -> Result<(), String> {
     match fs::metadata(path).and_then(|_| access::may_append(path)) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             can_make(&behind_links(path)).map_err(|error| cannot("cannot make", path, &error))

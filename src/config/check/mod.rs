@@ -8,6 +8,8 @@
 mod file;
 mod program;
 
+pub use file::appendable;
+
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
