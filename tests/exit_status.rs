@@ -133,6 +133,7 @@ const ROWS: &[Row] = &[
         s.runzeo().arg("-a").arg(&address).args(["-f", "Data.fs"])
     }),
     ("runzeo", "the data file is none", |s| { s.write("Data.fs", "none"); runzeo(s) }),
+    ("runzeo", "the directory of the data file is not there", |s| s.runzeo().args(["-a", "./zeo.sock", "-f", "none/Data.fs"])),
     ("runzeo", "an option that does not exist", |s| s.runzeo().arg("--no-such-option")),
     ("runzeo", "a configuration that asks for what is not served", |s| {
         s.write("conf", "<zeo>\n  address 1\n</zeo>\n<demostorage>\n</demostorage>\n");

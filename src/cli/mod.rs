@@ -42,24 +42,25 @@ fn check(program: &str, flags: &Flags) -> Exit {
     }
     match config::check(flags) {
         Ok(()) => print(config::CHECK_PASSED),
-        Err(faults) => list_faults(program, &faults),
+        Err(faults) => list_faults(program, Exit::Usage, &faults),
     }
 }
 
 /// Prints what a check has found: the place comes first in each line, where editors look for it, or the program's name.
-fn list_faults(program: &str, faults: &config::Errors) -> Exit {
+/// Returns the status to end with.
+fn list_faults(program: &str, exit: Exit, faults: &config::Errors) -> Exit {
     for fault in faults.list() {
         if fault.shows_place() {
             // As above.
             let _ = writeln!(io::stderr(), "{fault}");
         } else {
-            print_error(program, Exit::Usage, fault);
+            print_error(program, exit, fault);
         }
     }
     if faults.more() > 0 {
-        print_error(program, Exit::Usage, &format!("and {} more faults", faults.more()));
+        print_error(program, exit, &format!("and {} more faults", faults.more()));
     }
-    Exit::Usage
+    exit
 }
 
 /// Prints what was asked for. A reader that closed the pipe is success.

@@ -124,7 +124,7 @@ impl Host for CommandLine {
 /// Prints a failure, unless it has been already; returns the exit status that it means.
 fn print_failure(failure: &Failure) -> Exit {
     match failure {
-        Failure::Configuration(faults) => list_faults(NAME, faults),
+        Failure::Configuration(faults) => list_faults(NAME, Exit::Usage, faults),
         failure if failure.is_silent() => failure.exit(),
         failure => print_error(NAME, failure.exit(), failure),
     }

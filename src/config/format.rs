@@ -2,7 +2,7 @@
 //! the event log's to say; here it gets its place in the file, and a word on what would be right.
 
 use crate::eventlog::{FormatError, Layout};
-use crate::zconfig::{Environment, SectionRef, ValueError, did_you_mean};
+use crate::zconfig::{Environment, SectionFault, SectionRef, ValueError, did_you_mean};
 
 /// The form of a handler's records.
 pub(super) fn layout(handler: SectionRef<'_>) -> Layout {
@@ -15,28 +15,30 @@ pub(super) fn layout(handler: SectionRef<'_>) -> Layout {
 }
 
 /// Checks the formatter and the format of a handler (ZCONFIG section 15).
-pub(super) fn check(handler: SectionRef<'_>, _environment: &Environment) -> Result<(), ValueError> {
+pub(super) fn check(handler: SectionRef<'_>, _environment: &Environment) -> Vec<SectionFault> {
+    let mut faults = Vec::new();
     if let Some(formatter) = handler.text("formatter")
         && formatter != "logging.Formatter"
     {
-        let what = format!("the formatter '{formatter}' is a Python class that cannot be called");
-        return Err(ValueError::new(what, "leave formatter out"));
+        let what = format!("'{formatter}' is a Python class that cannot be called");
+        faults.push(SectionFault::of("formatter", ValueError::new(what, "leave formatter out")));
     }
-    layout(handler).check().map_err(|error| value_error(&error))
+    faults.extend(layout(handler).check().err().map(|error| fault(&error)));
+    faults
 }
 
-fn value_error(error: &FormatError) -> ValueError {
+fn fault(error: &FormatError) -> SectionFault {
     let (key, hint) = match error {
         FormatError::UnknownField(name) => {
             let alike = did_you_mean(name, Layout::fields());
             let hint = alike.strip_prefix("; ").unwrap_or("arbitrary-fields true would let it pass");
-            return ValueError::new(format!("format: {error}"), hint);
+            return SectionFault::of("format", ValueError::new(error.to_string(), hint));
         }
         FormatError::NulInDate => ("dateformat", ""),
         FormatError::NotANumber(_) => ("format", "'s' shows any field"),
         _ => ("format", "%(message)s is a placeholder, '%%' a percent sign"),
     };
-    ValueError::new(format!("{key}: {error}"), hint)
+    SectionFault::of(key, ValueError::new(error.to_string(), hint))
 }
 
 #[cfg(test)]
@@ -46,20 +48,18 @@ mod tests {
     #[test]
     fn a_fault_is_shown_with_what_would_be_right() {
         for (format, expected) in [
-            (
-                "100%",
-                "format: it ends within a placeholder; %(message)s is a placeholder, '%%' a percent sign",
-            ),
-            ("%(mesage)s", "format: unknown field 'mesage'; did you mean 'message'"),
-            ("%(xyz)s", "format: unknown field 'xyz'; arbitrary-fields true would let it pass"),
+            ("100%", "it ends within a placeholder; %(message)s is a placeholder, '%%' a percent sign"),
+            ("%(mesage)s", "unknown field 'mesage'; did you mean 'message'"),
+            ("%(xyz)s", "unknown field 'xyz'; arbitrary-fields true would let it pass"),
             (
                 "%(name)d",
-                "format: '%d' cannot format this field, which is not a suitable number; 's' shows any field",
+                "'%d' cannot format this field, which is not a suitable number; 's' shows any field",
             ),
         ] {
             let layout =
                 Layout { format: format.to_owned(), dateformat: String::new(), arbitrary_fields: false };
-            assert_eq!(value_error(&layout.check().expect_err(format)).to_string(), expected);
+            let fault = fault(&layout.check().expect_err(format));
+            assert_eq!((fault.key, fault.error.to_string().as_str()), (Some("format"), expected));
         }
     }
 }

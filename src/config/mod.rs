@@ -28,8 +28,8 @@ pub use crate::zconfig::{Problem, Problems as Errors, ValueError};
 pub use check::{CHECK_PASSED, appendable, check, check_in};
 pub use home::{OtherHome, other_home, other_server_home};
 pub use option_values::{
-    command_line, directory, existing_dirpath, exit_codes, listen_address, mask, seconds, socket_name, text,
-    timeout,
+    command_line, directory, existing_dirpath, exit_codes, listen_address, mask, path, seconds, socket_name,
+    text, timeout,
 };
 pub use resolve::{resolve, resolve_in};
 pub use runner::{EditingMode, Flags, Runner, Settings};

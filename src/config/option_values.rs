@@ -82,6 +82,11 @@ pub fn existing_dirpath(argument: &OsStr) -> Result<PathBuf, ValueError> {
     zconfig::existing_dirpath(argument, &Environment::process()).map(PathBuf::from)
 }
 
+/// A path, as `-f` of `runzeo` takes it; its directory is looked for when it is needed.
+pub fn path(argument: &OsStr) -> Result<PathBuf, ValueError> {
+    Ok(PathBuf::from(expand(argument, &Environment::process())))
+}
+
 /// Text, as `-u` and `-X` take it.
 pub fn text(argument: &OsStr) -> Result<String, ValueError> {
     text_of(argument).map(str::to_owned)

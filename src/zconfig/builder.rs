@@ -7,11 +7,12 @@ use super::environment::Environment;
 use super::error_kind::ErrorKind;
 use super::open::{Open, RawValue};
 use super::overrides::Overrides;
-use super::problem::{Location, Problem, Problems, did_you_mean};
+use super::problem::{Location, Problem, Problems, nearest};
 use super::schema::{Component, Schema};
 use super::section_type::{Keys, Member, SectionType, Slot};
 use super::source::Source;
 use super::tree::Tree;
+use crate::repr::repr;
 
 /// Builds a tree from events in file order: sections that start and end, keys, imports.
 ///
@@ -31,6 +32,8 @@ pub struct Builder<'w> {
     pub(super) partial: bool,
     /// Types of the sections of other programs that were skipped at the top level, for hints.
     pub(super) skipped: Vec<String>,
+    /// Components that are not built in and may have the types that are not known.
+    failed_imports: Vec<(String, Location)>,
 }
 
 /// A section that has started.
@@ -45,7 +48,8 @@ pub(super) enum Frame {
 /// Where a section goes.
 enum Placing {
     At(&'static SectionType, usize),
-    Refused(ErrorKind),
+    /// Nowhere; with the members of the section around, by index, that it may have been meant for.
+    Refused(ErrorKind, Vec<usize>),
     PassedOver,
 }
 
@@ -65,7 +69,9 @@ impl<'w> Builder<'w> {
             problems.add(fault);
         }
         let mut root = Open::new(schema.file, None, file, 0);
-        root.incomplete = !problems.is_none();
+        if !problems.is_none() {
+            root.lose_all();
+        }
         root.overrides = overrides;
         Self {
             schema,
@@ -77,6 +83,7 @@ impl<'w> Builder<'w> {
             exempt: exempt.iter().map(|key| (*key).to_owned()).collect(),
             partial: false,
             skipped: Vec::new(),
+            failed_imports: Vec::new(),
         }
     }
 
@@ -140,7 +147,7 @@ impl<'w> Builder<'w> {
     /// A section that belongs here could not be read: no section of this one is reported as missing.
     pub fn mark_section_missing(&mut self) {
         if let Some(Frame::Known(open)) = self.frames.last_mut() {
-            open.incomplete = true;
+            open.lose_all();
         }
     }
 
@@ -167,15 +174,18 @@ impl<'w> Builder<'w> {
             Placing::At(found, slot) => {
                 let (overrides, faults) = parent.overrides.take(found, name);
                 let mut open = Open::new(found, name, at.clone(), slot);
-                open.incomplete = !faults.is_empty();
+                if !faults.is_empty() {
+                    open.lose_all();
+                }
                 open.overrides = overrides;
                 for fault in faults {
                     self.problems.add(fault);
                 }
                 Frame::Known(Box::new(open))
             }
-            Placing::Refused(fault) => {
+            Placing::Refused(fault, meant) => {
                 parent.incomplete = true;
+                parent.lost.extend(meant);
                 parent.overrides.drop_for(kind, name);
                 self.problems.add(Problem::new(fault, at.clone()));
                 Frame::Skipped { kind: kind.to_owned(), at: at.clone() }
@@ -193,51 +203,81 @@ impl<'w> Builder<'w> {
         let Some(Frame::Known(parent)) = self.frames.last() else { return Placing::PassedOver };
         let Some(found) = self.section_type(kind) else {
             return if self.is_abstract(kind) {
-                Placing::Refused(ErrorKind::AbstractType { name: kind.to_owned(), hint: self.family(kind) })
+                let meant = slots(parent.kind, |slot| slot.takes == kind);
+                let fault = ErrorKind::AbstractType { name: kind.to_owned(), hint: self.family(kind) };
+                Placing::Refused(fault, meant)
             } else if self.schema.skips_unknown && self.depth() == 0 {
                 Placing::PassedOver
             } else {
-                let known = self.slots(parent.kind).chain(self.types().map(|known| known.name));
-                Placing::Refused(ErrorKind::UnknownType {
-                    name: kind.to_owned(),
-                    hint: did_you_mean(kind, known),
-                })
+                self.unknown_type(parent.kind, kind)
             };
         };
-        if self.schema.skips_unknown && self.depth() == 0 && !self.owns(found) {
+        let of_another = !self.owns(found) || self.schema.skipped.contains(&kind);
+        if self.schema.skips_unknown && self.depth() == 0 && of_another {
             return Placing::PassedOver;
         }
         for (index, member) in parent.kind.members.iter().enumerate() {
             match member {
                 Member::Key(key) if Some(key.name) == name => {
-                    return Placing::Refused(ErrorKind::NameOfKey { name: key.name.to_owned() });
+                    let meant = slots(parent.kind, |slot| slot.fits(found));
+                    return Placing::Refused(ErrorKind::NameOfKey { name: key.name.to_owned() }, meant);
                 }
                 Member::Slot(slot) if slot.fits(found) => return Self::name_in(slot, index, found, name),
                 _ => {}
             }
         }
-        Placing::Refused(self.misplaced(parent.kind, found))
+        // It is known, and none of those that belong here.
+        Placing::Refused(self.misplaced(parent.kind, found), Vec::new())
+    }
+
+    /// A type that is not known, with what it may be: of a component that is not built in, or misspelt.
+    fn unknown_type(&self, parent: &SectionType, kind: &str) -> Placing {
+        let fitting = self.types().filter(|inner| takes(parent, inner));
+        let meant = if self.failed_imports.is_empty() {
+            nearest(kind, fitting.map(|inner| inner.name)).and_then(|name| self.section_type(name))
+        } else {
+            None
+        };
+        let hint = self.schema.hint(parent.name, kind);
+        let hint = hint.or_else(|| self.of_failed_import());
+        let hint = hint.or_else(|| meant.map(|meant| format!("; did you mean '{}'", meant.name)));
+        let fault = ErrorKind::UnknownType { name: kind.to_owned(), hint: hint.unwrap_or_default() };
+        Placing::Refused(
+            fault,
+            match meant {
+                Some(meant) => slots(parent, |slot| slot.fits(meant)),
+                // A slot for one type would have been meant by a name that is like it.
+                None => slots(parent, |slot| self.is_abstract(slot.takes)),
+            },
+        )
+    }
+
+    /// The closing clause that names the components that could not be imported.
+    fn of_failed_import(&self) -> Option<String> {
+        let named = |(package, at): &(String, Location)| match at.line() {
+            Some(line) => format!("{} (line {line})", repr(package)),
+            None => repr(package),
+        };
+        let named: Vec<String> = self.failed_imports.iter().map(named).collect();
+        let is = if named.len() == 1 { "which is" } else { "which are" };
+        (!named.is_empty())
+            .then(|| format!("; it may be of the component {}, {is} not built in", named.join(" or ")))
     }
 
     fn name_in(slot: &Slot, index: usize, found: &'static SectionType, name: Option<&str>) -> Placing {
         if slot.allows(name) {
             return Placing::At(found, index);
         }
-        Placing::Refused(ErrorKind::SectionName {
-            name: name.map(str::to_owned),
-            kind: found.name.to_owned(),
-        })
+        let fault = ErrorKind::SectionName { name: name.map(str::to_owned), kind: found.name.to_owned() };
+        Placing::Refused(fault, vec![index])
     }
 
     fn misplaced(&self, parent: &SectionType, found: &SectionType) -> ErrorKind {
         let outside = parent.name == self.schema.file.name;
-        let homes: Vec<String> = self
-            .types()
-            .filter(|home| home.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(found))))
-            .map(|home| format!("'<{}>'", home.name))
-            .collect();
-        let at_top =
-            self.schema.file.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(found)));
+        let homes: Vec<String> =
+            self.types().filter(|home| takes(home, found)).map(|home| format!("'<{}>'", home.name)).collect();
+        let at_top = takes(self.schema.file, found);
+        let hint = self.schema.hint(parent.name, found.name);
         ErrorKind::Misplaced {
             kind: found.name.to_owned(),
             inside: if outside {
@@ -245,11 +285,11 @@ impl<'w> Builder<'w> {
             } else {
                 format!("in '<{}>'", parent.name)
             },
-            hint: match (at_top, homes.is_empty()) {
+            hint: hint.unwrap_or_else(|| match (at_top, homes.is_empty()) {
                 (true, _) => "; it stands outside of other sections".into(),
                 (false, true) => String::new(),
                 (false, false) => format!("; it stands in {}", homes.join(" or ")),
-            },
+            }),
         }
     }
 
@@ -273,7 +313,7 @@ impl<'w> Builder<'w> {
             return;
         }
         let outside = open.kind.name == self.schema.file.name;
-        if let Err(fault) = open.add(key, normal, value, at, outside) {
+        if let Err(fault) = open.add(key, normal, value, at, outside, self.schema) {
             self.report(fault, at);
         }
     }
@@ -284,9 +324,15 @@ impl<'w> Builder<'w> {
             return self.report(ErrorKind::ComponentName { name: package.to_owned() }, at);
         }
         let Some(found) = self.schema.importable.iter().find(|known| known.package == package) else {
-            let known: Vec<&str> = self.schema.importable.iter().map(|known| known.package).collect();
-            let fault = ErrorKind::UnknownComponent { name: package.to_owned(), known: known.join(", ") };
-            return self.report(fault, at);
+            self.failed_imports.push((package.to_owned(), at.clone()));
+            if self.schema.skips_unknown {
+                return;
+            }
+            let hint = self.schema.hint("", "%import").unwrap_or_else(|| {
+                let known: Vec<&str> = self.schema.importable.iter().map(|known| known.package).collect();
+                format!("; {} are", known.join(", "))
+            });
+            return self.report(ErrorKind::UnknownComponent { name: package.to_owned(), hint }, at);
         };
         for component in found.needs.iter().chain([found]) {
             if self.present(component) {
@@ -333,11 +379,16 @@ impl<'w> Builder<'w> {
             self.types().filter(|kind| kind.implements == Some(name)).map(|kind| kind.name).collect();
         if members.is_empty() { String::new() } else { format!("; {} are", members.join(", ")) }
     }
+}
 
-    /// The types that fit directly into a section.
-    fn slots<'a>(&'a self, kind: &'a SectionType) -> impl Iterator<Item = &'static str> + 'a {
-        self.types()
-            .filter(|inner| kind.members.iter().any(|m| matches!(m, Member::Slot(slot) if slot.fits(inner))))
-            .map(|inner| inner.name)
-    }
+/// The slots of a type, by their index among its members.
+fn slots(kind: &SectionType, is_wanted: impl Fn(&Slot) -> bool) -> Vec<usize> {
+    let slots = kind.members.iter().enumerate();
+    let slots = slots.filter(|(_, member)| matches!(member, Member::Slot(slot) if is_wanted(slot)));
+    slots.map(|(index, _)| index).collect()
+}
+
+/// Whether sections of a type may stand directly in those of another.
+fn takes(home: &SectionType, inner: &SectionType) -> bool {
+    home.members.iter().any(|member| matches!(member, Member::Slot(slot) if slot.fits(inner)))
 }

@@ -93,9 +93,9 @@ pub enum ErrorKind {
     /// A value that is not of its datatype.
     #[error("{key}: {error}")]
     Value { key: String, error: ValueError },
-    /// A section that is not consistent in itself.
-    #[error("<{kind}>: {error}")]
-    Section { kind: String, error: ValueError },
+    /// A section that is not consistent in itself; with the key to change, if it is one.
+    #[error("{}: {error}", match key { Some(key) => (*key).to_owned(), None => format!("<{kind}>") })]
+    Section { kind: String, key: Option<&'static str>, error: ValueError },
     /// Bytes that are not UTF-8.
     #[error("not UTF-8 text; save the file in that encoding")]
     Encoding,
@@ -115,8 +115,8 @@ pub enum ErrorKind {
     #[error("{} is not the name of a component", repr(name))]
     ComponentName { name: String },
     /// A package that is not built in.
-    #[error("the component '{name}' is not known; {known} are built in")]
-    UnknownComponent { name: String, known: String },
+    #[error("the component '{name}' is not built in{hint}")]
+    UnknownComponent { name: String, hint: String },
     /// A package whose types collide with those that are there.
     #[error("the component '{component}' cannot be imported here: it defines '<{name}>' again")]
     TypeRedefined { name: String, component: String },

@@ -6,7 +6,9 @@ use super::builder::{Builder, Frame};
 use super::error_kind::ErrorKind;
 use super::open::{Given, Open, RawValue};
 use super::problem::{Location, Problem, Problems, did_you_mean};
-use super::section_type::{Key, Member};
+use super::schema::SectionFault;
+use super::section_type::{Key, Member, SectionType};
+use super::text::strip;
 use super::tree::{Entry, MemberValue, Section, Tree};
 use super::value::Value;
 use super::value_error::ValueError;
@@ -27,6 +29,7 @@ impl Builder<'_> {
             && !parent.names.insert(name.clone())
         {
             parent.incomplete = true;
+            parent.lost.insert(slot);
             return self.report(ErrorKind::NameReused { name }, at);
         }
         let (Some(Given::Sections(ids)), Some(Member::Slot(place))) =
@@ -60,8 +63,8 @@ impl Builder<'_> {
         let mut values = Vec::with_capacity(open.given.len());
         for (member, given) in open.kind.members.iter().zip(std::mem::take(&mut open.given)) {
             values.push(match (member, given) {
-                (Member::Key(key), Given::Values(values)) => self.values(key, values, end),
-                (Member::Map(key), Given::Map(entries)) => self.map(key, entries),
+                (Member::Key(key), Given::Values(values)) => self.values(open.kind, key, values, end),
+                (Member::Map(key), Given::Map(entries)) => self.map(open.kind, key, entries),
                 (_, Given::Sections(ids)) => {
                     self.check_sections(&ids);
                     MemberValue::Sections(ids)
@@ -80,7 +83,9 @@ impl Builder<'_> {
         let outside = open.kind.name == self.schema.file.name;
         for (key, values) in open.overrides.take_keys() {
             for (value, at) in values {
-                if let Err(fault) = open.add(&key, key.clone(), RawValue::Text(value), &at, outside) {
+                if let Err(fault) =
+                    open.add(&key, key.clone(), RawValue::Text(value), &at, outside, self.schema)
+                {
                     self.problems.add(Problem::new(fault, at));
                 }
             }
@@ -92,7 +97,7 @@ impl Builder<'_> {
     }
 
     fn find_missing(&mut self, open: &Open, end: &Location) {
-        for (member, given) in open.kind.members.iter().zip(&open.given) {
+        for (index, (member, given)) in open.kind.members.iter().zip(&open.given).enumerate() {
             let fault = match (member, given) {
                 (Member::Key(key), Given::Values(values))
                     if key.required && values.is_empty() && !self.excused(key, open) =>
@@ -102,7 +107,7 @@ impl Builder<'_> {
                 (Member::Slot(slot), Given::Sections(ids))
                     if slot.required
                         && ids.is_empty()
-                        && !(open.incomplete || self.partial)
+                        && !(self.partial || open.lost.contains(&index))
                         && !self.is_exempt(slot.name) =>
                 {
                     ErrorKind::MissingSection {
@@ -141,7 +146,13 @@ impl Builder<'_> {
         like.map(|skipped| format!("; was '<{skipped}>' meant to be it")).unwrap_or_default()
     }
 
-    fn values(&mut self, key: &Key, values: Vec<(RawValue, Location)>, end: &Location) -> MemberValue {
+    fn values(
+        &mut self,
+        section: &SectionType,
+        key: &Key,
+        values: Vec<(RawValue, Location)>,
+        end: &Location,
+    ) -> MemberValue {
         if values.is_empty() && !key.many {
             return match key.default.map(|text| (key.datatype.convert)(text, self.environment)) {
                 Some(Ok(value)) => MemberValue::One(Entry { value, at: None }),
@@ -154,24 +165,36 @@ impl Builder<'_> {
             };
         }
         let mut entries: Vec<Entry> =
-            values.into_iter().filter_map(|(raw, at)| self.value(key.name, key, raw, at)).collect();
+            values.into_iter().filter_map(|(raw, at)| self.value(section, key.name, key, raw, at)).collect();
         if key.many {
             return MemberValue::Many(entries);
         }
         entries.pop().map_or(MemberValue::Absent, MemberValue::One)
     }
 
-    fn map(&mut self, key: &Key, entries: IndexMap<String, (RawValue, Location)>) -> MemberValue {
+    fn map(
+        &mut self,
+        section: &SectionType,
+        key: &Key,
+        entries: IndexMap<String, (RawValue, Location)>,
+    ) -> MemberValue {
         let entries = entries.into_iter().filter_map(|(name, (raw, at))| {
-            let entry = self.value(&name, key, raw, at)?;
+            let entry = self.value(section, &name, key, raw, at)?;
             Some((name, entry))
         });
         MemberValue::Map(entries.collect())
     }
 
-    fn value(&mut self, name: &str, key: &Key, raw: RawValue, at: Location) -> Option<Entry> {
+    fn value(
+        &mut self,
+        section: &SectionType,
+        name: &str,
+        key: &Key,
+        raw: RawValue,
+        at: Location,
+    ) -> Option<Entry> {
         let converted = match raw {
-            RawValue::Text(text) => (key.datatype.convert)(&text, self.environment),
+            RawValue::Text(text) => self.converted(section, key, &text),
             RawValue::Words(words) => self.words(key, words),
         };
         match converted {
@@ -181,6 +204,21 @@ impl Builder<'_> {
                 None
             }
         }
+    }
+
+    fn converted(&self, section: &SectionType, key: &Key, text: &str) -> Result<Value, ValueError> {
+        let converted = if self.schema.unused.contains(&section.name) {
+            (key.datatype.convert)(text, &self.environment.clone().trusting())
+        } else {
+            (key.datatype.convert)(text, self.environment)
+        };
+        converted.map_err(|error| match (text.strip_prefix('='), self.schema.hint(section.name, key.name)) {
+            (Some(value), _) => {
+                error.with_hint(format!("write '{} {}', without the equals sign", key.name, strip(value)))
+            }
+            (None, Some(hint)) => error.with_hint(hint.trim_start_matches("; ")),
+            (None, None) => error,
+        })
     }
 
     /// Words as the value of a key. Its datatype must be one of words: one that makes words of an empty text.
@@ -195,14 +233,12 @@ impl Builder<'_> {
         for id in ids {
             let Some(section) = self.tree.section(*id) else { continue };
             let kind = section.kind().name;
-            let checks = self.all_components().flat_map(|component| component.checks);
-            let Some((_, check)) = checks.into_iter().find(|(name, _)| *name == kind && !section.failed())
-            else {
-                continue;
-            };
-            if let Err(error) = check(section, self.environment) {
-                let fault = ErrorKind::Section { kind: kind.to_owned(), error };
-                let at = section.at().clone();
+            let check =
+                self.all_components().flat_map(|component| component.checks).find(|(name, _)| *name == kind);
+            let Some((_, check)) = check else { continue };
+            for SectionFault { key, error } in check(section, self.environment) {
+                let at = key.and_then(|key| section.entry(key)?.at.as_ref()).unwrap_or(section.at()).clone();
+                let fault = ErrorKind::Section { kind: kind.to_owned(), key, error };
                 self.problems.add(Problem::new(fault, at));
             }
         }

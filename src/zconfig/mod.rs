@@ -48,7 +48,7 @@ pub use open::RawValue;
 pub use path::{directory_part, existing_dirpath, expand, is_directory, path_value};
 pub use problem::{Location, Problem, Problems, did_you_mean};
 pub use reader::{load, load_lossy, load_text_lossy};
-pub use schema::{Check, Component, Schema};
+pub use schema::{Check, Component, Hint, Schema, SectionFault};
 pub use section_type::{Key, Keys, Member, SectionType, Slot, SlotName};
 pub use source::{Files, Source};
 pub use text::{is_space, split, strip};

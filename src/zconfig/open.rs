@@ -8,6 +8,7 @@ use indexmap::map::Entry;
 use super::error_kind::ErrorKind;
 use super::overrides::Overrides;
 use super::problem::{Location, nearest};
+use super::schema::Schema;
 use super::section_type::{Member, SectionType};
 
 /// A value before its conversion.
@@ -33,6 +34,8 @@ pub(super) struct Open {
     pub(super) overrides: Overrides,
     /// Something in it could not be placed, and may be what seems to be missing.
     pub(super) incomplete: bool,
+    /// The members of the type, by index, that what could not be placed may be.
+    pub(super) lost: HashSet<usize>,
     /// Keys that were given with unreadable values, or most likely meant.
     pub(super) unreadable: Vec<String>,
 }
@@ -65,8 +68,15 @@ impl Open {
             names: HashSet::new(),
             overrides: Overrides::default(),
             incomplete: false,
+            lost: HashSet::new(),
             unreadable: Vec::new(),
         }
+    }
+
+    /// What could not be placed may be any member.
+    pub(super) fn lose_all(&mut self) {
+        self.incomplete = true;
+        self.lost.extend(0..self.kind.members.len());
     }
 
     /// Adds a value to its member.
@@ -77,6 +87,7 @@ impl Open {
         value: RawValue,
         at: &Location,
         outside: bool,
+        schema: &Schema,
     ) -> Result<(), ErrorKind> {
         let members = self.kind.members;
         let Some(index) = members.iter().position(|member| match member {
@@ -84,7 +95,7 @@ impl Open {
             Member::Map(_) => true,
             Member::Slot(_) => false,
         }) else {
-            return Err(self.unknown(key, &normal, outside));
+            return Err(self.unknown(key, &normal, outside, schema));
         };
         let many = matches!(members.get(index), Some(Member::Key(known)) if known.many);
         match self.given.get_mut(index) {
@@ -114,15 +125,18 @@ impl Open {
         Ok(())
     }
 
-    fn unknown(&mut self, key: &str, normal: &str, outside: bool) -> ErrorKind {
+    fn unknown(&mut self, key: &str, normal: &str, outside: bool, schema: &Schema) -> ErrorKind {
         if outside {
-            let hint = "; keys stand inside of sections".to_owned();
+            let hint =
+                schema.hint("", normal).unwrap_or_else(|| "; keys stand inside of sections".to_owned());
             return ErrorKind::UnknownKey { key: key.to_owned(), place: String::new(), hint };
         }
         let known = self.kind.members.iter().filter(|member| matches!(member, Member::Key(_)));
         let meant = nearest(normal, known.map(Member::name));
         self.unreadable.extend(meant.map(str::to_owned));
-        let hint = meant.map(|meant| format!("; did you mean '{meant}'")).unwrap_or_default();
+        let hint = schema.hint(self.kind.name, normal);
+        let hint =
+            hint.or_else(|| meant.map(|meant| format!("; did you mean '{meant}'"))).unwrap_or_default();
         ErrorKind::UnknownKey { key: key.to_owned(), place: format!(" in '<{}>'", self.kind.name), hint }
     }
 }

@@ -73,7 +73,8 @@ pub fn existing_dirpath(path: &OsStr, environment: &Environment) -> Result<OsStr
         &path.to_string_lossy(),
         "is in a directory that does not exist",
         format!("create the directory '{}' or name an existing one", directory.display()),
-    ))
+    )
+    .of_absence())
 }
 
 #[cfg(test)]

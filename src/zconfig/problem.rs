@@ -131,6 +131,23 @@ impl Problems {
         &self.list
     }
 
+    /// Whether nothing is wrong but that directories are not there, which may be at another time.
+    #[must_use]
+    pub fn are_absences(&self) -> bool {
+        let is_absence =
+            |kind: &ErrorKind| matches!(kind, ErrorKind::Value { error, .. } if error.is_absence());
+        self.more == 0 && !self.is_none() && self.list.iter().all(|problem| is_absence(&problem.kind))
+    }
+
+    /// Says something else of the values of a key that are at fault.
+    pub fn reword_values_of(&mut self, wanted: &str, message: &str) {
+        for problem in &mut self.list {
+            if matches!(&problem.kind, ErrorKind::Value { key, .. } if key == wanted) {
+                problem.kind = ErrorKind::Other(message.to_owned());
+            }
+        }
+    }
+
     /// How many more there were.
     #[must_use]
     pub fn more(&self) -> usize {
@@ -166,8 +183,14 @@ impl std::error::Error for Problems {}
 pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     /// Jaro-Winkler similarity (1 is equal) from which a misspelling is more likely than another word.
     const MIN_SIMILARITY: f64 = 0.8;
+    /// A misspelling has one mistake in so many letters; more have words that only begin or end alike, such as
+    /// `raidstorage` and `filestorage`.
+    const LETTERS_TO_A_MISTAKE: usize = 4;
     let word = word.to_lowercase().replace('_', "-");
-    let alike = known.map(|name| (strsim::jaro_winkler(&word, name), name));
+    let most = |name: &str| (name.len().max(word.len()) / LETTERS_TO_A_MISTAKE).max(1);
+    let alike = known
+        .filter(|name| strsim::osa_distance(&word, name) <= most(name))
+        .map(|name| (strsim::jaro_winkler(&word, name), name));
     let best = alike.filter(|(likeness, _)| *likeness >= MIN_SIMILARITY).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, name)| name)
 }
@@ -188,6 +211,11 @@ mod tests {
         assert_eq!(did_you_mean("umaks", known.into_iter()), "; did you mean 'umask'");
         assert_eq!(did_you_mean("BACKOFF_LIMIT", known.into_iter()), "; did you mean 'backoff-limit'");
         assert_eq!(did_you_mean("program", known.into_iter()), "");
+        let storages = ["filestorage", "mappingstorage", "stop-group"];
+        assert_eq!(did_you_mean("filestorge", storages.into_iter()), "; did you mean 'filestorage'");
+        for other in ["raidstorage", "zlibstorage", "temporarystorage", "relstorage", "stop-signal"] {
+            assert_eq!(did_you_mean(other, storages.into_iter()), "", "{other}");
+        }
     }
 
     #[test]

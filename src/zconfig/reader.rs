@@ -311,6 +311,11 @@ impl Reader<'_> {
         if name == "define" {
             return self.define(argument, at);
         }
+        // What stands in a section of another program is that program's to judge; a definition is for the whole file.
+        let is_foreign = self.builder.is_foreign();
+        if name == "import" && is_foreign {
+            return;
+        }
         let Some(argument) = self.substituted(argument, at) else { return };
         if name == "import" {
             return self.builder.import(&argument, at);
@@ -322,8 +327,11 @@ impl Reader<'_> {
         }
     }
 
-    /// Reports that a file cannot be read, or not to its end.
+    /// Reports that a file cannot be read, or not to its end. What a section of another program includes is not missed.
     fn report_missing_file(&mut self, kind: ErrorKind, at: &Location) {
+        if self.builder.is_foreign() && !matches!(kind, ErrorKind::Limit(_)) {
+            return;
+        }
         self.builder.report(kind, at);
         self.builder.mark_file_missing();
     }

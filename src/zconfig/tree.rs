@@ -98,8 +98,9 @@ impl<'a> SectionRef<'a> {
         &self.section.at
     }
 
-    /// Whether its values were not all good.
-    pub(super) fn failed(self) -> bool {
+    /// Whether something in it was at fault, and is therefore absent.
+    #[must_use]
+    pub fn has_faults(self) -> bool {
         self.section.failed
     }
 

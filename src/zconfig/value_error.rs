@@ -9,6 +9,7 @@ use crate::repr::shown;
 pub struct ValueError {
     what: String,
     hint: String,
+    is_absence: bool,
 }
 
 impl ValueError {
@@ -21,7 +22,25 @@ impl ValueError {
     /// A fault with its own whole sentence, and a closing clause, which may be blank.
     #[must_use]
     pub fn new(what: impl Into<String>, hint: impl Into<String>) -> Self {
-        Self { what: what.into(), hint: hint.into() }
+        Self { what: what.into(), hint: hint.into(), is_absence: false }
+    }
+
+    /// The same fault, of what is not there and may be at another time, such as a disk that is mounted late.
+    #[must_use]
+    pub fn of_absence(self) -> Self {
+        Self { is_absence: true, ..self }
+    }
+
+    /// Whether what the value names is not there; nothing is wrong with the value.
+    #[must_use]
+    pub fn is_absence(&self) -> bool {
+        self.is_absence
+    }
+
+    /// The same fault with another closing clause, by which the value is to be changed.
+    #[must_use]
+    pub fn with_hint(self, hint: impl Into<String>) -> Self {
+        Self::new(self.what, hint)
     }
 }
 

@@ -24,9 +24,36 @@ type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
 
 /// Words of the manuals that stand for others.
 const OPEN: &[&str] = &[
-    "PID", "N", "NAME", "HOME", "OTHER", "PATH", "FILE", "REASON", "WORD", "VALUE", "PROGRAM", "VERSION",
-    "REQUEST", "REPLY", "USER", "LINE", "COLUMN", "SEARCH", "STATUS", "ROLE", "VERB", "MODE", "ADDRESS",
-    "WHAT", "OFFSET", "PORT", "HOST", "PIDS",
+    "PID",
+    "N",
+    "NAME",
+    "HOME",
+    "OTHER",
+    "PATH",
+    "FILE",
+    "REASON",
+    "WORD",
+    "VALUE",
+    "PROGRAM",
+    "VERSION",
+    "REQUEST",
+    "REPLY",
+    "USER",
+    "LINE",
+    "COLUMN",
+    "SEARCH",
+    "STATUS",
+    "ROLE",
+    "VERB",
+    "MODE",
+    "ADDRESS",
+    "WHAT",
+    "HINT",
+    "DIRECTORY",
+    "OFFSET",
+    "PORT",
+    "HOST",
+    "PIDS",
 ];
 
 const SLEEP: &str = "sleep 1000";
@@ -262,9 +289,12 @@ const ROWS: &[Row] = &[
     ("runzeo", OTHER_HOME, |s| { copied(s); Some(s.runzeo().args(["-C", "copy/etc/zeo.conf", "--check"]).output()) }),
     ("runzeo", "no server address specified; use -a or -C", |s| Some(s.runzeo().output())),
     ("runzeo", "no storages specified; use -f or -C", |s| Some(s.runzeo().output())),
-    ("runzeo", "WHAT is not served yet", |s| {
+    ("runzeo", "WHAT is not served yet; HINT", |s| {
         s.write("conf", "<zeo>\naddress 1\n</zeo>\n<filestorage>\npath a\nblob-dir b\n</filestorage>\n");
         Some(s.runzeo().args(["-C", "conf"]).output())
+    }),
+    ("runzeo", "-f: FILE is in a directory that does not exist; create the directory DIRECTORY or name an existing one", |s| {
+        serve(s, "missing/Data.fs")
     }),
     ("runzeo", "cannot listen on ADDRESS: REASON", |s| { s.write("sock", ""); serve(s, "Data.fs") }),
     ("runzeo", "storage 'NAME': cannot lock PATH: REASON", |s| {

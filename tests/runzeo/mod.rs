@@ -1,5 +1,6 @@
 //! `runzeo` as people and other programs meet it.
 
+mod configuration;
 mod crash;
 mod disk;
 mod hostile;

@@ -109,6 +109,18 @@ const VERDICTS: &[Verdict] = &[
         "a log that waits for a mail server stops the manager",
     ),
     (
+        "transcript = log\n",
+        "",
+        "a.conf:3: transcript: '= log' begins with an equals sign; write 'transcript log', without the equals sign",
+        "no file is called so but by mistake",
+    ),
+    (
+        "",
+        "%import nosuch.package\n<zeo>\n%import another.package\n</zeo>\n",
+        "",
+        "one file serves all programs: what sections of the others need is for these to find",
+    ),
+    (
         "",
         "<zeo>\nnosuch key\n</zeo>\n<mystorage>\n(odd\n</mystorage>\n",
         "",

@@ -11,6 +11,9 @@ static ZDAEMON: LazyLock<Schema> = LazyLock::new(|| Schema {
     components: of_the_peers(&DAEMON),
     importable: DAEMON.importable,
     skips_unknown: false,
+    skipped: &[],
+    unused: &[],
+    hints: &[],
 });
 
 /// What Python's runzeo reads.
@@ -19,6 +22,9 @@ static ZEO: LazyLock<Schema> = LazyLock::new(|| Schema {
     components: of_the_peers(&SERVER),
     importable: SERVER.importable,
     skips_unknown: false,
+    skipped: &[],
+    unused: &[],
+    hints: &[],
 });
 
 /// What Python's zeoctl reads.
@@ -35,6 +41,9 @@ static ZEOCTL: LazyLock<Schema> = LazyLock::new(|| Schema {
     components: ZEO.components,
     importable: ZEO.importable,
     skips_unknown: false,
+    skipped: &[],
+    unused: &[],
+    hints: &[],
 });
 
 /// The keys of `<runner>` that Python does not know.

@@ -39,21 +39,37 @@ fn the_file_of_todays_mkzeoinstance_is_all_that_is_needed() {
 fn sections_of_other_programs_never_stop_ours() {
     let sandbox = Sandbox::new();
     let ours = "<runner>\n  program sleep 1000\n  daemon on\n  socket-name sock\n</runner>\n";
-    let theirs = "%import nowhere.known\n<zeo>\n  address nonsense:99999999\n  nosuch $undefined ${odd\n  <ssl>\n    (odd\n  </ssl>\n\
+    // Components, and files, that belong to the other programs: at the top, and inside of their sections.
+    let theirs = "%import nowhere.known\n<zodb_db temporary>\n  %import tempstorage\n  %include no-such-file\n  <temporarystorage>\n  \
+                  </temporarystorage>\n</zodb_db>\n<logger access>\n  level info\n</logger>\n<zeo>\n  address nonsense:99999999\n  nosuch $undefined ${odd\n  <ssl>\n    (odd\n  </ssl>\n\
                   </zeo>\n<relstorage main>\n  <postgresql>\n    dsn host='x'\n  </postgresql>\n</relstorage>\n\
                   <filestorage 1>\n  path /no/such/place\n  path /given/twice\n</filestorage>\n";
-    let known = theirs.replace("%import nowhere.known\n", "");
-    for (name, text) in [("before", format!("{known}{ours}")), ("behind", format!("{ours}{known}"))] {
+    for (name, text) in [("before", format!("{theirs}{ours}")), ("behind", format!("{ours}{theirs}"))] {
         sandbox.write(name, text);
         sandbox.zdctl().args(["-C", name, "check"]).stdout("configuration OK\n").run();
+        sandbox.zdrun().args(["-C", name, "--check"]).stdout("configuration OK\n").run();
         sandbox.zdctl().args(["-C", name, "start"]).stdout("daemon process started, pid=[..]\n").run();
         sandbox.zdctl().args(["-C", name, "stop"]).stdout("daemon process stopped\n").run();
     }
-    sandbox.write("import", format!("{theirs}{ours}"));
-    let fault = "import:1: the component 'nowhere.known' is not known; zdaemon, ZODB, ZEO, ZConfig.components.logger, \
-                 ZConfig.components.basic are built in\n";
-    sandbox.zdctl().args(["-C", "import", "check"]).stderr(fault).status(2).run();
     sandbox.assert_no_process_left();
+}
+
+#[test]
+fn component_that_is_not_built_in_is_the_reason_where_a_section_of_ours_needs_it() {
+    let sandbox = Sandbox::new();
+    sandbox.write(
+        "conf",
+        "%import mailinglogger\n<runner>\n  program sleep 1000\n  <nosuch/>\n</runner>\n%import other\n<eventlog>\n\
+         <mailing-logger>\n</mailing-logger>\n<logfle>\n</logfle>\n</eventlog>\n",
+    );
+    let stderr = "conf:4: unknown section type 'nosuch'; it may be of the component 'mailinglogger' (line 1), which is not \
+                  built in\n\
+                  conf:8: unknown section type 'mailing-logger'; it may be of the component 'mailinglogger' (line 1) or \
+                  'other' (line 6), which are not built in\n\
+                  conf:10: unknown section type 'logfle'; it may be of the component 'mailinglogger' (line 1) or 'other' \
+                  (line 6), which are not built in\n";
+    sandbox.zdctl().args(["-C", "conf", "check"]).stderr(stderr).status(2).run();
+    sandbox.zdrun().args(["-C", "conf", "--check"]).stderr(stderr).status(2).run();
 }
 
 #[test]

@@ -111,7 +111,7 @@ impl Line {
             configure: once("-C", &self.configure, |file| Ok(PathBuf::from(file)))?,
             overrides: each("-X", &self.overrides, config::text)?,
             addresses: each("-a", &self.address, config::listen_address)?,
-            files: each("-f", &self.filename, config::existing_dirpath)?,
+            files: each("-f", &self.filename, config::path)?,
             timeout: once("-t", &self.timeout, config::timeout)?,
             pid_file: once("--pid-file", &self.pid_file, config::existing_dirpath)?,
         })

@@ -40,7 +40,11 @@ fn run(arguments: &[OsString]) -> Exit {
     };
     let settings = match server::resolve(&typed.flags) {
         Ok(settings) => settings,
-        Err(faults) => return list_faults(NAME, &faults),
+        Err(faults) => {
+            // A disk that is mounted late: zdrun tries again after every status but 0 and 2.
+            let exit = if faults.are_absences() { Exit::Failure } else { Exit::Usage };
+            return list_faults(NAME, exit, &faults);
+        }
     };
     let file = typed.flags.configure.as_deref();
     let other_home = file.and_then(|file| config::other_server_home(file, &settings));

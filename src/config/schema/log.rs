@@ -4,7 +4,7 @@ use crate::config::datatype::{HTTP_METHOD, HTTP_URL, LOG_FORMAT, LOG_LEVEL, LOG_
 use crate::config::format;
 use crate::zconfig::{
     BOOLEAN, BYTE_SIZE, Component, DOTTED_NAME, Environment, INET_ADDRESS, INTEGER, Key, Keys, Member,
-    SOCKET_ADDRESS, STRING, SectionRef, SectionType, Slot, ValueError,
+    SOCKET_ADDRESS, STRING, SectionFault, SectionRef, SectionType, Slot, ValueError,
 };
 
 pub(super) static LOGGER: Component = Component {
@@ -158,57 +158,61 @@ static EMAIL_NOTIFIER: SectionType = SectionType {
     meaning: "Records go out by mail; not served here.",
 };
 
-fn check_logfile(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
-    format::check(section, environment)?;
+fn check_logfile(section: SectionRef<'_>, environment: &Environment) -> Vec<SectionFault> {
+    let mut faults = format::check(section, environment);
+    // How the keys go together cannot be said where one has no value.
+    if !section.has_faults() {
+        faults.extend(check_rotation(section).err());
+    }
+    faults
+}
+
+fn check_rotation(section: SectionRef<'_>) -> Result<(), SectionFault> {
     let set = |key| section.integer(key).is_some_and(|number| number != 0);
     let full = |key| section.text(key).is_some_and(|text| !text.is_empty());
     let (sized, timed, kept) = (set("max-size"), full("when"), set("old-files"));
     if let Some(path @ ("STDOUT" | "STDERR")) = section.text("path") {
-        return check_stream(
-            path,
-            sized || timed || kept,
-            section.boolean("delay") == Some(true),
-            full("encoding"),
-        );
+        let given = [
+            ("max-size", sized, "cannot rotate", "max-size, old-files and when are for files"),
+            ("when", timed, "cannot rotate", "max-size, old-files and when are for files"),
+            ("old-files", kept, "cannot rotate", "max-size, old-files and when are for files"),
+            ("delay", section.boolean("delay") == Some(true), "cannot delay opening", "delay is for files"),
+            ("encoding", full("encoding"), "cannot specify encoding for", "encoding is for files"),
+        ];
+        return match given.into_iter().find(|(_, given, ..)| *given) {
+            None => Ok(()),
+            Some((key, _, what, hint)) => {
+                Err(SectionFault::of(key, ValueError::new(format!("{what} {path}"), hint)))
+            }
+        };
     }
-    if !(sized || timed || kept || set("interval")) {
-        return Ok(());
-    }
-    if !kept {
-        return Err(ValueError::new(
-            "rotation without old-files keeps nothing",
-            "old-files 5 would keep five",
-        ));
-    }
-    match (timed, sized) {
-        (true, true) => Err(ValueError::new("both max-size and when are given", "rotate by size or by time")),
-        (false, false) => Err(ValueError::new(
+    let wrong = |key, what: &str, hint: &str| Err(SectionFault::of(key, ValueError::new(what, hint)));
+    match (timed, sized, kept) {
+        (true, true, _) => wrong("when", "both max-size and when are given", "rotate by size or by time"),
+        (true, false, false) => {
+            wrong("when", "rotation without old-files keeps nothing", "old-files 5 would keep five")
+        }
+        (false, true, false) => {
+            wrong("max-size", "rotation without old-files keeps nothing", "old-files 5 would keep five")
+        }
+        (false, false, _) if kept || set("interval") => wrong(
+            if kept { "old-files" } else { "interval" },
             "neither max-size nor when is given",
             "max-size 10MB would rotate by size, when D by time",
-        )),
+        ),
         _ => Ok(()),
     }
 }
 
-fn check_stream(path: &str, rotated: bool, delayed: bool, encoded: bool) -> Result<(), ValueError> {
-    let wrong = |what: &str, hint: &str| Err(ValueError::new(format!("{what} {path}"), hint));
-    if rotated {
-        return wrong("cannot rotate", "max-size, old-files and when are for files");
-    }
-    if delayed {
-        return wrong("cannot delay opening", "delay is for files");
-    }
-    if encoded {
-        return wrong("cannot specify encoding for", "encoding is for files");
-    }
-    Ok(())
-}
-
-fn check_email(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
-    format::check(section, environment)?;
+fn check_email(section: SectionRef<'_>, environment: &Environment) -> Vec<SectionFault> {
+    let mut faults = format::check(section, environment);
     let full = |key| section.text(key).is_some_and(|text| !text.is_empty());
-    if full("smtp-username") == full("smtp-password") {
-        return Ok(());
+    let (user, password) = (full("smtp-username"), full("smtp-password"));
+    if user != password {
+        let key = if user { "smtp-username" } else { "smtp-password" };
+        let error =
+            ValueError::new("only one of smtp-username and smtp-password is given", "give both or none");
+        faults.push(SectionFault::of(key, error));
     }
-    Err(ValueError::new("only one of smtp-username and smtp-password is given", "give both or none"))
+    faults
 }

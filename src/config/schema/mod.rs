@@ -1,5 +1,6 @@
 //! The schemas: which sections and keys there are, with datatype, default and meaning (ZCONFIG sections 8 and 10).
 
+mod hints;
 mod log;
 mod runner;
 mod storage;
@@ -14,6 +15,10 @@ pub static DAEMON: Schema = Schema {
     components: &[&log::LOGGER, &runner::ZDAEMON],
     importable: IMPORTABLE,
     skips_unknown: true,
+    // Zope has its access log and others so.
+    skipped: &["logger"],
+    unused: &[],
+    hints: hints::DAEMON,
 };
 
 /// What `runzeo` reads. Everything that Python's `runzeo` knows is known, what is not served is refused afterwards; the
@@ -23,6 +28,9 @@ pub static SERVER: Schema = Schema {
     components: &[&storage::ZODB, &zeo::SERVER, &log::LOGGER, &runner::ZDAEMON],
     importable: IMPORTABLE,
     skips_unknown: false,
+    skipped: &[],
+    unused: &["runner"],
+    hints: hints::SERVER,
 };
 
 /// Every component, for `%import`.

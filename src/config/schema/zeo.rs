@@ -7,7 +7,8 @@ use crate::sys::files::open_to_read;
 use crate::sys::system_error::os_error_text;
 use crate::zconfig::{
     BOOLEAN, BYTE_SIZE, Component, EXISTING_DIRPATH, Environment, FLOAT, INTEGER, Key, Keys, Member,
-    SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, SectionRef, SectionType, Slot, ValueError,
+    SOCKET_BINDING_ADDRESS, SOCKET_CONNECTION_ADDRESS, STRING, SectionFault, SectionRef, SectionType, Slot,
+    ValueError,
 };
 
 pub(super) static SERVER: Component = Component {
@@ -147,7 +148,14 @@ static CLIENT_STORAGE: SectionType = SectionType {
 };
 
 /// Checks that the files exist and look like PEM files of the right kind; their contents are used by the connection.
-fn check_ssl(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
+fn check_ssl(section: SectionRef<'_>, environment: &Environment) -> Vec<SectionFault> {
+    if section.has_faults() {
+        return Vec::new();
+    }
+    check_files(section, environment).err().map(SectionFault::whole).into_iter().collect()
+}
+
+fn check_files(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
     if let Some(function) = section.text("password-function").filter(|name| !name.is_empty()) {
         let what = format!("the password-function '{function}' is Python's and cannot be called");
         return Err(ValueError::new(what, "use a key without a password"));

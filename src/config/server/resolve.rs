@@ -9,6 +9,16 @@ use crate::config::option_values::{duration_of, listen_address_of, seconds_of, s
 use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
 use crate::zconfig::{self, Entry, Environment, ErrorKind, Limits, Location, SectionRef, Tree, Value};
 
+const BLOB_DIR: &str = "blob-dir";
+const PACKER: &str = "packer";
+/// What to do with a file that asks for what is not served.
+const PYTHON: &str = "serve this file with Python's runzeo";
+const BLOBS: &str = "blobs (blob-dir) is not served yet; serve this file with Python's runzeo, or leave blob-dir out where no \
+    object has blobs";
+const PACKING: &str = "a packing function of Python (packer) is not served; leave packer out";
+const ENCRYPTION: &str = "encryption (<ssl>) is not served yet; serve this file with Python's runzeo, or leave <ssl> out and \
+    have a tunnel encrypt";
+
 /// What `runzeo` needs to know.
 ///
 /// # Errors
@@ -26,7 +36,7 @@ pub fn resolve_in(flags: &Flags, environment: &Environment) -> Result<Settings, 
         Some(file) => read(file, flags, environment),
         None => (Tree::default(), missing(flags)),
     };
-    let settings = settings(flags, &tree, &mut faults);
+    let settings = settings(flags, &tree, environment, &mut faults);
     faults.sort_by_place();
     if faults.is_none() { Ok(settings) } else { Err(faults) }
 }
@@ -60,6 +70,8 @@ fn read(file: &Path, flags: &Flags, environment: &Environment) -> (Tree, Errors)
     } else {
         zconfig::load_lossy(&schema::SERVER, file, &flags.overrides, &exempt, environment, Limits::default())
     };
+    // What is not served is refused whatever its value.
+    faults.reword_values_of(BLOB_DIR, BLOBS);
     let root = tree.root();
     let used =
         root.into_iter().flat_map(|root| root.section("zeo").into_iter().chain(root.sections("storages")));
@@ -73,9 +85,9 @@ fn other(what: &str, at: &Location) -> Problem {
 }
 
 /// Puts everything together; where a value is at fault, which `faults` then has, its default.
-fn settings(flags: &Flags, tree: &Tree, faults: &mut Errors) -> Settings {
+fn settings(flags: &Flags, tree: &Tree, environment: &Environment, faults: &mut Errors) -> Settings {
     let mut zeo = Section { section: tree.root().and_then(|root| root.section("zeo")), faults };
-    zeo.refuse_section("ssl", "encryption (<ssl>)");
+    zeo.refuse_section("ssl", ENCRYPTION);
     Settings {
         addresses: if flags.addresses.is_empty() { zeo.addresses() } else { flags.addresses.clone() },
         read_only: zeo.boolean("read-only").unwrap_or(false),
@@ -84,13 +96,23 @@ fn settings(flags: &Flags, tree: &Tree, faults: &mut Errors) -> Settings {
         transaction_timeout: flags.timeout.or_else(|| zeo.value("transaction-timeout", duration_of)),
         pid_file: flags.pid_file.clone().or_else(|| zeo.path("pid-filename")),
         msgpack: zeo.boolean("msgpack"),
-        storages: if flags.files.is_empty() { storages(tree, faults) } else { files(flags) },
+        storages: if flags.files.is_empty() {
+            storages(tree, faults)
+        } else {
+            files(flags, environment, faults)
+        },
         event_log: log_section(tree).map_or_else(log::on_stderr, log::event_log),
         logs_elsewhere: log_section(tree).is_some(),
     }
 }
 
-fn files(flags: &Flags) -> Vec<Storage> {
+fn files(flags: &Flags, environment: &Environment, faults: &mut Errors) -> Vec<Storage> {
+    for path in &flags.files {
+        if let Err(error) = zconfig::existing_dirpath(path.as_os_str(), environment) {
+            let kind = ErrorKind::Value { key: "-f".to_owned(), error };
+            faults.add(Problem::new(kind, Location::CommandLine));
+        }
+    }
     let storage = |(number, path): (usize, &PathBuf)| Storage {
         name: (number + 1).to_string(),
         place: Place::File(DataFile { path: path.clone(), create: false, read_only: false, quota: None }),
@@ -123,18 +145,33 @@ fn storage(name: String, section: SectionRef<'_>, faults: &mut Errors) -> Option
         "filestorage" => Place::File(data_file(Section { section: Some(section), faults })),
         "mappingstorage" => Place::Memory(section.text("name").unwrap_or_default().to_owned()),
         other_kind => {
-            let served = "'<filestorage>' and '<mappingstorage>' are";
-            let what = format!("a storage of type '<{other_kind}>' is not served yet; {served}");
-            faults.add(other(&what, section.at()));
+            faults.add(other(&not_served(other_kind), section.at()));
             return None;
         }
     };
     Some(Storage { name, place })
 }
 
+/// What to do about a storage of another type.
+fn not_served(kind: &str) -> String {
+    match kind {
+        "blobstorage" => format!(
+            "a storage of type '<blobstorage>' is not served yet; {PYTHON}, or, where no object has blobs, keep only the \
+             storage inside of it"
+        ),
+        "fullstorage" | "minimalstorage" => format!(
+            "a storage of type '<{kind}>' is not served: today's ZODB has no such storage (Berkeley DB); convert the \
+             data with the programs that wrote them"
+        ),
+        _ => format!(
+            "a storage of type '<{kind}>' is not served yet; '<filestorage>' and '<mappingstorage>' are; {PYTHON}"
+        ),
+    }
+}
+
 fn data_file(mut file: Section<'_, '_>) -> DataFile {
-    file.refuse_key("blob-dir", "blobs (blob-dir)");
-    file.refuse_key("packer", "a packing function of Python (packer)");
+    file.refuse_key(BLOB_DIR, BLOBS);
+    file.refuse_key(PACKER, PACKING);
     DataFile {
         path: file.path("path").unwrap_or_default(),
         create: file.boolean("create").unwrap_or(false),
@@ -200,13 +237,13 @@ impl<'a> Section<'a, '_> {
             && let Some(section) = self.section
         {
             let at = entry.at.as_ref().unwrap_or(section.at());
-            self.faults.add(other(&format!("{what} is not served yet"), at));
+            self.faults.add(other(what, at));
         }
     }
 
     fn refuse_section(&mut self, slot: &str, what: &str) {
         if let Some(section) = self.section.and_then(|section| section.section(slot)) {
-            self.faults.add(other(&format!("{what} is not served yet"), section.at()));
+            self.faults.add(other(what, section.at()));
         }
     }
 }

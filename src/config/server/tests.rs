@@ -216,11 +216,15 @@ fn what_is_not_served_is_refused_with_its_place() {
     assert_eq!(
         faults(text),
         [
-            "zeo.conf:6: blobs (blob-dir) is not served yet",
-            "zeo.conf:7: a packing function of Python (packer) is not served yet",
-            "zeo.conf:9: a storage of type '<zeoclient>' is not served yet; '<filestorage>' and '<mappingstorage>' are",
-            "zeo.conf:12: a storage of type '<blobstorage>' is not served yet; '<filestorage>' and '<mappingstorage>' are",
-            "zeo.conf:18: a storage of type '<demostorage>' is not served yet; '<filestorage>' and '<mappingstorage>' are",
+            "zeo.conf:6: blobs (blob-dir) is not served yet; serve this file with Python's runzeo, or leave blob-dir out \
+             where no object has blobs",
+            "zeo.conf:7: a packing function of Python (packer) is not served; leave packer out",
+            "zeo.conf:9: a storage of type '<zeoclient>' is not served yet; '<filestorage>' and '<mappingstorage>' are; serve \
+             this file with Python's runzeo",
+            "zeo.conf:12: a storage of type '<blobstorage>' is not served yet; serve this file with Python's runzeo, or, \
+             where no object has blobs, keep only the storage inside of it",
+            "zeo.conf:18: a storage of type '<demostorage>' is not served yet; '<filestorage>' and '<mappingstorage>' are; \
+             serve this file with Python's runzeo",
             "zeo.conf:21: '<http-logger>' is not served; '<logfile>' and '<syslog>' are",
         ]
     );
