@@ -7,6 +7,8 @@ use std::time::Duration;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
+use super::memory::release_unused;
+
 /// What is waited for on one descriptor.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Interest {
@@ -16,22 +18,52 @@ pub enum Interest {
     Write,
 }
 
+/// After so long without an event [`wait_at_rest`] gives memory back.
+const REST_AFTER: Duration = Duration::from_secs(1);
+
 /// Waits until one of `watched` is ready (an error or a hang-up counts) or `limit` is over; says which are ready, in
 /// the same order. `None` waits without limit.
 ///
 /// # Errors
 /// Those of poll(2); an interruption reads as "none is ready".
 pub fn wait(watched: &[(BorrowedFd<'_>, Interest)], limit: Option<Duration>) -> io::Result<Vec<bool>> {
-    let mut polled: Vec<PollFd<'_>> = watched
-        .iter()
-        .map(|(descriptor, interest)| {
-            let flags = if *interest == Interest::Read { PollFlags::POLLIN } else { PollFlags::POLLOUT };
-            PollFd::new(*descriptor, flags)
-        })
-        .collect();
-    match poll(&mut polled, timeout(limit)) {
+    let mut polled = to_poll(watched);
+    let outcome = poll(&mut polled, timeout(limit));
+    which(&polled, outcome)
+}
+
+/// As [`wait`], for a process that may wait for years: when nothing has happened for a second it gives memory back. Any
+/// code that ran between that and the wait would have its pages in memory again.
+///
+/// # Errors
+/// As [`wait`].
+pub fn wait_at_rest(
+    watched: &[(BorrowedFd<'_>, Interest)],
+    limit: Option<Duration>,
+) -> io::Result<Vec<bool>> {
+    let mut polled = to_poll(watched);
+    let first = limit.map_or(REST_AFTER, |limit| limit.min(REST_AFTER));
+    let second = timeout(limit.map(|limit| limit.saturating_sub(first)));
+    let mut outcome = poll(&mut polled, timeout(Some(first)));
+    if outcome == Ok(0) && second != PollTimeout::ZERO {
+        release_unused();
+        outcome = poll(&mut polled, second);
+    }
+    which(&polled, outcome)
+}
+
+fn to_poll<'a>(watched: &[(BorrowedFd<'a>, Interest)]) -> Vec<PollFd<'a>> {
+    let one = |(descriptor, interest): &(BorrowedFd<'a>, Interest)| {
+        let flags = if *interest == Interest::Read { PollFlags::POLLIN } else { PollFlags::POLLOUT };
+        PollFd::new(*descriptor, flags)
+    };
+    watched.iter().map(one).collect()
+}
+
+fn which(polled: &[PollFd<'_>], outcome: nix::Result<i32>) -> io::Result<Vec<bool>> {
+    match outcome {
         Ok(_) => Ok(polled.iter().map(|one| one.any().unwrap_or(true)).collect()),
-        Err(Errno::EINTR) => Ok(vec![false; watched.len()]),
+        Err(Errno::EINTR) => Ok(vec![false; polled.len()]),
         Err(error) => Err(error.into()),
     }
 }

@@ -61,8 +61,6 @@ impl Manager<'_> {
             Action::Report(Ok(pid)) => {
                 self.failure = None;
                 self.report.started(pid);
-                // It may be for years that nothing happens from here on.
-                self.releases_memory = true;
             }
             Action::Refuse(_) => {
                 let error = Error::LeftBehind(self.targets.orphans());

@@ -31,7 +31,6 @@ use crate::control::lock_record::{LOCK, RecordedProcess};
 use crate::control::{Reply, Request, StatusRecord};
 use crate::eventlog::Level;
 use crate::exit::Exit;
-use crate::sys::memory;
 use crate::sys::notify::NotifySocket;
 use crate::sys::orphans::OrphanScan;
 use crate::sys::pidfd::PidFd;
@@ -74,8 +73,6 @@ pub struct Manager<'a> {
     invocation: &'a Invocation,
     /// What the state machine's time counts from.
     clock: Instant,
-    /// Memory is given back before the next wait.
-    releases_memory: bool,
     /// Why the manager gave up.
     failure: Option<Error>,
 }
@@ -122,7 +119,6 @@ impl<'a> Manager<'a> {
             publisher: Publisher::new(service),
             invocation,
             clock,
-            releases_memory: false,
             failure: None,
         };
         manager.work(beginning)
@@ -205,7 +201,6 @@ impl<'a> Manager<'a> {
     /// Goes on where this process's earlier image left off.
     fn go_on(&mut self, adopted: bool) -> Result<(), Error> {
         self.journal.write(Level::INFO, "daemon manager replaced");
-        self.releases_memory = true;
         // What ended in between has left its signal, or not.
         self.reap();
         if !adopted {
@@ -273,9 +268,6 @@ impl<'a> Manager<'a> {
             (Source::Removal, self.socket.removal()),
         ];
         let listener = accepts.then(|| (Source::Listener, self.socket.listener().as_fd()));
-        if std::mem::take(&mut self.releases_memory) {
-            memory::release_unused();
-        }
         sources::wait(always, self.clients.watched(), listener, limit)
     }
 

@@ -42,6 +42,6 @@ pub fn wait<'a>(
         clients.map(|(client, descriptor, interest)| (Source::Client(client), (descriptor, interest)));
     let (sources, watched): (Vec<_>, Vec<_>) =
         always.map(to_read).chain(clients).chain(listener.map(to_read)).unzip();
-    let ready = poll::wait(&watched, limit)?;
+    let ready = poll::wait_at_rest(&watched, limit)?;
     Ok(sources.into_iter().zip(ready).filter_map(|(source, ready)| ready.then_some(source)).collect())
 }
