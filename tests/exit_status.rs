@@ -39,6 +39,10 @@ const ROWS: &[Row] = &[
         s.write("broken", "");
         configured(s, BREAKABLE, "restart")
     }),
+    ("zdctl", "`restart`: what the file says now would not work", |s| {
+        configured(s, "program sleep 1000", "start").output();
+        configured(s, "program sleep 1000\ntranscript .", "restart")
+    }),
     ("zdctl", "`try-restart`: another program is up", |s| { up(s, SLEEP); zdctl(s, SLEEP, "try-restart") }),
     ("zdctl", "`try-restart`: nothing runs", |s| zdctl(s, SLEEP, "try-restart")),
     ("zdctl", "`reload`: the manager has its configuration anew", |s| { up(s, SLEEP); zdctl(s, SLEEP, "reload") }),

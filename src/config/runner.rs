@@ -48,7 +48,7 @@ pub struct Settings {
     pub config_file: Option<PathBuf>,
     /// The `<runner>` section under the command line.
     pub runner: Runner,
-    /// The `<environment>` section: set for the manager and its program.
+    /// The `<environment>` section: set for the program, which is looked for along its PATH.
     pub environment: Vec<(String, String)>,
     /// `<eventlog>`, the one inside `<runner>` first; absent: none was configured.
     pub event_log: Option<eventlog::Settings>,

@@ -52,6 +52,8 @@ pub struct StatusRecord {
     pub restarts: u64,
     /// How many times the manager was replaced by the binary on the disk (`reexec`).
     pub replaced: u64,
+    /// When the manager last read its configuration; absent: the manager is a peer.
+    pub configured: Option<f64>,
     /// How the program last ended, in words; absent: it has not, or the manager is a peer.
     pub last_exit: Option<String>,
     /// Why the program could not be started when that was last tried; absent: it could, or the manager is a peer.
@@ -99,6 +101,7 @@ impl StatusRecord {
             ready: number("ready").map_or_else(|| runs(&keys), |ready| ready != 0),
             restarts: number("restarts").unwrap_or(0),
             replaced: number("replaced").unwrap_or(0),
+            configured: time("configured"),
             last_exit: text("lastexit"),
             start_error: text("starterror"),
             last_output: text("lastoutput"),
@@ -157,6 +160,9 @@ impl fmt::Display for StatusRecord {
         writeln!(f, "ready={}", u8::from(self.ready))?;
         writeln!(f, "restarts={}", self.restarts)?;
         writeln!(f, "replaced={}", self.replaced)?;
+        if let Some(configured) = self.configured {
+            writeln!(f, "configured={configured:?}")?;
+        }
         for (key, text) in [
             ("lastexit", &self.last_exit),
             ("starterror", &self.start_error),
@@ -194,6 +200,7 @@ mod tests {
             ready: true,
             restarts: 3,
             replaced: 1,
+            configured: Some(1_795_335_890.5),
             last_exit: Some("exit status 1".to_owned()),
             start_error: None,
             last_output: Some("it's\nall over".to_owned()),
@@ -219,6 +226,7 @@ version=0.1.0
 ready=1
 restarts=3
 replaced=1
+configured=1795335890.5
 lastexit='exit status 1'
 lastoutput=\"it's\\nall over\"
 ";

@@ -91,6 +91,11 @@ impl Reply {
     /// The reason why the program is not started where the manager is about to end: the next manager may start it.
     pub const EXITING: &str = "the daemon manager is exiting";
 
+    /// Why the manager is not replaced at this moment.
+    pub const BUSY: &str = "the program is being started, tested or stopped; try again when that is over";
+    /// How the reason begins where it cannot be found out whether the manager's file on the disk would work.
+    pub const NO_TRIAL: &str = "cannot run ";
+
     /// The reply with this text, whose last newline may be missing; `None`: it is no reply of any generation.
     #[must_use]
     pub fn parse(text: &str) -> Option<Self> {

@@ -79,6 +79,12 @@ pub enum Failure {
     /// The manager goes on as it was.
     #[error("daemon manager not replaced: {0}")]
     NotReplaced(String),
+    /// The manager goes on with the configuration that it has, and so does the program.
+    #[error("the configuration as it is now would not work: {0}; nothing was stopped or started")]
+    FileRefused(String),
+    /// The action was carried out without what has been edited since.
+    #[error("the configuration file has changed, and the daemon manager has not read it again: {0}")]
+    FileNotRead(String),
     /// The manager ended in the middle of its replacement.
     #[error("daemon manager ended while it was being replaced; start goes on with the program that it left")]
     LostInReplacement,

@@ -129,7 +129,7 @@ const ADDITIONAL: &[(&str, &str)] = &[
 const TRY_RESTART: &str = "\
 try-restart -- Restart the daemon process if it is running.
 condrestart -- The same, as chkconfig calls it.
-force-reload -- The same: no part of the configuration stays as it was.";
+force-reload -- The same, as init scripts call it.";
 
 /// The text on an action.
 pub(super) fn text(name: &str) -> Option<&'static str> {

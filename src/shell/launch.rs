@@ -62,7 +62,10 @@ fn spawn_manager(client: &Client, ui: &Ui<'_>, extra: &[OsString]) -> Result<Lau
     let (program, mut command) = manager(runner, client.settings.config_file.as_deref());
     command.args(arguments(flags, runner, extra));
     command.env(READY_FD, number.to_string());
-    command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
+    if is_python(runner) {
+        // Ours reads the section itself, each time that it reads the file.
+        command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
+    }
     if (ui.interactive || flags.interactive) && !runner.daemon {
         // In the background of the terminal: our ^C does not reach it, and it does not read what is typed to us.
         command.process_group(0).stdin(Stdio::null());
@@ -169,7 +172,7 @@ fn manager(runner: &Runner, config: Option<&Path>) -> (PathBuf, Command) {
         let path = beside_us().unwrap_or_else(|| PathBuf::from("zdrun"));
         return (path.clone(), Command::new(path));
     };
-    if zdrun.extension().is_some_and(|extension| extension == "py") {
+    if is_python(runner) {
         let python = runner.python.as_deref().unwrap_or(Path::new("python3"));
         let mut command = Command::new(python);
         command.arg(zdrun);
@@ -179,6 +182,11 @@ fn manager(runner: &Runner, config: Option<&Path>) -> (PathBuf, Command) {
         return (python.to_owned(), command);
     }
     (zdrun.clone(), Command::new(zdrun))
+}
+
+/// Whether the manager is a script of Python.
+fn is_python(runner: &Runner) -> bool {
+    runner.zdrun.as_ref().and_then(|zdrun| zdrun.extension()).is_some_and(|extension| extension == "py")
 }
 
 /// The schema that the peer's manager needs to read a file which it shares with the server: by itself it takes none of
@@ -198,8 +206,8 @@ fn beside_us() -> Option<PathBuf> {
     Some(ours.with_file_name("zdrun")).filter(|path| path.is_file())
 }
 
-/// The options that were typed, but for those that concern only us, and the program's words. The configuration file is
-/// read again by the manager, so that what it says need not be repeated.
+/// The options that were typed, but for those that concern only us, and the program's words where they are not those of
+/// the configuration file: that is read by the manager, and once more at each `reload`. Python's manager gets them always.
 fn arguments(flags: &Flags, runner: &Runner, extra: &[OsString]) -> Vec<OsString> {
     let mut list: Vec<OsString> = Vec::new();
     let mut option = |name: &str, value: Option<OsString>| {
@@ -222,9 +230,11 @@ fn arguments(flags: &Flags, runner: &Runner, extra: &[OsString]) -> Vec<OsString
     option("-z", path(&flags.directory));
     list.extend(flags.daemon.map(|on| if on { "-d" } else { "--no-daemon" }.into()));
     list.extend(flags.forever.then(|| "-f".into()));
-    // A program whose name looks like an option.
-    list.push("--".into());
-    list.extend(runner.program.iter().chain(extra).cloned());
+    if flags.program.is_some() || !extra.is_empty() || is_python(runner) {
+        // A program whose name looks like an option.
+        list.push("--".into());
+        list.extend(runner.program.iter().chain(extra).cloned());
+    }
     list
 }
 
@@ -262,8 +272,12 @@ mod tests {
         let all = "-C f -X a/b=c -X a/d=e -b 5 -s sock -u root -t out -m 027 -x 0,3 -z / -d -f -- sleep 9 -x";
         assert_eq!(arguments(&flags, &runner, &words("-x")), words(all));
         flags = Flags { daemon: Some(false), exit_codes: Some(vec![]), ..Flags::default() };
-        let expected = [words("-x"), vec![OsString::new()], words("--no-daemon -- sleep 9")].concat();
-        assert_eq!(arguments(&flags, &runner, &[]), expected);
+        let typed = [words("-x"), vec![OsString::new()], words("--no-daemon")].concat();
+        assert_eq!(arguments(&flags, &runner, &[]), typed, "the program is the file's");
+        let more = [typed.clone(), words("-- sleep 9 more")].concat();
+        assert_eq!(arguments(&flags, &runner, &words("more")), more);
+        let python = Runner { zdrun: Some("/x/zdrun.py".into()), ..runner };
+        assert_eq!(arguments(&flags, &python, &[]), [typed, words("-- sleep 9")].concat());
     }
 
     #[test]

@@ -2,9 +2,10 @@
 //! runs.
 
 use std::ffi::OsString;
-use std::time::Duration;
+use std::fs;
+use std::time::{Duration, UNIX_EPOCH};
 
-use crate::control::{Refusal, Reply, Request};
+use crate::control::{Refusal, Reply, Request, StatusRecord};
 use crate::exit::Exit;
 
 use super::client::Client;
@@ -15,6 +16,49 @@ use super::watch::{record, watch};
 
 /// How long the next binary may take to answer once it has passed its trial.
 const REEXEC_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Why a manager of Python or of an older version does not read its configuration again.
+const UNKNOWN: &str = "it does not know how; stop and start do it";
+
+/// Has a running manager read the configuration file again before it starts the program: what was edited holds from then
+/// on. Where it cannot do so at this moment, that is reported and the action goes on.
+///
+/// # Errors
+/// What the file says now would not work.
+pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), Failure> {
+    if client.settings.config_file.is_none() {
+        return Ok(());
+    }
+    let Some(before) = record(client, ui)? else { return Ok(()) };
+    match replace_manager(client, ui) {
+        Err(Failure::NotReplaced(why)) if goes_on_without(&why) => {
+            if is_newer_than(client, &before) {
+                ui.host.report(&Failure::FileNotRead(why));
+            }
+            Ok(())
+        }
+        Err(Failure::NotReplaced(why)) => Err(Failure::FileRefused(why)),
+        // It has ended meanwhile, which the action sees for itself.
+        Err(Failure::ManagerGone) => Ok(()),
+        Err(Failure::LostInReplacement) if orphaned::find(client).is_none() => Ok(()),
+        replaced => replaced.map(drop),
+    }
+}
+
+/// Whether the reason has nothing to do with what the file says.
+fn goes_on_without(why: &str) -> bool {
+    why == UNKNOWN || why == Reply::BUSY || why.starts_with(Reply::NO_TRIAL)
+}
+
+/// Whether the file was changed since the manager has read it; one that does not say when that was has started its
+/// program since.
+fn is_newer_than(client: &Client, manager: &StatusRecord) -> bool {
+    let changed =
+        client.settings.config_file.as_ref().and_then(|file| fs::metadata(file).ok()?.modified().ok());
+    let changed = changed.and_then(|time| time.duration_since(UNIX_EPOCH).ok());
+    let read = manager.configured.or(manager.lasttime);
+    changed.zip(read).is_some_and(|(changed, read)| changed.as_secs_f64() > read)
+}
 
 /// `reload` in the shell: the shell's own settings. A running manager is not concerned.
 pub(super) fn reload_shell(
@@ -45,6 +89,8 @@ pub(super) fn reload_manager(
     if !options.is_empty() {
         return Err(Failure::Arguments("reload takes options only in the shell".to_owned()));
     }
+    // That the file names another program is why it is to be read.
+    ui.warned_of_other_program = true;
     if replace_manager(client, ui)?.is_none() {
         ui.say("daemon manager not running")?;
         orphaned::warn(client, ui);
@@ -66,19 +112,22 @@ pub(super) fn reexec(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> 
 
 /// Has the manager replaced; gives the version of the one that runs then, or `None`: there is no manager.
 fn replace_manager(client: &Client, ui: &mut Ui<'_>) -> Result<Option<String>, Failure> {
-    let Some(before) = record(client, ui)?.map(|record| record.replaced) else { return Ok(None) };
+    let Some(before) = record(client, ui)?.map(|record| (record.manager, record.replaced)) else {
+        return Ok(None);
+    };
     match client.ask(Request::Reexec)?.ok_or(Failure::ManagerGone)? {
         Reply::Replacing => {}
         Reply::NotReplaced(why) => return Err(Failure::NotReplaced(why)),
         Reply::Refused(Refusal::Unknown(_)) => {
-            let why = "it does not know how; stop and start do it";
-            return Err(Failure::NotReplaced(why.to_owned()));
+            return Err(Failure::NotReplaced(UNKNOWN.to_owned()));
         }
         other => return Err(Failure::refused(Request::Reexec, &other)),
     }
     let version = watch(client, ui, Some(REEXEC_TIMEOUT), |record| {
         let record = record.ok_or(Failure::LostInReplacement)?;
-        Ok((record.replaced > before).then(|| record.version.clone().unwrap_or_default()))
+        // Another manager's pid: other requests have stopped this one and started the next.
+        let is_next = (record.manager, record.replaced) != before;
+        Ok(is_next.then(|| record.version.clone().unwrap_or_default()))
     })?;
     version.map(Some).ok_or_else(|| Failure::NotReplaced("the earlier one is still there".to_owned()))
 }

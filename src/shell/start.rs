@@ -10,6 +10,8 @@ use super::client::Client;
 use super::failure::Failure;
 use super::launch::{LaunchOutcome, launch};
 use super::orphaned;
+
+use super::reload::take_edited_file;
 use super::start_watch::{StartWatch, Verdict};
 use super::stop::{await_end_of, stop_limit};
 use super::ui::Ui;
@@ -18,8 +20,9 @@ use super::watch::{POLL_INTERVAL, pause, record, watch};
 pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Result<Exit, Failure> {
     let begun = Instant::now();
     // Mostly there is a manager whose program is down, or no manager: to send the request before the state is known saves
-    // a round trip. Extra arguments only apply to a new manager.
-    if extra.is_empty() && send_start(client, ui, Request::Start)? == Sent::WillRun {
+    // a round trip. Extra arguments only apply to a new manager, and a file is to be read again first.
+    let is_plain = extra.is_empty() && client.settings.config_file.is_none();
+    if is_plain && send_start(client, ui, Request::Start)? == Sent::WillRun {
         return started(client, ui);
     }
     loop {
@@ -35,6 +38,7 @@ pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Res
             // In a back-off, or kept by hang-around, or about to end: then it is gone when asked, or another has come
             // whose program is no concern of this request.
             Some((None, _)) => {
+                take_edited_file(client, ui)?;
                 if send_start(client, ui, Request::Start)? == Sent::WillRun {
                     return started(client, ui);
                 }
@@ -71,8 +75,11 @@ fn running(client: &Client, ui: &mut Ui<'_>, pid: u32, ready: bool) -> Result<Ex
 }
 
 pub(super) fn restart(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    // That the file names another program does not matter: the program that is started is that one.
+    ui.warned_of_other_program |= client.settings.config_file.is_some();
     let old = orphaned::adopt_then_record(client, ui)?.and_then(|record| record.application);
     let Some(old) = old else { return start(client, ui, &[]) };
+    take_edited_file(client, ui)?;
     if send_start(client, ui, Request::Restart)? == Sent::NoManager {
         return start(client, ui, &[]);
     }
@@ -86,6 +93,8 @@ pub(super) fn restart(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure>
 /// `try-restart`, `condrestart`, `force-reload` of an init script (LSB 5.0, "Init Script Actions"): a program that is down
 /// stays down, which is success. One that the manager is about to start again runs, in this sense.
 pub(super) fn try_restart(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    // As for a restart.
+    ui.warned_of_other_program |= client.settings.config_file.is_some();
     let record = orphaned::adopt_then_record(client, ui)?;
     if record.as_ref().is_some_and(|record| record.application.is_some() || record.goal == Goal::Up) {
         return restart(client, ui);

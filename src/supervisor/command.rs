@@ -18,13 +18,15 @@ pub struct Command {
 
 impl Command {
     /// Finds the program that `words` begin with: a word with a `/` is a path from the working directory, others are
-    /// looked for along PATH.
+    /// looked for along the PATH that the program is to have, that of `environment` or else our own.
     ///
     /// # Errors
     /// No word; nothing there; nothing that may be executed.
-    pub fn find(words: &[OsString]) -> Result<Self, Error> {
+    pub fn find(words: &[OsString], environment: &[(String, String)]) -> Result<Self, Error> {
         let name = words.first().ok_or(Error::NoProgram)?;
-        let found = program::find(name, &env::var_os("PATH").unwrap_or_default(), Path::new(""));
+        let path = environment.iter().rfind(|(name, _)| name == "PATH").map(|(_, path)| path.into());
+        let path = path.or_else(|| env::var_os("PATH")).unwrap_or_default();
+        let found = program::find(name, &path, Path::new(""));
         let found = found.map_err(Error::Program)?;
         // Made absolute: the program is started from another directory.
         let file = std::path::absolute(&found)

@@ -107,6 +107,12 @@ pub enum Error {
     /// What an earlier image of this process left is not to be understood.
     #[error("cannot take over from the earlier daemon manager: {0}")]
     Resume(String),
+    /// A key has changed that a running manager cannot change.
+    #[error("'{key}' has changed, which takes a stop and a start")]
+    Unchangeable {
+        /// Which.
+        key: &'static str,
+    },
     /// The program did not come up; the text is the manager's report.
     #[error("{0}")]
     NotStarted(String),

@@ -39,7 +39,7 @@ use command::Command;
 use control_socket::ControlSocket;
 use lock_file::Leftover;
 use manager::{Beginning, Manager, Parts};
-use reexec_state::{HandoffState, Invocation};
+use reexec_state::{HandoffState, InForce, Invocation};
 use start_report::StartReporter;
 
 /// Runs the manager to its end; in daemon mode, in another process, and this one returns when it is known whether the
@@ -58,7 +58,7 @@ pub fn run(settings: &Settings, remote_listener: Option<OwnedFd>, mode: StartMod
     let ended = match mode {
         StartMode::Fresh => start(&settings, &invocation, &mut report),
         StartMode::EndOnly => end_leftover(settings, &invocation, &mut report),
-        StartMode::Trial => try_to_go_on(&settings),
+        StartMode::Trial(running) => try_to_go_on(&settings, &running),
         StartMode::Resumed(state) => go_on(&settings, &invocation, state, &mut report),
     };
     match ended {
@@ -78,7 +78,8 @@ fn start(settings: &Settings, invocation: &Invocation, report: &mut StartReporte
 }
 
 /// Finds out whether this image could take the place of one that runs, and changes nothing.
-fn try_to_go_on(settings: &Settings) -> Result<Exit, Error> {
+fn try_to_go_on(settings: &Settings, running: &InForce) -> Result<Exit, Error> {
+    running.check(&InForce::of(&settings.runner))?;
     Program::find(settings)?;
     if settings.runner.daemon {
         enter_directory(settings)?;
@@ -95,14 +96,18 @@ fn go_on(
     report: &mut StartReporter,
 ) -> Result<Exit, Error> {
     let signals = Signals::block().map_err(Error::Signals)?;
-    if let Some(path) = settings.runner.directory.as_ref().filter(|_| settings.runner.daemon) {
-        let _ = env::set_current_dir(path);
+    let runner = &settings.runner;
+    let command = Command::find(&runner.program, &settings.environment)
+        .unwrap_or_else(|_| Command::without_file(&runner.program));
+    if runner.daemon {
+        if let Some(path) = &runner.directory {
+            let _ = env::set_current_dir(path);
+        }
+        daemon::set_umask(runner.umask);
     }
     let log = open_log(settings).unwrap_or_else(|_| EventLog::stderr_warnings());
     let (lock, listener) = state.take_socket()?;
-    let runner = &settings.runner;
     let socket = ControlSocket::resume(&runner.socket_name, runner.stop_group, lock, listener)?;
-    let command = Command::find(&runner.program)?;
     let beginning = Beginning::Resumed(state);
     Manager::run(Parts { settings, command, signals, log, socket, report, invocation, beginning })
 }
@@ -129,7 +134,10 @@ struct Program {
 
 impl Program {
     fn find(settings: &Settings) -> Result<Self, Error> {
-        let program = Self { command: Command::find(&settings.runner.program)?, account: account(settings)? };
+        let program = Self {
+            command: Command::find(&settings.runner.program, &settings.environment)?,
+            account: account(settings)?,
+        };
         check_directory(settings)?;
         Ok(program)
     }

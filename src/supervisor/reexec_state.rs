@@ -26,6 +26,8 @@ use crate::sys::notify::NotifySocket;
 pub const RESUME: &str = "ZDRUN_RESUME";
 /// Its value for a run that only finds out whether a take-over would work.
 const TRIAL: &str = "trial";
+/// The environment variable that carries an [`InForce`] for such a run.
+pub const IN_FORCE: &str = "ZDRUN_IN_FORCE";
 /// The version of [`HandoffState`]: another one is refused.
 pub const VERSION: u32 = 2;
 
@@ -48,9 +50,17 @@ pub enum StartMode {
     /// By `zdctl`, to end what an earlier manager left running ([`END_ONLY`]).
     EndOnly,
     /// By a manager that wants to know whether a take-over would work.
-    Trial,
+    Trial(InForce),
     /// By a manager that this image replaces.
     Resumed(HandoffState),
+}
+
+/// What a running manager cannot change: it listens, has left the terminal and is the user already.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct InForce {
+    socket_name: String,
+    daemon: bool,
+    user: Option<String>,
 }
 
 /// What an image leaves: numbers of descriptors that stay open, and values.
@@ -115,15 +125,18 @@ impl Invocation {
 
     /// What to start to find out whether a take-over would work.
     #[must_use]
-    pub fn trial(&self) -> std::process::Command {
-        self.command(TRIAL)
+    pub fn trial(&self, running: &InForce) -> std::process::Command {
+        let mut command = self.command(TRIAL);
+        // Plain text and a truth value can be written.
+        command.env(IN_FORCE, toml::to_string(running).unwrap_or_default());
+        command
     }
 
     fn command(&self, resume: &str) -> std::process::Command {
         let mut command = std::process::Command::new(&self.executable);
         command.args(&self.arguments).current_dir(&self.directory).env(RESUME, resume);
         // The descriptor of that number is another by then.
-        command.env_remove(LINE_FD);
+        command.env_remove(LINE_FD).env_remove(IN_FORCE);
         command
     }
 }
@@ -137,8 +150,42 @@ impl StartMode {
         match env::var_os(RESUME) {
             None if env::var_os(END_ONLY).is_some() => Ok(Self::EndOnly),
             None => Ok(Self::Fresh),
-            Some(text) if text == TRIAL => Ok(Self::Trial),
+            Some(text) if text == TRIAL => InForce::of_trial().map(Self::Trial),
             Some(text) => HandoffState::parse(&text.to_string_lossy()).map(Self::Resumed),
+        }
+    }
+}
+
+impl InForce {
+    /// What is in force with these settings.
+    #[must_use]
+    pub fn of(runner: &Runner) -> Self {
+        let socket_name = runner.socket_name.display().to_string();
+        Self { socket_name, daemon: runner.daemon, user: runner.user.clone() }
+    }
+
+    /// What the manager that makes the trial says of itself. One of an older version says nothing.
+    fn of_trial() -> Result<Self, Error> {
+        let text = env::var(IN_FORCE).unwrap_or_default();
+        if text.is_empty() {
+            return Ok(Self::default());
+        }
+        toml::from_str(&text).map_err(|error| unclear(error.message()))
+    }
+
+    /// Whether the manager could go on with these settings.
+    ///
+    /// # Errors
+    /// A key has another value.
+    pub fn check(&self, next: &Self) -> Result<(), Error> {
+        let changed = [
+            ("socket-name", self.socket_name != next.socket_name),
+            ("daemon", self.daemon != next.daemon),
+            ("user", self.user != next.user),
+        ];
+        match changed.into_iter().find(|(_, changed)| *changed) {
+            Some((key, _)) if *self != Self::default() => Err(Error::Unchangeable { key }),
+            _ => Ok(()),
         }
     }
 }
@@ -215,6 +262,22 @@ mod tests {
             started: Some(1_795_335_900.25),
             replaced: 2,
             snapshot,
+        }
+    }
+
+    #[test]
+    fn what_a_running_manager_cannot_change_is_an_error() {
+        let running = InForce { socket_name: "/s".to_owned(), daemon: true, user: Some("zeo".to_owned()) };
+        let key = |next: &InForce| running.check(next).err().map(|error| error.to_string());
+        assert_eq!(key(&running), None);
+        assert_eq!(InForce::default().check(&running).ok(), Some(()), "of an older version");
+        for (next, name) in [
+            (InForce { socket_name: "/t".to_owned(), ..running.clone() }, "socket-name"),
+            (InForce { daemon: false, ..running.clone() }, "daemon"),
+            (InForce { user: None, ..running.clone() }, "user"),
+        ] {
+            let said = format!("'{name}' has changed, which takes a stop and a start");
+            assert_eq!(key(&next), Some(said));
         }
     }
 

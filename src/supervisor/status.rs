@@ -12,8 +12,9 @@ use crate::control::{Goal, StatusRecord};
 /// What the state machine does not know of the program.
 #[derive(Debug, Default)]
 pub struct ProgramStatus {
-    /// The words of the program that runs, where they are not those of the configuration: an adopted one's.
-    pub adopted_words: Option<Vec<OsString>>,
+    /// The words of the program that runs, where they may not be those of the configuration: one that was adopted, or
+    /// started before a reload.
+    pub running_words: Option<Vec<OsString>>,
     /// When the program was last started, by the wall clock, in seconds.
     pub started: Option<f64>,
     /// Why the program could not be started when that was last tried.
@@ -24,6 +25,8 @@ pub struct ProgramStatus {
     pub note: Option<String>,
     /// How many times this process was replaced by the binary on the disk.
     pub replaced: u64,
+    /// When the configuration was read, by the wall clock, in seconds.
+    pub configured: f64,
 }
 
 /// What a watching client is sent a new record for when it changes.
@@ -56,11 +59,12 @@ impl ProgramStatus {
             manager: std::process::id(),
             backoff_limit: runner.backoff_limit.as_secs(),
             filename: command.file.clone().into_os_string(),
-            args: Some(self.adopted_words.as_ref().unwrap_or(&command.words).clone()),
+            args: Some(self.running_words.as_ref().unwrap_or(&command.words).clone()),
             version: Some(env!("CARGO_PKG_VERSION").to_owned()),
             ready: state.up().is_some(),
             restarts: state.restarts(),
             replaced: self.replaced,
+            configured: Some(self.configured),
             last_exit: state.last_end().map(describe),
             start_error: self.start_error.clone(),
             last_output: self.last_output.clone(),

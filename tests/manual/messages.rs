@@ -230,6 +230,17 @@ const ROWS: &[Row] = &[
         s.write("conf", "<runner>\n  no-such-key\n</runner>\n");
         one(s, &["reexec"])
     }),
+    ("zdctl", "the configuration as it is now would not work: REASON; nothing was stopped or started", |s| {
+        configured(s, "", &["start"]).output();
+        Some(configured(s, "transcript .", &["restart"]).output())
+    }),
+    ("zdctl", "the configuration file has changed, and the daemon manager has not read it again: REASON", |s| {
+        let busy = Reply::NotReplaced(Reply::BUSY.to_owned()).to_string();
+        let record = |pid| format!("{}lasttime=1.0\n\n", RECORD.replace("4242", pid));
+        let before = [record("4242"), record("4242"), record("4242"), busy, Reply::RestartSent.to_string()];
+        fake(s, before.into_iter().chain([record("4243")]).collect(), false);
+        Some(configured(s, "", &["restart"]).output())
+    }),
     ("zdctl", "daemon manager ended while it was being replaced; start goes on with the program that it left", |s| {
         fake(s, vec![RECORD.to_owned(), Reply::Replacing.to_string()], true);
         one(s, &["reexec"])

@@ -167,7 +167,7 @@ impl<'a> Check<'a> {
         self.environment.directory().map_or_else(|| path.to_owned(), |directory| directory.join(path))
     }
 
-    /// Where programs are looked for: `<environment>` is that of the manager too.
+    /// Where programs are looked for: along the PATH of `<environment>`.
     fn search(&self) -> program::Search<'a> {
         let own = self.settings.environment.iter().find(|(name, _)| name == "PATH");
         let path = own.map(|(_, path)| path.into()).or_else(|| self.environment.variable("PATH"));

@@ -95,5 +95,5 @@ static ENVIRONMENT: SectionType = SectionType {
     implements: None,
     keys: Keys::Exact,
     members: &[Member::Map(Key::new("mapping", &STRING, "A variable and its value."))],
-    meaning: "Environment variables for the manager and its program; case matters.",
+    meaning: "Environment variables of the program; case matters.",
 };

@@ -1,7 +1,6 @@
 //! Carrying out what the state machine asks for.
 
 use super::super::Error;
-use super::super::command::Command;
 use super::super::output::Output;
 use super::super::state::{Action, Event};
 use super::super::status::wall_clock;
@@ -100,7 +99,7 @@ impl Manager<'_> {
         if let Some(output) = &mut self.output {
             output.listen();
         }
-        self.status.adopted_words = None;
+        self.status.running_words = None;
         self.targets.begin_program(self.socket.lock().mark());
         self.socket.lock_mut().write_words(&self.command.words);
         let note = Some(self.socket.lock().note());
@@ -123,7 +122,7 @@ impl Manager<'_> {
     }
 
     fn start_test(&mut self) -> Event {
-        let found = Command::find(&self.runner.start_test_program).map_err(|error| error.to_string());
+        let found = self.spawner.find(&self.runner.start_test_program).map_err(|error| error.to_string());
         let output = self.output.as_ref().map(Output::input);
         let started = found.and_then(|test| {
             let started = self.spawner.start(&test, output, true, None);

@@ -25,7 +25,7 @@ use super::reexec_state::{Invocation, RestoredParts};
 use super::service_notify::ServiceNotifier;
 use super::start_report::StartReporter;
 use super::state::{Client, Event, State};
-use super::status::ProgramStatus;
+use super::status::{ProgramStatus, wall_clock};
 use crate::config::Runner;
 use crate::control::lock_record::{LOCK, RecordedProcess};
 use crate::control::{Reply, Request, StatusRecord};
@@ -87,7 +87,7 @@ impl<'a> Manager<'a> {
     pub fn run(parts: Parts<'a>) -> Result<Exit, Error> {
         let Parts { settings, command, signals, log, socket, report, invocation, beginning } = parts;
         let runner = &settings.runner;
-        let mut status = ProgramStatus::default();
+        let mut status = ProgramStatus { configured: wall_clock(), ..ProgramStatus::default() };
         if let Beginning::Resumed(state) = &beginning {
             (status.started, status.replaced) = (state.started, state.replaced + 1);
         }
@@ -181,7 +181,7 @@ impl<'a> Manager<'a> {
         };
         if pidfd.is_some() {
             self.targets.adopt(pidfd, orphans);
-            self.status.adopted_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
+            self.status.running_words = Some(words.unwrap_or_else(|| self.command.words.clone()));
             self.handle_event(Event::Adopt(pid));
         } else if self.runner.stop_group && !orphans.scan().is_empty() {
             // It has ended since.
@@ -203,17 +203,18 @@ impl<'a> Manager<'a> {
         self.journal.write(Level::INFO, "daemon manager replaced");
         // What ended in between has left its signal, or not.
         self.reap();
+        let program =
+            self.socket.lock().program().filter(|found| self.state.pid() == Some(found.process.pid));
+        // The file may have another program by now.
+        self.status.running_words = program.as_ref().and_then(|found| found.words.clone());
         if !adopted {
             return Ok(());
         }
-        let program =
-            self.socket.lock().program().filter(|found| self.state.pid() == Some(found.process.pid));
         let program =
             program.ok_or_else(|| Error::Resume("the adopted program is not recorded".to_owned()))?;
         let pidfd = PidFd::same(program.process.pid, program.process.start_time);
         let has_ended = pidfd.is_none();
         self.targets.adopt(pidfd, self.socket.lock().orphans_of(program.process));
-        self.status.adopted_words = Some(program.words.unwrap_or_else(|| self.command.words.clone()));
         if has_ended {
             self.program_ended(Ended::Unseen);
         }

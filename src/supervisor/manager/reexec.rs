@@ -4,7 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
-use super::super::reexec_state::{HandoffState, VERSION};
+use super::super::reexec_state::{HandoffState, InForce, VERSION};
 use super::super::state::Client;
 use super::Manager;
 use crate::control::Reply;
@@ -22,8 +22,7 @@ impl Manager<'_> {
     /// Becomes the binary on the disk, if that would work. Only returns if not; the client is answered before.
     pub(super) fn reexec(&mut self, client: Client) {
         let Some(snapshot) = self.state.snapshot(self.now()) else {
-            let why = "the program is being started, tested or stopped; try again when that is over";
-            return self.refuse_replacement(client, why.to_owned());
+            return self.refuse_replacement(client, Reply::BUSY.to_owned());
         };
         if let Err(why) = self.trial() {
             return self.refuse_replacement(client, why);
@@ -68,10 +67,11 @@ impl Manager<'_> {
 
     /// Lets the binary on the disk read its configuration and find its program.
     fn trial(&self) -> Result<(), String> {
-        let mut command = self.invocation.trial();
+        let mut command = self.invocation.trial(&InForce::of(self.runner));
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped());
         let failed = |error: &std::io::Error| {
-            format!("'{}': {}", self.invocation.executable.display(), os_error_text(error))
+            let file = self.invocation.executable.display();
+            format!("{}'{file}': {}", Reply::NO_TRIAL, os_error_text(error))
         };
         let mut child = command.spawn().map_err(|error| failed(&error))?;
         let pidfd = PidFd::open(child.id().cast_signed()).map_err(|error| failed(&error));

@@ -1,9 +1,11 @@
 //! Making processes of the program and of its start test.
 
+use std::ffi::OsString;
 use std::io;
 use std::os::fd::BorrowedFd;
 use std::path::Path;
 
+use super::super::Error;
 use super::super::command::Command;
 use super::super::reexec_state::RESUME;
 use super::super::service_notify;
@@ -31,6 +33,14 @@ impl Spawner {
     /// These variables are added to those of the manager.
     pub fn new(environment: Vec<(String, String)>) -> Self {
         Self { environment }
+    }
+
+    /// Finds the program that these words begin with, along the PATH that it is to have.
+    ///
+    /// # Errors
+    /// As [`Command::find`].
+    pub fn find(&self, words: &[OsString]) -> Result<Command, Error> {
+        Command::find(words, &self.environment)
     }
 
     /// Changes one of the variables, or takes it away.

@@ -62,6 +62,7 @@ fn every_message_of_a_manager_that_does_not_start_is_in_its_manual() {
         "the program of an earlier daemon manager still runs as process [..] and cannot be adopted: [..]; stop it first",
         "what the program of an earlier daemon manager left behind still runs and cannot be ended; [..]; end it first",
         "program took too long to start",
+        "'[..]' has changed, which takes a stop and a start",
         "the daemon manager ended before the program was started",
     ];
     let known: Vec<_> = documented().into_iter().filter(|(program, ..)| *program == "zdrun").collect();
