@@ -18,7 +18,6 @@
 //! a gap before it.
 
 use std::cell::Cell;
-use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread;
@@ -28,14 +27,14 @@ use super::LOGGER;
 use super::disk::Disk;
 use super::format::{LARGEST_POSITION, Status};
 use super::in_flight::{Accepted, InFlight, Pending};
-use super::plan::{self, CurrentRecord, Planned};
+use super::plan::{self, CurrentRecord, Planned, count_new, last_of_each};
 use super::snapshot::{Snapshot, failed};
 use super::view::View;
 use super::write::{self, Failure, Placed, Written};
 use crate::eventlog::EventLog;
 use crate::storage::{
-    CommitListener, Completion, Conflict, Draft, Error, Judgement, Lookup, Oid, Operation, Present, Tid,
-    Transaction, Vote, Wait, judge, lock, next_tid,
+    CommitListener, Completion, Conflict, Draft, Error, Judgement, Lookup, Oid, Present, Tid, Wait, judge,
+    lock, next_tid,
 };
 
 /// The largest transaction that stays in memory until it is made durable.
@@ -138,9 +137,9 @@ impl Writer {
         }
     }
 
-    /// See [`Transaction::vote`]. A transaction that lost to one which is not published yet is refused when that is, and
+    /// See [`Transaction::vote`](crate::storage::Transaction::vote). A transaction that lost to one which is not published yet is refused when that is, and
     /// judged anew when that is lost.
-    fn vote(&self, draft: &Draft, wait: Wait) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
+    pub(super) fn vote(&self, draft: &Draft, wait: Wait) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
         let looks_back = plan::looks_back(draft.steps());
         if wait == Wait::Refused && (looks_back || draft.steps().len() > MAX_STEPS_WITHOUT_WAIT) {
             return Err(Error::WouldWait);
@@ -313,8 +312,8 @@ impl Writer {
         }
     }
 
-    /// See [`Transaction::finish`].
-    fn finish(&self, accepted: Accepted, completion: Completion) {
+    /// See [`Transaction::finish`](crate::storage::Transaction::finish).
+    pub(super) fn finish(&self, accepted: Accepted, completion: Completion) {
         let mut in_flight = lock(&self.in_flight);
         if in_flight.closing || in_flight.losses != accepted.losses {
             let error = in_flight.lost.clone().unwrap_or_else(Error::not_voted);
@@ -331,7 +330,7 @@ impl Writer {
     }
 
     /// Takes an accepted transaction back.
-    fn abort(&self, accepted: &Accepted) {
+    pub(super) fn abort(&self, accepted: &Accepted) {
         let mut in_flight = lock(&self.in_flight);
         in_flight.locked = false;
         if accepted.bytes.is_empty() && !in_flight.closing && in_flight.losses == accepted.losses {
@@ -404,70 +403,4 @@ impl Writer {
             self.changed.notify_all();
         }
     }
-}
-
-/// A transaction of this storage.
-pub(super) struct FileTransaction {
-    writer: Arc<Writer>,
-    draft: Draft,
-    accepted: Option<Accepted>,
-}
-
-impl FileTransaction {
-    pub(super) fn new(writer: Arc<Writer>, draft: Draft) -> Self {
-        Self { writer, draft, accepted: None }
-    }
-}
-
-impl Transaction for FileTransaction {
-    fn push(&mut self, operation: Operation) -> Result<(), Error> {
-        self.draft.push(operation)
-    }
-
-    fn vote(&mut self, wait: Wait) -> Result<Vote, Error> {
-        if self.accepted.is_some() {
-            return Err(Error::voted_already());
-        }
-        Ok(match self.writer.vote(&self.draft, wait)? {
-            Ok(accepted) => {
-                let tid = Some(accepted.placed.tid);
-                self.accepted = Some(accepted);
-                Vote::Accepted { tid, changed: Vec::new() }
-            }
-            Err(conflicts) => Vote::Conflicts(conflicts),
-        })
-    }
-
-    fn finish(mut self: Box<Self>, completion: Completion) {
-        match self.accepted.take() {
-            Some(accepted) => self.writer.finish(accepted, completion),
-            None => completion.call(Err(Error::not_voted())),
-        }
-    }
-}
-
-impl Drop for FileTransaction {
-    fn drop(&mut self) {
-        if let Some(accepted) = self.accepted.take() {
-            self.writer.abort(&accepted);
-        }
-    }
-}
-
-/// How many objects did not exist before.
-fn count_new(planned: &[Planned]) -> u64 {
-    let new: HashSet<Oid> =
-        planned.iter().filter(|record| record.previous == 0).map(|record| record.oid).collect();
-    new.len() as u64
-}
-
-/// Each object once, with its last record.
-fn last_of_each(mut records: Vec<(Oid, CurrentRecord)>) -> Vec<(Oid, CurrentRecord)> {
-    if records.len() > 1 {
-        let mut seen = HashSet::with_capacity(records.len());
-        records.reverse();
-        records.retain(|(oid, _)| seen.insert(*oid));
-        records.reverse();
-    }
-    records
 }

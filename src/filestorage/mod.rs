@@ -12,7 +12,8 @@
 //!
 //! Bottom up: `format` (bytes and values), `disk` (calls), `snapshot` (records), `walk`, `index`, `index_file`, `scan`,
 //! `open`; `plan` and `write` (the records of a transaction), `in_flight` (transactions between vote and publication);
-//! `view` (reading), `commit` (voting and finishing), `syncer` (to the disk, and publishing).
+//! `view` (reading), `commit` (voting and finishing), `syncer` (to the disk, and publishing), `transaction` (all of that, for
+//! the callers).
 //!
 //! It must not know of connections, or of what is in a record.
 
@@ -27,6 +28,7 @@ mod plan;
 mod scan;
 mod snapshot;
 mod syncer;
+mod transaction;
 mod view;
 mod walk;
 mod write;
@@ -40,9 +42,10 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
-use self::commit::{FileTransaction, Writer};
+use self::commit::Writer;
 use self::disk::{Backend, FsBackend};
 use self::snapshot::failed;
+use self::transaction::FileTransaction;
 use self::view::{State, View};
 use crate::eventlog::EventLog;
 use crate::storage::{

@@ -1,5 +1,7 @@
 //! The records that a transaction is written as, in the form of the file.
 
+use std::collections::HashSet;
+
 use super::format::{BACK_POINTER, DATA_HEADER};
 use super::snapshot::{Found, Snapshot};
 use crate::storage::{Change, Draft, Error, Oid, SpoolRange, Step, Tid};
@@ -106,4 +108,22 @@ fn has(draft: &Draft, snapshot: &Snapshot, found: Found, data: SpoolRange) -> Re
     snapshot.data(found, &mut theirs)?;
     draft.read(data, &mut ours)?;
     Ok(theirs == ours)
+}
+
+/// How many objects did not exist before.
+pub(super) fn count_new(planned: &[Planned]) -> u64 {
+    let new: HashSet<Oid> =
+        planned.iter().filter(|record| record.previous == 0).map(|record| record.oid).collect();
+    new.len() as u64
+}
+
+/// Each object once, with its last record.
+pub(super) fn last_of_each(mut records: Vec<(Oid, CurrentRecord)>) -> Vec<(Oid, CurrentRecord)> {
+    if records.len() > 1 {
+        let mut seen = HashSet::with_capacity(records.len());
+        records.reverse();
+        records.retain(|(oid, _)| seen.insert(*oid));
+        records.reverse();
+    }
+    records
 }
