@@ -11,11 +11,12 @@ use tempfile::TempDir;
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{
-    CommitListener, Completion, Draft, Error, Meta, Oid, Operation, Published, Stats, Storage, Tid, Wait,
+    CommitListener, Completion, Draft, Error, Meta, Oid, Operation, Published, Stats, Storage, Tid,
 };
 
 use super::{commit, finish, vote};
 use crate::sandbox::forks;
+use crate::storage::load;
 
 fn store(oid: u64, serial: Tid, data: &[u8]) -> Operation {
     super::store(oid, serial, data.to_vec())
@@ -42,19 +43,6 @@ impl Fixture {
     fn open(&self) -> FileStorage {
         self.try_open(&Options::default()).unwrap()
     }
-}
-
-/// Data, start and end.
-type Loaded = (Vec<u8>, Tid, Option<Tid>);
-
-fn load(storage: &FileStorage, oid: u64, before: Tid) -> Result<Option<Loaded>, Error> {
-    let mut data = b"kept".to_vec();
-    let found = storage.load_before(Oid(oid), before, Wait::Allowed, &mut data);
-    assert_eq!(&data[..4], b"kept");
-    if !matches!(found, Ok(Some(_))) {
-        assert_eq!(data.len(), 4, "{found:?}");
-    }
-    Ok(found?.map(|revision| (data[4..].to_vec(), revision.start, revision.end)))
 }
 
 #[test]

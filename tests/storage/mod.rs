@@ -84,9 +84,10 @@ fn commit(storage: &dyn Storage, operations: Vec<Operation>) -> Result<Tid, Erro
 }
 
 /// Data, start and end of the last revision before a transaction.
-type Loaded = (Vec<u8>, Tid, Option<Tid>);
+pub type Loaded = (Vec<u8>, Tid, Option<Tid>);
 
-fn load(storage: &dyn Storage, oid: u64, before: Tid) -> Result<Option<Loaded>, Error> {
+/// What [`Storage::load_before`] gives; it leaves what was in the buffer.
+pub fn load(storage: &dyn Storage, oid: u64, before: Tid) -> Result<Option<Loaded>, Error> {
     let mut data = b"kept".to_vec();
     let found = storage.load_before(Oid(oid), before, Wait::Allowed, &mut data);
     assert_eq!(&data[..4], b"kept");
