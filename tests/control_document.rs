@@ -56,6 +56,7 @@ fn keys_are_those_of_the_record_in_its_order() {
         ready: true,
         restarts: 0,
         replaced: 0,
+        handles_usr2: Some(false),
         configured: Some(1.0),
         last_exit: text("a"),
         start_error: text("b"),

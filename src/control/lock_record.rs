@@ -5,13 +5,14 @@
 //! offset  bytes  text, padded with blanks, ended by a newline
 //!      0     64  manager PID BOOT MARK
 //!     64     64  program PID BIRTH     blank: none runs
-//!    128     64  manager-birth BIRTH
+//!    128     64  manager-birth BIRTH NAMESPACE
 //!    192    ...  words ['WORD', ...]   the program's command line
 //! ```
 //!
 //! | what could mislead | what is compared |
 //! |---|---|
 //! | a process id that another process has now | BIRTH, the start time in clock ticks since the system's start, and BOOT |
+//! | a process id of another container | NAMESPACE, the inode number of the pid namespace |
 //! | a copy of the file, as in a copied instance | MARK, the file's inode number |
 //! | a script that executes the real server | nothing: the words are recorded, the process's command line is not read |
 //!
@@ -60,6 +61,8 @@ pub struct LockRecord {
     pub mark: Option<u64>,
     /// When the manager was started, in clock ticks since the system's start.
     pub manager_start_time: Option<u64>,
+    /// The pid namespace in which these numbers have a meaning; absent: a version that did not record it.
+    pub namespace: Option<u64>,
     /// Its program.
     pub program: Option<RecordedProcess>,
     /// The words with which the program was started.
@@ -95,20 +98,24 @@ impl LockRecord {
     pub fn parse(text: &str) -> Self {
         let line = |first: &str| text.lines().find_map(|line| line.strip_prefix(first)?.strip_prefix(' '));
         let mut manager = line("manager").into_iter().flat_map(str::split_ascii_whitespace);
+        let mut birth = line("manager-birth").into_iter().flat_map(str::split_ascii_whitespace);
         Self {
             manager: manager.next().and_then(|pid| pid.parse().ok()),
             boot: manager.next().map(str::to_owned),
             mark: manager.next().and_then(|mark| u64::from_str_radix(mark, 16).ok()),
-            manager_start_time: line("manager-birth").and_then(|birth| birth.trim().parse().ok()),
+            manager_start_time: birth.next().and_then(|birth| birth.parse().ok()),
+            namespace: birth.next().and_then(|namespace| namespace.parse().ok()),
             program: line("program").and_then(recorded_process),
             words: line("words").and_then(|words| repr::parse_list(words, Escapes::Characters)),
         }
     }
 
-    /// This record, if it was written since the system started as `boot`, and in the file with this inode number itself.
+    /// This record, if it was written since the system started as `boot`, in this pid namespace, and in the file with this
+    /// inode number itself.
     #[must_use]
-    pub fn of(self, boot: &str, inode: u64) -> Option<Self> {
-        let is_own = self.mark.is_none_or(|own| own == mark(inode));
+    pub fn of(self, boot: &str, namespace: u64, inode: u64) -> Option<Self> {
+        let is_own = self.mark.is_none_or(|own| own == mark(inode))
+            && self.namespace.is_none_or(|own| own == namespace);
         (is_own && self.boot.as_deref() == Some(boot)).then_some(self)
     }
 
@@ -140,23 +147,24 @@ mod tests {
 
     #[test]
     fn each_line_is_read_as_far_as_it_makes_sense() {
-        let text = "manager 7 a-b 1f \nprogram 8 99  \nmanager-birth 98  \nwords ['a b', \"c'\"]\n";
+        let text = "manager 7 a-b 1f \nprogram 8 99  \nmanager-birth 98 5 \nwords ['a b', \"c'\"]\n";
         let whole = LockRecord::parse(text);
         assert_eq!((whole.manager, whole.boot.as_deref()), (Some(7), Some("a-b")));
         assert_eq!(whole.program, Some(RecordedProcess { pid: 8, start_time: 99 }));
         assert_eq!(whole.words, Some(vec!["a b".into(), "c'".into()]));
         assert_eq!(whole.manager_process(), Some(RecordedProcess { pid: 7, start_time: 98 }));
-        assert_eq!(whole.clone().of("a-b", 0x1f), Some(whole.clone()));
-        assert_eq!(whole.clone().of("a-c", 0x1f), None);
-        assert_eq!(whole.of("a-b", 0x2f), None, "a copy");
+        assert_eq!(whole.clone().of("a-b", 5, 0x1f), Some(whole.clone()));
+        assert_eq!(whole.clone().of("a-c", 5, 0x1f), None);
+        assert_eq!(whole.clone().of("a-b", 6, 0x1f), None, "another container");
+        assert_eq!(whole.of("a-b", 5, 0x2f), None, "a copy");
         let older = LockRecord::parse("manager 7 a-b\nprogram 8 99\n");
         assert_eq!(older.manager_process(), None);
-        assert_eq!(older.clone().of("a-b", 0x2f), Some(older));
+        assert_eq!(older.clone().of("a-b", 5, 0x2f), Some(older));
         for odd in ["", "manager x\nprogram\nwords a", "program 1 1\n", "program 8\n", "program 8 x\nwords\n"]
         {
             assert_eq!(LockRecord::parse(odd), LockRecord::default(), "{odd}");
         }
-        assert_eq!(LockRecord::parse("manager 1 \nprogram 8 9\n").of("", 0), None);
+        assert_eq!(LockRecord::parse("manager 1 \nprogram 8 9\n").of("", 0, 0), None);
     }
 
     #[test]

@@ -52,6 +52,8 @@ pub struct StatusRecord {
     pub restarts: u64,
     /// How many times the manager was replaced by the binary on the disk (`reexec`).
     pub replaced: u64,
+    /// The program handles SIGUSR2, or blocks or ignores it; absent: it does not run, or the manager is a peer.
+    pub handles_usr2: Option<bool>,
     /// When the manager last read its configuration; absent: the manager is a peer.
     pub configured: Option<f64>,
     /// How the program last ended, in words; absent: it has not, or the manager is a peer.
@@ -101,6 +103,7 @@ impl StatusRecord {
             ready: number("ready").map_or_else(|| runs(&keys), |ready| ready != 0),
             restarts: number("restarts").unwrap_or(0),
             replaced: number("replaced").unwrap_or(0),
+            handles_usr2: number("usr2").map(|handled| handled != 0),
             configured: time("configured"),
             last_exit: text("lastexit"),
             start_error: text("starterror"),
@@ -160,6 +163,9 @@ impl fmt::Display for StatusRecord {
         writeln!(f, "ready={}", u8::from(self.ready))?;
         writeln!(f, "restarts={}", self.restarts)?;
         writeln!(f, "replaced={}", self.replaced)?;
+        if let Some(handled) = self.handles_usr2 {
+            writeln!(f, "usr2={}", u8::from(handled))?;
+        }
         if let Some(configured) = self.configured {
             writeln!(f, "configured={configured:?}")?;
         }
@@ -200,6 +206,7 @@ mod tests {
             ready: true,
             restarts: 3,
             replaced: 1,
+            handles_usr2: Some(true),
             configured: Some(1_795_335_890.5),
             last_exit: Some("exit status 1".to_owned()),
             start_error: None,
@@ -226,6 +233,7 @@ version=0.1.0
 ready=1
 restarts=3
 replaced=1
+usr2=1
 configured=1795335890.5
 lastexit='exit status 1'
 lastoutput=\"it's\\nall over\"

@@ -100,6 +100,11 @@ pub enum Failure {
     /// The signal would end the program.
     #[error("SIGUSR2 not sent to process {0}: it would end the program, which does not handle it")]
     Unhandled(u32),
+    /// The same, as far as can be known; the manager is one that does not say.
+    #[error(
+        "SIGUSR2 not sent to process {0}: whether it handles the signal cannot be seen from here; kill USR2 sends it"
+    )]
+    HandlingUnknown(u32),
     /// A program other than the manager cannot be run.
     #[error("cannot run {}: {}", quoted(.program), os_error_text(.source))]
     Run {

@@ -5,6 +5,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use crate::control::repr::{Escapes, quote};
 use crate::control::{Reply, Request};
 use crate::exit::Exit;
+use crate::sys::proc;
 use crate::sys::signal_names;
 use crate::sys::signals::{self, number};
 use crate::sys::system_error::os_error_text;
@@ -85,16 +86,41 @@ pub(super) fn reopen_transcript(client: &Client, ui: &mut Ui<'_>) -> Result<Exit
     Ok(if reopen_files(client, ui)? { Exit::Success } else { Exit::Failure })
 }
 
-/// The manager's files, then the program's: SIGUSR2 makes it reopen its own, if it handles the signal. A program that does
-/// not would be ended by it.
+/// The manager's files, then the program's, whatever became of the manager's.
 pub(super) fn reopen_logs(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
-    reopen_files(client, ui)?;
-    let pid = match record(client, ui)? {
-        Some(record) => record.application,
-        None => orphaned::find(client).map(|orphaned| orphaned.pid),
+    let own = match reopen_files(client, ui) {
+        Err(refused @ Failure::Refused { .. }) => {
+            ui.host.report(&refused);
+            Exit::Failure
+        }
+        reopened => reopened.map(|_| Exit::Success)?,
     };
-    match pid.filter(|pid| !signals::is_handled(*pid, number::USR2)) {
-        Some(pid) => Err(Failure::Unhandled(pid)),
-        None => send(client, ui, number::USR2),
+    let program = reopen_logs_of_program(client, ui)?;
+    Ok(if program == Exit::Success { own } else { program })
+}
+
+/// SIGUSR2 makes the program reopen its own files, if it handles the signal. A program that does not would be ended by it.
+fn reopen_logs_of_program(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    let here = |pid| Some(signals::is_handled(pid, number::USR2));
+    let (pid, is_handled) = match record(client, ui)? {
+        Some(record) => {
+            let seen = || record.application.filter(|pid| is_below(*pid, record.manager)).and_then(here);
+            (record.application, record.handles_usr2.or_else(seen))
+        }
+        None => match orphaned::find(client) {
+            Some(orphaned) => (Some(orphaned.pid), here(orphaned.pid)),
+            None => (None, None),
+        },
+    };
+    match (pid, is_handled) {
+        (Some(pid), Some(false)) => Err(Failure::Unhandled(pid)),
+        (Some(pid), None) => Err(Failure::HandlingUnknown(pid)),
+        (Some(_), Some(true)) | (None, _) => send(client, ui, number::USR2),
     }
+}
+
+/// Whether what has this process id here is a child of what has that of the manager. A process id that came over the
+/// socket is another process's where the manager is in another pid namespace (`pid_namespaces(7)`), as in a container.
+fn is_below(pid: u32, manager: u32) -> bool {
+    proc::find(pid.cast_signed()).is_some_and(|found| found.parent == manager.cast_signed())
 }

@@ -15,7 +15,7 @@ use crate::control::lock_record::{LockRecord, RecordedProcess, lock_file, lock_m
 use crate::sys::interrupt::readable;
 use crate::sys::orphans::{OrphanScan, Pids};
 use crate::sys::pidfd::PidFd;
-use crate::sys::proc::{boot_id, start_time};
+use crate::sys::proc::{boot_id, pid_namespace, start_time};
 
 use super::client::Client;
 use super::failure::Failure;
@@ -116,7 +116,7 @@ fn lock_record_and_file(client: &Client) -> Option<(LockRecord, Metadata)> {
     let about = file.metadata().ok()?;
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
-    Some((LockRecord::parse(&text).of(&boot_id(), about.ino())?, about))
+    Some((LockRecord::parse(&text).of(&boot_id(), pid_namespace(), about.ino())?, about))
 }
 
 /// What the lock file says, and what descends from the program that it names, or from one that could not record itself.

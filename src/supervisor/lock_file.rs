@@ -19,7 +19,7 @@ use crate::control::lock_record::{
 use crate::control::repr::quote_list;
 use crate::sys::file_lock::NamedLock;
 use crate::sys::orphans::OrphanScan;
-use crate::sys::proc::{boot_id, start_time};
+use crate::sys::proc::{boot_id, pid_namespace, start_time};
 use crate::sys::process;
 use crate::sys::spawn::{NOTE_BYTES, Note};
 
@@ -90,7 +90,7 @@ impl LockFile {
         self.write_manager(&boot, inode)?;
         // After the process id: for as long as it is another manager's start time, the two name no process.
         let started = start_time(process::own_pid()).map(|started| started.to_string()).unwrap_or_default();
-        self.write(MANAGER_BIRTH_AT, &format!("manager-birth {started}"))?;
+        self.write(MANAGER_BIRTH_AT, &format!("manager-birth {started} {}", pid_namespace()))?;
         if leftover == Leftover::Nothing {
             self.forget_program()?;
         }
@@ -145,7 +145,9 @@ impl LockFile {
     }
 
     fn leftover(&self, text: &str, boot: &str, inode: u64) -> Leftover {
-        let Some(record) = LockRecord::parse(text).of(boot, inode) else { return Leftover::Nothing };
+        let Some(record) = LockRecord::parse(text).of(boot, pid_namespace(), inode) else {
+            return Leftover::Nothing;
+        };
         if let Some(process) = record.program
             && start_time(process.pid) == Some(process.start_time)
         {

@@ -8,6 +8,7 @@ use super::service_notify::NotifyState;
 use super::state::{State, describe};
 use crate::config::Runner;
 use crate::control::{Goal, StatusRecord};
+use crate::sys::signals::{self, number};
 
 /// What the state machine does not know of the program.
 #[derive(Debug, Default)]
@@ -64,6 +65,10 @@ impl ProgramStatus {
             ready: state.up().is_some(),
             restarts: state.restarts(),
             replaced: self.replaced,
+            handles_usr2: state
+                .pid()
+                .and_then(|pid| u32::try_from(pid).ok())
+                .map(|pid| signals::is_handled(pid, number::USR2)),
             configured: Some(self.configured),
             last_exit: state.last_end().map(describe),
             start_error: self.start_error.clone(),

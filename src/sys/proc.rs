@@ -4,6 +4,7 @@ use std::collections::HashSet;
 use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
+use std::os::unix::fs::MetadataExt as _;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
@@ -54,6 +55,12 @@ pub fn start_time(pid: i32) -> Option<u64> {
 #[must_use]
 pub fn boot_id() -> String {
     read_proc_file("/proc/sys/kernel/random/boot_id").unwrap_or_default().trim().to_owned()
+}
+
+/// The inode number of this process's pid namespace (`pid_namespaces(7)`); 0 where that cannot be read.
+#[must_use]
+pub fn pid_namespace() -> u64 {
+    fs::metadata("/proc/self/ns/pid").map(|found| found.ino()).unwrap_or_default()
 }
 
 /// Has this process recognised as a daemon manager ([`ProcessInfo::is_manager`]), whatever its file is called.

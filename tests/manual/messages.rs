@@ -255,6 +255,10 @@ const ROWS: &[Row] = &[
         one(s, &["status"])
     }),
     ("zdctl", "SIGUSR2 not sent to process PID: it would end the program, which does not handle it", |s| then(s, &["logreopen"])),
+    ("zdctl", "SIGUSR2 not sent to process PID: whether it handles the signal cannot be seen from here; kill USR2 sends it", |s| {
+        // No process is a child of that one.
+        faked(s, &["", &RECORD.replace("4242", "1")], &["logreopen"])
+    }),
     ("zdctl", "cannot run PROGRAM: REASON", |s| Some(zdctl(s, "no-such-program", &["fg"]).output())),
     ("zdctl", "username NAME not found", |s| Some(zdctl(s, SLEEP, &["-u", "no-such-user", "status"]).output())),
     ("zdctl", "cannot read log file PATH: REASON", |s| one(s, &["logtail", "no-such-file"])),

@@ -8,6 +8,7 @@ mod logs;
 mod one_file;
 mod oneshot;
 mod reexec;
+mod reopen;
 mod service;
 mod shell;
 mod shell_keys;

@@ -12,7 +12,7 @@ fn status_record_has_the_keys_of_zdaemon_in_its_order() {
     let expected = "status=running\nnow=[..].[..]\nshould_be_up=1\ndelay=0\nbackoff=0\nlasttime=[..].[..]\n\
         application=[..]\ntesting=0\nmanager=[..]\nbackofflimit=7\nfilename='[..]/sh'\n\
         args=['sh', '-c', 'exec sleep 1000', \"it's\"]\nmood=1\nversion=0.1.0\nready=1\nrestarts=0\nreplaced=0\n\
-        configured=[..].[..]\n";
+        usr2=0\nconfigured=[..].[..]\n";
     let reply = manager.ask("status");
     assert!(matches(expected, &reply), "{reply}");
 }
