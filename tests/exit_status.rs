@@ -145,6 +145,10 @@ const ROWS: &[Row] = &[
     }),
     ("runzeo", "`--check`: nothing is wrong", |s| runzeo(s).arg("--check")),
     ("runzeo", "`--check`: the data file is none", |s| { s.write("Data.fs", "none"); runzeo(s).arg("--check") }),
+    ("runzeo", "`--check`: a start would cut off a damaged end", |s| {
+        s.write("Data.fs", "FS30 scraps");
+        runzeo(s).arg("--check")
+    }),
     ("runzeo", "`--check-config`: nothing is wrong", |s| runzeo(s).arg("--check-config")),
     ("runzeo", "`--check-config`: a file cannot be opened", |s| {
         std::fs::create_dir(s.path("Data.fs")).expect("a directory");

@@ -17,6 +17,7 @@ mod readme;
 mod runzeo;
 mod sandbox;
 mod storage;
+mod system_errors;
 mod zconfig;
 mod zdctl;
 mod zdrun;

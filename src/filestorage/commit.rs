@@ -36,6 +36,7 @@ use crate::storage::{
     CommitListener, Completion, Conflict, Draft, Error, Judgement, Lookup, Oid, Present, Tid, Wait, judge,
     lock, next_tid,
 };
+use crate::sys::system_error::os_error_text;
 
 /// The largest transaction that stays in memory until it is made durable.
 const MAX_BYTES_IN_MEMORY: u64 = 256 << 10;
@@ -360,9 +361,9 @@ impl Writer {
         self.reserved.store(0, Ordering::Release);
         if let Err(error) = disk.truncate(end) {
             self.read_only.store(true, Ordering::Release);
-            let path = self.view.path.display();
+            let (path, why) = (self.view.path.display(), os_error_text(&error));
             let message =
-                format_args!("cannot truncate {path} at byte {end}: {error}; it is read-only from now on");
+                format_args!("cannot truncate {path} at byte {end}: {why}; it is read-only from now on");
             self.log.critical(LOGGER, message);
         }
     }

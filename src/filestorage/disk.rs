@@ -122,6 +122,11 @@ impl FsBackend {
         name.into()
     }
 
+    /// Whether another program has the data file open to write.
+    pub(super) fn is_locked(&self) -> bool {
+        File::open(self.beside(".lock")).is_ok_and(|file| try_lock(&file).is_ok_and(|taken| !taken))
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         files::sync_directory(files::parent(&self.path))
     }

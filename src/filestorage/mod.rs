@@ -33,7 +33,7 @@ mod view;
 mod walk;
 mod write;
 
-pub use open::Options;
+pub use open::{CutOff, Options};
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -100,6 +100,16 @@ impl FileStorage {
             Some(spawned.map_err(|error| failed("start a thread for", &path, error))?)
         };
         Ok(Self { view, writer, backend, syncer: Mutex::new(syncer), file_lock: Mutex::new(lock) })
+    }
+
+    /// Reads the data file `path` from end to end, as a start without an index does, and changes nothing. What follows the
+    /// last whole transaction, and is not a commit of a server that has the file open.
+    ///
+    /// # Errors
+    /// As [`FileStorage::open`], but that another program may have it.
+    pub fn inspect(path: &Path, log: &EventLog) -> Result<Option<CutOff>, Error> {
+        let backend = FsBackend::new(path.to_owned());
+        Ok(open::inspect(&backend, path, log)?.filter(|_| !backend.is_locked()))
     }
 
     /// Lets the syncer do what is left, and waits for it.

@@ -14,6 +14,7 @@ use super::scan::{Bounds, Ending, Oddity, Scanned, scan};
 use super::snapshot::{Snapshot, failed};
 use crate::eventlog::{EventLog, Level};
 use crate::storage::{Error, Tid, Wait};
+use crate::sys::system_error::os_error_text;
 
 /// How a storage is opened.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -72,6 +73,29 @@ pub(super) fn open(
     }
     let Opening { disk, read_only, .. } = opening;
     Ok(Opened { disk, index, end: scanned.end, last: scanned.last, read_only, lock })
+}
+
+/// What follows the last whole transaction of a data file, which a start that may write cuts off.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CutOff {
+    /// Where it begins.
+    pub at: u64,
+    /// Its length in bytes.
+    pub bytes: u64,
+    /// What it is.
+    pub why: &'static str,
+    /// Whether it is kept in a file beside the data file.
+    pub kept: bool,
+}
+
+/// Reads a data file from end to end, whatever its index says, and changes nothing.
+pub(super) fn inspect(backend: &dyn Backend, path: &Path, log: &EventLog) -> Result<Option<CutOff>, Error> {
+    let disk = backend.open(Access::Read).map_err(|error| failed("open", path, error))?;
+    let mut opening = Opening { backend, path, log, disk, size: 0, read_only: true };
+    opening.size = opening.length()?;
+    opening.check_magic()?;
+    let (_, scanned, _) = opening.index(Some(Tid::MAX))?;
+    Ok(opening.behind(&scanned))
 }
 
 /// What was found in an index file.
@@ -150,7 +174,7 @@ impl Opening<'_> {
                 let last = self.fits(&found.index, found.end)?;
                 Ok(Found { last, ..found })
             })?,
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(os_error_text(&error)),
         };
         let unusable = |why: &String| {
             let path = self.path.display();
@@ -203,22 +227,27 @@ impl Opening<'_> {
 
     /// Cuts off what follows the last whole transaction; what may be of worth is saved before.
     fn recover(&self, scanned: &Scanned) -> Result<(), Error> {
-        let (path, end) = (self.path.display(), scanned.end);
-        let (worth, why) = match scanned.ending {
-            Ending::Whole | Ending::Stopped => return Ok(()),
-            Ending::Scraps => (false, "a few bytes follow the last transaction"),
-            Ending::Unfinished => (true, "what follows was not finished, or is damaged"),
-            Ending::Nonsense => (true, "what follows makes no sense, possibly due to a system crash"),
-        };
+        let Some(CutOff { at: end, why, kept, .. }) = self.behind(scanned) else { return Ok(()) };
+        let path = self.path.display();
         if self.read_only {
             self.log.warning(LOGGER, format_args!("{path} is read up to byte {end} only: {why}"));
             return Ok(());
         }
         self.log.warning(LOGGER, format_args!("{path} truncated at byte {end}: {why}"));
-        if worth {
+        if kept {
             self.salvage(end).map_err(|error| failed("save the damaged end of", self.path, error))?;
         }
         self.disk.truncate(end).map_err(|error| failed("truncate", self.path, error))
+    }
+
+    fn behind(&self, scanned: &Scanned) -> Option<CutOff> {
+        let (kept, why) = match scanned.ending {
+            Ending::Whole | Ending::Stopped => return None,
+            Ending::Scraps => (false, "a few bytes follow the last transaction"),
+            Ending::Unfinished => (true, "what follows was not finished, or is damaged"),
+            Ending::Nonsense => (true, "what follows makes no sense, possibly due to a system crash"),
+        };
+        Some(CutOff { at: scanned.end, bytes: self.size.saturating_sub(scanned.end), why, kept })
     }
 
     fn salvage(&self, end: u64) -> io::Result<()> {
@@ -252,7 +281,8 @@ impl Opening<'_> {
         let saved = self.backend.save_index(&mut |out| index_file::write(index, end, out));
         if let Err(error) = saved {
             let path = self.path.display();
-            self.log.error(LOGGER, format_args!("cannot save the index of {path}: {error}"));
+            self.log
+                .error(LOGGER, format_args!("cannot save the index of {path}: {}", os_error_text(&error)));
         }
     }
 }

@@ -42,6 +42,12 @@ impl Acceptor for TcpListener {
 impl Acceptor for (UnixListener, File) {
     async fn next(&self) -> io::Result<Incoming> {
         let (stream, _) = self.0.accept().await?;
-        Ok(Incoming { address: "local socket".to_owned(), stream: Box::new(stream) })
+        // It has no address of its own; the process that connected is what a person looks for.
+        let process = stream.peer_cred().ok().and_then(|peer| Some((peer.pid()?, peer.uid())));
+        let address = match process {
+            Some((pid, uid)) => format!("local socket pid={pid} uid={uid}"),
+            None => "local socket".to_owned(),
+        };
+        Ok(Incoming { address, stream: Box::new(stream) })
     }
 }

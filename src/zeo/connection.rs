@@ -275,7 +275,11 @@ mod tests {
         let storage = Arc::new(MemoryStorage::new("m"));
         let service = StorageService::new("1".to_owned(), storage, &settings, log).unwrap();
         let limits = settings.limits.clone();
-        let shared = Arc::new(Shared { storages: [("1".to_owned(), service)].into(), settings });
+        let shared = Arc::new(Shared {
+            log: service.log.clone(),
+            storages: [("1".to_owned(), service)].into(),
+            settings,
+        });
         let peer = Peer::new(1, "test".to_owned(), 1 << 20);
         let mut session = Session::new(shared, peer.clone());
         let mut stream = Reluctant { received, held: Vec::new(), sent: Vec::new() };

@@ -4,11 +4,13 @@ use std::io;
 
 use thiserror::Error;
 
+use crate::sys::system_error::os_error_text;
+
 /// What ends the server. Addresses are as [`super::Listener`] shows them.
 #[derive(Debug, Error)]
 pub enum Error {
     /// The host name does not resolve.
-    #[error("cannot listen on {address}: the host is unknown: {source}")]
+    #[error("cannot listen on {address}: the host is unknown: {}", os_error_text(.source))]
     Host {
         /// Where it was to listen.
         address: String,
@@ -22,7 +24,7 @@ pub enum Error {
     #[error("cannot listen on {0}: the file is there and is no socket")]
     NoSocket(String),
     /// The address cannot be bound for another reason.
-    #[error("cannot listen on {address}: {source}")]
+    #[error("cannot listen on {address}: {}", os_error_text(.source))]
     Listen {
         /// Where it was to listen.
         address: String,
@@ -30,7 +32,7 @@ pub enum Error {
         source: io::Error,
     },
     /// The system gives no threads, or no means to wait for sockets.
-    #[error("cannot start the server's threads: {0}")]
+    #[error("cannot start the server's threads: {}", os_error_text(.0))]
     Threads(io::Error),
     /// The last transactions of a storage cannot be read.
     #[error("cannot read the last transactions of storage '{name}': {source}")]

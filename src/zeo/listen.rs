@@ -103,13 +103,16 @@ impl Listener {
 }
 
 impl fmt::Display for Listener {
-    /// Where it listens, as the peer's log has it.
+    /// Where it listens, as Python's log has it: `str` of the address.
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
-        formatter.write_str(&shown(&self.address))
+        match &self.address {
+            Address::Unix(path) => write!(formatter, "{}", path.display()),
+            address @ Address::Inet { .. } => formatter.write_str(&shown(address)),
+        }
     }
 }
 
-/// A tuple of Python, or the path as text of Python.
+/// An address in an error: a tuple of Python, or the path in quotes.
 fn shown(address: &Address) -> String {
     match address {
         Address::Inet { host, port } => format!("('{host}', {})", port.unwrap_or(0)),

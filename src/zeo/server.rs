@@ -13,6 +13,7 @@ use tokio::sync::Notify;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::acceptor::{Acceptor, Incoming};
+use super::client_log::ClientLog;
 use super::connection::{close, serve};
 use super::exception::in_a_line;
 use super::listen::{Listener, Socket};
@@ -25,6 +26,7 @@ use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::storage::Storage;
 use crate::sys::process;
+use crate::sys::system_error::os_error_text;
 
 /// The logger of what happens to connections.
 const LOGGER: &str = "ZEO.asyncio.server";
@@ -86,7 +88,7 @@ pub fn run(
         format_args!("StorageServer created {mode} with storages: {}", described.join(", ")),
     );
     let server = Arc::new(Server {
-        shared: Arc::new(Shared { storages: all, settings }),
+        shared: Arc::new(Shared { log: ClientLog::new(log.clone()), storages: all, settings }),
         log: log.clone(),
         peers: Mutex::new(HashMap::new()),
         next_number: AtomicU64::new(1),
@@ -171,7 +173,7 @@ impl Server {
     fn accepted(&self, incoming: io::Result<Incoming>, failing: &mut bool) -> Option<Incoming> {
         match &incoming {
             Err(error) if !*failing => {
-                self.log.error(LOGGER, format_args!("cannot accept a client: {error}"));
+                self.log.error(LOGGER, format_args!("cannot accept a client: {}", os_error_text(error)));
             }
             Ok(_) if *failing => self.log.info(LOGGER, format_args!("clients are accepted again")),
             _ => {}
@@ -272,9 +274,14 @@ mod tests {
         };
         let handler = Handler { level: Level::NOTSET, layout, target: Target::File(file) };
         let log = eventlog::Settings { level: Level::NOTSET, handlers: vec![handler] };
+        let log = Arc::new(EventLog::open(&log).unwrap());
         Arc::new(Server {
-            shared: Arc::new(Shared { storages: BTreeMap::new(), settings: Settings::default() }),
-            log: Arc::new(EventLog::open(&log).unwrap()),
+            shared: Arc::new(Shared {
+                log: ClientLog::new(log.clone()),
+                storages: BTreeMap::new(),
+                settings: Settings::default(),
+            }),
+            log,
             peers: Mutex::default(),
             next_number: AtomicU64::new(1),
             empty: Notify::new(),

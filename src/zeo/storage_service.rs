@@ -166,8 +166,10 @@ impl StorageService {
 
     /// A line when the server starts to serve it.
     pub fn describe(&self) -> String {
-        let mode = if self.is_read_only() { "RO" } else { "RW" };
-        format!("{}:{mode}:{}", self.name, self.storage.info().name)
+        let info = self.storage.info();
+        // As in Python's log, whatever the server lets clients do with it.
+        let mode = if info.read_only { "RO" } else { "RW" };
+        format!("{}:{mode}:{}", self.name, info.name)
     }
 
     /// Announces a group of transactions, in their order, and answers their committers; what there is for a client leaves as

@@ -318,6 +318,13 @@ const ROWS: &[Row] = &[
         serve(s, "Data.fs")
     }),
     ("runzeo", "storage 'NAME': PATH: REASON at byte OFFSET", |s| { s.write("Data.fs", "none"); serve(s, "Data.fs") }),
+    ("runzeo", "storage 'NAME': PATH: the last whole transaction ends at byte OFFSET: REASON; a start cuts off these N bytes", |s| {
+        s.write("Data.fs", "FS30 scraps");
+        Some(s.runzeo().args(["-a", "./sock", "-f", "Data.fs", "--check"]).output())
+    }),
+    ("runzeo", "storage 'NAME': PATH is not there; a start makes it", |s| {
+        Some(s.runzeo().args(["-a", "./sock", "-f", "Data.fs", "--check"]).output())
+    }),
     ("runzeo", "storage 'NAME': cannot open PATH: REASON", |s| {
         std::fs::create_dir(s.path("Data.fs")).expect("a new directory");
         serve(s, "Data.fs")

@@ -15,11 +15,12 @@ use crate::sandbox::{SOON, Sandbox, eventually, matches};
 /// What the founding document shows, with the names of ZEO 6.
 fn said(port: u16, end: &str) -> String {
     format!(
-        "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n\
+        "------\n[..] INFO ZEO.runzeo ([..]) runzeo [..] starts\n\
+         ------\n[..] INFO ZEO.runzeo ([..]) opening storage '1' using FileStorage\n\
          ------\n[..] INFO ZEO.StorageServer StorageServer created RW with storages: 1:RW:Data.fs\n\
          ------\n[..] INFO ZEO.asyncio.server listening on ('127.0.0.1', {port})\n\
-         ...\n------\n[..] INFO ZEO.runzeo {end}\n\
-         ...\n------\n[..] INFO ZEO.runzeo closing storage '1'\n"
+         ...\n------\n[..] INFO ZEO.runzeo ([..]) {end}\n\
+         ...\n------\n[..] INFO ZEO.runzeo ([..]) closing storage '1'\n"
     )
 }
 
@@ -67,8 +68,9 @@ fn server_that_is_told_to_end_while_it_opens_its_file_ends_at_once() {
     assert!(TcpStream::connect(("127.0.0.1", port)).is_err(), "nobody serves yet");
     opening.signal(Signal::SIGTERM);
     let outcome = opening.wait(SOON);
-    let said = "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n\
-                ------\n[..] INFO ZEO.runzeo terminated by SIGTERM\n";
+    let said = "------\n[..] INFO ZEO.runzeo ([..]) runzeo [..] starts\n\
+                ------\n[..] INFO ZEO.runzeo ([..]) opening storage '1' using FileStorage\n\
+                ------\n[..] INFO ZEO.runzeo ([..]) terminated by SIGTERM\n";
     assert_eq!((outcome.status, outcome.stdout.as_str()), (0, ""));
     assert!(matches(said, &outcome.stderr), "{}", outcome.stderr);
     assert!(fs::read(sandbox.path("Data.fs")).unwrap() == data);
@@ -94,11 +96,21 @@ fn sigusr2_reopens_the_log() {
     eventually(SOON, || sandbox.path("zeo.pid").exists() && sandbox.read("zeo.pid") == pid);
     fs::rename(sandbox.path("zeo.log"), sandbox.path("zeo.log.1")).unwrap();
     server.running.signal(Signal::SIGUSR2);
-    let reopened = "INFO ZEO.runzeo Log files reopened successfully\n";
-    eventually(SOON, || sandbox.path("zeo.log").exists() && sandbox.read("zeo.log").contains(reopened));
-    assert!(sandbox.read("zeo.log.1").contains("INFO ZEO.runzeo created PID file 'zeo.pid'\n"));
+    let name = format!("INFO ZEO.runzeo ({})", server.running.pid());
+    let reopened = format!("{name} Log files reopened successfully\n");
+    eventually(SOON, || sandbox.path("zeo.log").exists() && sandbox.read("zeo.log").contains(&reopened));
+    let version = env!("CARGO_PKG_VERSION");
+    let first = format!("{name} runzeo {version} starts\n");
+    assert!(
+        sandbox
+            .read("zeo.log.1")
+            .lines()
+            .nth(1)
+            .is_some_and(|line| first.trim_end().ends_with(line.split_once(' ').unwrap().1))
+    );
+    assert!(sandbox.read("zeo.log.1").contains(&format!("{name} created PID file 'zeo.pid'\n")));
     assert_eq!(server.stop(), "");
-    assert!(sandbox.read("zeo.log").ends_with(" INFO ZEO.runzeo removed PID file 'zeo.pid'\n"));
+    assert!(sandbox.read("zeo.log").ends_with(&format!(" {name} removed PID file 'zeo.pid'\n")));
     assert!(!sandbox.path("zeo.pid").exists());
 }
 
@@ -148,7 +160,8 @@ fn second_server_of_a_file_is_refused() {
     let sandbox = Sandbox::new();
     let server = Server::start(&sandbox, sandbox.port());
     let address = format!("127.0.0.1:{}", sandbox.port());
-    let log = "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n";
+    let log = "------\n[..] INFO ZEO.runzeo ([..]) runzeo [..] starts\n\
+               ------\n[..] INFO ZEO.runzeo ([..]) opening storage '1' using FileStorage\n";
     let second = sandbox.runzeo().args(["-a", &address, "-f", "Data.fs"]).status(1);
     second.stderr(format!("{log}runzeo: storage '1': cannot lock Data.fs: [..]\n")).run();
     server.stop();

@@ -2,7 +2,10 @@
 
 use std::net::TcpListener;
 
-use crate::sandbox::Sandbox;
+use nix::sys::signal::Signal;
+
+use super::Server;
+use crate::sandbox::{SOON, Sandbox, eventually};
 
 const HELP: &str = "; for help, use runzeo -h\n";
 
@@ -57,7 +60,9 @@ fn taken_address_ends_with_status_1_before_the_data_file_is_touched() {
     let taken = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = taken.local_addr().unwrap().port();
     let address = format!("127.0.0.1:{port}");
-    let stderr = format!("runzeo: cannot listen on ('127.0.0.1', {port}): another process listens there\n");
+    let log = "------\n[..] INFO ZEO.runzeo ([..]) runzeo [..] starts\n";
+    let stderr =
+        format!("{log}runzeo: cannot listen on ('127.0.0.1', {port}): another process listens there\n");
     sandbox.runzeo().args(["-a", &address, "-f", "Data.fs"]).status(1).stderr(stderr).run();
     assert!(!sandbox.path("Data.fs").exists());
 }
@@ -68,7 +73,8 @@ fn file_that_is_no_data_file_ends_with_status_1_and_is_left_alone() {
     sandbox.write("Data.fs", "not a data file");
     let address = format!("127.0.0.1:{}", sandbox.port());
     let line = "runzeo: storage '1': Data.fs: it is no data file of a FileStorage: neither FS30 nor FS21 at byte 0\n";
-    let log = "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n";
+    let log = "------\n[..] INFO ZEO.runzeo ([..]) runzeo [..] starts\n\
+               ------\n[..] INFO ZEO.runzeo ([..]) opening storage '1' using FileStorage\n";
     sandbox.runzeo().args(["-a", &address, "-f", "Data.fs"]).status(1).stderr(format!("{log}{line}")).run();
     sandbox.runzeo().args(["-a", &address, "-f", "Data.fs", "--check"]).status(1).stderr(line).run();
     assert_eq!(sandbox.read("Data.fs"), "not a data file");
@@ -77,10 +83,71 @@ fn file_that_is_no_data_file_ends_with_status_1_and_is_left_alone() {
 #[test]
 fn check_says_that_all_is_well_and_changes_nothing() {
     let sandbox = Sandbox::new();
-    sandbox.runzeo().args(["-a", "1", "-f", "Data.fs", "--check"]).stdout("configuration OK\n").run();
+    let made = "storage '1': Data.fs is not there; a start makes it\nconfiguration OK\n";
+    for word in ["--check", "--check-config"] {
+        sandbox.runzeo().args(["-a", "1", "-f", "Data.fs", word]).stdout(made).run();
+    }
     assert_eq!(std::fs::read_dir(sandbox.root()).unwrap().count(), 0);
 }
 
+#[test]
+fn check_names_what_a_start_would_cut_off() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, sandbox.port());
+    server.client().commit(&[(1, 0, b"data")]).unwrap().unwrap();
+    let check = |word: &str| sandbox.runzeo().args(["-a", "1", "-f", "Data.fs", word]);
+    check("--check").stdout("configuration OK\n").run();
+    let whole = std::fs::read(sandbox.path("Data.fs")).unwrap();
+    // A server that has the file open may be in the middle of a commit.
+    let scraps = [&whole[..], &[b'x'; 9]].concat();
+    std::fs::write(sandbox.path("Data.fs"), &scraps).unwrap();
+    check("--check").stdout("configuration OK\n").run();
+    std::fs::write(sandbox.path("Data.fs"), &whole).unwrap();
+    server.stop();
+    check("--check").stdout("configuration OK\n").run();
+    let whole = std::fs::read(sandbox.path("Data.fs")).unwrap();
+    let end = whole.len();
+    let at = format!("runzeo: storage '1': Data.fs: the last whole transaction ends at byte {end}: ");
+    for (behind, found) in [
+        (9, "a few bytes follow the last transaction; a start cuts off these 9 bytes\n"),
+        (99, "what follows [..]; a start cuts off these 99 bytes and keeps them as Data.fs.trN\n"),
+    ] {
+        std::fs::write(sandbox.path("Data.fs"), [&whole[..], &vec![b'x'; behind]].concat()).unwrap();
+        check("--check").status(1).stderr(format!("{at}{found}")).run();
+        check("--check-config").stdout("configuration OK\n").run();
+    }
+    // The last commit lacks its last byte.
+    std::fs::write(sandbox.path("Data.fs"), &whole[..end - 1]).unwrap();
+    let found = "runzeo: storage '1': Data.fs: the last whole transaction ends at byte [..]: what follows was not finished, or is \
+                 damaged; a start cuts off these [..] bytes and keeps them as Data.fs.trN\n";
+    check("--check").status(1).stderr(found).run();
+    assert!(std::fs::read(sandbox.path("Data.fs")).unwrap() == whole[..end - 1], "nothing is changed");
+}
+
+#[test]
+fn errors_of_the_system_have_no_number_and_a_local_socket_is_logged_without_quotes() {
+    let sandbox = Sandbox::new();
+    for (address, reason) in [
+        ("192.0.2.1:1", "('192.0.2.1', 1): Cannot assign requested address"),
+        ("./none/s", "'./none/s': No such file or directory"),
+    ] {
+        let stderr = format!("...\nrunzeo: cannot listen on {reason}\n");
+        sandbox.runzeo().args(["-a", address, "-f", "Data.fs"]).status(1).stderr(stderr).run();
+    }
+    sandbox.write(
+        "zeo.conf",
+        "<zeo>\naddress ./zeo.sock\nread-only true\n</zeo>\n<filestorage>\npath Data.fs\n</filestorage>\n",
+    );
+    let running = sandbox.runzeo().args(["-C", "zeo.conf"]).spawn();
+    eventually(SOON, || running.stderr().contains("INFO ZEO.asyncio.server listening on ./zeo.sock\n"));
+    assert!(
+        running.stderr().contains("StorageServer created RO with storages: 1:RW:Data.fs\n"),
+        "{}",
+        running.stderr()
+    );
+    running.signal(Signal::SIGTERM);
+    running.wait(SOON);
+}
 #[test]
 fn check_of_the_configuration_names_each_file_that_cannot_be_used_and_reads_no_data() {
     let sandbox = Sandbox::new();
@@ -111,8 +178,9 @@ fn check_of_the_configuration_names_each_file_that_cannot_be_used_and_reads_no_d
 fn test_does_all_but_serve() {
     let sandbox = Sandbox::new();
     let address = format!("127.0.0.1:{}", sandbox.port());
-    let log = "------\n[..] INFO ZEO.runzeo opening storage '1' using FileStorage\n\
-               ------\n[..] INFO ZEO.runzeo closing storage '1'\n";
+    let log = "------\n[..] INFO ZEO.runzeo ([..]) runzeo [..] starts\n\
+               ------\n[..] INFO ZEO.runzeo ([..]) opening storage '1' using FileStorage\n\
+               ------\n[..] INFO ZEO.runzeo ([..]) closing storage '1'\n";
     let run = sandbox.runzeo().args(["-a", &address, "-f", "Data.fs", "--test"]);
     run.stdout("testing exit immediately\n").stderr(log).run();
     assert!(sandbox.path("Data.fs.index").exists());

@@ -185,12 +185,11 @@ impl Running {
             let (out, err) = (self.stdout(), self.stderr());
             panic!("{} has not ended after {timeout:?}\nstdout: {out}\nstderr: {err}", self.command_line);
         };
-        Outcome {
-            status: number(status),
-            stdout: self.stdout(),
-            stderr: self.stderr(),
-            command_line: self.command_line,
-        }
+        let (stdout, stderr) = (self.stdout(), self.stderr());
+        // Errors of the system are worded in `sys::system_error` alone.
+        let is_raw = |text: &str| text.contains("(os error ");
+        assert!(!is_raw(&stdout) && !is_raw(&stderr), "{}: {stdout}{stderr}", self.command_line);
+        Outcome { status: number(status), stdout, stderr, command_line: self.command_line }
     }
 
     fn raw_pid(&self) -> Pid {

@@ -35,6 +35,8 @@ fn refused_registration_may_be_tried_again() {
     let (name, arguments) = client.call("register", vec![text("2"), Value::Bool(false)]).unwrap_err();
     assert_eq!(name, "builtins.ValueError");
     assert_eq!(arguments, Value::Tuple(vec![text("unknown storage: 2")]));
+    let address = client.stream.local_addr().unwrap();
+    server.assert_logs(&format!("WARNING ZEO.StorageServer ({address}) unknown storage_id: 2\n"));
     let refused = client.call("register", vec![text("1"), Value::Bool(false)]).unwrap_err();
     assert_eq!(refused, ("ZODB.POSException.ReadOnlyError".into(), Value::Tuple(vec![])));
     assert_eq!(client.call("register", vec![text("1"), Value::Bool(true)]), Ok(eight(0)));

@@ -6,6 +6,7 @@
 
 mod check;
 mod error;
+mod journal;
 mod pid_file;
 mod serve;
 mod work;
@@ -20,8 +21,6 @@ use crate::config::{self, server};
 use crate::exit::Exit;
 
 const NAME: &str = "runzeo";
-/// Under this name it speaks in the log, as Python's does.
-const LOGGER: &str = "ZEO.runzeo";
 
 /// Runs `runzeo`.
 #[must_use]

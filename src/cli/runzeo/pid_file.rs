@@ -5,30 +5,29 @@ use std::fs;
 use std::io::{self, ErrorKind};
 use std::path::{Path, PathBuf};
 
-use super::LOGGER;
+use super::journal::Journal;
 use crate::config::server::Settings;
-use crate::eventlog::EventLog;
 use crate::sys::files;
 use crate::sys::system_error::os_error_text;
 
 /// The file, for as long as this lives.
 pub(super) struct PidFile<'a> {
     path: PathBuf,
-    log: &'a EventLog,
+    log: &'a Journal,
 }
 
 impl<'a> PidFile<'a> {
     /// Writes it, if there is to be one; a server that cannot goes on without, and says so.
-    pub(super) fn write(settings: &Settings, log: &'a EventLog) -> Option<Self> {
+    pub(super) fn write(settings: &Settings, log: &'a Journal) -> Option<Self> {
         let path = place(settings)?;
         match write(&path) {
             Ok(()) => {
-                log.info(LOGGER, format_args!("created PID file '{}'", path.display()));
+                log.info(format_args!("created PID file '{}'", path.display()));
                 Some(Self { path, log })
             }
             Err(error) => {
                 let why = os_error_text(&error);
-                log.error(LOGGER, format_args!("PID file '{}' cannot be written: {why}", path.display()));
+                log.error(format_args!("PID file '{}' cannot be written: {why}", path.display()));
                 None
             }
         }
@@ -63,11 +62,11 @@ impl Drop for PidFile<'_> {
         if fs::read(&self.path).is_ok_and(|found| found == contents().as_bytes()) {
             match fs::remove_file(&self.path) {
                 Ok(()) => {
-                    self.log.info(LOGGER, format_args!("removed PID file '{}'", self.path.display()));
+                    self.log.info(format_args!("removed PID file '{}'", self.path.display()));
                 }
                 Err(error) => {
                     let (path, why) = (self.path.display(), os_error_text(&error));
-                    self.log.error(LOGGER, format_args!("PID file '{path}' cannot be removed: {why}"));
+                    self.log.error(format_args!("PID file '{path}' cannot be removed: {why}"));
                 }
             }
         }

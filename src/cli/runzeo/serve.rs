@@ -5,14 +5,15 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
+use super::NAME;
 use super::error::Error;
+use super::journal::Journal;
 use super::pid_file::PidFile;
 use super::work::Work;
-use super::{LOGGER, NAME};
 use crate::cli::{print, warn_of_other_home};
 use crate::config::OtherHome;
 use crate::config::server::{DataFile, Place, Settings};
-use crate::eventlog::EventLog;
+use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
 use crate::filestorage::{FileStorage, Options};
 use crate::storage::{MemoryStorage, Storage};
@@ -37,9 +38,10 @@ enum Event {
 pub(super) fn serve(settings: &Settings, other_home: Option<OtherHome>, test: bool) -> Result<Exit, Error> {
     let system = |verb| move |source| Error::System { verb, source };
     let signals = Signals::block_for_server().map_err(system("wait for signals"))?;
-    let log = Arc::new(EventLog::open(&settings.event_log)?);
+    let log = Journal::new(Arc::new(EventLog::open(&settings.event_log)?));
+    log.info(format_args!("{NAME} {} starts", env!("CARGO_PKG_VERSION")));
     if let Some(other) = &other_home {
-        log.warning(LOGGER, format_args!("{other}"));
+        log.warning(format_args!("{other}"));
     }
     if settings.logs_elsewhere {
         // Which may well be the log of the other one.
@@ -51,7 +53,7 @@ pub(super) fn serve(settings: &Settings, other_home: Option<OtherHome>, test: bo
         && settings.logs_elsewhere
     {
         // The last line of stderr may go nowhere; who reads the log should not have to guess.
-        log.critical(LOGGER, format_args!("{error}"));
+        log.write(Level::CRITICAL, format_args!("{error}"));
     }
     ended
 }
@@ -62,7 +64,7 @@ const OPENING: &str = "STATUS=opening storages\nEXTEND_TIMEOUT_USEC=900000000";
 struct Server<'a> {
     settings: &'a Settings,
     signals: Signals,
-    log: &'a Arc<EventLog>,
+    log: &'a Journal,
     notifier: Option<Notifier>,
 }
 
@@ -98,7 +100,7 @@ impl Server<'_> {
         let serving = {
             let (storages, settings, log, stop) =
                 (storages.clone(), network(self.settings), self.log.clone(), stop.clone());
-            Work::begin("serves", move || zeo::run(listeners, storages, settings, &log, &stop))?
+            Work::begin("serves", move || zeo::run(listeners, storages, settings, log.log(), &stop))?
         };
         self.notify(&format!("READY=1\nSTATUS=listening on {}", shown.join(", ")));
         let event = self.wait(&serving)?;
@@ -130,7 +132,7 @@ impl Server<'_> {
     /// Does what a signal asks for; the status to end with, if it is to end.
     fn take(&self, signal: i32) -> Option<Exit> {
         let ended = |words: &str, exit| {
-            self.log.info(LOGGER, format_args!("{words}"));
+            self.log.info(format_args!("{words}"));
             Some(exit)
         };
         match signal {
@@ -148,19 +150,19 @@ impl Server<'_> {
 
     fn reopen(&self) {
         if !self.settings.logs_elsewhere {
-            return self.log.warning(LOGGER, format_args!("received SIGUSR2, but no log file is configured"));
+            return self.log.warning(format_args!("received SIGUSR2, but no log file is configured"));
         }
-        match self.log.reopen() {
-            Ok(()) => self.log.info(LOGGER, format_args!("Log files reopened successfully")),
-            Err(error) => self.log.error(LOGGER, format_args!("{error}")),
+        match self.log.log().reopen() {
+            Ok(()) => self.log.info(format_args!("Log files reopened successfully")),
+            Err(error) => self.log.error(format_args!("{error}")),
         }
     }
 
     fn close(&self, storages: &Named) {
         for (name, storage) in storages {
-            self.log.info(LOGGER, format_args!("closing storage '{name}'"));
+            self.log.info(format_args!("closing storage '{name}'"));
             if let Err(error) = storage.close() {
-                self.log.error(LOGGER, format_args!("storage '{name}': {error}"));
+                self.log.error(format_args!("storage '{name}': {error}"));
             }
         }
     }
@@ -168,31 +170,31 @@ impl Server<'_> {
     fn notify(&self, message: &str) {
         if let Some(Err(error)) = self.notifier.as_ref().map(|notifier| notifier.send(message)) {
             let why = os_error_text(&error);
-            self.log.warning(LOGGER, format_args!("cannot tell the service manager '{message}': {why}"));
+            self.log.warning(format_args!("cannot tell the service manager '{message}': {why}"));
         }
     }
 }
 
 /// The service manager, if there is one.
-fn notifier(log: &EventLog) -> Option<Notifier> {
+fn notifier(log: &Journal) -> Option<Notifier> {
     Notifier::of_environment().unwrap_or_else(|error| {
-        log.warning(LOGGER, format_args!("cannot use NOTIFY_SOCKET: {}", os_error_text(&error)));
+        log.warning(format_args!("cannot use NOTIFY_SOCKET: {}", os_error_text(&error)));
         None
     })
 }
 
-fn open(settings: &Settings, log: &Arc<EventLog>) -> Result<Named, Error> {
+fn open(settings: &Settings, log: &Journal) -> Result<Named, Error> {
     let mut opened = Named::new();
     for storage in &settings.storages {
         let kind = match storage.place {
             Place::File(_) => "FileStorage",
             Place::Memory(_) => "MappingStorage",
         };
-        log.info(LOGGER, format_args!("opening storage '{}' using {kind}", storage.name));
+        log.info(format_args!("opening storage '{}' using {kind}", storage.name));
         let made: Arc<dyn Storage> = match &storage.place {
             Place::Memory(name) => Arc::new(MemoryStorage::new(name)),
             Place::File(file) => {
-                let made = FileStorage::open(&file.path, &options(file), log.clone());
+                let made = FileStorage::open(&file.path, &options(file), log.log().clone());
                 Arc::new(made.map_err(|source| Error::Storage { name: storage.name.clone(), source })?)
             }
         };

@@ -26,7 +26,8 @@ pub fn converse(storage: Arc<dyn Storage>, said: &[u8]) -> Vec<u8> {
     };
     let limits = settings.limits.clone();
     let peer = Peer::new(1, "test".to_owned(), limits.unsent_invalidations);
-    let shared = Arc::new(Shared { storages: [("1".to_owned(), service)].into(), settings });
+    let shared =
+        Arc::new(Shared { log: service.log.clone(), storages: [("1".to_owned(), service)].into(), settings });
     let mut session = Session::new(shared, peer.clone());
     let (mut frames, mut sent, mut replies, mut rest) =
         (Frames::default(), Chunks::default(), Vec::new(), said);

@@ -18,7 +18,8 @@ use std::sync::Arc;
 
 use super::blocking;
 use super::call::{Call, NoCall};
-use super::exception::{Exception, tid};
+use super::client_log::ClientLog;
+use super::exception::{Exception, in_a_line, tid};
 use super::fast::{self, LoadBefore};
 use super::frame;
 use super::message::{Encoding, Message, Undecodable};
@@ -29,6 +30,7 @@ use super::storage_service::StorageService;
 use crate::eventlog::Level;
 use crate::pickle::Value;
 use crate::storage::{Error, Wait};
+use crate::sys::system_error::os_error_text;
 
 pub use self::converse::converse;
 
@@ -51,7 +53,7 @@ pub enum End {
     #[error("closed")]
     Closed,
     /// The network failed.
-    #[error("{0}")]
+    #[error("{}", os_error_text(.0))]
     Lost(io::Error),
     /// A panic in its task.
     #[error("a fault of this program")]
@@ -99,6 +101,8 @@ impl End {
 
 /// What all sessions share.
 pub struct Shared {
+    /// Where what is about no storage goes.
+    pub log: ClientLog,
     /// The storages, by name.
     pub storages: BTreeMap<String, Arc<StorageService>>,
     /// How to serve.
@@ -246,6 +250,12 @@ impl Session {
             return Err(Exception::new("builtins.TypeError", "register first"));
         };
         let Some(service) = self.shared.storages.get(&storage) else {
+            // The words of Python's log, and of its exception.
+            self.shared.log.about(
+                Level::WARNING,
+                request.peer,
+                format_args!("unknown storage_id: {}", in_a_line(&storage)),
+            );
             return Err(Exception::new("builtins.ValueError", format!("unknown storage: {storage}")));
         };
         if service.is_read_only() && !read_only {

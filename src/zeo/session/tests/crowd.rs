@@ -77,7 +77,11 @@ impl Crowd {
         let (storage, settings) = (Arc::new(MemoryStorage::new("m")), Settings::default());
         let log = Arc::new(EventLog::disabled());
         let service = StorageService::new("1".to_owned(), storage.clone(), &settings, log).unwrap();
-        let shared = Arc::new(Shared { storages: [("1".to_owned(), service.clone())].into(), settings });
+        let shared = Arc::new(Shared {
+            log: service.log.clone(),
+            storages: [("1".to_owned(), service.clone())].into(),
+            settings,
+        });
         let mut crowd = Self { shared, service, storage, clients: Vec::new(), finished: Vec::new(), came: 0 };
         for _ in 0..size {
             let client = crowd.newcomer();
