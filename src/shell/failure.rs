@@ -2,7 +2,7 @@
 
 use std::ffi::OsString;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use thiserror::Error;
@@ -27,7 +27,7 @@ pub enum Failure {
     #[error("{0}")]
     Arguments(String),
     /// The manager's socket cannot be reached, though it may be there.
-    #[error("cannot connect to daemon manager at socket '{}': {}", .path.display(), os_error_text(.source))]
+    #[error("cannot connect to daemon manager at socket '{}': {}{}", .path.display(), os_error_text(.source), hint(.path))]
     Connect {
         /// The socket.
         path: PathBuf,
@@ -183,6 +183,11 @@ impl Failure {
     pub(super) fn refused(request: Request, reply: &dyn std::fmt::Display) -> Self {
         Self::Refused { request: request.to_string(), reply: reply.to_string() }
     }
+}
+
+/// What to do where another user has left the socket.
+fn hint(socket: &Path) -> String {
+    config::left_by_another(socket).map(|hint| format!("; {hint}")).unwrap_or_default()
 }
 
 fn quoted(word: &OsString) -> String {

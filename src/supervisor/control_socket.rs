@@ -3,22 +3,25 @@
 //! Which of two managers may run is decided by the lock beside the socket, never by the socket's file: that one may be
 //! left from a manager that was killed. A manager that knows no lock (zdaemon's) is found by asking the socket.
 
-use std::fs;
-use std::io::{Read, Write};
+use std::fs::{self, DirBuilder};
+use std::io::{self, Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::os::unix::fs::{DirBuilderExt as _, chown};
 use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use super::Error;
 use super::lock_file::{Leftover, LockFile};
+use crate::config::left_by_another;
 use crate::control::{Request, StatusRecord};
 use crate::eventlog::EventLog;
 use crate::sys::file_watch::FileWatch;
 use crate::sys::files;
 use crate::sys::socket::{self, Identity};
 use crate::sys::unix_stream::{self, Occupant};
+use crate::sys::user::Account;
 
 /// How long a manager that holds the socket without a lock has to answer; a silent one counts as alive.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -44,6 +47,9 @@ impl ControlSocket {
     pub fn take(path: &Path, ends_orphans: bool, log: &EventLog) -> Result<(Self, Leftover), Error> {
         let failed = |source| Error::Socket { socket: path.to_owned(), source };
         fs::metadata(files::parent(path)).map_err(failed)?;
+        if let Some(hint) = left_by_another(path) {
+            return Err(Error::Foreign { socket: path.to_owned(), hint });
+        }
         let (lock, leftover) = LockFile::take(path, ends_orphans)?;
         remove_stale(path, log)?;
         let (listener, made) = socket::listen(path).map_err(failed)?;
@@ -137,6 +143,24 @@ impl Drop for ControlSocket {
 }
 
 /// Removes what a killed manager left; refuses to touch anything alive or anything that is no socket.
+/// Makes the directory of a socket, one level, where it is missing: one of the system may be on a file system that is
+/// empty after a boot. It is then `owner`'s, and its mode 0755, less the umask.
+///
+/// # Errors
+/// It cannot be made, or not be given to the owner.
+pub fn make_directory(socket: &Path, owner: Option<&Account>) -> Result<(), Error> {
+    let path = files::parent(socket);
+    let failed = |source| Error::SocketDirectory { path: path.to_owned(), source };
+    match DirBuilder::new().mode(0o755).create(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        // What there is instead is found out, and reported, when the socket is made.
+        Err(_) if fs::symlink_metadata(path).is_ok() => Ok(()),
+        made => made.map_err(failed).and_then(|()| {
+            owner.map_or(Ok(()), |owner| chown(path, Some(owner.uid), Some(owner.gid))).map_err(failed)
+        }),
+    }
+}
+
 fn remove_stale(socket: &Path, log: &EventLog) -> Result<(), Error> {
     let failed = |source| Error::Socket { socket: socket.to_owned(), source };
     match unix_stream::probe(socket, PROBE_TIMEOUT).map_err(failed)? {

@@ -49,6 +49,22 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The socket or its lock file belongs to another user.
+    #[error("cannot use socket '{}': {hint}", .socket.display())]
+    Foreign {
+        /// The socket.
+        socket: PathBuf,
+        /// Whose it is, and what to do.
+        hint: String,
+    },
+    /// The socket's directory is missing and cannot be made.
+    #[error("cannot make directory '{}' of the socket: {}", .path.display(), os_error_text(.source))]
+    SocketDirectory {
+        /// The path.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The event log cannot be opened.
     #[error("{0}")]
     Log(String),

@@ -216,6 +216,7 @@ fn managed(
     program: Program,
     report: &mut StartReporter,
 ) -> Result<Exit, Error> {
+    control_socket::make_directory(&settings.runner.socket_name, program.account.as_ref())?;
     if let Some(account) = &program.account {
         become_account(account)?;
     }

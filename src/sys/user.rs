@@ -44,6 +44,12 @@ pub fn lookup(user: &str) -> io::Result<Option<Account>> {
     }))
 }
 
+/// The name of the user with this number; the number, where it has none or the database cannot be asked.
+#[must_use]
+pub fn name(uid: u32) -> String {
+    User::from_uid(Uid::from_raw(uid)).ok().flatten().map_or_else(|| uid.to_string(), |user| user.name)
+}
+
 /// The name of the group with this number; `None`: it has none, or the database cannot be asked.
 #[must_use]
 pub fn group_name(gid: u32) -> Option<String> {

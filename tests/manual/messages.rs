@@ -8,6 +8,7 @@ mod source;
 use std::collections::BTreeSet;
 use std::fs;
 use std::io::{BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::net::UnixListener;
 
 use nix::sys::signal::Signal;
@@ -288,6 +289,14 @@ const ROWS: &[Row] = &[
     ("zdrun", "cannot make socket PATH: REASON", |s| can_trace().then(|| {
         let strace = s.command("strace").args(["-f", "-qq", "-o", "trace", "-e", "inject=listen:error=EACCES"]);
         strace.args([env!("CARGO_BIN_EXE_zdrun"), "-s", "sock", "sleep", "9"]).output()
+    })),
+    ("zdrun", "cannot make directory PATH of the socket: REASON", |s| {
+        Some(s.zdrun().args(["-s", "/proc/none/sock", "sleep", "9"]).output())
+    }),
+    ("zdrun", "cannot use socket PATH: REASON", |s| nix::unistd::geteuid().is_root().then(|| {
+        fs::set_permissions(s.root(), fs::Permissions::from_mode(0o777)).expect("own directory");
+        fs::set_permissions(s.write("sock.lock", ""), fs::Permissions::from_mode(0o600)).expect("own file");
+        s.zdrun().args(["-s", "sock", "-u", "nobody", "sleep", "9"]).output()
     })),
     ("zdrun", "cannot open lock file PATH: REASON", |s| {
         fs::create_dir(s.path("sock.lock")).expect("a directory");

@@ -1,6 +1,6 @@
 //! The claim to the socket: one manager, whatever is left of others.
 
-use std::os::unix::fs::{FileTypeExt, MetadataExt};
+use std::os::unix::fs::{FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 
 use nix::sys::signal::Signal;
@@ -132,4 +132,84 @@ fn many_starts_at_once_make_one_program_and_all_tell_its_pid() {
     }
     manager.ask("stop");
     manager.gone();
+}
+
+/// A sandbox in which the other user may make files, and that user's number; nothing, unless we are root.
+fn shared() -> Option<(Sandbox, u32)> {
+    if !nix::unistd::geteuid().is_root() {
+        return None;
+    }
+    let nobody = nix::unistd::User::from_name("nobody").expect("a database").expect("every system has it");
+    let sandbox = Sandbox::new();
+    fs::set_permissions(sandbox.root(), fs::Permissions::from_mode(0o777)).expect("own directory");
+    Some((sandbox, nobody.uid.as_raw()))
+}
+
+#[test]
+fn missing_directory_of_the_socket_is_made_as_check_has_it() {
+    let shared = shared();
+    let user = shared.as_ref().map_or("", |_| "user nobody");
+    for daemon in [false, true] {
+        let sandbox = Sandbox::new();
+        fs::set_permissions(sandbox.root(), fs::Permissions::from_mode(0o755)).expect("own directory");
+        let runner = |socket: &str| {
+            let text = format!(
+                "<runner>\nprogram sleep 1000\nsocket-name {socket}\numask 027\ndaemon {daemon}\n\
+                start-grace 0\n{user}\n</runner>\n"
+            );
+            sandbox.write("conf", text);
+        };
+        let zdctl = |action: &str| sandbox.zdctl().args(["-C", "conf", action]);
+        runner("run/sock");
+        zdctl("check").stdout("configuration OK\n").run();
+        zdctl("status").stdout("daemon manager not running\n").status(3).run();
+        assert!(!sandbox.path("run").exists(), "by a start only");
+        assert_eq!(zdctl("start").output().status, 0);
+        let made = fs::metadata(sandbox.path("run")).expect("it is there");
+        let mask = if daemon { 0o027 } else { 0o022 };
+        assert_eq!(made.mode() & 0o7777, 0o755 & !mask);
+        assert_eq!(made.uid(), shared.as_ref().map_or(made.uid(), |(_, nobody)| *nobody));
+        zdctl("stop").stdout("daemon process stopped\n").run();
+        // One level.
+        runner("deep/er/sock");
+        for action in ["check", "start"] {
+            zdctl(action)
+                .stderr("[..]conf:3: socket-name: [..]; create 'deep' or name an existing one\n")
+                .status(2)
+                .run();
+        }
+        assert!(!sandbox.path("deep").exists());
+    }
+}
+
+#[test]
+fn what_another_user_left_is_named_with_its_owner() {
+    let Some((sandbox, _)) = shared() else { return };
+    let socket = sandbox.path("sock");
+    // As root, and killed.
+    let first = sandbox.zdrun().args(["-d", "-s", "sock"]).args(SLEEP);
+    first.run();
+    let manager = Manager { sandbox: &sandbox, socket: socket.clone() };
+    let (pid, program) = (manager.manager_pid(), manager.pid());
+    for pid in [pid, program] {
+        signal(pid, Signal::SIGKILL);
+        eventually(SOON, || !is_alive(pid));
+    }
+    let zdctl =
+        |action: &str| sandbox.zdctl().args(["-d", "-s", "sock", "-u", "nobody", "-p", "sleep 1000", action]);
+    for left in ["sock", "sock.lock"] {
+        let hint = format!(
+            "'[..]/{left}' belongs to user 'root'; act as that user, or remove it if no manager of that user runs"
+        );
+        zdctl("check")
+            .stderr(format!("zdctl: socket-name: cannot use '[..]': {hint} (as user 'nobody')\n"))
+            .status(2)
+            .run();
+        let said = format!("zdctl: program not started: cannot use socket '[..]': {hint}\n");
+        zdctl("start").stderr(said).status(1).run();
+        fs::remove_file(sandbox.path(left)).expect("it is there");
+    }
+    zdctl("check").stdout("configuration OK\n").run();
+    zdctl("start").stdout("daemon process started, pid=[..]\n").run();
+    zdctl("stop").stdout("daemon process stopped\n").run();
 }

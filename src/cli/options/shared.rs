@@ -39,7 +39,7 @@ pub(super) struct Shared {
     umask: Vec<OsString>,
     /// Control socket [default: zdsock]
     ///
-    /// A Unix socket, through which zdctl and zdrun talk. Its directory must be there.
+    /// A Unix socket, through which zdctl and zdrun talk. A start makes its directory, one level, where it is missing.
     #[arg(short = 's', long, value_name = "PATH", allow_hyphen_values = true, value_hint = ValueHint::FilePath)]
     socket_name: Vec<OsString>,
     /// Accepted for the sake of old scripts, and ignored

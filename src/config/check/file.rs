@@ -2,11 +2,11 @@
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::FileTypeExt as _;
+use std::os::unix::fs::{FileTypeExt as _, MetadataExt as _};
 use std::path::{Path, PathBuf};
 
 use crate::sys::system_error::os_error_text;
-use crate::sys::{access, files, socket};
+use crate::sys::{access, files, socket, user};
 
 /// A working directory.
 pub(super) fn directory(path: &Path) -> Result<(), String> {
@@ -22,7 +22,47 @@ pub(super) fn socket(path: &Path) -> Result<(), String> {
     if fs::symlink_metadata(path).is_ok_and(|found| !found.file_type().is_socket()) {
         return Err(format!("'{}' exists and is not a socket", path.display()));
     }
+    if let Some(hint) = left_by_another(path) {
+        return Err(format!("cannot use '{}': {hint}", path.display()));
+    }
+    // One that is to be made has been looked at before the change of the user.
+    if is_missing(files::parent(path)) {
+        return Ok(());
+    }
     can_make(path).map_err(|error| cannot("cannot make", path, &error))
+}
+
+/// The directory of a control socket, which a start makes where it is missing.
+pub(super) fn socket_directory(path: &Path) -> Result<(), String> {
+    let directory = files::parent(path);
+    if !is_missing(directory) {
+        return Ok(());
+    }
+    can_make(directory).map_err(|error| cannot("cannot make directory", directory, &error))
+}
+
+fn is_missing(path: &Path) -> bool {
+    fs::symlink_metadata(path).is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+}
+
+/// What to do about a control socket, or its lock file, that another user has left and that this one may not use. `None`:
+/// there is none.
+#[must_use]
+pub fn left_by_another(socket: &Path) -> Option<String> {
+    let mut lock = socket.as_os_str().to_owned();
+    lock.push(".lock");
+    let files = [socket.to_owned(), PathBuf::from(lock)];
+    let (file, uid) = files.iter().find_map(|file| {
+        let uid = fs::symlink_metadata(file).ok()?.uid();
+        let is_closed =
+            access::may_append(file).is_err_and(|error| error.kind() == io::ErrorKind::PermissionDenied);
+        (is_closed && uid != user::own_uid()).then_some((file, uid))
+    })?;
+    let owner = user::name(uid);
+    let file = file.display();
+    Some(format!(
+        "'{file}' belongs to user '{owner}'; act as that user, or remove it if no manager of that user runs"
+    ))
 }
 
 /// A file that is appended to, and made when it is not there.

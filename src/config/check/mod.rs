@@ -8,7 +8,7 @@
 mod file;
 mod program;
 
-pub use file::appendable;
+pub use file::{appendable, left_by_another};
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -90,7 +90,12 @@ impl<'a> Check<'a> {
         let directory =
             runner.directory.as_ref().map_or(Ok(()), |path| file::directory(&self.environment.place(path)));
         let manager = program::manager(runner, &self.search());
-        let found = [self.found("directory", directory), self.found("zdrun", manager)];
+        let socket = file::socket_directory(&self.absolute(&runner.socket_name));
+        let found = [
+            self.found("directory", directory),
+            self.found("zdrun", manager),
+            self.found("socket-name", socket),
+        ];
         found.into_iter().flatten().collect()
     }
 

@@ -84,7 +84,7 @@ fn what_can_be_done_is_without_fault() {
 fn everything_is_reported_in_one_run_each_with_its_place() {
     let place = Place::new();
     fs::write(place.path("bin/file"), "").unwrap();
-    let text = "<runner>\n  program nope -a\n  directory bin/file\n  socket-name no/s\n  transcript bin\n  \
+    let text = "<runner>\n  program nope -a\n  directory bin/file\n  socket-name bin/file/s\n  transcript bin\n  \
                 start-test-program ./test\n  umask 9\n  user no-such-user\n  backoff-limit -1\n</runner>\n<eventlog>\n  \
                 <logfile>\n    path no/such/log\n  </logfile>\n  <logfile>\n    path x\n    encoding klingon\n  \
                 </logfile>\n  <logfile>\n    path x\n    format hello\n  </logfile>\n  <http-logger/>\n</eventlog>\n";
@@ -92,7 +92,7 @@ fn everything_is_reported_in_one_run_each_with_its_place() {
         place.check(text),
         "a.conf:2: program: can't find program 'nope' on PATH '@/bin'\n\
          a.conf:3: directory: can't chdir into '@/bin/file': Not a directory\n\
-         a.conf:4: socket-name: cannot make '@/no/s': No such file or directory\n\
+         a.conf:4: socket-name: cannot make '@/bin/file/s': Not a directory\n\
          a.conf:5: transcript: cannot write '@/bin': Is a directory\n\
          a.conf:6: start-test-program: can't stat program '@/./test': No such file or directory\n\
          a.conf:7: umask: '9' is not an octal number; digits 0 to 7 are, such as 022\n\
@@ -112,14 +112,14 @@ fn what_was_typed_has_its_place_on_the_command_line() {
         program: Some(vec!["./nope".into()]),
         directory: Some("nope".into()),
         user: Some("4000000000".into()),
-        socket_name: Some("no/s".into()),
+        socket_name: Some("bin/no/no/s".into()),
         transcript: Some("no/out".into()),
         ..Flags::default()
     };
     let expected = "directory: can't chdir into '@/nope': No such file or directory\n\
+         socket-name: cannot make directory '@/bin/no/no': No such file or directory\n\
          user: uid '4000000000' not found\n\
          program: can't stat program '@/./nope': No such file or directory\n\
-         socket-name: cannot make '@/no/s': No such file or directory\n\
          transcript: cannot make '@/no/out': No such file or directory";
     assert_eq!(place.judge(&flags), expected);
     assert_eq!(place.check_with(&runner("program server\nsocket-name s\nuser root\n"), flags), expected);
