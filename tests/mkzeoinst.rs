@@ -1,5 +1,6 @@
 //! `mkzeoinst` where a golden case cannot go: the network, the generated script in real shells, failing system calls.
 
+mod advice;
 mod faults;
 mod included;
 mod older;

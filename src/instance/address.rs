@@ -70,11 +70,11 @@ fn bad_host(host: &str, why: &str) -> Error {
     Error::Address(format!("bad host {}: {why}", shown(host)))
 }
 
-/// The port, if it is one of those that only root can listen on.
+/// The port, if it is one of those that only root can listen on; 0 is none, it lets the system choose.
 #[must_use]
 pub fn privileged_port(address: &Address) -> Option<u16> {
     match address {
-        Address::Inet { port, .. } => port.filter(|port| *port < FIRST_FREE_PORT),
+        Address::Inet { port, .. } => port.filter(|port| (1..FIRST_FREE_PORT).contains(port)),
         Address::Unix(_) => None,
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::file_state::{self, FileState};
 use super::plan::{self, Plan, PlannedFile};
-use super::policy::{Verb, beside, is_untouched};
+use super::policy::{Reason, Verb, beside, is_untouched};
 use super::template::Templates;
 use super::{Error, ownership};
 use crate::sys::files;
@@ -21,15 +21,19 @@ pub enum Change<'a> {
     /// A file was written that was missing or empty.
     Wrote(&'a Path),
     /// A file that differs was left alone.
-    Kept(&'a Path),
+    Kept(&'a Path, Reason),
     /// A file was given these permission bits.
     ChangedMode(&'a Path, u32),
     /// An unedited file was written anew.
     Updated(&'a Path),
     /// A file with a person's edits got what is new.
     Merged(&'a Path),
+    /// A file was taken as having all that is new.
+    Accepted(&'a Path),
     /// A file that differs was left alone, and what it should be written beside it.
-    Offered(&'a Path, PathBuf),
+    Offered(&'a Path, PathBuf, Reason),
+    /// What had been written beside a file was removed.
+    Withdrawn(PathBuf),
     /// A file that differs has another name now.
     BackedUp(&'a Path, PathBuf),
     /// A file that differs was written anew.
@@ -82,7 +86,9 @@ pub fn export(
         fs::create_dir_all(parent).map_err(|error| Error::system("create directory", parent, error))?;
         match files::create(&path, text.as_bytes(), templates.manifest().mode(name)) {
             Ok(()) => report(Change::Wrote(&path)),
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => report(Change::Kept(&path)),
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {
+                report(Change::Kept(&path, Reason::Template));
+            }
             Err(error) => return Err(Error::system("write", &path, error)),
         }
     }
@@ -95,6 +101,9 @@ pub fn preview(plan: &Plan, tree: &SafeTree, report: &mut dyn FnMut(Change<'_>))
     for file in &plan.files {
         if file.verb == Verb::Backup {
             report(Change::BackedUp(&file.path, free_name(tree, &file.path)));
+        }
+        if matches!(file.verb, Verb::Accept(_, Some(_))) {
+            report(Change::Withdrawn(beside(&file.path)));
         }
         if let Some(change) = change(file) {
             report(change);
@@ -111,10 +120,11 @@ fn change(file: &PlannedFile) -> Option<Change<'_>> {
     match file.verb {
         Verb::Same | Verb::Settled | Verb::SetMode(_) => None,
         Verb::Create | Verb::Fill | Verb::Backup => Some(Change::Wrote(path)),
-        Verb::Keep => Some(Change::Kept(path)),
+        Verb::Keep(reason) => Some(Change::Kept(path, reason)),
         Verb::Update => Some(Change::Updated(path)),
         Verb::Merge(_) => Some(Change::Merged(path)),
-        Verb::Offer => Some(Change::Offered(path, beside(path))),
+        Verb::Accept(..) => Some(Change::Accepted(path)),
+        Verb::Offer(reason) => Some(Change::Offered(path, beside(path), reason)),
         Verb::Overwrite => Some(Change::Overwrote(path)),
         Verb::Remove => Some(Change::Removed(path)),
         Verb::Leave => Some(Change::Left(path)),
@@ -162,13 +172,23 @@ fn settle(tree: &SafeTree, file: &PlannedFile, report: &mut dyn FnMut(Change<'_>
     let path = file.path.as_path();
     let present = file.found.contents.as_deref();
     let done = match &file.verb {
-        Verb::Same | Verb::Settled | Verb::Keep | Verb::Leave | Verb::SetMode(_) => true,
+        Verb::Same | Verb::Settled | Verb::Keep(_) | Verb::Leave | Verb::SetMode(_) => true,
         Verb::Remove => remove(tree, path, present.unwrap_or_default())?,
         Verb::Create => create(tree, path, &file.contents, file.mode)?,
         Verb::Fill => replace(tree, path, &file.contents, |now| now.is_some_and(file_state::is_blank))?,
         Verb::Update | Verb::Overwrite => replace(tree, path, &file.contents, is(present))?,
         Verb::Merge(text) => replace(tree, path, text, is(present))?,
-        Verb::Offer => offer(tree, file)?,
+        Verb::Accept(text, offered) => {
+            let accepted = replace(tree, path, text, is(present))?;
+            if let Some(offered) = offered.as_deref().filter(|_| accepted) {
+                let beside = beside(path);
+                if remove(tree, &beside, offered)? {
+                    report(Change::Withdrawn(beside));
+                }
+            }
+            accepted
+        }
+        Verb::Offer(_) => offer(tree, file)?,
         Verb::Backup => {
             let backup = back_up(tree, path)?;
             report(Change::BackedUp(path, backup));
@@ -183,7 +203,7 @@ fn settle(tree: &SafeTree, file: &PlannedFile, report: &mut dyn FnMut(Change<'_>
     }
     let contents = match &file.verb {
         Verb::SetMode(_) => present.unwrap_or_default(),
-        Verb::Merge(text) => text.as_bytes(),
+        Verb::Merge(text) | Verb::Accept(text, _) => text.as_bytes(),
         _ => file.contents.as_bytes(),
     };
     mode_after(file).map_or(Ok(()), |mode| set_mode(tree, path, contents, mode, report))
@@ -265,7 +285,7 @@ fn settle_again(
             set_mode(tree, path, now.contents.as_deref().unwrap_or_default(), mode, report)
         }
         FileState::Unedited | FileState::Edited if matches!(file.verb, Verb::Create | Verb::Fill) => {
-            report(Change::Kept(path));
+            report(Change::Kept(path, Reason::Edited));
             Ok(())
         }
         _ => Err(changing("write", path)),

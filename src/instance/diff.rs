@@ -20,7 +20,7 @@ const PLAIN: &str = "\x1b[0m";
 pub fn unified(file: &PlannedFile, coloured: bool) -> Option<String> {
     let wanted = match &file.verb {
         Verb::Same | Verb::SetMode(_) | Verb::Settled => return None,
-        Verb::Merge(text) => text,
+        Verb::Merge(text) | Verb::Accept(text, _) => text,
         _ => &file.contents,
     };
     let present = file.found.contents.as_deref().map(String::from_utf8_lossy);
@@ -62,6 +62,7 @@ fn one_line(path: &Path) -> String {
 #[cfg(test)]
 mod tests {
     use super::super::file_state::{FileState, PresentFile};
+    use super::super::policy::Reason;
     use super::*;
 
     fn file(present: Option<&str>, wanted: &str) -> PlannedFile {
@@ -75,7 +76,7 @@ mod tests {
                 mode: 0o644,
                 is_link: false,
             },
-            verb: Verb::Keep,
+            verb: Verb::Keep(Reason::Edited),
         }
     }
 

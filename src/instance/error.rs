@@ -109,8 +109,25 @@ pub enum Error {
         known: String,
     },
     /// A file differs, and that was to be an error.
-    #[error("existing file {} differs; nothing was done", shown(.0))]
-    Differs(PathBuf),
+    #[error(
+        "{}existing file {} differs; nothing was done",
+        if *is_conflict { "merge conflict: " } else { "" },
+        shown(path)
+    )]
+    Differs {
+        /// The file.
+        path: PathBuf,
+        /// Its edits and what is new change the same lines.
+        is_conflict: bool,
+    },
+    /// A path would be longer than what the system opens.
+    #[error("cannot use home {}: {why}", beginning(path))]
+    TooLong {
+        /// The home.
+        path: PathBuf,
+        /// Which name or path is too long.
+        why: String,
+    },
     /// The instance is made, but to start it would be in vain.
     #[error("not starting the instance: {0}")]
     NoStart(String),
@@ -126,6 +143,15 @@ pub enum Error {
     },
 }
 
+/// The beginning of a path that is too long for a message.
+fn beginning(path: &Path) -> String {
+    let text = path.to_string_lossy();
+    match text.char_indices().nth(60) {
+        Some((end, _)) => format!("{}...", shown(text.get(..end).unwrap_or_default())),
+        None => shown(path),
+    }
+}
+
 impl Error {
     /// Whether what was asked for makes no sense (against: it could not be done).
     #[must_use]
@@ -133,6 +159,7 @@ impl Error {
         match self {
             Self::Address(_)
             | Self::Inexpressible { .. }
+            | Self::TooLong { .. }
             | Self::Settings { .. }
             | Self::TwoHosts
             | Self::NoPort
@@ -146,7 +173,7 @@ impl Error {
             | Self::NotFound(_)
             | Self::User { .. }
             | Self::Template { .. }
-            | Self::Differs(_)
+            | Self::Differs { .. }
             | Self::NoStart(_)
             | Self::NotStarted { .. } => false,
         }

@@ -135,7 +135,7 @@ pub(super) fn configured(values: &zconfig::Tree) -> Vec<Option<Address>> {
     let zeo = values.root().and_then(|root| root.section("zeo"));
     let entries = zeo.map(|zeo| zeo.values("address")).unwrap_or_default();
     let address = |entry: &Entry| match &entry.value {
-        Value::Address(Address::Inet { port: None, .. }) => None,
+        Value::Address(Address::Inet { port: None | Some(0), .. }) => None,
         Value::Address(address) => Some(address.clone()),
         _ => None,
     };

@@ -41,6 +41,13 @@ pub fn edits(present: Option<&[u8]>, wanted: &str, pristine: Option<&str>) -> Me
     if merge.is_conflicted() { Merged::Conflict } else { Merged::Text(new.put(&merge.to_string())) }
 }
 
+/// A person's file, which has all that is new in `wanted`, with the stamp of that: the next merge starts from there. `None`:
+/// it is no text.
+pub fn accepted(present: &[u8], wanted: &str) -> Option<String> {
+    let text = String::from_utf8(Stamped::read(present).text).ok()?;
+    Some(Stamp::of(&Stamped::read(wanted.as_bytes()).text).put_anywhere(&text))
+}
+
 #[cfg(test)]
 mod tests {
     use super::super::stamp::stamped;
@@ -67,6 +74,17 @@ mod tests {
     fn same_line_changed_twice_is_a_conflict_unless_it_says_the_same() {
         assert_eq!(merged(("a 1", "a 9"), OLD), Merged::Conflict);
         assert!(matches!(merged(("a 1", "a 2"), OLD), Merged::Text(_)));
+    }
+
+    #[test]
+    fn accepted_file_is_merged_with_what_is_new_from_then_on() {
+        for (present, first) in [("# mine\nc 9\n", "# mine\n# Made"), ("c 9\n# mine\n", "# Made")] {
+            let text = accepted(present.as_bytes(), &stamped(NEW)).unwrap();
+            assert!(text.starts_with(first), "{text}");
+            assert_eq!(Stamped::read(text.as_bytes()).text, present.as_bytes());
+            assert_eq!(edits(Some(text.as_bytes()), &stamped(NEW), Some(NEW)), Merged::Nothing);
+        }
+        assert_eq!(accepted(b"\xff", &stamped(NEW)), None);
     }
 
     #[test]

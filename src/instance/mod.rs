@@ -12,6 +12,7 @@
 //! the keys in the files mean to the programs that read them.
 
 pub mod address;
+pub mod advice;
 pub mod apply;
 mod built_in;
 pub mod diff;
@@ -20,9 +21,11 @@ pub mod file_state;
 pub mod home;
 mod included;
 pub mod installed;
+pub mod lengths;
 pub mod locate_programs;
 pub mod manifest;
 mod merge;
+mod own_server;
 pub mod owner;
 mod ownership;
 pub mod plan;

@@ -13,16 +13,16 @@ use crate::sys::system_error::os_error_text;
 use crate::sys::tree::SafeTree;
 use crate::sys::user::{self, Account};
 
-/// The user that directories have to be given to: the one that was asked for, if we are not that user. A user that this
-/// system does not know may be one of the system that the instance is made for.
+/// The user that directories have to be given to: the one that was asked for, if we are not that user.
 ///
 /// # Errors
-/// [`Error::User`] where we are neither root nor that user.
+/// [`Error::User`] where there is no such user, and where we are neither root nor that user.
 pub fn new_owner(request: &Request) -> Result<Option<Account>, Error> {
     let Some(name) = request.set.get("user").filter(|name| !name.is_empty()) else { return Ok(None) };
     let account = user::lookup(name).map_err(|error| refused(name, &os_error_text(&error)))?;
     match account {
-        None => Ok(None),
+        None if user::is_number(name) => Err(refused(name, "no user of this system has that number")),
+        None => Err(refused(name, "there is no user of that name on this system")),
         Some(account) if account.uid == user::own_uid() => Ok(None),
         Some(_) if user::own_uid() != 0 => Err(refused(name, "only root can make it for another user")),
         Some(account) => Ok(Some(account)),

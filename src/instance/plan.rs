@@ -8,7 +8,7 @@ use super::installed::{self, Installed};
 use super::policy::{self, Policy, Verb};
 use super::pristine::PristineTexts;
 use super::template::{Rendered, Templates};
-use super::{Error, Request, ownership, settings};
+use super::{Error, Request, lengths, ownership, settings};
 use crate::sys::tree::{FileKind, SafeTree};
 use crate::sys::user::Account;
 
@@ -24,6 +24,8 @@ pub struct Plan {
     pub directories: Vec<PathBuf>,
     /// The one among them that only its owner may look into: that of the large objects (ZODB asks for it).
     pub private: Option<PathBuf>,
+    /// Whether it was asked to bring edited files up to date.
+    pub updates: bool,
     /// The user that gets the directories that the server writes in, if we are not that user.
     pub new_owner: Option<Account>,
     /// Those directories.
@@ -38,8 +40,17 @@ impl Plan {
     /// Whether this file was edited and stays so.
     #[must_use]
     pub fn keeps(&self, path: &Path) -> bool {
-        let persons = |verb: &Verb| matches!(verb, Verb::Keep | Verb::Settled | Verb::Merge(_) | Verb::Offer);
+        let persons = |verb: &Verb| {
+            matches!(verb, Verb::Keep(_) | Verb::Settled | Verb::Merge(_) | Verb::Accept(..) | Verb::Offer(_))
+        };
         self.files.iter().any(|file| persons(&file.verb) && file.path == path)
+    }
+
+    /// Whether this file is there and not changed by the plan.
+    #[must_use]
+    pub fn keeps_wholly(&self, path: &Path) -> bool {
+        let kept = |verb: &Verb| matches!(verb, Verb::Keep(_) | Verb::Settled | Verb::Offer(_));
+        self.files.iter().any(|file| kept(&file.verb) && file.path == path)
     }
 
     /// The first of the files that the instance is to have.
@@ -77,10 +88,10 @@ impl PlannedFile {
     fn contents_after(&self) -> Option<&[u8]> {
         match &self.verb {
             Verb::Remove => None,
-            Verb::Same | Verb::SetMode(_) | Verb::Settled | Verb::Keep | Verb::Offer | Verb::Leave => {
+            Verb::Same | Verb::SetMode(_) | Verb::Settled | Verb::Keep(_) | Verb::Offer(_) | Verb::Leave => {
                 self.found.contents.as_deref()
             }
-            Verb::Merge(text) => Some(text.as_bytes()),
+            Verb::Merge(text) | Verb::Accept(text, _) => Some(text.as_bytes()),
             Verb::Create | Verb::Fill | Verb::Update | Verb::Backup | Verb::Overwrite => {
                 Some(self.contents.as_bytes())
             }
@@ -117,7 +128,9 @@ pub fn plan(
         stale.retain(|name| policy.only.contains(name));
     }
     let (new_owner, written) = (ownership::new_owner(request)?, ownership::written(request));
+    files.iter().try_for_each(|file| lengths::check_file(&request.home, &file.name))?;
     for directory in &written {
+        lengths::check_directory(&request.home, directory)?;
         // It may lie elsewhere.
         tree.reach(directory).map_err(|error| Error::system("look at", directory, error))?;
     }
@@ -136,14 +149,16 @@ pub fn plan(
         let found = file_state::look(tree, &path, &contents, is_executable(mode))?;
         let mut verb = match found.state {
             // The record is ours, and what a person wrote there is in it.
-            FileState::Unedited | FileState::Edited if name == settings::RECORD && !found.is_link => {
+            FileState::Unedited | FileState::Edited
+                if name == settings::RECORD && !found.is_link && !policy.accept =>
+            {
                 Verb::Update
             }
             _ => policy::decide(tree, &path, &found, &contents, policy, installed.pristine.get(&name))?,
         };
         if policy.update
             && policy.conflict.is_none()
-            && matches!(verb, Verb::Keep | Verb::Offer)
+            && matches!(verb, Verb::Keep(_) | Verb::Offer(_))
             && let Some(text) = moved(&found, old_home.as_ref(), &request.home)
         {
             verb = Verb::Merge(text);
@@ -159,7 +174,8 @@ pub fn plan(
     let has_place = directories.contains(&etc) || seen.what == FileKind::Directory;
     let pristine = Some(pristine).filter(|texts| *texts != installed.pristine && has_place);
     let home = request.home.clone();
-    Ok(Plan { home, directories, private: blobs(request), new_owner, written, files, pristine })
+    let updates = policy.update;
+    Ok(Plan { home, directories, updates, private: blobs(request), new_owner, written, files, pristine })
 }
 
 /// What the files will have been made from once the plan is carried out.

@@ -17,6 +17,25 @@ pub struct Policy {
     pub conflict: Option<Conflict>,
     /// The only files to look at, below the home; none: all.
     pub only: Vec<String>,
+    /// Whether files that differ are to be accepted as they are: they count as having all that is new.
+    pub accept: bool,
+}
+
+/// Why a file that differs is left as it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reason {
+    /// No person edited it: another version or other parameters made it.
+    Unedited,
+    /// A person edited it.
+    Edited,
+    /// Its edits and what is new change the same lines.
+    Conflict,
+    /// A person edited it, and the text that the edits were made to is not known.
+    NoBase,
+    /// It is a symbolic link.
+    Link,
+    /// It is a template of a site.
+    Template,
 }
 
 /// What to do with a file that differs from what it should be.
@@ -46,15 +65,18 @@ pub enum Verb {
     /// Its contents are ours but it cannot be executed: set these permission bits.
     SetMode(u32),
     /// It holds something else: it is a person's now; leave it wholly alone, its permissions too.
-    Keep,
+    Keep(Reason),
     /// A person edited it, and it has all that is new: leave it.
     Settled,
     /// It is unedited, made by an older version or from other parameters: write it anew.
     Update,
     /// A person edited it: give it this text, which has the edits and what is new.
     Merge(String),
+    /// A person has brought what is new into it: give it this text, the same with the stamp of the new one, and remove
+    /// what lies beside it with these contents.
+    Accept(String, Option<Vec<u8>>),
     /// Leave it, and write what it should be beside it.
-    Offer,
+    Offer(Reason),
     /// Keep it under another name and write it anew.
     Backup,
     /// Write it anew.
@@ -74,11 +96,12 @@ impl Verb {
             Self::Fill => "fill",
             Self::Same => "same",
             Self::SetMode(_) => "mode",
-            Self::Keep => "keep",
+            Self::Keep(_) => "keep",
             Self::Settled => "settled",
             Self::Update => "update",
             Self::Merge(_) => "merge",
-            Self::Offer => "new",
+            Self::Accept(..) => "accept",
+            Self::Offer(_) => "new",
             Self::Backup => "backup",
             Self::Overwrite => "overwrite",
             Self::Remove => "remove",
@@ -89,7 +112,13 @@ impl Verb {
     /// Whether anything on the disk changes by it.
     #[must_use]
     pub fn changes(&self) -> bool {
-        !matches!(self, Self::Same | Self::Keep | Self::Settled | Self::Leave)
+        !matches!(self, Self::Same | Self::Keep(_) | Self::Settled | Self::Leave)
+    }
+
+    /// Whether a merge was to be made and both sides changed the same lines.
+    #[must_use]
+    pub fn is_conflict(&self) -> bool {
+        matches!(self, Self::Keep(Reason::Conflict) | Self::Offer(Reason::Conflict))
     }
 }
 
@@ -107,28 +136,37 @@ pub fn decide(
     pristine: Option<&str>,
 ) -> Result<Verb, Error> {
     match found.state {
+        FileState::Missing if policy.accept => return Err(nothing_to_accept(path, "it is not there")),
+        FileState::Blank if policy.accept => return Err(nothing_to_accept(path, "it is empty")),
         FileState::Missing => return Ok(Verb::Create),
         FileState::Blank => return Ok(Verb::Fill),
         FileState::Same => return Ok(Verb::Same),
         FileState::NotExecutable(mode) => return Ok(Verb::SetMode(mode)),
+        FileState::Unedited | FileState::Edited if policy.accept => return accept(tree, path, found, wanted),
         FileState::Unedited if policy.update => return Ok(Verb::Update),
         FileState::Unedited | FileState::Edited => {}
     }
-    let mut otherwise = Conflict::Keep;
+    let (mut otherwise, mut reason) = match found.state {
+        _ if found.is_link => (Conflict::Keep, Reason::Link),
+        FileState::Unedited => (Conflict::Keep, Reason::Unedited),
+        _ => (Conflict::Keep, Reason::Edited),
+    };
     if policy.update && !found.is_link {
         match merge::edits(found.contents.as_deref(), wanted, pristine) {
             Merged::Nothing => return Ok(Verb::Settled),
             Merged::Text(text) => return Ok(Verb::Merge(text)),
-            Merged::Conflict => otherwise = Conflict::New,
-            Merged::Unknown => {}
+            Merged::Conflict => (otherwise, reason) = (Conflict::New, Reason::Conflict),
+            Merged::Unknown => reason = Reason::NoBase,
         }
     }
     let verb = match policy.conflict.unwrap_or(otherwise) {
-        Conflict::Keep => Verb::Keep,
-        Conflict::New => offer(tree, path, wanted)?,
+        Conflict::Keep => Verb::Keep(reason),
+        Conflict::New => offer(tree, path, wanted, reason)?,
         Conflict::Backup => Verb::Backup,
         Conflict::Overwrite => Verb::Overwrite,
-        Conflict::Fail => return Err(Error::Differs(path.to_owned())),
+        Conflict::Fail => {
+            return Err(Error::Differs { path: path.to_owned(), is_conflict: reason == Reason::Conflict });
+        }
     };
     if found.is_link && matches!(verb, Verb::Backup | Verb::Overwrite) {
         let why = "it is a symbolic link";
@@ -147,13 +185,34 @@ pub fn decide_stale(found: &PresentFile, policy: &Policy) -> Option<Verb> {
     }
 }
 
+/// Accepts a file as it is. What was written beside it goes, unless a person edited that.
+fn accept(tree: &SafeTree, path: &Path, found: &PresentFile, wanted: &str) -> Result<Verb, Error> {
+    if found.is_link {
+        return Err(nothing_to_accept(path, "it is a symbolic link"));
+    }
+    let Some(text) = found.contents.as_deref().and_then(|contents| merge::accepted(contents, wanted)) else {
+        return Err(nothing_to_accept(path, "it is no text"));
+    };
+    let beside = beside(path);
+    let offered = super::file_state::look_at_stale(tree, &beside)?;
+    let offered = offered.contents.filter(|contents| !offered.is_link && is_untouched(contents));
+    if offered.is_none() && merge::edits(found.contents.as_deref(), wanted, None) == Merged::Nothing {
+        return Ok(Verb::Settled);
+    }
+    Ok(Verb::Accept(text, offered))
+}
+
+fn nothing_to_accept(path: &Path, why: &'static str) -> Error {
+    Error::InTheWay { verb: "accept", path: path.to_owned(), why }
+}
+
 /// Whether FILE.new has to be written; one that a person edited is theirs as well.
-fn offer(tree: &SafeTree, path: &Path, wanted: &str) -> Result<Verb, Error> {
+fn offer(tree: &SafeTree, path: &Path, wanted: &str, reason: Reason) -> Result<Verb, Error> {
     let beside = beside(path);
     let found = super::file_state::look(tree, &beside, wanted, false)?;
     match found.state {
-        FileState::Same | FileState::NotExecutable(_) => Ok(Verb::Keep),
-        FileState::Missing | FileState::Blank | FileState::Unedited => Ok(Verb::Offer),
+        FileState::Same | FileState::NotExecutable(_) => Ok(Verb::Keep(reason)),
+        FileState::Missing | FileState::Blank | FileState::Unedited => Ok(Verb::Offer(reason)),
         FileState::Edited => {
             Err(Error::InTheWay { verb: "write", path: beside, why: "it is there and holds something else" })
         }

@@ -83,6 +83,13 @@ impl Stamp {
         format!("{first}\n{comment}{BEFORE}{version}{BETWEEN}{checksum}{AFTER}\n{rest}")
     }
 
+    /// Puts the line into any text: before its first line where that is no comment, after `#`.
+    #[must_use]
+    pub fn put_anywhere(&self, text: &str) -> String {
+        let with_line = self.put(text);
+        if with_line == text { self.put("#\n").replacen("#\n", "", 1) + text } else { with_line }
+    }
+
     fn read(line: &[u8]) -> Option<Self> {
         let line = str::from_utf8(line).ok()?.trim_end();
         let line = COMMENTS.into_iter().find_map(|comment| line.strip_prefix(comment))?;

@@ -11,7 +11,7 @@ use super::installed::{self, Installed};
 use super::plan::Plan;
 use super::probe::{self, AvailabilityError};
 use super::quote::shown;
-use super::{Error, Request, address, included};
+use super::{Error, Request, address, included, own_server};
 use crate::sys::files::open_to_read;
 use crate::sys::system_error::os_error_text;
 use crate::sys::tree::{SafeTree, first_untrusted_component};
@@ -27,8 +27,8 @@ const POLL_INTERVAL: Duration = Duration::from_millis(50);
 /// From one look at the daemon manager to the next.
 const MANAGER_POLL_INTERVAL: Duration = Duration::from_secs(1);
 
-/// What may keep the server from listening, one line each. Not an error: it may be the instance itself that is running,
-/// and what is in the way today may be gone when it is started.
+/// What may keep the server from listening, one line each. Not an error: what is in the way today may be gone when it is
+/// started. The instance itself, where it is running, is not in the way.
 #[must_use]
 pub fn warnings(request: &Request, installed: &Installed) -> Vec<String> {
     let several = request.addresses.len() > 1 && is_python(Path::new(&request.programs.server));
@@ -42,10 +42,16 @@ pub fn warnings(request: &Request, installed: &Installed) -> Vec<String> {
         let port = address::privileged_port(address);
         let privileged =
             port.map(|port| format!("only root can listen on a port below 1024, such as {port}"));
-        let error = probe::availability(address, &request.home).err().map(|error| error.to_string());
-        privileged.into_iter().chain(error)
+        privileged.into_iter().chain(in_the_way(address, &request.home).map(|error| error.to_string()))
     });
     several.into_iter().chain(shared(request, installed)).chain(each).collect()
+}
+
+/// Why the server of an instance could not listen on the address now; `None` also where it does.
+fn in_the_way(address: &Address, home: &Home) -> Option<AvailabilityError> {
+    let error = probe::availability(address, home).err()?;
+    let own = matches!(error, AvailabilityError::InUse(_)) && own_server::listens_on(address, home);
+    (!own).then_some(error)
 }
 
 /// What a copy has in common with the instance that it was copied from, which is still there.
@@ -88,12 +94,34 @@ pub fn addresses(tree: &SafeTree, request: &Request, plan: &Plan) -> Result<Vec<
         .ok_or_else(|| format!("{} has an address without a port", shown(path)))
 }
 
+/// Whether a start can succeed, as far as that is seen before anything of the instance is made.
+///
+/// # Errors
+/// [`Error::NoStart`] if the server could not listen on one of the addresses, or for root if another user could write
+/// what is run.
+pub fn check(request: &Request, addresses: &[Address]) -> Result<(), Error> {
+    let in_vain = |why: String| Error::NoStart(format!("{why}; nothing was done"));
+    check_whose(&request.home).map_err(|error| match error {
+        Error::NoStart(why) => in_vain(why),
+        other => other,
+    })?;
+    let instance = Zeoctl(request.home.join("bin/zeoctl"));
+    for error in addresses.iter().filter_map(|address| in_the_way(address, &request.home)) {
+        let in_use = matches!(error, AvailabilityError::InUse(_));
+        // A server that was started without the configuration on its command line is known by its manager.
+        if !(in_use && instance.0.exists() && instance.is_managed().unwrap_or(false)) {
+            return Err(in_vain(error.to_string()));
+        }
+    }
+    Ok(())
+}
+
 /// Runs `bin/zeoctl start`, whose output goes where ours goes, and waits for the server's greeting on each address; where
 /// they are not known, waits for nothing.
 ///
 /// # Errors
-/// [`Error::NoStart`] if another process listens there, or for root if another user could write what is run; else
-/// [`Error::NotStarted`] says what was seen and where the logs are.
+/// For root, [`Error::NoStart`] if another user could write what is run; else [`Error::NotStarted`] says what was seen
+/// and where the logs are.
 pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
     check_whose(&request.home)?;
     let instance = Zeoctl(request.home.join("bin/zeoctl"));
@@ -102,14 +130,6 @@ pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
         manager_log: request.home.join("log/zeoctl.log"),
         server_log: request.home.join("log/zeo.log"),
     };
-    // Else the greeting might come from another program, and the server could not listen.
-    for address in addresses {
-        if let Err(error @ AvailabilityError::InUse(_)) = probe::availability(address, &request.home)
-            && !instance.is_managed().map_err(not_started)?
-        {
-            return Err(Error::NoStart(error.to_string()));
-        }
-    }
     let greeted =
         |()| addresses.iter().try_for_each(|address| await_greeting(&instance, address, &request.home));
     instance.start().and_then(greeted).map_err(not_started)

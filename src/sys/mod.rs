@@ -12,6 +12,7 @@ pub mod file_watch;
 pub mod files;
 pub mod inherit;
 pub mod interrupt;
+pub mod listeners;
 pub mod local_time;
 pub mod log_file;
 pub mod memory;

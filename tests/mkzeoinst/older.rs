@@ -38,7 +38,7 @@ impl Site {
 
     fn unknown(&self, file: &str) -> String {
         let path = self.sandbox.path(Path::new("zeo").join(file));
-        format!("Warning: not overwriting existing file '{}'\n", path.display())
+        format!("Warning: not overwriting existing file '{}'; [..]\n", path.display())
     }
 }
 
@@ -52,7 +52,7 @@ fn edits_of_what_older_templates_made_are_merged_over_two_changes_of_the_templat
     site.edit("site/etc/zeo.conf", "# Its log.", "# Log.");
     let updated = format!("{}All done.\n", site.merged("etc/zeo.conf"));
     site.run(&["--update", "--dry-run", "zeo"])
-        .stdout("[..]Merged file [..]\nNothing was done: [..]\n")
+        .stdout("Would merge file [..]\nNothing was done: [..]\n")
         .run();
     site.run(&["--update", "zeo"]).stdout(updated).run();
     let text = site.sandbox.read("zeo/etc/zeo.conf");

@@ -112,10 +112,17 @@ fn stranger_on_the_port_is_not_taken_for_the_server() {
     let port = sandbox.port();
     let _stranger = TcpListener::bind(("127.0.0.1", port)).unwrap();
     let why = format!("a process is already listening on port {port}");
-    let stderr = format!("mkzeoinst: warning: {why}\nmkzeoinst: not starting the instance: {why}\n");
-    let stdout = first_run(&sandbox.path("zeo"));
+    let stderr = format!("mkzeoinst: not starting the instance: {why}; nothing was done\n");
     let port = port.to_string();
-    mkzeoinst(&sandbox).args(["--start", "zeo", &port]).status(1).stdout(stdout).stderr(stderr).run();
+    let start = || mkzeoinst(&sandbox).args(["--start", "zeo", &port]).status(1).stderr(&stderr);
+    start().run();
+    assert!(!sandbox.path("zeo").exists());
+    // Neither for a home that is there.
+    let warning = format!("mkzeoinst: warning: {why}\n");
+    mkzeoinst(&sandbox).args(["zeo", &port]).stdout(first_run(&sandbox.path("zeo"))).stderr(warning).run();
+    std::fs::remove_file(sandbox.path("zeo/etc/zeoctl.conf")).unwrap();
+    start().run();
+    assert!(!sandbox.path("zeo/etc/zeoctl.conf").exists());
 }
 
 #[test]
@@ -130,7 +137,13 @@ fn address_is_that_of_the_configuration_that_is_there() {
     let server = Server::at(&address);
     let outcome = running.wait(SOON);
     drop(server);
-    assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""), "{}", outcome.stdout);
+    let home = sandbox.path("zeo");
+    let warning = format!(
+        "mkzeoinst: warning: the instance keeps {address}, and does not get port 19999; to change it: mkzeoinst \
+         --update {} 19999\n",
+        home.display()
+    );
+    assert_eq!((outcome.status, outcome.stderr), (0, warning), "{}", outcome.stdout);
     let end = format!("daemon process started, pid=1\nZEO server is listening on {address}\n");
     assert!(outcome.stdout.ends_with(&end), "{}", outcome.stdout);
 }
@@ -149,7 +162,11 @@ fn address_that_cannot_be_told_is_not_waited_for() {
         let home = sandbox.path("zeo");
         mkzeoinst(&sandbox).args(["zeo", "19999"]).stdout(first_run(&home)).run();
         sandbox.write("zeo/etc/zeo.conf", text);
-        let kept = format!("Warning: not overwriting existing file '{}/etc/zeo.conf'", home.display());
+        let home_word = home.display();
+        let kept = format!(
+            "Warning: not overwriting existing file '{home_word}/etc/zeo.conf'; it was edited; to see how it differs: \
+             mkzeoinst --diff {home_word}; to merge what is new: mkzeoinst --update {home_word}"
+        );
         let stdout = format!("{kept}\nAll done.\ndaemon process started, pid=1\n");
         let why = why.replace("[HOME]", home.to_str().unwrap());
         let stderr = format!("mkzeoinst: warning: not waiting for the server: {why}\n");
@@ -172,11 +189,14 @@ fn root_starts_nothing_that_another_user_can_change() {
         let theirs = if name.is_empty() { home.clone() } else { theirs };
         // Nobody's, who could let others write in it too.
         chown(&theirs, Some(65534), None).unwrap();
-        let why = format!("another user can change '{}', and root would run what is there", theirs.display());
+        let why = format!(
+            "another user can change '{}', and root would run what is there; nothing was done",
+            theirs.display()
+        );
         let stderr = format!("mkzeoinst: not starting the instance: {why}\n");
         let start = || mkzeoinst(&sandbox).args(["--start", "zeo", &port]).output();
         let outcome = start();
-        assert_eq!((outcome.status, outcome.stdout.as_str(), outcome.stderr), (1, "All done.\n", stderr));
+        assert_eq!((outcome.status, outcome.stdout.as_str(), outcome.stderr), (1, "", stderr));
         assert!(!sandbox.path("started").exists(), "{name}");
         // Root's again: a manager is asked for.
         chown(&theirs, Some(0), None).unwrap();
@@ -185,4 +205,14 @@ fn root_starts_nothing_that_another_user_can_change() {
         assert_eq!(outcome.status, 0, "{name}: {outcome:?}");
         assert!(sandbox.path("started").exists(), "{name}");
     }
+}
+
+#[test]
+fn address_that_cannot_be_had_is_seen_before_anything_is_made() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, FLEETING);
+    let why = "cannot check that 192.0.2.1:19999 is free: Cannot assign requested address";
+    let stderr = format!("mkzeoinst: not starting the instance: {why}; nothing was done\n");
+    mkzeoinst(&sandbox).args(["--start", "zeo", "192.0.2.1:19999"]).status(1).stderr(stderr).run();
+    assert!(!sandbox.path("zeo").exists());
 }

@@ -67,7 +67,14 @@ fn exported_templates_are_those_of_the_program_and_a_second_export_leaves_edits_
         assert_eq!(mode & 0o111 != 0, is_script, "{name}");
     }
     sandbox.write("site/deep/etc/zeo.conf", "ours\n");
-    export().stdout(told(&|name| format!("Warning: not overwriting existing file '{}'\n", path(name)))).run();
+    export()
+        .stdout(told(&|name| {
+            format!(
+                "Warning: not overwriting existing file '{}'; to have the built-in one, move it away\n",
+                path(name)
+            )
+        }))
+        .run();
     assert_eq!(sandbox.read("site/deep/etc/zeo.conf"), "ours\n");
 }
 

@@ -102,6 +102,10 @@ pub(super) struct Upkeep {
     /// Look at this file of HOME only, such as etc/zeo.conf; may be given again
     #[arg(long, value_name = "FILE")]
     only: Vec<String>,
+
+    /// Take FILE of HOME, such as etc/zeo.conf, as having all that is new, after a merge by hand; may be given again
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["update", "on_conflict", "only", "start"])]
+    accept: Vec<String>,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
@@ -187,6 +191,11 @@ impl Arguments {
         self.mode.dry_run || self.mode.diff || self.mode.check
     }
 
+    /// Whether an address, or the host of one, was typed.
+    pub(super) fn names_address(&self) -> bool {
+        self.address.is_some() || !self.values.addresses.is_empty() || !self.values.host.is_empty()
+    }
+
     /// How to treat what is there.
     pub(super) fn policy(&self) -> Policy {
         let conflict = self.upkeep.on_conflict.map(|what| match what {
@@ -196,7 +205,8 @@ impl Arguments {
             OnConflict::Overwrite => Conflict::Overwrite,
             OnConflict::Fail => Conflict::Fail,
         });
-        Policy { update: self.upkeep.update, conflict, only: self.upkeep.only.clone() }
+        let only = [self.upkeep.only.as_slice(), &self.upkeep.accept].concat();
+        Policy { update: self.upkeep.update, conflict, only, accept: !self.upkeep.accept.is_empty() }
     }
 
     /// What the options set, but for the address and the server. Paths of files start at the working directory.
@@ -218,6 +228,12 @@ impl Arguments {
         let texts =
             [("blobs", &self.values.blobs), ("user", &self.values.user), ("umask", &self.values.umask)];
         for (name, text) in texts.into_iter().filter_map(|(name, text)| Some((name, text.as_ref()?))) {
+            if text.is_empty() {
+                // As of a shell's variable that is not set.
+                let why =
+                    format!("the option has an empty value; '--set {name}=' takes back what was set before");
+                return Err(Error::Variable { name: name.to_owned(), why });
+            }
             settings.values.insert(name.to_owned(), text.clone());
         }
         Ok(settings)

@@ -19,7 +19,7 @@ use crate::instance::plan::{self, Plan};
 use crate::instance::resolve::{self, Options};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, Request, address, apply, start, variables};
+use crate::instance::{Error, Request, address, advice, apply, lengths, start, variables};
 use crate::sys::system_error::os_error_text;
 use crate::sys::tree::SafeTree;
 
@@ -59,6 +59,7 @@ fn arguments() -> Result<Arguments, clap::Error> {
 fn run(arguments: &Arguments, output: &mut Output) -> Exit {
     let (json, check) = (arguments.mode.json, arguments.mode.check);
     output.json = json;
+    output.preview = arguments.only_looks();
     let result = match &arguments.home {
         None => show(arguments, output).map(|()| Exit::Success),
         Some(home) => {
@@ -93,6 +94,7 @@ impl Prepared {
     fn new(home: &OsStr, arguments: &Arguments) -> Result<Self, Error> {
         let current = current_directory()?;
         let home = Home::new(Path::new(home), &current)?;
+        lengths::check_home(&home)?;
         let tree = home.open()?;
         let installed = Installed::read(&tree, &home)?;
         let options = Options {
@@ -112,13 +114,18 @@ impl Prepared {
     /// Shows the plan, or makes the instance.
     fn carry_out(&self, arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
         let Self { tree, installed, request, plan } = self;
-        for warning in start::warnings(request, installed) {
+        let starts = arguments.start && !arguments.only_looks();
+        if let (true, Ok(addresses)) = (starts, start::addresses(tree, request, plan)) {
+            start::check(request, &addresses)?;
+        }
+        let other = advice::on_other_address(request, installed, plan).filter(|_| arguments.names_address());
+        for warning in start::warnings(request, installed).into_iter().chain(other) {
             complain(&format!("warning: {warning}"));
         }
         if arguments.mode.diff {
             output.diffs(plan);
         } else if arguments.only_looks() {
-            apply::preview(plan, tree, &mut |change| output.change(&change));
+            apply::preview(plan, tree, &mut |change| output.change(&change, request.home.path()));
         }
         if arguments.mode.check && plan.changes() {
             return Ok(Exit::Failure);
@@ -129,7 +136,7 @@ impl Prepared {
             }
             return Ok(Exit::Success);
         }
-        apply::run(plan, tree, &mut |change| output.change(&change))?;
+        apply::run(plan, tree, &mut |change| output.change(&change, request.home.path()))?;
         output.line("All done.");
         if arguments.start {
             start(tree, request, plan, output)?;
@@ -169,7 +176,8 @@ fn show(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
         output.line(templates.text(name)?.trim_end_matches('\n'));
     }
     if let Some(directory) = &arguments.sources.export_templates {
-        apply::export(&templates, &current.join(directory), &mut |change| output.change(&change))?;
+        let directory = current.join(directory);
+        apply::export(&templates, &directory, &mut |change| output.change(&change, &directory))?;
     }
     if let Some(kind) = arguments.generate.kind {
         output.line(PROGRAM.generate(kind).trim_end_matches('\n'));

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use serde_json::{Value, json};
 
+use crate::instance::advice;
 use crate::instance::apply::Change;
 use crate::instance::diff;
 use crate::instance::file_state::FileState;
@@ -18,6 +19,8 @@ use crate::sys::terminal::may_have_colours;
 pub(super) struct Output {
     /// Why it could not be written to.
     pub(super) failure: Option<io::Error>,
+    /// Whether changes are not made, but would be.
+    pub(super) preview: bool,
     /// Whether only a JSON object may go there, and no line.
     pub(super) json: bool,
     /// What has been done.
@@ -25,29 +28,49 @@ pub(super) struct Output {
 }
 
 impl Output {
-    /// Reports a change, after it was made or instead of it.
-    pub(super) fn change(&mut self, change: &Change<'_>) {
+    /// Reports a change, after it was made; or, where `home`'s plan is only looked at, that it would be made.
+    pub(super) fn change(&mut self, change: &Change<'_>, home: &Path) {
         let plain = |path: &Path| path.display().to_string();
-        let kept = |path: &Path| format!("Warning: not overwriting existing file {}", shown(path));
+        let does = |done: &str, would: &str, path: &Path| {
+            let what = if self.preview { would } else { done };
+            format!("{what} {}", plain(path))
+        };
+        let kept = |path: &Path, reason| {
+            let advice = advice::on_kept(path, reason, home);
+            format!("Warning: not overwriting existing file {}; {advice}", shown(path))
+        };
+        let wrote = |path: &Path| does("Wrote file", "Would write file", path);
         let (path, line) = match change {
-            Change::CreatedDirectory(path) => (path, format!("Created directory {}", plain(path))),
-            Change::Wrote(path) => (path, format!("Wrote file {}", plain(path))),
-            Change::Kept(path) => (path, kept(path)),
-            Change::ChangedMode(path, mode) => {
-                (path, format!("Changed mode for {} to {mode:o}", plain(path)))
+            Change::CreatedDirectory(path) => {
+                (path, does("Created directory", "Would create directory", path))
             }
-            Change::Updated(path) => (path, format!("Updated file {}", plain(path))),
-            Change::Merged(path) => (path, format!("Merged file {}", plain(path))),
-            Change::Offered(path, beside) => (path, format!("{}\nWrote file {}", kept(path), plain(beside))),
-            Change::BackedUp(path, backup) => {
-                self.line(&format!("Kept file {} as {}", plain(path), plain(backup)));
+            Change::Wrote(path) => (path, wrote(path)),
+            Change::Kept(path, reason) => (path, kept(path, *reason)),
+            Change::ChangedMode(path, mode) => {
+                let line = does("Changed mode for", "Would change mode for", path);
+                (path, format!("{line} to {mode:o}"))
+            }
+            Change::Updated(path) => (path, does("Updated file", "Would update file", path)),
+            Change::Merged(path) => (path, does("Merged file", "Would merge file", path)),
+            Change::Accepted(path) => (path, does("Accepted file", "Would accept file", path)),
+            Change::Offered(path, beside, reason) => {
+                (path, format!("{}\n{}", kept(path, *reason), wrote(beside)))
+            }
+            Change::Withdrawn(beside) => {
+                self.line(&does("Removed file", "Would remove file", beside));
                 return;
             }
-            Change::Overwrote(path) => (path, format!("Overwrote file {}", plain(path))),
-            Change::Removed(path) => (path, format!("Removed file {}", plain(path))),
+            Change::BackedUp(path, backup) => {
+                let line = does("Kept file", "Would keep file", path);
+                self.line(&format!("{line} as {}", plain(backup)));
+                return;
+            }
+            Change::Overwrote(path) => (path, does("Overwrote file", "Would overwrite file", path)),
+            Change::Removed(path) => (path, does("Removed file", "Would remove file", path)),
             Change::Left(path) => {
                 let why = "which is named after another home";
-                (path, format!("Warning: not removing file {}, {why}", shown(path)))
+                let advice = "bring its edits into the new one, and remove it";
+                (path, format!("Warning: not removing file {}, {why}; {advice}", shown(path)))
             }
         };
         self.done.insert((*path).to_owned());
@@ -84,6 +107,7 @@ impl Output {
                     "path": file.path.to_string_lossy(),
                     "state": word(file.found.state),
                     "verb": file.verb.word(),
+                    "conflict": file.verb.is_conflict(),
                     "done": done(&file.path, file.verb.changes()),
                 });
                 if with_diffs && let Some(members) = object.as_object_mut() {

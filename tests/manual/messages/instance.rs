@@ -44,7 +44,7 @@ while True:
 pub(super) const ROWS: &[Row] = &[
     ("mkzeoinst", "Created directory PATH", |s| make(s, &["zeo"])),
     ("mkzeoinst", "Wrote file PATH", |s| make(s, &["zeo"])),
-    ("mkzeoinst", "Warning: not overwriting existing file PATH", |s| { s.write("zeo/etc/zeo.conf", "ours\n"); make(s, &["zeo"]) }),
+    ("mkzeoinst", "Warning: not overwriting existing file PATH; REASON", |s| { s.write("zeo/etc/zeo.conf", "ours\n"); make(s, &["zeo"]) }),
     ("mkzeoinst", "Changed mode for PATH to MODE", |s| {
         make(s, &["zeo"]);
         s.command("chmod").args(["644", "zeo/bin/zeoctl"]).run();
@@ -60,7 +60,7 @@ pub(super) const ROWS: &[Row] = &[
     ("mkzeoinst", "Overwrote file PATH", |s| edited(s, &["--on-conflict", "overwrite", "zeo"])),
     ("mkzeoinst", "Kept file PATH as PATH", |s| edited(s, &["--on-conflict", "backup", "zeo"])),
     ("mkzeoinst", "Removed file PATH", |s| { moved(s); make(s, &["--update", "zeo"]) }),
-    ("mkzeoinst", "Warning: not removing file PATH, which is named after another home", |s| { moved(s); make(s, &["zeo"]) }),
+    ("mkzeoinst", "Warning: not removing file PATH, which is named after another home; bring its edits into the new one, and remove it", |s| { moved(s); make(s, &["zeo"]) }),
     ("mkzeoinst", "existing file PATH differs; nothing was done", |s| edited(s, &["--on-conflict", "fail", "zeo"])),
     ("mkzeoinst", "Nothing was done: this was a dry run.", |s| make(s, &["--dry-run", "zeo"])),
     ("mkzeoinst", "template NAME:LINE:COLUMN: REASON", |s| {
@@ -78,6 +78,12 @@ pub(super) const ROWS: &[Row] = &[
         std::os::unix::fs::symlink("elsewhere", s.path("zeo/etc")).expect("a link");
         let planted = || s.command("chown").args(["-h", "65534", "zeo", "zeo/etc"]).run();
         nix::unistd::geteuid().is_root().then(|| { planted(); make(s, &["zeo"]) }).flatten()
+    }),
+    ("mkzeoinst", "Accepted file PATH", |s| { s.write("zeo/etc/zeo.conf", "ours\n"); make(s, &["--accept", "etc/zeo.conf", "zeo"]) }),
+    ("mkzeoinst", "Would VERB PATH", |s| make(s, &["--dry-run", "zeo"])),
+    ("mkzeoinst", "warning: the instance keeps ADDRESS, and does not get ADDRESS; to change it: REASON", |s| {
+        make(s, &["zeo", "19999"]);
+        make(s, &["zeo", "19998"])
     }),
     ("mkzeoinst", "not starting the instance: REASON", |s| {
         let port = s.port();
