@@ -36,7 +36,6 @@ use crate::storage::{
     CommitListener, Completion, Conflict, Draft, Error, Judgement, Lookup, Oid, Present, Tid, Wait, judge,
     lock, next_tid,
 };
-use crate::sys::system_error::os_error_text;
 
 /// The largest transaction that stays in memory until it is made durable.
 const MAX_BYTES_IN_MEMORY: u64 = 256 << 10;
@@ -360,11 +359,7 @@ impl Writer {
         // What was set aside behind the end is given back as well.
         self.reserved.store(0, Ordering::Release);
         if let Err(error) = disk.truncate(end) {
-            self.read_only.store(true, Ordering::Release);
-            let (path, why) = (self.view.path.display(), os_error_text(&error));
-            let message =
-                format_args!("cannot truncate {path} at byte {end}: {why}; it is read-only from now on");
-            self.log.critical(LOGGER, message);
+            self.fail(&failed("truncate", &self.view.path, error));
         }
     }
 
@@ -372,12 +367,8 @@ impl Writer {
     /// latter it is unknown what is on the disk (Linux may have dropped what it could not write, and the next fsync would
     /// succeed): nothing is written any more.
     pub(super) fn give_up(&self, error: &Error, batch: Vec<Pending>, for_good: bool) {
-        let path = self.view.path.display();
         if for_good {
-            self.read_only.store(true, Ordering::Release);
-            let message =
-                format_args!("{error}; {path} is read-only from now on: check the disk, then restart");
-            self.log.critical(LOGGER, message);
+            self.fail(error);
         } else {
             self.log.error(LOGGER, format_args!("{error}; the transactions in flight are aborted"));
         }
@@ -388,6 +379,18 @@ impl Writer {
         drop(in_flight);
         for completion in batch.into_iter().chain(waiting).filter_map(|pending| pending.completion) {
             completion.call(Err(error.clone()));
+        }
+    }
+
+    /// Nothing is written any more.
+    fn fail(&self, error: &Error) {
+        if !self.read_only.swap(true, Ordering::AcqRel) {
+            let path = self.view.path.display();
+            let message = format_args!("{error}; nothing more is written to {path}: mend it, then restart");
+            self.log.critical(LOGGER, message);
+            if let Some(listener) = self.listener.get() {
+                listener.failed();
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::FileExt;
+use std::os::unix::fs::{FileExt, MetadataExt};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -48,6 +48,15 @@ pub trait Disk: Send + Sync {
     /// # Errors
     /// What the system says.
     fn length(&self) -> io::Result<u64>;
+
+    /// Whether the name that the file was opened under is still its name: the next start would find another file, or none.
+    ///
+    /// # Errors
+    /// It is not, or that cannot be found out.
+    fn check_name(&self) -> io::Result<()>;
+
+    /// Lets others open it for writing, though it may still be read here.
+    fn unlock(&self);
 }
 
 /// How a data file is opened.
@@ -153,6 +162,9 @@ impl Backend for FsBackend {
         let mut options = OpenOptions::new();
         options.read(true).write(access != Access::Read);
         if access == Access::Create {
+            if self.path.try_exists()? {
+                lock_data(&options.open(&self.path)?)?;
+            }
             for stale in [self.path.clone(), self.beside(".index")] {
                 match fs::remove_file(stale) {
                     Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
@@ -165,12 +177,15 @@ impl Backend for FsBackend {
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
+        if access != Access::Read {
+            lock_data(&file)?;
+        }
         if new {
             self.sync_directory()?;
         }
         // Where that is refused, reads cost what they cost.
         let _ = data_file::keep_access_time(&file);
-        Ok(Arc::new(file))
+        Ok(Arc::new(DataFile { file, path: self.path.clone() }))
     }
 
     fn index(&self) -> io::Result<Option<Box<dyn Read>>> {
@@ -222,15 +237,31 @@ impl Salvage for File {
     }
 }
 
-impl Disk for File {
+/// Locks the data file itself: by another link to it, or when the lock file was removed, a second server would find
+/// another lock file, or none. Where a file system knows no locks there is the lock file only.
+fn lock_data(file: &File) -> io::Result<()> {
+    if try_lock(file).unwrap_or(true) {
+        return Ok(());
+    }
+    let reason = "another program has it open, under this name or another one";
+    Err(io::Error::new(io::ErrorKind::WouldBlock, reason))
+}
+
+/// A data file on a file system.
+struct DataFile {
+    file: File,
+    path: PathBuf,
+}
+
+impl Disk for DataFile {
     fn read(&self, bytes: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
         let mut done = 0;
         // Seldom more than once: a signal came, or the file ends.
         while done < bytes.len() {
             let (part, at) = (&mut bytes[done..], offset + done as u64);
             let read = match wait {
-                Wait::Allowed => self.read_at(part, at),
-                Wait::Refused => data_file::read_cached(self, part, at),
+                Wait::Allowed => self.file.read_at(part, at),
+                Wait::Refused => data_file::read_cached(&self.file, part, at),
             };
             match read {
                 Ok(0) => break,
@@ -243,23 +274,40 @@ impl Disk for File {
     }
 
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
-        self.write_all_at(bytes, offset)
+        self.file.write_all_at(bytes, offset)
     }
 
     fn reserve(&self, offset: u64, length: u64) -> io::Result<bool> {
-        data_file::reserve(self, offset, length)
+        data_file::reserve(&self.file, offset, length)
     }
 
     fn truncate(&self, length: u64) -> io::Result<()> {
-        self.set_len(length)
+        self.file.set_len(length)
     }
 
     /// The file's length and contents; when it was changed is of no interest (fdatasync(2)).
     fn sync(&self) -> io::Result<()> {
-        self.sync_data()
+        self.file.sync_data()
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.metadata()?.len())
+        Ok(self.file.metadata()?.len())
+    }
+
+    fn unlock(&self) {
+        // If this fails it is unlocked when the last reader closes it.
+        let _ = self.file.unlock();
+    }
+
+    fn check_name(&self) -> io::Result<()> {
+        let opened = self.file.metadata()?;
+        match fs::metadata(&self.path) {
+            Ok(named) if (named.dev(), named.ino()) == (opened.dev(), opened.ino()) => Ok(()),
+            Ok(_) => Err(io::Error::other("another file has taken its place since it was opened")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                Err(io::Error::other("it was removed or renamed since it was opened"))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

@@ -128,6 +128,7 @@ impl FileStorage {
 impl Drop for FileStorage {
     fn drop(&mut self) {
         self.stop();
+        self.view.disk().unlock();
     }
 }
 
@@ -195,12 +196,19 @@ impl Storage for FileStorage {
     fn close(&self) -> Result<(), Error> {
         self.stop();
         let Some(file_lock) = lock(&self.file_lock).take() else { return Ok(()) };
-        let published = self.view.published();
-        let mut write =
-            |out: &mut dyn std::io::Write| index_file::write(&published.index, published.end, out);
-        let saved = self.backend.save_index(&mut write);
+        let disk = self.view.disk();
+        // An index beside another file would be wrong, or worse.
+        let named = disk.check_name().map_err(|error| failed("close", &self.view.path, error));
+        let saved = named.and_then(|()| {
+            let published = self.view.published();
+            let mut write =
+                |out: &mut dyn std::io::Write| index_file::write(&published.index, published.end, out);
+            let saved = self.backend.save_index(&mut write);
+            saved.map_err(|error| failed("save the index of", &self.view.path, error))
+        });
+        disk.unlock();
         drop(file_lock);
-        saved.map_err(|error| failed("save the index of", &self.view.path, error))
+        saved
     }
 
     fn history(&self) -> Option<&dyn History> {

@@ -45,6 +45,8 @@ fn commit(writer: &Writer, batch: Vec<Pending>, buffer: &mut Vec<u8>) {
         writer.give_up(&failed("write", path, error), batch, false);
     } else if let Err(error) = disk.sync() {
         writer.give_up(&failed("sync", path, error), batch, true);
+    } else if let Err(error) = disk.check_name() {
+        writer.give_up(&failed("commit to", path, error), batch, true);
     } else {
         publish(writer, batch);
     }

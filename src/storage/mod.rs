@@ -159,6 +159,9 @@ pub trait CommitListener: Send + Sync {
     /// under the lock that ties what a reader sees to what its client has been sent. The listener may take and call each
     /// [`Completion`] at its turn between the announcements; the storage calls those that are left.
     fn committed(&self, group: &mut [Published], make_visible: &mut dyn FnMut());
+
+    /// Nothing can be written any more; why is in the log. What is durable can still be read.
+    fn failed(&self) {}
 }
 
 /// A transaction until its finish. Dropped, it is aborted.

@@ -10,6 +10,7 @@ use std::time::Duration;
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::acceptor::{Acceptor, Incoming};
@@ -121,7 +122,14 @@ impl Server {
         for listener in listeners {
             self.open(listener, &mut tasks)?;
         }
-        self.run_until(tasks, stop).await;
+        let mut failures = JoinSet::new();
+        for service in self.shared.storages.values().cloned() {
+            failures.spawn(async move {
+                service.failed.notified().await;
+                service.name.clone()
+            });
+        }
+        self.run_until(tasks, failures, stop).await;
         Ok(())
     }
 
@@ -147,11 +155,14 @@ impl Server {
         Ok(())
     }
 
-    /// Serves until `stop`, or until one of the tasks has ended: a server that no longer accepts clients, or no longer takes
-    /// the commit lock from one that keeps it, would only look healthy.
-    async fn run_until(&self, mut tasks: Tasks, stop: &Stop) {
+    /// Serves until `stop`, or until a storage can no longer write, or one of the tasks has ended: a server that refuses all
+    /// commits, no longer accepts clients, or no longer takes the commit lock from one that keeps it, would only look healthy.
+    async fn run_until(&self, mut tasks: Tasks, mut failures: JoinSet<String>, stop: &Stop) {
         tokio::select! {
             () = stop.0.notified() => {}
+            Some(Ok(name)) = failures.join_next() => {
+                self.log.info(LOGGER, format_args!("storage '{name}' has failed: the server ends"));
+            }
             name = tasks.ended() => self.log.fault(LOGGER, format_args!("{name}")),
         }
         tasks.abort_all().await;
@@ -308,7 +319,7 @@ mod tests {
                 let closed = io::Read::read(&mut client, &mut [0]).unwrap();
                 (closed, TcpStream::connect(address).is_err())
             });
-            server.run_until(tasks, &Stop::new()).await;
+            server.run_until(tasks, JoinSet::new(), &Stop::new()).await;
             assert_eq!(client.join().unwrap(), (0, true));
         });
         let log = std::fs::read_to_string(path).unwrap();

@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Weak};
 use std::time::{Duration, SystemTime};
 
+use tokio::sync::Notify;
+
 use super::client_log::ClientLog;
 use super::coordinator::CommitCoordinator;
 use super::exception::{dict, oid, tid};
@@ -38,6 +40,8 @@ pub struct StorageService {
     /// How old a cache may be that is brought up to date from the storage.
     age: Option<Duration>,
     bus: InvalidationBus<Clients>,
+    /// Nothing can be written any more.
+    pub failed: Notify,
 }
 
 /// The clients, and the transactions that they may have missed.
@@ -73,6 +77,7 @@ impl StorageService {
             read_only: settings.read_only,
             age: settings.invalidation_age,
             bus: InvalidationBus::new(clients),
+            failed: Notify::new(),
             name,
             storage,
         });
@@ -239,6 +244,12 @@ impl CommitListener for ListenerHandle {
         match self.0.upgrade() {
             Some(service) => service.committed(group, make_visible),
             None => make_visible(),
+        }
+    }
+
+    fn failed(&self) {
+        if let Some(service) = self.0.upgrade() {
+            service.failed.notify_one();
         }
     }
 }

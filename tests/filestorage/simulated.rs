@@ -137,6 +137,12 @@ pub(crate) fn write(data: &mut Vec<u8>, bytes: &[u8], offset: u64) {
 }
 
 impl Disk for Simulated {
+    fn check_name(&self) -> io::Result<()> {
+        Ok(())
+    }
+
+    fn unlock(&self) {}
+
     fn read(&self, bytes: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
         if wait == Wait::Refused && self.cold.load(Ordering::SeqCst) {
             return Err(io::ErrorKind::WouldBlock.into());

@@ -86,6 +86,6 @@ fn full_disk_refuses_commits_of_all_clients_and_loses_none_that_was_acknowledged
     let (of_clients, of_storage): (Vec<_>, Vec<_>) =
         lines.into_iter().partition(|line| line.contains(" ERROR ZEO.StorageServer (127.0.0.1:"));
     assert_eq!(of_clients.len(), 2 * clients.len(), "{told}");
-    let together = "; the transactions on their way are aborted";
+    let together = "; the transactions in flight are aborted";
     assert!(of_storage.iter().all(|line| line.ends_with(together)), "{told}");
 }

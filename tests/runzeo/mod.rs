@@ -2,6 +2,7 @@
 
 mod configuration;
 mod crash;
+mod data_file;
 mod disk;
 mod hostile;
 mod life;

@@ -85,8 +85,8 @@ impl Server<'_> {
         }
         let storages = opening.result()??;
         let ended = self.serve(listeners, &storages, test);
-        self.close(&storages);
-        ended
+        let closed = self.close(&storages);
+        ended.map(|exit| if closed { exit } else { Exit::Failure })
     }
 
     fn serve(&self, mut listeners: Vec<zeo::Listener>, storages: &Named, test: bool) -> Result<Exit, Error> {
@@ -158,13 +158,17 @@ impl Server<'_> {
         }
     }
 
-    fn close(&self, storages: &Named) {
+    /// Closes all storages; false: one could not be closed as it should be.
+    fn close(&self, storages: &Named) -> bool {
+        let mut closed = true;
         for (name, storage) in storages {
             self.log.info(format_args!("closing storage '{name}'"));
             if let Err(error) = storage.close() {
-                self.log.error(format_args!("storage '{name}': {error}"));
+                self.log.write(Level::CRITICAL, format_args!("storage '{name}': {error}"));
+                closed = false;
             }
         }
+        closed
     }
 
     fn notify(&self, message: &str) {
