@@ -1,7 +1,8 @@
 //! The daemon manager's settings as plain values.
 
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::eventlog;
@@ -132,5 +133,17 @@ impl EditingMode {
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
         [Self::Emacs, Self::Vi].into_iter().find(|mode| mode.name() == name)
+    }
+}
+
+impl Runner {
+    /// The files that say more about a program that did not come up: those of `logfile` and `transcript` that have
+    /// anything in them.
+    #[must_use]
+    pub fn logs(&self) -> Vec<PathBuf> {
+        let directory = self.directory.as_deref().filter(|_| self.daemon).unwrap_or(Path::new(""));
+        let transcript = self.transcript.as_ref().map(|path| directory.join(path));
+        let has_text = |path: &PathBuf| fs::metadata(path).is_ok_and(|file| file.is_file() && file.len() > 0);
+        self.logfile.clone().into_iter().chain(transcript).filter(has_text).collect()
     }
 }

@@ -10,15 +10,17 @@
 //! [`Refusal`] whose text is the reply. The module must not know of sockets, processes, clocks or settings.
 
 pub mod lock_record;
+mod plain;
 mod record;
 mod reply;
 mod report;
 pub mod repr;
 mod request;
 
+pub use plain::plain;
 pub use record::{Goal, StatusRecord};
 pub use reply::Reply;
-pub use report::{Report, with_last_words};
+pub use report::{FailedStart, NextTry, Report, ended_before_up};
 pub use request::{Refusal, Request};
 
 /// Longest request in bytes, its newline not counted (ZDPROTO 1.2).

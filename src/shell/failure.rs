@@ -8,8 +8,8 @@ use std::time::Duration;
 use thiserror::Error;
 
 use crate::config;
-use crate::control::Request;
 use crate::control::repr::{Escapes, quote};
+use crate::control::{NextTry, Request};
 use crate::exit::Exit;
 use crate::sys::orphans::Pids;
 use crate::sys::system_error::os_error_text;
@@ -91,9 +91,9 @@ pub enum Failure {
     /// The manager could not start, and has said so itself.
     #[error("daemon manager could not start")]
     AlreadyReported,
-    /// The program is not ready within start-timeout.
-    #[error("Program took too long to start")]
-    StartTooLong,
+    /// The program is not ready within start-timeout; what is known of it follows on more lines.
+    #[error("Program took too long to start{0}")]
+    StartTooLong(String),
     /// The program is still there after stop-timeout, and after some time for SIGKILL to work.
     #[error("daemon process still running after {0} seconds; pid={1}")]
     StopTooLong(u64, u32),
@@ -152,6 +152,9 @@ pub enum Failure {
 }
 
 impl Failure {
+    /// Why a program is not started that another request has ended.
+    pub(super) const STOPPED: &str = "it was stopped by another request";
+
     /// Whether there is nothing to print: it was reported already, or the reader of our output has gone.
     #[must_use]
     pub fn is_silent(&self) -> bool {
@@ -178,6 +181,11 @@ impl Failure {
             },
             _ => Exit::Failure,
         }
+    }
+
+    /// The program is not ready in time, and is left to itself.
+    pub(super) fn start_too_long() -> Self {
+        Self::StartTooLong(format!("\n  ({})", NextTry::LeftRunning))
     }
 
     pub(super) fn refused(request: Request, reply: &dyn std::fmt::Display) -> Self {

@@ -19,7 +19,7 @@ use crate::sys::interrupt::readable;
 
 use super::client::Client;
 use super::failure::Failure;
-use super::start_watch::fail_if_exited;
+use super::start_watch::{StartWatch, Verdict, failed_start};
 use super::ui::Ui;
 use super::watch::{Event, POLL_INTERVAL, record, wait_for};
 
@@ -40,6 +40,8 @@ struct Launch {
     ended: bool,
     /// It is known to be ours, which will report.
     ours: bool,
+    /// How the start goes under a manager that does not.
+    start: StartWatch,
 }
 
 /// Starts a manager for the program with these more arguments.
@@ -47,7 +49,7 @@ pub(super) fn launch(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Re
     let mut launch = spawn_manager(client, ui, extra)?;
     let limit = Some(client.runner().start_timeout);
     let outcome = wait_for(ui, limit, &mut launch, Launch::event, |ui, launch| launch.look(client, ui))?;
-    outcome.ok_or(Failure::StartTooLong)
+    outcome.ok_or_else(Failure::start_too_long)
 }
 
 fn spawn_manager(client: &Client, ui: &Ui<'_>, extra: &[OsString]) -> Result<Launch, Failure> {
@@ -72,7 +74,8 @@ fn spawn_manager(client: &Client, ui: &Ui<'_>, extra: &[OsString]) -> Result<Lau
     }
     let child = command.spawn().map_err(|source| Failure::Launch { path: program, source })?;
     drop(writer);
-    Ok(Launch { child, report, received: Vec::new(), ended: false, ours: false })
+    let start = StartWatch::new(None, runner.start_grace);
+    Ok(Launch { child, report, received: Vec::new(), ended: false, ours: false, start })
 }
 
 /// Has a manager end what an earlier one left running, and start nothing; waits for its end.
@@ -144,11 +147,18 @@ impl Launch {
             return Ok(None);
         }
         match record(client, ui)? {
-            Some(record) if self.ended || record.version.is_none() => {
-                fail_if_exited(&record)?;
-                Ok(record.application.filter(|_| record.ready).map(LaunchOutcome::Running))
-            }
-            None if self.ended && exited => Err(Failure::NotStarted(Failure::ManagerGone.to_string())),
+            Some(record) if self.ended || record.version.is_none() => match self.start.judge(&record) {
+                Verdict::Open => Ok(None),
+                Verdict::Up(pid) => Ok(Some(LaunchOutcome::Running(pid))),
+                Verdict::Failed(why) => {
+                    Err(failed_start(client, &why, record.last_output.as_deref(), &record))
+                }
+                Verdict::Stopped => Err(Failure::NotStarted(Failure::STOPPED.to_owned())),
+            },
+            None if self.ended && exited => Err(match self.start.without_manager() {
+                Failure::ManagerGone => Failure::NotStarted(Failure::ManagerGone.to_string()),
+                failure => failure,
+            }),
             record => {
                 self.ours = record.is_some();
                 Ok(None)

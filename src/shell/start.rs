@@ -3,16 +3,15 @@
 use std::ffi::OsString;
 use std::time::{Duration, Instant};
 
-use crate::control::{Goal, Reply, Request, with_last_words};
+use crate::control::{Goal, Reply, Request};
 use crate::exit::Exit;
 
 use super::client::Client;
 use super::failure::Failure;
 use super::launch::{LaunchOutcome, launch};
 use super::orphaned;
-
 use super::reload::take_edited_file;
-use super::start_watch::{StartWatch, Verdict};
+use super::start_watch::{StartWatch, Verdict, failed_start};
 use super::stop::{await_end_of, stop_limit};
 use super::ui::Ui;
 use super::watch::{POLL_INTERVAL, pause, record, watch};
@@ -53,7 +52,7 @@ pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Res
             },
         }
         if begun.elapsed() > client.runner().start_timeout {
-            return Err(Failure::StartTooLong);
+            return Err(Failure::start_too_long());
         }
         pause(None, POLL_INTERVAL)?;
     }
@@ -126,10 +125,12 @@ fn send_start(client: &Client, ui: &mut Ui<'_>, request: Request) -> Result<Sent
     };
     match reply {
         None => Ok(Sent::NoManager),
-        Some(Reply::NotStarted(why)) if why == Reply::EXITING || record(client, ui)?.is_none() => {
-            Ok(Sent::NoManager)
-        }
-        Some(Reply::NotStarted(why)) => Err(Failure::NotStarted(why)),
+        Some(Reply::NotStarted(why)) if why == Reply::EXITING => Ok(Sent::NoManager),
+        Some(Reply::NotStarted(why)) => match record(client, ui)? {
+            None => Ok(Sent::NoManager),
+            // What was written last is of an earlier program.
+            Some(record) => Err(failed_start(client, &why, None, &record)),
+        },
         Some(Reply::Started | Reply::RestartSent) => Ok(Sent::WillRun),
         Some(_) => Ok(Sent::Runs),
     }
@@ -142,14 +143,15 @@ fn await_up(
     old: Option<u32>,
     limit: Option<Duration>,
 ) -> Result<u32, Failure> {
-    let mut start = StartWatch::new(old);
-    let up = watch(client, ui, limit, |record| match start.judge(record.ok_or(Failure::ManagerGone)?) {
-        Verdict::Open => Ok(None),
-        Verdict::Up(pid) => Ok(Some(pid)),
-        Verdict::Failed(why, output) => {
-            let logs = client.runner().logfile.iter().chain(&client.runner().transcript);
-            Err(Failure::NotStarted(with_last_words(why, output.as_deref(), logs)))
+    let mut start = StartWatch::new(old, client.runner().start_grace);
+    let up = watch(client, ui, limit, |record| {
+        let record = record.ok_or_else(|| start.without_manager())?;
+        match start.judge(record) {
+            Verdict::Open => Ok(None),
+            Verdict::Up(pid) => Ok(Some(pid)),
+            Verdict::Failed(why) => Err(failed_start(client, &why, record.last_output.as_deref(), record)),
+            Verdict::Stopped => Err(Failure::NotStarted(Failure::STOPPED.to_owned())),
         }
     })?;
-    up.ok_or(Failure::StartTooLong)
+    up.ok_or_else(Failure::start_too_long)
 }

@@ -1,7 +1,10 @@
 //! Judges a start by the manager's status records, one after the other.
 
-use crate::control::{Goal, StatusRecord};
+use std::time::Duration;
 
+use crate::control::{FailedStart, Goal, NextTry, StatusRecord, ended_before_up};
+
+use super::client::Client;
 use super::failure::Failure;
 use super::state::State;
 
@@ -13,6 +16,8 @@ pub(super) struct StartWatch {
     new: Option<(u32, u64)>,
     /// Another request asks for its end.
     stopped: bool,
+    /// How long a program must live before its start counts, where its manager does not say whether it does.
+    grace: Duration,
 }
 
 #[derive(Debug, PartialEq)]
@@ -21,14 +26,16 @@ pub(super) enum Verdict {
     Open,
     /// It runs as this process.
     Up(u32),
-    /// It has failed; the reason, and the program's last output.
-    Failed(String, Option<String>),
+    /// It has failed, for this reason.
+    Failed(String),
+    /// Another request has ended it.
+    Stopped,
 }
 
 impl StartWatch {
-    /// A start of a program other than `old`.
-    pub(super) fn new(old: Option<u32>) -> Self {
-        Self { old, new: None, stopped: false }
+    /// A start of a program other than `old`; `grace`: how long it must live under a peer's manager.
+    pub(super) fn new(old: Option<u32>, grace: Duration) -> Self {
+        Self { old, new: None, stopped: false, grace }
     }
 
     /// Takes the next record into account.
@@ -46,11 +53,12 @@ impl StartWatch {
         }
         // A restart that another request caused is no failure.
         if self.new.is_some_and(|(new, restarts)| new != pid && restarts != record.restarts) {
-            return died(record);
+            return Verdict::Failed(how_it_ended(record));
         }
         self.old = None;
         self.new = Some((pid, record.restarts));
-        if state == State::Running { Verdict::Up(pid) } else { Verdict::Open }
+        let is_up = state == State::Running && (record.version.is_some() || has_lived(record, self.grace));
+        if is_up { Verdict::Up(pid) } else { Verdict::Open }
     }
 
     fn judge_without_program(&self, record: &StatusRecord, state: State) -> Verdict {
@@ -62,35 +70,56 @@ impl StartWatch {
             State::Stopped if record.goal == Goal::Exiting && !self.stopped && self.new.is_none() => {
                 Verdict::Open
             }
-            State::Stopped if self.stopped || self.new.is_none() => {
-                Verdict::Failed("it was stopped by another request".to_owned(), None)
+            State::Stopped if self.stopped || self.new.is_none() => Verdict::Stopped,
+            _ => Verdict::Failed(how_it_ended(record)),
+        }
+    }
+
+    /// What it means that there is no manager any more.
+    pub(super) fn without_manager(&self) -> Failure {
+        match self.new {
+            // A peer's does not say how.
+            Some(_) => {
+                Failure::NotStarted("the program has ended, and the daemon manager with it".to_owned())
             }
-            _ => died(record),
+            None => Failure::ManagerGone,
         }
     }
 }
 
-fn died(record: &StatusRecord) -> Verdict {
-    Verdict::Failed(how_it_ended(record), record.last_output.clone())
+/// Whether the program that a peer's record names has lived for so long, by the record's own clock.
+fn has_lived(record: &StatusRecord, time: Duration) -> bool {
+    let Some(started) = record.lasttime else { return true };
+    let lived = record.now - started;
+    // A clock that was set back in between says nothing.
+    lived < 0.0 || lived >= time.as_secs_f64()
 }
 
 fn how_it_ended(record: &StatusRecord) -> String {
     match (&record.start_error, &record.last_exit) {
         (Some(why), _) => why.clone(),
-        (None, Some(how)) => format!("the program ended before it was up: {how}"),
-        (None, None) => format!("it ended at once; the next try is {} s after that", record.backoff),
+        (None, Some(how)) => ended_before_up(how),
+        (None, None) => "the program ended before it was up".to_owned(),
     }
 }
 
-/// A back-off, which every start and restart resets, means that the program was executed and has ended already.
-///
-/// # Errors
-/// How it ended.
-pub(super) fn fail_if_exited(record: &StatusRecord) -> Result<(), Failure> {
-    if record.application.is_some() || record.backoff == 0 || record.goal != Goal::Up {
-        return Ok(());
-    }
-    Err(Failure::NotStarted(how_it_ended(record)))
+/// The failure of a start of which the manager's record is this now.
+pub(super) fn failed_start(
+    client: &Client,
+    why: &str,
+    last_output: Option<&str>,
+    record: &StatusRecord,
+) -> Failure {
+    let next = match (State::of(Some(record)), record.delay) {
+        (State::Backoff, Some(at)) => {
+            Some(NextTry::After(Duration::try_from_secs_f64(at - record.now).unwrap_or_default()))
+        }
+        (State::Stopping, _) if record.goal == Goal::Up => Some(NextTry::WhenAllEnded),
+        (State::Starting | State::Running, _) => Some(NextTry::LeftRunning),
+        _ => None,
+    };
+    let logs = client.runner().logs();
+    Failure::NotStarted(FailedStart { why, last_output, logs: &logs, next }.to_string())
 }
 
 #[cfg(test)]
@@ -102,13 +131,13 @@ mod tests {
     }
 
     fn failed(why: &str) -> Verdict {
-        Verdict::Failed(why.to_owned(), None)
+        Verdict::Failed(why.to_owned())
     }
 
     #[test]
     fn outcome_of_a_start_is_read_from_the_records_in_order() {
         let died = || failed("the program ended before it was up: x");
-        let stopped = || failed("it was stopped by another request");
+        let stopped = || Verdict::Stopped;
         let last = "lastexit='x'";
         for (old, records, expected) in [
             (None, vec!["application=7 ready=1".to_owned()], Verdict::Up(7)),
@@ -170,20 +199,31 @@ mod tests {
                 Verdict::Open,
             ),
         ] {
-            let mut start = StartWatch::new(old);
+            let mut start = StartWatch::new(old, Duration::from_secs(1));
             let verdict = records.iter().map(|keys| start.judge(&record(keys))).last();
             assert_eq!(verdict, Some(expected), "{old:?} {records:?}");
         }
     }
 
     #[test]
-    fn back_off_of_a_peer_is_a_start_that_failed() {
-        let why = "program not started: it ended at once; the next try is 2 s after that";
-        let failure = fail_if_exited(&record("application=0 backoff=2")).expect_err("it has ended");
-        assert_eq!(failure.to_string(), why);
-        for alive in ["application=7 backoff=2", "application=0 backoff=0", "application=0 backoff=2 mood=-1"]
-        {
-            assert!(fail_if_exited(&record(alive)).is_ok(), "{alive}");
+    fn peers_program_counts_when_it_has_lived_through_the_grace() {
+        let peers = |pid: u32, started: u32, now: f64| {
+            record(&format!("application={pid} should_be_up=1 lasttime={started}.0 now={now:?}"))
+        };
+        let mut start = StartWatch::new(None, Duration::from_secs(1));
+        assert_eq!(start.judge(&peers(7, 100, 100.5)), Verdict::Open);
+        assert_eq!(start.judge(&peers(7, 100, 101.0)), Verdict::Up(7));
+        // One that runs already need not be waited for; nor is a clock that was set back.
+        for now in [500.0, 50.0] {
+            let mut start = StartWatch::new(None, Duration::from_secs(1));
+            assert_eq!(start.judge(&peers(7, 100, now)), Verdict::Up(7), "{now}");
         }
+        let mut start = StartWatch::new(None, Duration::from_secs(1));
+        assert_eq!(start.judge(&peers(7, 100, 100.5)), Verdict::Open);
+        assert_eq!(
+            start.judge(&record("application=0 should_be_up=1 backoff=1 delay=102.0 now=101.0")),
+            failed("the program ended before it was up")
+        );
+        assert!(matches!(start.without_manager(), Failure::NotStarted(_)));
     }
 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::control::{Refusal, Reply, Request, StatusRecord};
+use crate::control::{Goal, Refusal, Reply, Request, StatusRecord};
 use crate::exit::Exit;
 
 use super::client::Client;
@@ -16,8 +16,8 @@ use super::watch::{Watcher, record, wait_for, watch, watch_on};
 /// What SIGKILL and the end of the manager may take beyond stop-timeout.
 const KILL_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// How long a manager may take to end when its program has ended. One that stays does so by a configuration that is not
-/// ours.
+/// How long a peer's manager may take to end when its program has ended. One that stays does so by a configuration that
+/// is not ours.
 const MANAGER_END_TIMEOUT: Duration = Duration::from_secs(2);
 
 /// What there is after the end of a program.
@@ -42,10 +42,10 @@ pub(super) fn stop(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     if client.ask(Request::Stop)?.is_some() {
         let mut watcher = Watcher::new(client);
         let end = await_end(&mut watcher, ui, stop_limit(client), record.application)?;
-        // The next command should not meet the manager as it ends, unless it is to stay.
-        if matches!(end, End::Nothing) && !client.runner().hang_around {
-            let gone = |record: Option<&StatusRecord>| Ok(record.is_none().then_some(()));
-            watch_on(&mut watcher, ui, Some(MANAGER_END_TIMEOUT), gone)?;
+        // The next command should not meet the manager as it ends.
+        if matches!(end, End::Nothing) {
+            let limit = if record.version.is_some() { KILL_TIMEOUT } else { MANAGER_END_TIMEOUT };
+            watch_on(&mut watcher, ui, Some(limit), |record| Ok(has_gone(client, record).then_some(())))?;
         }
     }
     ui.say("daemon process stopped")?;
@@ -79,18 +79,14 @@ pub(super) fn stop_limit(client: &Client) -> Option<Duration> {
     (!timeout.is_zero()).then(|| timeout.saturating_add(KILL_TIMEOUT))
 }
 
-/// Waits for the end of the program that runs now: another that follows at once is not waited for.
+/// Waits for the end of the program for good: until the manager has gone, or stays without it.
 pub(super) fn wait(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     if record(client, ui)?.is_none()
         && let Some(mut orphaned) = orphaned::find(client)
     {
         wait_for(ui, None, &mut orphaned, Orphaned::event, |_, orphaned| orphaned.has_ended())?;
     }
-    let mut awaited = None;
-    watch(client, ui, None, |record| {
-        let pid = record.and_then(|record| record.application);
-        Ok((pid.is_none() || pid != *awaited.get_or_insert(pid)).then_some(()))
-    })?;
+    watch(client, ui, None, |record| Ok(has_gone(client, record).then_some(())))?;
     ui.say("daemon process stopped")?;
     let record = record(client, ui)?;
     Seen::of(record.as_ref()).say(ui)?;
@@ -128,6 +124,15 @@ fn end_manager(client: &Client, ui: &mut Ui<'_>) -> Result<(), Failure> {
 
 pub(super) fn end_of_file(ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     ui.say("").map(|()| Exit::Success)
+}
+
+/// Whether the manager has gone, or stays though nothing runs and nothing will (`hang-around`).
+fn has_gone(client: &Client, record: Option<&StatusRecord>) -> bool {
+    // One of ours that is to end says so; a peer's does not.
+    let stays = |record: &StatusRecord| {
+        record.goal == Goal::Down && (record.version.is_some() || client.runner().hang_around)
+    };
+    record.is_none_or(|record| is_over(record) && stays(record))
 }
 
 /// Whether no program runs, nothing that it left behind, and none will be started.

@@ -132,6 +132,14 @@ pub enum Error {
     /// The program did not come up; the text is the manager's report.
     #[error("{0}")]
     NotStarted(String),
+    /// The manager ends with this status, for this reason.
+    #[error("{why}")]
+    GaveUp {
+        /// The reason.
+        why: String,
+        /// An exit status.
+        status: u8,
+    },
     /// The program was not up in time. The manager goes on.
     #[error("program took too long to start")]
     TooLong,
@@ -153,6 +161,7 @@ impl Error {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
+            Self::GaveUp { status, .. } => Exit::Program(*status),
             Self::NoProgram | Self::Program(_) | Self::NoUser { .. } => Exit::Usage,
             _ => Exit::Failure,
         }

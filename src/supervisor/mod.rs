@@ -149,6 +149,7 @@ fn absolute(settings: &Settings, here: &Path) -> Settings {
     let mut settings = settings.clone();
     settings.runner.socket_name = here.join(&settings.runner.socket_name);
     settings.runner.directory = settings.runner.directory.map(|path| here.join(path));
+    settings.runner.logfile = settings.runner.logfile.map(|path| here.join(path));
     for handler in settings.event_log.iter_mut().flat_map(|log| &mut log.handlers) {
         if let Target::File(file) = &mut handler.target {
             file.path = here.join(&file.path);
@@ -166,18 +167,21 @@ fn check_directory(settings: &Settings) -> Result<(), Error> {
     if found.is_dir() { Ok(()) } else { Err(Error::NoDirectory { path: path.clone() }) }
 }
 
-/// Daemon mode: the manager is a child process in a session of its own; the parent waits for its report.
+/// Daemon mode: the manager is a child process in a session of its own; the parent waits for its report, unless `zdctl`
+/// does.
 fn detached(
     settings: &Settings,
     invocation: &Invocation,
     program: Program,
     report: &mut StartReporter,
 ) -> Result<Exit, Error> {
-    let listener = report.listen().map_err(Error::Fork)?;
+    // `zdctl` waits itself. If it ends first, nothing is left of it that keeps its caller's descriptors open.
+    let listener =
+        if report.has_remote_listener() { None } else { Some(report.listen().map_err(Error::Fork)?) };
     match daemon::fork().map_err(Error::Fork)? {
         daemon::Side::Parent(_) => {
             report.abandon();
-            listener.outcome(settings.runner.start_timeout)
+            listener.map_or(Ok(Exit::Success), |listener| listener.outcome(settings.runner.start_timeout))
         }
         daemon::Side::Child => {
             drop(listener);

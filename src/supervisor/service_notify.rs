@@ -95,6 +95,13 @@ impl ServiceNotifier {
         self.retry_at.or_else(|| self.watchdog.map(|(_, due)| due))
     }
 
+    /// Says that the program, which is not up yet, needs so much time from now on.
+    pub fn needs_time(&self, time: Duration) {
+        if let Some(notifier) = self.notifier.as_ref().filter(|_| !self.sent.ready) {
+            let _ = notifier.send(&format!("EXTEND_TIMEOUT_USEC={}", time.as_micros()));
+        }
+    }
+
     /// Says that the files are being opened anew, as a reload.
     pub fn reloading(&self) {
         self.between(&format!("RELOADING=1\nMONOTONIC_USEC={}", monotonic_microseconds()));

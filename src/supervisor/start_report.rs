@@ -16,29 +16,26 @@ use crate::sys::poll::{self, Interest};
 #[derive(Debug, Default)]
 pub struct StartReporter {
     listeners: Vec<PipeWriter>,
-    /// `zdctl` listens too; it prints the outcome.
+    /// `zdctl` listens; it prints the outcome.
     has_remote_listener: bool,
-    /// The remote listener knows of a failure.
-    reported: bool,
 }
 
 /// The end at which the parent of a daemon waits.
 #[derive(Debug)]
 pub struct Listener {
     pipe: PipeReader,
-    /// `zdctl` hears the same and prints it.
-    quiet: bool,
 }
 
 impl StartReporter {
     /// A report to `zdctl`, if that has started us.
     pub fn to(starter: Option<OwnedFd>) -> Self {
         let has_remote_listener = starter.is_some();
-        Self {
-            listeners: starter.map(PipeWriter::from).into_iter().collect(),
-            has_remote_listener,
-            reported: false,
-        }
+        Self { listeners: starter.map(PipeWriter::from).into_iter().collect(), has_remote_listener }
+    }
+
+    /// Whether `zdctl` has started us, waits for the report and prints it.
+    pub fn has_remote_listener(&self) -> bool {
+        self.has_remote_listener
     }
 
     /// Adds a listener: the parent of the process that is about to be forked.
@@ -48,7 +45,7 @@ impl StartReporter {
     pub fn listen(&mut self) -> io::Result<Listener> {
         let (read, write) = io::pipe()?;
         self.listeners.push(write);
-        Ok(Listener { pipe: read, quiet: self.has_remote_listener })
+        Ok(Listener { pipe: read })
     }
 
     /// The descriptors of all listeners.
@@ -66,16 +63,16 @@ impl StartReporter {
         self.write(&control::Report::Started(pid.unsigned_abs()));
     }
 
-    /// The program does not run, or not any more. Gives whether `zdctl` knows, from now or before: a start that was
-    /// reported leaves no listener.
+    /// The start has failed, for this reason. Gives whether that was news to `zdctl`, which prints it: after the first
+    /// report nothing is.
     pub fn failed(&mut self, error: &Error) -> bool {
-        self.reported |= self.has_remote_listener && !self.listeners.is_empty();
+        let is_news = self.has_remote_listener && !self.listeners.is_empty();
         let why = error.to_string();
         self.write(&match error {
             Error::Taken { .. } => control::Report::Taken(why),
             _ => control::Report::Failed(why),
         });
-        self.reported
+        is_news
     }
 
     fn write(&mut self, report: &control::Report) {
@@ -88,21 +85,20 @@ impl StartReporter {
 }
 
 impl Listener {
-    /// Waits for the manager's report. If `zdctl` listens too, it enforces the time limit.
+    /// Waits for the manager's report.
     ///
     /// # Errors
     /// The manager's reason; that it gave none; that it took longer than `limit`.
     pub fn outcome(self, limit: Duration) -> Result<Exit, Error> {
         let mut text = String::new();
-        let limit = Some(limit).filter(|_| !self.quiet);
-        if poll::wait(&[(self.pipe.as_fd(), Interest::Read)], limit).is_ok_and(|ready| ready == [false]) {
+        if poll::wait(&[(self.pipe.as_fd(), Interest::Read)], Some(limit)).is_ok_and(|ready| ready == [false])
+        {
             return Err(Error::TooLong);
         }
         // A broken pipe end reads as no report.
         let _ = self.pipe.take(MAX_REPORT as u64).read_to_string(&mut text);
         match control::Report::parse(&text) {
             Some(control::Report::Started(_)) => Ok(Exit::Success),
-            Some(_) if self.quiet => Ok(Exit::Failure),
             Some(control::Report::Failed(why) | control::Report::Taken(why)) => Err(Error::NotStarted(why)),
             None => Err(Error::NoReport),
         }

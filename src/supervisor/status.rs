@@ -109,10 +109,13 @@ impl ProgramStatus {
             },
             (Some(pid), Goal::Up) => format!("program starting; pid={pid}"),
             (Some(pid), _) => format!("program stopping; pid={pid}"),
-            (None, Goal::Up) => match state.last_end().map(describe) {
-                Some(how) => format!("program to be started again; last exit: {how}"),
-                None => "program to be started".to_owned(),
-            },
+            (None, Goal::Up) if state.backoff().is_zero() => "program to be started".to_owned(),
+            (None, Goal::Up) => {
+                let how = state.last_end().map(|end| format!("; last exit: {}", describe(end)));
+                let how =
+                    how.or_else(|| Some(format!("; {}", self.start_error.as_ref()?))).unwrap_or_default();
+                format!("program to be started again in {} s{how}", state.backoff().as_secs())
+            }
             (None, _) => "program not running".to_owned(),
         }
     }

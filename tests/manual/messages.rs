@@ -306,6 +306,10 @@ const ROWS: &[Row] = &[
         s.write("grace", "<runner>\nstart-grace 60\n</runner>\n");
         zdrun(s, &["-C", "grace", "-d", "false"])
     }),
+    ("zdrun", "program took too long to start", |s| {
+        s.write("grace", "<runner>\nnotify true\nstart-timeout 1\n</runner>\n");
+        zdrun(s, &["-C", "grace", "-d", "sleep", "1000"])
+    }),
     ("zdrun", "restarting too frequently; quit", |s| {
         s.write("grace", "<runner>\nstart-grace 0\n</runner>\n");
         zdrun(s, &["-C", "grace", "-b", "2", "false"])

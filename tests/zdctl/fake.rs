@@ -254,10 +254,11 @@ fn superseded_watcher_watches_again() {
         let _ = stream.write_all(match (request, *turn) {
             ("watch", 1) => b"Command superseded by new command\n".as_slice(),
             ("watch", 2) => b"application=4242\n\nCommand superseded by new command\n",
-            ("watch", _) => b"application=0\n\n",
-            _ => b"application=0\n",
+            ("watch", _) => b"application=0\nshould_be_up=0\n\n",
+            _ => b"application=0\nshould_be_up=0\n",
         });
     });
     let stopped = "daemon process stopped\ndaemon manager running; daemon process not running\n";
-    zdctl(&sandbox, SLEEP).arg("wait").stdout(stopped).run();
+    let zdctl = configured(&sandbox, "  program sleep 1000\n  hang-around true");
+    zdctl.arg("wait").stdout(stopped).run();
 }

@@ -6,18 +6,116 @@ use super::*;
 const BREAKABLE: &str = "  program sh -c 'test -e broken && { echo port in use >&2; exit 3; }; exec sleep 1000'\n  \
      start-grace 0\n  start-test-program test ! -e broken\n";
 
+const FAILED: &str = "zdctl: program not started: the program ended before it was up: exit status 3\n\
+    zdctl:   port in use\n";
+
+const KEEPS_TRYING: &str = "zdctl:   (the daemon manager keeps trying, next in 1 s; stop ends it)\n";
+
 #[test]
 fn start_of_a_program_that_ends_at_once_tells_its_last_words_and_where_more_is() {
     let sandbox = Sandbox::new();
     sandbox.write("broken", "");
-    let log = sandbox.path("server.log").display().to_string();
-    let runner = format!("{BREAKABLE}  logfile {log}");
-    let why = format!(
-        "zdctl: program not started: the program ended before it was up: exit status 3\n\
-         zdctl:   port in use\nzdctl:   (see {log})\n"
-    );
-    configured(&sandbox, &runner).arg("start").stderr(why).status(1).run();
+    let log = sandbox.write("server.log", "port in use\n").display().to_string();
+    // Another is not there, or has nothing to say.
+    for (transcript, named) in [("absent", false), ("empty", false), ("out", true)] {
+        let runner = match transcript {
+            "absent" => format!("{BREAKABLE}  logfile {}", sandbox.path(transcript).display()),
+            "empty" => format!("{BREAKABLE}  logfile {}", sandbox.write(transcript, "").display()),
+            _ => format!("{BREAKABLE}  logfile {log}"),
+        };
+        let see = if named { format!("zdctl:   (see {log})\n") } else { String::new() };
+        let why = format!("{FAILED}{see}{KEEPS_TRYING}");
+        configured(&sandbox, &runner).arg("start").stderr(why).status(1).run();
+        configured(&sandbox, &runner).arg("stop").stdout("daemon process stopped\n").run();
+    }
     sandbox.assert_no_process_left();
+}
+
+#[test]
+fn program_that_is_late_comes_up_at_a_later_try() {
+    let sandbox = Sandbox::new();
+    sandbox.write("broken", "");
+    let zdctl = || configured(&sandbox, BREAKABLE);
+    zdctl().arg("start").stderr(format!("{FAILED}{KEEPS_TRYING}")).status(1).run();
+    std::fs::remove_file(sandbox.path("broken")).expect("it is there");
+    eventually(SOON, || zdctl().args(["status", "--json"]).output().stdout.contains("\"ready\":true"));
+    zdctl().arg("start").stdout("daemon process already running; pid=[..]\n").run();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn start_in_a_back_off_tries_at_once() {
+    let sandbox = Sandbox::new();
+    sandbox.write("broken", "");
+    let zdctl = || configured(&sandbox, &format!("{BREAKABLE}  backoff-limit 1000"));
+    let pause = || zdctl().args(["status", "--json"]).output().stdout;
+    zdctl().arg("start").stderr(format!("{FAILED}{KEEPS_TRYING}")).status(1).run();
+    // The pauses grow; a start that is asked for does not wait for the next.
+    eventually(SOON, || pause().contains("\"backoff\":3"));
+    std::fs::remove_file(sandbox.path("broken")).expect("it is there");
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+}
+
+#[test]
+fn start_that_keeps_failing_ends_with_its_manager_and_wait_sees_that() {
+    let sandbox = Sandbox::new();
+    let zdctl = || configured(&sandbox, "  program sh -c 'echo x >>tries; exit 3'\n  backoff-limit 2");
+    let why = "zdctl: program not started: the program ended before it was up: exit status 3\n";
+    zdctl().arg("start").stderr(format!("{why}{KEEPS_TRYING}")).status(1).run();
+    let stopped = "daemon process stopped\ndaemon manager not running\n";
+    zdctl().arg("wait").stdout(stopped).run();
+    assert_eq!(sandbox.read("tries"), "x\nx\n");
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn escape_sequences_of_a_failing_program_do_not_reach_the_terminal() {
+    let sandbox = Sandbox::new();
+    let program = r"printf \033[31mred\033[0m\033]0;title\007\\n; exit 3";
+    let zdctl = || configured(&sandbox, &format!("  program sh -c '{}'", program.replace('\\', "\\\\")));
+    let started = zdctl().arg("start").output();
+    assert!(!started.stderr.contains('\u{1b}'), "{started:?}");
+    assert!(started.stderr.contains("zdctl:   red\n"), "{started:?}");
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+}
+
+#[test]
+fn start_that_another_request_stops_says_so() {
+    let sandbox = Sandbox::new();
+    let zdctl = || configured(&sandbox, "  program sleep 1000\n  start-grace 1000");
+    let starting = zdctl().arg("start").spawn();
+    eventually(SOON, || zdctl().args(["status", "--json"]).output().stdout.contains("\"pid\":"));
+    eventually(SOON, || !zdctl().args(["status", "--json"]).output().stdout.contains("\"pid\":null"));
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    let started = starting.wait(SOON);
+    let why = "zdctl: program not started: it was stopped by another request\n";
+    assert_eq!((started.status, started.stderr.as_str()), (1, why));
+    let starting = sandbox.zdrun().args(["-C", "zdctl.conf"]).spawn();
+    eventually(SOON, || !zdctl().args(["status", "--json"]).output().stdout.contains("\"pid\":null"));
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    let started = starting.wait(SOON);
+    let why = "zdrun: it was stopped by another request\n";
+    assert_eq!((started.status, started.stderr.as_str()), (1, why));
+}
+
+#[test]
+fn start_that_is_broken_off_leaves_nothing_that_keeps_the_callers_output_open() {
+    let sandbox = Sandbox::new();
+    for (runner, broken_off) in [("start-test-program false\n start-timeout 1", false), ("notify true", true)]
+    {
+        let zdctl = || configured(&sandbox, &format!("  program sleep 1000\n {runner}"));
+        let start = format!("'{}' -C zdctl.conf start", env!("CARGO_BIN_EXE_zdctl"));
+        let start = if broken_off { format!("timeout -s KILL 1 {start}") } else { start };
+        drop(zdctl());
+        // The pipe ends when the last that has it open ends.
+        let seen = sandbox.command("sh").args(["-c", &format!("({start}) 2>&1 | cat")]).output();
+        assert_eq!(seen.status, 0, "{seen:?}");
+        eventually(SOON, || zdctl().arg("status").output().status == 0);
+        zdctl().arg("stop").stdout("daemon process stopped\n").run();
+        sandbox.assert_no_process_left();
+    }
 }
 
 #[test]
@@ -26,9 +124,8 @@ fn restart_into_a_program_that_ends_at_once_fails_at_once() {
     let zdctl = || configured(&sandbox, BREAKABLE);
     zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
     sandbox.write("broken", "");
-    let why = "zdctl: program not started: the program ended before it was up: exit status 3\n\
-        zdctl:   port in use\n";
-    zdctl().arg("restart").stderr(why).status(1).run();
+    let why = format!("{FAILED}{KEEPS_TRYING}");
+    zdctl().arg("restart").stderr(why.clone()).status(1).run();
     // The manager goes on trying, and a start that is asked for fails as well.
     zdctl().arg("start").stderr(why).status(1).run();
     std::fs::remove_file(sandbox.path("broken")).expect("it is there");
@@ -45,7 +142,8 @@ fn restart_into_a_program_that_cannot_be_executed_says_why() {
     let zdctl = || zdctl(&sandbox, &program);
     zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
     sandbox.command("chmod").args(["-x", "program"]).run();
-    let why = format!("zdctl: program not started: can't exec '{program}': Permission denied\n");
+    let why =
+        format!("zdctl: program not started: can't exec '{program}': Permission denied\n{KEEPS_TRYING}");
     zdctl().arg("restart").stderr(why.clone()).status(1).run();
     zdctl().arg("start").stderr(why).status(1).run();
     zdctl().arg("stop").stdout("daemon process stopped\n").run();
@@ -56,7 +154,7 @@ fn program_that_is_not_ready_in_time_goes_on() {
     let sandbox = Sandbox::new();
     let runner = "  program sleep 1000\n  notify true\n  start-timeout 1";
     let zdctl = || configured(&sandbox, runner);
-    let why = "zdctl: Program took too long to start\n";
+    let why = "zdctl: Program took too long to start\nzdctl:   (it is left running; stop ends it)\n";
     zdctl().arg("start").stderr(why).status(1).run();
     // On a busy machine it may have been too long even for the manager.
     let running = || Some(zdctl().arg("status").output()).filter(|seen| seen.status == 0);
@@ -102,7 +200,8 @@ fn test_program_that_hangs_or_floods_holds_up_the_start_and_nothing_else() {
             );
             configured(&sandbox, &runner)
         };
-        let took_too_long = "zdctl: Program took too long to start\n";
+        let took_too_long =
+            "zdctl: Program took too long to start\nzdctl:   (it is left running; stop ends it)\n";
         with_test().arg("start").stderr(took_too_long).status(1).run();
         let json = with_test().args(["status", "--json"]).output().stdout;
         assert!(
@@ -124,8 +223,7 @@ fn manager_that_hangs_around_starts_again() {
     zdctl().arg("status").stdout(down).status(3).run();
     zdctl().arg("stop").stdout("daemon process not running\n").run();
     sandbox.write("broken", "");
-    let why = "zdctl: program not started: the program ended before it was up: exit status 3\n\
-        zdctl:   port in use\n";
+    let why = format!("{FAILED}{KEEPS_TRYING}");
     zdctl().arg("start").stderr(why).status(1).run();
     zdctl().arg("stop").stdout("daemon process stopped\n").run();
     std::fs::remove_file(sandbox.path("broken")).expect("it is there");
@@ -163,16 +261,33 @@ fn stop_waits_for_what_the_program_leaves_behind() {
 }
 
 #[test]
-fn wait_ends_with_the_program_that_ran() {
+fn wait_ends_when_the_manager_has_gone_and_not_with_the_program() {
     let sandbox = Sandbox::new();
-    let pid = zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
-    let mut waiting = zdctl(&sandbox, SLEEP).arg("wait").on_terminal(20, 80);
+    let zdctl = || configured(&sandbox, "  program sleep 1000\n  start-grace 0");
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    let mut waiting = zdctl().arg("wait").on_terminal(20, 80);
     // The wait is under way when it shows that time passes.
     waiting.shows("waiting: [..] s elapsed");
-    zdctl(&sandbox, SLEEP).arg("restart").stdout("daemon process restarted, pid=[..]\n").run();
+    zdctl().arg("restart").stdout("daemon process restarted, pid=[..]\n").run();
+    zdctl().args(["kill", "9"]).stdout("[..]\nsignal SIGKILL sent to process [..]\n").run();
+    eventually(SOON, || zdctl().args(["status", "--json"]).output().stdout.contains("\"restarts\":1"));
+    let so_far = waiting.screen();
+    eventually(SOON, || waiting.screen() != so_far);
+    waiting.shows("waiting: [..] s elapsed");
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
     assert_eq!(waiting.wait(), 0);
-    waiting.shows("daemon process stopped\n[..]running[..]\n");
-    assert!(!waiting.screen().contains(&format!("pid={pid}")), "{}", waiting.screen());
+    waiting.shows("daemon process stopped\ndaemon manager not running\n");
+}
+
+#[test]
+fn wait_ends_where_the_manager_stays_without_a_program() {
+    let sandbox = Sandbox::new();
+    let zdctl = || configured(&sandbox, "  program sleep 1000\n  hang-around true");
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    let waiting = zdctl().arg("wait").spawn();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
+    let down = "daemon manager running; daemon process not running\n";
+    assert_eq!(waiting.wait(SOON).stdout, format!("daemon process stopped\n{down}"));
 }
 
 #[test]

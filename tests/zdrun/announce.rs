@@ -68,7 +68,7 @@ fn service_manager_hears_of_start_reload_and_end() {
     signal(first, Signal::SIGKILL);
     assert_eq!(
         listener.until("again"),
-        "STATUS=program to be started again; last exit: terminated by SIGKILL"
+        "STATUS=program to be started again in 1 s; last exit: terminated by SIGKILL"
     );
     let second = manager.next_pid(first);
     assert!(listener.until("running").ends_with(&format!("pid={second}")));
@@ -128,9 +128,14 @@ fn start_is_told_of_when_it_counts_and_not_before() {
 fn failed_start_is_no_start() {
     let sandbox = Sandbox::new();
     let listener = Listener::bind(&sandbox);
-    let zdrun = foreground(&sandbox, "start-grace 1000", &["sh", "-c", "exit 3"]);
+    let zdrun = foreground(&sandbox, "start-grace 1000\n backoff-limit 2", &["sh", "-c", "exit 3"]);
     let outcome = zdrun.wait(SOON);
     assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""));
+    let waiting = listener.until("exit status 3");
+    assert!(
+        waiting.ends_with("STATUS=program to be started again in 1 s; last exit: exit status 3"),
+        "{waiting}"
+    );
     let stopping = listener.until("STOPPING=1");
     assert!(!stopping.contains("READY"), "{stopping}");
     assert!(listener.has_nothing());

@@ -6,7 +6,7 @@ use super::super::state::{Action, Event};
 use super::super::status::wall_clock;
 use super::Manager;
 use super::spawner::not_executed;
-use crate::control::{Reply, with_last_words};
+use crate::control::{FailedStart, NextTry, Reply};
 use crate::eventlog::Level;
 use crate::sys::process::{self, Receiver};
 use crate::sys::signals::number;
@@ -66,18 +66,40 @@ impl Manager<'_> {
                 self.journal.write(Level::ERROR, &error.to_string());
                 self.failure = Some(error);
             }
-            Action::Report(Err(why)) => {
-                let logs = self.runner.logfile.iter().chain(&self.runner.transcript);
-                let last_output = self.status.last_output.as_deref();
-                let error = Error::NotStarted(with_last_words(why, last_output, logs));
-                // A manager that ends reports it last.
-                if self.runner.forever {
-                    self.report.failed(&error);
-                }
-                self.failure = Some(error);
+            Action::Report(Err(why)) => self.report_failure(&why),
+            Action::ReportStopped(by) => {
+                let stopped = Error::NotStarted(format!("it was stopped by {by}"));
+                self.report.failed(&stopped);
             }
         }
         None
+    }
+
+    fn report_failure(&mut self, why: &str) {
+        let last_output = self.status.last_output.as_deref();
+        let failed =
+            FailedStart { why, last_output, logs: &self.runner.logs(), next: self.next_try() }.to_string();
+        let error = Error::NotStarted(failed);
+        // A manager that ends reports it last.
+        if self.state.ended().is_some() {
+            self.failure = Some(error);
+        } else {
+            self.report.failed(&error);
+        }
+    }
+
+    /// What follows on a start that has failed.
+    fn next_try(&self) -> Option<NextTry> {
+        if self.state.ended().is_some() {
+            return None;
+        }
+        if self.state.pid().is_some() {
+            return Some(NextTry::LeftRunning);
+        }
+        if self.state.awaited_group().is_some() {
+            return Some(NextTry::WhenAllEnded);
+        }
+        self.state.delay().map(|due| NextTry::After(due.saturating_sub(self.now())))
     }
 
     /// Whether there is a program, or something that it left running and that is to be ended.

@@ -228,13 +228,13 @@ impl<'a> Manager<'a> {
         self.publish_state();
         // A client that learns of the end may try again at once, and should not meet us.
         drop(self.socket);
-        if let Some(error) = &self.failure {
-            self.report.failed(error);
-        }
+        let is_news = self.failure.as_ref().is_some_and(|error| self.report.failed(error));
         match self.failure {
-            // A log that is on stderr for want of another has said it already.
-            Some(error) if self.journal.is_configured() => Err(error),
             _ if status == 0 => Ok(Exit::Success),
+            // A log that is on stderr for want of another has said it already.
+            Some(error) if self.journal.is_configured() && !is_news => {
+                Err(Error::GaveUp { why: error.to_string(), status })
+            }
             _ => Ok(Exit::Program(status)),
         }
     }
@@ -373,6 +373,7 @@ impl<'a> Manager<'a> {
                     Some(("EXTEND_TIMEOUT_USEC", time)) => {
                         // What is no number asks for nothing.
                         let time = Duration::from_micros(time.parse().unwrap_or_default());
+                        self.publisher.needs_time(time);
                         self.handle_event(Event::NeedsTime(time));
                     }
                     _ => {}

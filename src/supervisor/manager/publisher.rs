@@ -31,6 +31,13 @@ impl Publisher {
         }
     }
 
+    /// The program asks for so much time to come up.
+    pub fn needs_time(&self, time: Duration) {
+        if let Some(service) = &self.service {
+            service.needs_time(time);
+        }
+    }
+
     /// A reload begins, as the service manager sees it; `is_reload`: it is to see it so.
     pub fn reload_begins(&self, is_reload: bool) {
         if let Some(service) = self.service.as_ref().filter(|_| is_reload) {

@@ -131,8 +131,11 @@ pub enum Action {
     Reply(Client, Reply),
     /// Write a record to the event log.
     Log(Level, String),
-    /// Report to the process that started the manager that the program is up, or why it is not.
+    /// Report to the process that started the manager that the program is up, or why it is not; or, at the end, why the
+    /// manager gives up.
     Report(Result<i32, String>),
+    /// Report, as the outcome of the first start, that this has stopped it.
+    ReportStopped(&'static str),
     /// Report that the program is not started, as what this one left behind does not end.
     Refuse(i32),
     /// Start the start test; say [`Event::TestStarted`] or [`Event::TestNotStarted`].

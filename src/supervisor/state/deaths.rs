@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{
     Action, BACK_OFF_STEP, MIN_RESTART_INTERVAL, ORPHAN_TIMEOUT, Origin, Phase, Proven, State, Then,
 };
-use crate::control::Reply;
+use crate::control::{Reply, ended_before_up};
 use crate::eventlog::Level;
 use crate::sys::process::Ended;
 use crate::sys::signal_names;
@@ -16,7 +16,7 @@ impl State {
         let until = Some(now.saturating_add(self.policy.start_grace)).filter(|_| !self.policy.notify);
         let at_once = !self.policy.notify && self.policy.start_grace.is_zero();
         let proven = if at_once { Proven::Yes } else { Proven::Not { until } };
-        self.phase = Phase::Up { pid, proven, first: origin == Origin::First };
+        self.phase = Phase::Up { pid, proven };
         self.last_start = Some(now);
         self.log(Level::INFO, format!("spawned process pid={pid}"));
         if let Origin::Down(client) | Origin::Waiting(client) = origin {
@@ -29,7 +29,7 @@ impl State {
 
     /// The program that an earlier manager left running is this one's from now on.
     pub(super) fn adopt(&mut self, pid: i32, now: Duration) {
-        self.phase = Phase::Up { pid, proven: Proven::Yes, first: false };
+        self.phase = Phase::Up { pid, proven: Proven::Yes };
         self.last_start = Some(now);
         self.log(Level::INFO, format!("adopted process pid={pid}"));
     }
@@ -66,10 +66,6 @@ impl State {
         self.last_start = Some(now);
         self.log(Level::ERROR, reason.clone());
         match origin {
-            Origin::First if lasting => {
-                self.actions.push(Action::Report(Err(reason)));
-                self.end(1);
-            }
             Origin::Down(client) if lasting => {
                 self.reply(client, Reply::NotStarted(reason));
                 self.phase = Phase::Down;
@@ -78,7 +74,13 @@ impl State {
                 self.reply(client, Reply::NotStarted(reason));
                 self.back_off(lasting, now);
             }
-            Origin::First | Origin::Again => self.back_off(lasting, now),
+            Origin::Own => {
+                self.back_off(lasting, now);
+                // A shortage may be over before anyone who waits needs to hear of it.
+                if lasting {
+                    self.report_failure(reason);
+                }
+            }
         }
     }
 
@@ -86,10 +88,7 @@ impl State {
     pub(super) fn died(&mut self, end: Ended, leaves: bool, now: Duration) {
         self.last_end = Some(end);
         match self.phase {
-            Phase::Up { pid, first, .. } => {
-                let failed_start = first && self.up().is_none();
-                self.died_unasked(pid, end, failed_start, leaves, now);
-            }
+            Phase::Up { pid, .. } => self.died_unasked(pid, end, leaves, now),
             Phase::Stopping { group, leader: true, kill_at, then, .. } => {
                 // The program itself is gone; what it left behind gets a short time of its own.
                 let latest = now.saturating_add(ORPHAN_TIMEOUT);
@@ -102,35 +101,37 @@ impl State {
         }
     }
 
-    /// `failed_start`: it is the manager's first start, and the program was not yet up.
-    ///
-    /// Who is left is ended before the program is started again, as two servers on the same data would be the worst. An
-    /// exit status that ends the manager leaves them alone: so servers fork away.
-    fn died_unasked(&mut self, pid: i32, end: Ended, failed_start: bool, leaves: bool, now: Duration) {
+    /// What is left is ended before the program is started again, as two servers on the same data would be the worst. An
+    /// exit status that ends the manager leaves it alone: so servers fork away.
+    fn died_unasked(&mut self, pid: i32, end: Ended, leaves: bool, now: Duration) {
+        let was_up = self.up().is_some();
         let listed = self.listed_status(end);
-        let gives_up = failed_start && !self.policy.forever;
-        let leaves = leaves && listed.is_none();
-        let status = listed.or_else(|| gives_up.then(|| self.final_status(1)));
-        let next = match status {
-            _ if leaves => "; ending what it left behind",
+        let next = match listed {
             Some(_) => "; exiting now",
+            None if leaves => "; ending what it left behind",
             None => "",
         };
         self.actions.extend(self.test.abandon());
         self.log(Level::INFO, format!("pid {pid}: {}{next}", describe(end)));
-        if failed_start {
-            let why = format!("the program ended before it was up: {}", describe(end));
-            self.log(Level::ERROR, why.clone());
-            self.actions.push(Action::Report(Err(why)));
-        }
         let ran = now.saturating_sub(self.last_start.unwrap_or(now));
-        if leaves {
-            let then = if gives_up { Then::GiveUp } else { Then::Again { ran } };
-            self.end_left_behind(pid, then, now);
-        } else if let Some(status) = status {
-            self.phase = Phase::Ended(status);
-        } else {
-            self.again(ran, now);
+        match listed {
+            Some(status) => self.phase = Phase::Ended(status),
+            None if leaves => self.end_left_behind(pid, Then::Again { ran }, now),
+            None => self.again(ran, now),
+        }
+        if !was_up {
+            let why = ended_before_up(&describe(end));
+            if !self.reported {
+                self.log(Level::ERROR, why.clone());
+            }
+            self.report_failure(why);
+        }
+    }
+
+    /// Reports why the first start has failed, whatever follows from that; a later one is the manager's own affair.
+    fn report_failure(&mut self, why: String) {
+        if !std::mem::replace(&mut self.reported, true) {
+            self.actions.push(Action::Report(Err(why)));
         }
     }
 
@@ -141,7 +142,7 @@ impl State {
         }
         self.backoff = Duration::ZERO;
         self.restarts = self.restarts.saturating_add(1);
-        self.spawn(Origin::Again);
+        self.spawn(Origin::Own);
     }
 
     /// The status to end with, if the program's end is one after which it is not started again.
@@ -192,11 +193,9 @@ impl State {
         let Phase::Stopping { leader: false, then, .. } = self.phase else { return };
         match then {
             Then::Down => self.end_or_stay(),
-            Then::Spawn => self.spawn(Origin::Again),
+            Then::Spawn | Then::Begin => self.spawn(Origin::Own),
             Then::Exit => self.end(self.final_status(0)),
             Then::Again { ran } => self.again(ran, now),
-            Then::GiveUp => self.end(self.final_status(1)),
-            Then::Begin => self.spawn(Origin::First),
         }
     }
 }

@@ -15,7 +15,8 @@
 //! ```
 //!
 //! A program that runs is *up* when it has proven itself: it lived through the start grace or said that it is ready,
-//! and its start test passed. A first start that never comes up is reported as a failure.
+//! and its start test passed. How the first start went is reported: at once when its first try has failed, and then it is
+//! tried again like any other.
 //!
 //! "end or stay": without `hang-around` the manager ends when nothing is left to run, with it the phase is Down.
 //! Promises: never two programs; a stop is never lost; a back-off never exceeds its limit; each phase has a way out.
@@ -60,8 +61,6 @@ enum Then {
     Again {
         ran: Duration,
     },
-    /// The first start has failed.
-    GiveUp,
     /// The manager has done nothing yet, and begins.
     Begin,
 }
@@ -69,14 +68,12 @@ enum Then {
 /// On whose behalf a spawn is tried; what a failure means depends on it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Origin {
-    /// The manager's first: a failure that will not go away ends the manager, and is reported.
-    First,
     /// A client's `start` or `restart` while nothing was wanted: a failure is its reply, and nothing is wanted still.
     Down(Client),
     /// A client's `start` or `restart` in a back-off: a failure is its reply, and the back-off goes on.
     Waiting(Client),
     /// The manager's own: a failure counts as a quick death.
-    Again,
+    Own,
 }
 
 /// Whether a program that runs can be expected to go on running.
@@ -95,8 +92,8 @@ enum Phase {
     Down,
     /// The loop has been asked to start the program and has not yet said how it went.
     Spawning(Origin),
-    /// The program runs. `first`: by the manager's own first start.
-    Up { pid: i32, proven: Proven, first: bool },
+    /// The program runs.
+    Up { pid: i32, proven: Proven },
     /// The program shall run again at that time.
     Waiting { until: Duration },
     /// SIGTERM was sent, or what a crash left behind is being ended. `leader`: the program itself is still there; `group`:
@@ -115,6 +112,8 @@ pub struct State {
     last_start: Option<Duration>,
     last_end: Option<Ended>,
     restarts: u64,
+    /// The outcome of the first start has been reported to the process that started the manager.
+    reported: bool,
     test: StartTest,
     /// What is to be done about the event at hand.
     actions: Vec<Action>,
@@ -131,6 +130,7 @@ impl State {
             last_start: None,
             last_end: None,
             restarts: 0,
+            reported: false,
             test: StartTest::default(),
             actions: Vec::new(),
         }
@@ -146,8 +146,7 @@ impl State {
         let (program, proven, waits) = match self.phase {
             Phase::Down => (None, false, None),
             Phase::Waiting { until } => (None, false, Some(until.saturating_sub(now))),
-            Phase::Up { pid, proven, first: false } => (Some(pid), proven == Proven::Yes, None),
-            Phase::Up { pid, proven: Proven::Yes, .. } => (Some(pid), true, None),
+            Phase::Up { pid, proven } if self.reported => (Some(pid), proven == Proven::Yes, None),
             Phase::Up { .. } | Phase::Spawning(_) | Phase::Stopping { .. } | Phase::Ended(_) => return None,
         };
         let ran = self.last_start.map(|started| now.saturating_sub(started));
@@ -161,12 +160,12 @@ impl State {
         let grace = Some(now.saturating_add(policy.start_grace)).filter(|_| !policy.notify);
         let proven = if proven { Proven::Yes } else { Proven::Not { until: grace } };
         let phase = match (program, waits) {
-            (Some(pid), _) => Phase::Up { pid, proven, first: false },
+            (Some(pid), _) => Phase::Up { pid, proven },
             (None, Some(remaining)) => Phase::Waiting { until: now.saturating_add(remaining) },
             (None, None) => Phase::Down,
         };
         let last_start = ran.map(|_| Duration::ZERO);
-        Self { phase, backoff, last_start, restarts, ..Self::new(policy) }
+        Self { phase, backoff, last_start, restarts, reported: true, ..Self::new(policy) }
     }
 
     /// What is to be done about `event`, in order.
@@ -174,6 +173,7 @@ impl State {
         let was_up = self.up();
         self.decide(event, now);
         if let Some(pid) = self.up().filter(|pid| was_up != Some(*pid)) {
+            self.reported = true;
             self.actions.push(Action::Report(Ok(pid)));
         }
         std::mem::take(&mut self.actions)
@@ -184,7 +184,7 @@ impl State {
             return self.refuse_at_end(&event);
         }
         match event {
-            Event::Begin => self.spawn(Origin::First),
+            Event::Begin => self.spawn(Origin::Own),
             Event::Adopt(pid) => self.adopt(pid, now),
             Event::BeginAfter(pid) => self.begin_after(pid, now),
             Event::Ready => self.prove(),
@@ -269,7 +269,7 @@ impl State {
     pub fn goal(&self) -> Goal {
         match self.phase {
             Phase::Down | Phase::Stopping { then: Then::Down, .. } => Goal::Down,
-            Phase::Ended(_) | Phase::Stopping { then: Then::Exit | Then::GiveUp, .. } => Goal::Exiting,
+            Phase::Ended(_) | Phase::Stopping { then: Then::Exit, .. } => Goal::Exiting,
             Phase::Spawning(_)
             | Phase::Up { .. }
             | Phase::Waiting { .. }
@@ -312,7 +312,7 @@ impl State {
         match &mut self.phase {
             Phase::Waiting { until } if *until <= now => {
                 self.restarts = self.restarts.saturating_add(1);
-                self.spawn(Origin::Again);
+                self.spawn(Origin::Own);
             }
             Phase::Up { proven: Proven::Not { until: Some(until) }, .. } if *until <= now => self.prove(),
             Phase::Stopping { group, kills, then: Then::Begin, .. } if *kills >= MAX_KILLS => {

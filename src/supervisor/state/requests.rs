@@ -83,13 +83,25 @@ impl State {
     pub(super) fn terminate(&mut self, now: Duration) {
         match self.phase {
             Phase::Down | Phase::Waiting { .. } => self.end(0),
-            _ => self.stop_for(Then::Exit, now),
+            _ => {
+                self.stop_for(Then::Exit, now);
+                self.report_stopped("a signal to the daemon manager");
+            }
         }
     }
 
     fn stop_then(&mut self, then: Then, client: Client, reply: Reply, now: Duration) {
         self.stop_for(then, now);
+        if then != Then::Spawn {
+            self.report_stopped("another request");
+        }
         self.reply(client, reply);
+    }
+
+    fn report_stopped(&mut self, by: &'static str) {
+        if !std::mem::replace(&mut self.reported, true) {
+            self.actions.push(Action::ReportStopped(by));
+        }
     }
 
     /// Sends SIGTERM on behalf of `then`. A stop that is under way keeps its deadline: a second one must not put

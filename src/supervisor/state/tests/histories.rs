@@ -100,7 +100,7 @@ impl World {
             Action::Log(Level::WARNING, ref logged) if logged.ends_with("going on without it") => {
                 self.group = None;
             }
-            Action::Log(..) | Action::Report(_) => {}
+            Action::Log(..) | Action::Report(_) | Action::ReportStopped(_) => {}
         }
         None
     }

@@ -50,14 +50,14 @@ fn what_a_crash_left_behind_is_ended_before_the_next_start() {
 }
 
 #[test]
-fn what_a_failed_first_start_left_behind_is_ended_before_the_manager_ends() {
+fn what_a_failed_first_start_left_behind_is_ended_before_the_next_try() {
     let mut state = up(Policy { start_grace: seconds(1), ..policy() });
     let actions = state.step(Event::DiedLeaving(Ended::Exited(3)), seconds(0));
     let why = "the program ended before it was up: exit status 3";
     assert!(actions.contains(&Action::Report(Err(why.to_owned()))), "{actions:?}");
-    assert_eq!((state.ended(), state.goal()), (None, Goal::Exiting));
+    assert_eq!((state.ended(), state.goal()), (None, Goal::Up));
     state.step(Event::GroupGone, seconds(1));
-    assert_eq!(state.ended(), Some(1));
+    assert_eq!((state.ended(), state.deadline()), (None, Some(seconds(2))));
 }
 
 #[test]
@@ -80,11 +80,11 @@ fn what_an_earlier_program_left_behind_is_ended_before_the_first_start() {
     assert_eq!(state.step(Event::Due, seconds(5))[1], Action::Kill(90));
     assert_eq!(state.step(Event::GroupGone, seconds(6)), [Action::Spawn]);
     state.step(Event::Spawned(100), seconds(6));
-    // It is the manager's first start: a failure is reported, and the end.
+    // It is the manager's first start: a failure is reported.
     let actions = state.step(Event::Died(Ended::Exited(3)), seconds(6));
     let why = "the program ended before it was up: exit status 3";
     assert!(actions.contains(&Action::Report(Err(why.to_owned()))), "{actions:?}");
-    assert_eq!(state.ended(), Some(1));
+    assert_eq!((state.ended(), state.goal()), (None, Goal::Up));
 }
 
 #[test]

@@ -48,12 +48,17 @@ fn first_start_is_reported_to_the_starter() {
 }
 
 #[test]
-fn first_start_that_cannot_work_ends_the_manager() {
-    let mut state = State::new(policy());
+fn first_start_that_cannot_work_is_reported_and_tried_again() {
+    let mut state = State::new(Policy { backoff_limit: seconds(2), ..policy() });
     state.step(Event::Begin, seconds(0));
-    let failed = Event::SpawnFailed { reason: "no such file".to_owned(), lasting: true };
-    let actions = state.step(failed, seconds(0));
+    let failed = || Event::SpawnFailed { reason: "no such file".to_owned(), lasting: true };
+    let actions = state.step(failed(), seconds(0));
     assert!(actions.contains(&Action::Report(Err("no such file".to_owned()))), "{actions:?}");
+    assert_eq!((state.ended(), state.deadline()), (None, Some(seconds(1))));
+    assert_eq!(state.step(Event::Due, seconds(1)), [Action::Spawn]);
+    let actions = state.step(failed(), seconds(1));
+    let gave_up = Action::Report(Err("restarting too frequently; quit".to_owned()));
+    assert!(actions.contains(&gave_up), "{actions:?}");
     assert_eq!(state.ended(), Some(1));
 }
 
@@ -320,28 +325,81 @@ fn program_that_is_to_say_when_it_is_ready_is_waited_for() {
 }
 
 #[test]
-fn first_start_that_does_not_come_up_ends_the_manager_and_is_reported() {
-    for (end, status) in [(Ended::Exited(1), 1), (Ended::Exited(2), 2), (Ended::Killed(9, false), 1)] {
-        let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
+fn first_start_that_does_not_come_up_is_reported_once_and_tried_again_up_to_the_limit() {
+    for forever in [false, true] {
+        let policy = Policy { start_grace: seconds(1), backoff_limit: seconds(3), forever, ..policy() };
+        let mut state = State::new(policy);
         state.step(Event::Begin, seconds(0));
         state.step(Event::Spawned(7), seconds(0));
-        let actions = state.step(Event::Died(end), seconds(0));
-        assert!(
-            matches!(actions[..], [Action::Log(..), Action::Log(..), Action::Report(Err(_))]),
-            "{actions:?}"
-        );
+        let actions = state.step(Event::Died(Ended::Exited(1)), seconds(0));
+        let why = "the program ended before it was up: exit status 1";
+        assert_eq!(actions.last(), Some(&Action::Report(Err(why.to_owned()))));
+        for due in [1, 3] {
+            assert_eq!((state.ended(), state.deadline()), (None, Some(seconds(due))));
+            assert_eq!(state.step(Event::Due, seconds(due)), [Action::Spawn]);
+            state.step(Event::Spawned(7), seconds(due));
+            let actions = state.step(Event::Died(Ended::Exited(1)), seconds(due));
+            assert!(!actions.contains(&Action::Report(Err(why.to_owned()))), "{actions:?}");
+        }
+        assert_eq!(state.ended(), (!forever).then_some(1));
+    }
+}
+
+#[test]
+fn first_start_that_ends_with_a_listed_status_ends_the_manager_with_it() {
+    for status in [0, 2] {
+        let mut state = State::new(Policy { start_grace: seconds(1), forever: true, ..policy() });
+        state.step(Event::Begin, seconds(0));
+        state.step(Event::Spawned(7), seconds(0));
+        let actions = state.step(Event::DiedLeaving(Ended::Exited(status)), seconds(0));
+        assert!(matches!(actions.last(), Some(Action::Report(Err(_)))), "{actions:?}");
         assert_eq!(state.ended(), Some(status));
     }
 }
 
 #[test]
-fn forever_reports_the_failed_start_and_goes_on() {
-    let mut state = State::new(Policy { start_grace: seconds(1), forever: true, ..policy() });
+fn start_that_comes_up_at_a_later_try_counts() {
+    let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
     state.step(Event::Begin, seconds(0));
     state.step(Event::Spawned(7), seconds(0));
-    let actions = state.step(Event::Died(Ended::Exited(1)), seconds(0));
-    assert!(actions.iter().any(|action| matches!(action, Action::Report(Err(_)))), "{actions:?}");
-    assert_eq!((state.ended(), state.deadline()), (None, Some(seconds(1))));
+    state.step(Event::Died(Ended::Exited(1)), seconds(0));
+    state.step(Event::Due, seconds(1));
+    state.step(Event::Spawned(8), seconds(1));
+    assert_eq!(state.step(Event::Due, seconds(2)), [Action::Report(Ok(8))]);
+}
+
+#[test]
+fn start_in_a_back_off_of_the_first_start_is_at_once() {
+    let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
+    state.step(Event::Begin, seconds(0));
+    state.step(Event::Spawned(7), seconds(0));
+    state.step(Event::Died(Ended::Exited(1)), seconds(0));
+    assert_eq!(state.step(Event::Start(1), seconds(0)), [Action::Spawn]);
+    assert_eq!(state.backoff(), Duration::ZERO);
+}
+
+#[test]
+fn first_start_that_is_stopped_is_reported_as_that() {
+    for (event, by) in [
+        (Event::Stop(1), Some("another request")),
+        (Event::Exit(1), Some("another request")),
+        (Event::Terminate, Some("a signal to the daemon manager")),
+        // It is still a start.
+        (Event::Restart(1), None),
+    ] {
+        let mut state = State::new(Policy { start_grace: seconds(1), ..policy() });
+        state.step(Event::Begin, seconds(0));
+        state.step(Event::Spawned(7), seconds(0));
+        let actions = state.step(event, seconds(0));
+        let reported = actions.iter().find_map(|action| match action {
+            Action::ReportStopped(by) => Some(*by),
+            _ => None,
+        });
+        assert_eq!(reported, by);
+    }
+    let mut state = up(policy());
+    let actions = state.step(Event::Stop(1), seconds(1));
+    assert!(!actions.iter().any(|action| matches!(action, Action::ReportStopped(_))), "{actions:?}");
 }
 
 #[test]
