@@ -30,6 +30,10 @@ pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), F
         return Ok(());
     }
     let Some(before) = record(client, ui)? else { return Ok(()) };
+    // Of many requests that come at once, one will do.
+    if before.configured.is_some_and(|read| before.now - read < ui.elapsed().as_secs_f64()) {
+        return Ok(());
+    }
     match replace_manager(client, ui) {
         Err(Failure::NotReplaced(why)) if goes_on_without(&why) => {
             if is_newer_than(client, &before) {
@@ -38,8 +42,8 @@ pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), F
             Ok(())
         }
         Err(Failure::NotReplaced(why)) => Err(Failure::FileRefused(why)),
-        // It has ended meanwhile, which the action sees for itself.
-        Err(Failure::ManagerGone) => Ok(()),
+        // It has ended meanwhile, which the action sees for itself, or another request had it replaced.
+        Err(Failure::ManagerGone | Failure::Unanswered(_)) => Ok(()),
         Err(Failure::LostInReplacement) if orphaned::find(client).is_none() => Ok(()),
         replaced => replaced.map(drop),
     }

@@ -108,6 +108,11 @@ impl<'a> Ui<'a> {
         self.progress = Progress::begin(what, limit);
     }
 
+    /// How long the action has taken.
+    pub(super) fn elapsed(&self) -> Duration {
+        self.progress.begun.elapsed()
+    }
+
     /// Shows how far the action is, if it is time for that; gives how long until it is the next time. Elsewhere than on a
     /// terminal nothing is shown.
     pub(super) fn show_progress(&mut self) -> Result<Duration, Failure> {

@@ -221,7 +221,9 @@ impl<'a> Watcher<'a> {
             return self.open();
         }
         let since = *self.failing_since.get_or_insert_with(Instant::now);
-        if since.elapsed() > RETRY_TIMEOUT { Err(self.client.invalid_reply()) } else { Ok(Update::None) }
+        // One that ends the stream without a word is being replaced, perhaps several times.
+        let limit = if received.is_empty() { RESPONSE_TIMEOUT } else { RETRY_TIMEOUT };
+        if since.elapsed() > limit { Err(self.client.invalid_reply()) } else { Ok(Update::None) }
     }
 }
 

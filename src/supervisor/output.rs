@@ -125,6 +125,16 @@ impl Output {
         self.last_bytes = Some(Vec::new());
     }
 
+    /// What has been heard of a starting program, for the next image; `None`: it is up.
+    pub fn heard(&self) -> Option<String> {
+        self.last_bytes.as_ref().map(|bytes| String::from_utf8_lossy(bytes).into_owned())
+    }
+
+    /// Goes on listening where another image left off.
+    pub fn go_on_listening(&mut self, heard: Option<String>) {
+        self.last_bytes = heard.map(String::into_bytes);
+    }
+
     /// The program is up.
     pub fn stop_listening(&mut self) {
         self.last_bytes = None;

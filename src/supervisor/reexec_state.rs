@@ -82,6 +82,12 @@ pub struct HandoffState {
     pub started: Option<f64>,
     /// How many images there were before.
     pub replaced: u64,
+    /// Why the program could not be started when that was last tried.
+    pub start_error: Option<String>,
+    /// What the program, which is not up yet, has written so far.
+    pub heard: Option<String>,
+    /// What the program that last ended had written, if it was not up.
+    pub last_output: Option<String>,
     /// What the state machine knew.
     pub snapshot: Snapshot,
 }
@@ -218,7 +224,10 @@ impl HandoffState {
         let output = self
             .output
             .map(|[pipe, input]| Output::resume(path, File::from(take(pipe)?), File::from(take(input)?)));
-        let (output, warning) = output.transpose()?.unzip();
+        let (mut output, warning) = output.transpose()?.unzip();
+        if let Some(output) = &mut output {
+            output.go_on_listening(self.heard.clone());
+        }
         Ok(RestoredParts {
             state: State::resume(policy, self.snapshot, ran),
             notify: NotifySocket::from_open(take(self.notify)?).map_err(Error::Notify)?,
@@ -251,6 +260,8 @@ mod tests {
             ran: Some(Duration::from_millis(1500)),
             backoff: Duration::from_secs(2),
             restarts: 5,
+            last_status: None,
+            last_signal: Some((11, true)),
         };
         HandoffState {
             version: VERSION,
@@ -261,6 +272,9 @@ mod tests {
             adopted: true,
             started: Some(1_795_335_900.25),
             replaced: 2,
+            start_error: None,
+            heard: None,
+            last_output: Some("cannot open Data.fs\n\u{1b}[0m".to_owned()),
             snapshot,
         }
     }
@@ -279,6 +293,12 @@ mod tests {
             let said = format!("'{name}' has changed, which takes a stop and a start");
             assert_eq!(key(&next), Some(said));
         }
+    }
+
+    #[test]
+    fn what_was_written_is_read() {
+        let text = toml::to_string(&state()).unwrap();
+        assert_eq!(HandoffState::parse(&text).unwrap(), state());
     }
 
     #[test]

@@ -171,6 +171,7 @@ fn restart_that_cannot_take_the_file_says_so() {
     file("sleep 1001");
     let done = act(&sandbox, "restart");
     let said = "zdctl: the configuration file has changed, and the daemon manager has not read it again: the program is \
-        being started, tested or stopped; try again when that is over\nzdctl: Program took too long to start\n";
+        being started, tested or stopped; try again when that is over\nzdctl: Program took too long to start\n\
+        zdctl:   (it is left running; stop ends it)\n";
     assert_eq!(done.stderr, said, "{done:?}");
 }

@@ -90,6 +90,8 @@ impl<'a> Manager<'a> {
         let mut status = ProgramStatus { configured: wall_clock(), ..ProgramStatus::default() };
         if let Beginning::Resumed(state) = &beginning {
             (status.started, status.replaced) = (state.started, state.replaced + 1);
+            status.start_error.clone_from(&state.start_error);
+            status.last_output.clone_from(&state.last_output);
         }
         let RestoredParts { state, notify, output, warning, clock } = beginning.parts(runner)?;
         let journal = Journal::new(log, settings.event_log.is_some());

@@ -4,6 +4,7 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd};
 use std::process::Stdio;
 use std::time::Duration;
 
+use super::super::output::Output;
 use super::super::reexec_state::{HandoffState, InForce, VERSION};
 use super::super::state::Client;
 use super::Manager;
@@ -40,6 +41,9 @@ impl Manager<'_> {
             adopted: self.targets.adopted().is_some(),
             started: self.status.started,
             replaced: self.status.replaced,
+            heard: self.output.as_ref().and_then(Output::heard),
+            start_error: self.status.start_error.clone(),
+            last_output: self.status.last_output.clone(),
             snapshot,
         };
         let command = match self.invocation.successor(&state) {

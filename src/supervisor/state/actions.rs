@@ -51,6 +51,10 @@ pub struct Snapshot {
     pub backoff: Duration,
     /// How many times the program was started again without a request.
     pub restarts: u64,
+    /// With which status the program last ended.
+    pub last_status: Option<u8>,
+    /// By which signal, and whether that left a core file.
+    pub last_signal: Option<(i32, bool)>,
 }
 
 /// What happens.

@@ -150,13 +150,29 @@ impl State {
             Phase::Up { .. } | Phase::Spawning(_) | Phase::Stopping { .. } | Phase::Ended(_) => return None,
         };
         let ran = self.last_start.map(|started| now.saturating_sub(started));
-        Some(Snapshot { program, proven, waits, ran, backoff: self.backoff, restarts: self.restarts })
+        let (last_status, last_signal) = match self.last_end {
+            Some(Ended::Exited(status)) => (Some(status), None),
+            Some(Ended::Killed(signal, core)) => (None, Some((signal, core))),
+            Some(Ended::Unseen) | None => (None, None),
+        };
+        Some(Snapshot {
+            program,
+            proven,
+            waits,
+            ran,
+            backoff: self.backoff,
+            restarts: self.restarts,
+            last_status,
+            last_signal,
+        })
     }
 
     /// Goes on where another left off, at a time of `now` in which the program's last start is 0.
     #[must_use]
     pub fn resume(policy: Policy, snapshot: Snapshot, now: Duration) -> Self {
-        let Snapshot { program, proven, waits, ran, backoff, restarts } = snapshot;
+        let Snapshot { program, proven, waits, ran, backoff, restarts, last_status, last_signal } = snapshot;
+        let killed = last_signal.map(|(signal, core)| Ended::Killed(signal, core));
+        let last_end = last_status.map(Ended::Exited).or(killed);
         let grace = Some(now.saturating_add(policy.start_grace)).filter(|_| !policy.notify);
         let proven = if proven { Proven::Yes } else { Proven::Not { until: grace } };
         let phase = match (program, waits) {
@@ -165,7 +181,7 @@ impl State {
             (None, None) => Phase::Down,
         };
         let last_start = ran.map(|_| Duration::ZERO);
-        Self { phase, backoff, last_start, restarts, reported: true, ..Self::new(policy) }
+        Self { phase, backoff, last_start, last_end, restarts, reported: true, ..Self::new(policy) }
     }
 
     /// What is to be done about `event`, in order.
