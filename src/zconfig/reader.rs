@@ -154,6 +154,10 @@ impl Reader<'_> {
                     format!("too long; {} bytes are read at most, included files counted", self.limits.bytes);
                 return self.stop(&limit, from);
             }
+            Err(ErrorKind::Unreadable { path, reason }) if from.line().is_some() => {
+                let reason = format!("{reason}; make the file, or leave the %include out");
+                return self.report_missing_file(ErrorKind::Unreadable { path, reason }, from);
+            }
             Err(kind) => return self.report_missing_file(kind, from),
         };
         self.left.bytes -= bytes.len();
@@ -387,7 +391,10 @@ impl Reader<'_> {
                 let hint = did_you_mean(&name, self.defined.keys().map(String::as_str));
                 return ErrorKind::Undefined { name, hint };
             }
-            Fault::Unset(name) => return ErrorKind::Unset { name, hint: String::new() },
+            Fault::Unset(name) => {
+                let hint = "; set it where the program is started, or write the text itself".to_owned();
+                return ErrorKind::Unset { name, hint };
+            }
             Fault::NotText(name) => format!("the environment variable '{name}' is not UTF-8 text"),
             Fault::TooLong(most) => format!("more than {most} bytes"),
         };

@@ -6,6 +6,7 @@ mod data_file;
 mod disk;
 mod hostile;
 mod life;
+mod real_files;
 mod usage;
 mod wire;
 
