@@ -6,12 +6,15 @@ use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
 
+use super::file_page::FilePage;
+
 /// The option `--generate`.
 #[derive(Debug, Default, Args)]
 pub struct Generate {
-    /// Print the manual page or completions: man, complete-bash, complete-zsh or complete-fish
+    /// Print a manual page or completions: man, man-file, man-script, complete-bash, complete-zsh or complete-fish
     ///
-    /// Packages call it when they are built.
+    /// man-file is the page of the configuration file (runzeo, zdctl), man-script that of the script which mkzeoinst makes
+    /// (zdctl). Packages call it when they are built.
     #[arg(id = "generate", long, value_name = "KIND", hide_possible_values = true)]
     pub kind: Option<Kind>,
 }
@@ -21,6 +24,8 @@ pub struct Generate {
 #[allow(missing_docs)] // they are those of the option
 pub enum Kind {
     Man,
+    ManFile,
+    ManScript,
     CompleteBash,
     CompleteZsh,
     CompleteFish,
@@ -38,7 +43,24 @@ pub struct Program {
     /// The words that can stand in the place of its positional arguments, as subcommands; for completion only.
     pub actions: fn() -> Vec<Command>,
     /// A script that passes its arguments on to it, and is completed like it.
-    pub alias: Option<&'static str>,
+    pub alias: Option<&'static Script>,
+    /// Its configuration file.
+    pub file: Option<&'static FilePage>,
+}
+
+/// A script that runs a program.
+#[derive(Debug)]
+pub struct Script {
+    /// Its name.
+    pub name: &'static str,
+    /// What it does, behind its name.
+    pub about: &'static str,
+    /// How it is called, one form a line.
+    pub synopsis: &'static str,
+    /// What it is, a paragraph each.
+    pub description: &'static [&'static str],
+    /// What its page says besides what that of the program says.
+    pub sections: fn() -> Vec<Section>,
 }
 
 /// A section of a page: words, each with its meaning.
@@ -88,38 +110,17 @@ impl Program {
         (self.command)().max_term_width(MAX_HELP_WIDTH).after_long_help(sections.join("\n"))
     }
 
-    /// What `--generate` prints.
+    /// What `--generate` prints; `None`: this program has no such page.
     #[must_use]
-    pub fn generate(&self, kind: Kind) -> String {
-        match kind {
-            Kind::Man => self.page(),
+    pub fn generate(&self, kind: Kind) -> Option<String> {
+        Some(match kind {
+            Kind::Man => page(self.name, (self.command)(), (self.sections)()),
+            Kind::ManFile => self.file?.page(),
+            Kind::ManScript => self.alias?.page(),
             Kind::CompleteBash => self.completion(Shell::Bash),
             Kind::CompleteZsh => self.completion(Shell::Zsh),
             Kind::CompleteFish => self.completion(Shell::Fish),
-        }
-    }
-
-    fn page(&self) -> String {
-        // Without a date: what is made from the same source is the same.
-        let man = Man::new((self.command)())
-            .date("\"\"")
-            .title(self.name.to_uppercase())
-            .source(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")))
-            .manual("ZEO server");
-        let mut sections = Roff::new();
-        for section in (self.sections)() {
-            section.add_to(&mut sections);
-        }
-        let mut page = Vec::new();
-        // Writing to memory cannot fail.
-        let _ = man
-            .render_title(&mut page)
-            .and_then(|()| man.render_name_section(&mut page))
-            .and_then(|()| man.render_synopsis_section(&mut page))
-            .and_then(|()| man.render_description_section(&mut page))
-            .and_then(|()| man.render_options_section(&mut page))
-            .and_then(|()| sections.to_writer(&mut page));
-        String::from_utf8_lossy(&page).into_owned()
+        })
     }
 
     fn completion(&self, shell: Shell) -> String {
@@ -142,7 +143,7 @@ impl Program {
             script.extend(command.get_subcommands().filter_map(|action| self.fish_values(action)));
         }
         match self.alias {
-            Some(alias) => self.with_alias(&script, alias, shell),
+            Some(alias) => self.with_alias(&script, alias.name, shell),
             None => script,
         }
     }
@@ -171,4 +172,43 @@ impl Program {
             _ => format!("{script}complete -F _{name} -o bashdefault -o default {alias}\n"),
         }
     }
+}
+
+impl Script {
+    fn page(&self) -> String {
+        let description = self.description.join("\n\n");
+        let command = Command::new(self.name)
+            .about(self.about)
+            .long_about(format!("{}\n\n{description}", self.about))
+            .override_usage(self.synopsis)
+            .version(env!("CARGO_PKG_VERSION"))
+            .disable_help_flag(true)
+            .disable_version_flag(true);
+        page(self.name, command, (self.sections)())
+    }
+}
+
+/// A page of section 1: what a command line takes, then the sections.
+fn page(name: &str, command: Command, sections: Vec<Section>) -> String {
+    let has_options = command.get_arguments().next().is_some();
+    // Without a date: what is made from the same source is the same.
+    let man = Man::new(command)
+        .date("\"\"")
+        .title(name.to_uppercase())
+        .source(concat!(env!("CARGO_PKG_NAME"), " ", env!("CARGO_PKG_VERSION")))
+        .manual("ZEO server");
+    let mut besides = Roff::new();
+    for section in sections {
+        section.add_to(&mut besides);
+    }
+    let mut page = Vec::new();
+    // Writing to memory cannot fail.
+    let _ = man
+        .render_title(&mut page)
+        .and_then(|()| man.render_name_section(&mut page))
+        .and_then(|()| man.render_synopsis_section(&mut page))
+        .and_then(|()| man.render_description_section(&mut page))
+        .and_then(|()| if has_options { man.render_options_section(&mut page) } else { Ok(()) })
+        .and_then(|()| besides.to_writer(&mut page));
+    String::from_utf8_lossy(&page).into_owned()
 }

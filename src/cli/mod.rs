@@ -7,6 +7,7 @@ use std::io::{self, Write};
 use crate::config::{self, Flags, OtherHome};
 use crate::exit::Exit;
 
+pub mod file_page;
 pub mod manual;
 pub mod mkzeoinst;
 pub mod options;

@@ -3,6 +3,8 @@
 use std::path::Path;
 
 use zeo_server::cli::PROGRAMS;
+use zeo_server::config::schema;
+use zeo_server::zconfig::Member;
 
 use crate::sandbox::{Sandbox, have};
 
@@ -59,7 +61,56 @@ fn pages_are_without_fault_and_hold_every_section() {
             assert!(help.contains(&option) && shown.stdout.contains(&option), "{name}: {option}");
         }
         assert!(shown.stdout.contains(&format!("\n       {name} - ")), "{}", shown.stdout);
+        let (_, synopsis) = shown.stdout.split_once("\nSYNOPSIS\n").expect("the section");
+        let (synopsis, _) = synopsis.split_once("\n\n").expect("its end");
+        assert!(synopsis.lines().count() >= 2, "one form a line:\n{synopsis}");
+        assert!(synopsis.lines().all(|form| form.trim_start().starts_with(name)), "{synopsis}");
     }
+}
+
+#[test]
+fn pages_of_files_hold_the_schema_and_that_of_the_script_the_actions() {
+    let (mandoc, man) = (have("mandoc"), have("man"));
+    if !mandoc || !man {
+        return;
+    }
+    let sandbox = generated();
+    let schemas = [("zeo.conf", &schema::SERVER, "zeo"), ("zeoctl.conf", &schema::DAEMON, "runner")];
+    let files = schemas.map(|(name, schema, kind)| {
+        let types = schema::types(schema).into_iter();
+        let keys =
+            types.filter(|known| [kind, "logfile"].contains(&known.name)).flat_map(|known| known.members);
+        (
+            format!("man5/{name}.5"),
+            name,
+            keys.filter(|member| matches!(member, Member::Key(_)))
+                .map(|member| member.name().to_owned())
+                .collect::<Vec<_>>(),
+        )
+    });
+    let actions = zeo_server::shell::actions().map(|action| action.name.to_owned()).collect();
+    for (file, name, words) in files.into_iter().chain([("man1/zeoctl.1".to_owned(), "zeoctl", actions)]) {
+        let page = sandbox.path(format!("share/man/{file}"));
+        let lint = sandbox.command("mandoc").args(["-T", "lint", "-W", "warning"]).arg(&page).output();
+        let faults: Vec<_> = lint.stdout.lines().filter(|line| !line.contains("missing date")).collect();
+        assert_eq!(faults, Vec::<&str>::new());
+        let shown = sandbox.command("man").args(["--warnings", "-E", "UTF-8", "-l"]).arg(&page);
+        let shown = shown.env("MANWIDTH", "80").env("MAN_KEEP_FORMATTING", "").output();
+        assert_eq!((shown.status, shown.stderr.as_str()), (0, ""), "{name}");
+        assert!(shown.stdout.contains(&format!("\n       {name} - ")), "{}", shown.stdout);
+        for title in ["NAME", "SYNOPSIS", "DESCRIPTION", "EXAMPLES", "SEE ALSO"] {
+            assert!(shown.stdout.lines().any(|line| line == title), "{name}: {title}\n{}", shown.stdout);
+        }
+        for word in words {
+            let is_head = |line: &str| line.split_whitespace().next() == Some(word.as_str());
+            assert!(shown.stdout.lines().any(is_head), "{name}: {word}\n{}", shown.stdout);
+        }
+    }
+    // A program prints only what it knows.
+    let why = "mkzeoinst: mkzeoinst has no page of this kind; try 'mkzeoinst --help'\n";
+    sandbox.mkzeoinst().args(["--generate", "man-file"]).status(2).stderr(why).run();
+    let why = "zdrun: zdrun has no page of this kind; for help, use zdrun -h\n";
+    sandbox.zdrun().args(["--generate", "man-script"]).status(2).stderr(why).run();
 }
 
 #[test]

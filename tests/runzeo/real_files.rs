@@ -28,7 +28,7 @@ fn listed(place: &Path) -> Vec<Published> {
     let readme = fs::read_to_string(place.join("README.md")).unwrap();
     let rows = readme.lines().filter_map(|line| {
         let cells: Vec<&str> = line.strip_prefix("| ")?.split('|').map(str::trim).collect();
-        let name = cells.first().filter(|name| name.ends_with(".conf"))?;
+        let name = cells.first().filter(|name| name.strip_suffix(".conf").is_some())?;
         let remark = cells.get(5).copied().unwrap_or_default();
         let variables = remark.strip_prefix("env ").unwrap_or_default().split(' ');
         let variables = variables.filter_map(|pair| pair.split_once('='));

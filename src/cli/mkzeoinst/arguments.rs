@@ -12,8 +12,14 @@ use crate::instance::policy::{Conflict, Policy};
 use crate::instance::settings::Settings;
 
 /// `mkzeoinst`, as its help describes it.
-pub const PROGRAM: Program =
-    Program { name: "mkzeoinst", command: Arguments::command, sections, actions: Vec::new, alias: None };
+pub const PROGRAM: Program = Program {
+    name: "mkzeoinst",
+    command: Arguments::command,
+    sections,
+    actions: Vec::new,
+    alias: None,
+    file: None,
+};
 
 /// Make the home of a ZEO server instance
 ///
@@ -23,8 +29,8 @@ pub const PROGRAM: Program =
 #[command(
     name = "mkzeoinst",
     version,
-    override_usage = "mkzeoinst [OPTIONS] HOME [[HOST:]PORT]\n       \
-        mkzeoinst [--list-variables] [--print-template NAME] [--export-templates DIR]\n       \
+    override_usage = "mkzeoinst [OPTIONS] HOME [[HOST:]PORT]\n       mkzeoinst --list-variables\n       \
+        mkzeoinst --print-template NAME\n       mkzeoinst --export-templates DIR\n       \
         mkzeoinst --generate KIND"
 )]
 pub(super) struct Arguments {

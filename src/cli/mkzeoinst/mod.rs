@@ -53,7 +53,11 @@ pub fn main() -> Exit {
 }
 
 fn arguments() -> Result<Arguments, clap::Error> {
-    Arguments::from_arg_matches(&PROGRAM.help().try_get_matches()?)
+    let arguments = Arguments::from_arg_matches(&PROGRAM.help().try_get_matches()?)?;
+    if arguments.generate.kind.is_some_and(|kind| PROGRAM.generate(kind).is_none()) {
+        return Err(clap::Error::raw(ErrorKind::InvalidValue, "mkzeoinst has no page of this kind\n"));
+    }
+    Ok(arguments)
 }
 
 fn run(arguments: &Arguments, output: &mut Output) -> Exit {
@@ -179,8 +183,8 @@ fn show(arguments: &Arguments, output: &mut Output) -> Result<(), Error> {
         let directory = current.join(directory);
         apply::export(&templates, &directory, &mut |change| output.change(&change, &directory))?;
     }
-    if let Some(kind) = arguments.generate.kind {
-        output.line(PROGRAM.generate(kind).trim_end_matches('\n'));
+    if let Some(text) = arguments.generate.kind.and_then(|kind| PROGRAM.generate(kind)) {
+        output.line(text.trim_end_matches('\n'));
     }
     Ok(())
 }

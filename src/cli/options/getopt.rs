@@ -6,7 +6,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Arg, Command, CommandFactory, FromArgMatches};
 use thiserror::Error;
 
-use crate::cli::manual::Program;
+use crate::cli::manual::{Kind, Program};
 use crate::config::ValueError;
 
 /// Why there is nothing to run.
@@ -50,6 +50,14 @@ pub enum UsageError {
     /// Anything else that the parser finds.
     #[error("{0}")]
     Other(String),
+}
+
+/// What `--generate` asks for.
+pub(super) fn generated(program: &Program, kind: Kind) -> Outcome {
+    match program.generate(kind) {
+        Some(text) => Outcome::Text(text),
+        None => Outcome::Usage(UsageError::Other(format!("{} has no page of this kind", program.name))),
+    }
 }
 
 /// The values of an option, converted.

@@ -5,13 +5,66 @@ use std::path::PathBuf;
 
 use clap::{ArgAction, CommandFactory, Parser, ValueHint};
 
-use super::getopt::{Outcome, UsageError, each, once, parse};
+use super::getopt::{Outcome, UsageError, each, generated, once, parse};
+use crate::cli::file_page::FilePage;
 use crate::cli::manual::{Generate, Program, Section};
-use crate::config::{self, server};
+use crate::config::{self, schema, server};
 
 /// `runzeo`, as its help describes it.
-pub const PROGRAM: Program =
-    Program { name: "runzeo", command: Line::command, sections, actions: Vec::new, alias: None };
+pub const PROGRAM: Program = Program {
+    name: "runzeo",
+    command: Line::command,
+    sections,
+    actions: Vec::new,
+    alias: None,
+    file: Some(&FILE),
+};
+
+static FILE: FilePage = FilePage {
+    name: "zeo.conf",
+    about: "configuration of the ZEO server runzeo",
+    synopsis: &["HOME/etc/zeo.conf", "runzeo -C zeo.conf"],
+    description: &[
+        "The file says where runzeo(1) listens, which storages it serves, and where its log goes: one `<zeo>`, a section for \
+         each storage, and `<eventlog>`. Without that the log goes to the standard error. It is the file of Python's runzeo.",
+        "The sections `<runner>` and `<environment>` of zeoctl.conf(5) may stand in the same file.",
+        "Blobs (`blob-dir`), encryption (`<ssl>`) and storages other than the ones below are not served yet: a file that asks \
+         for them is refused, with what to do.",
+    ],
+    schema: &schema::SERVER,
+    without: &[
+        "runner",
+        "logger",
+        "environment",
+        "ssl",
+        "demostorage",
+        "blobstorage",
+        "zeoclient",
+        "fullstorage",
+        "minimalstorage",
+        "win32-eventlog",
+        "http-logger",
+        "email-notifier",
+    ],
+    example: &[
+        "<zeo>",
+        "  address 127.0.0.1:9999",
+        "</zeo>",
+        "<filestorage 1>",
+        "  path /srv/zeo/var/Data.fs",
+        "</filestorage>",
+        "<eventlog>",
+        "  <logfile>",
+        "    path /srv/zeo/log/zeo.log",
+        "  </logfile>",
+        "</eventlog>",
+    ],
+    see_also: &[
+        ("runzeo(1)", "The server"),
+        ("zeoctl.conf(5)", "What keeps it running"),
+        ("mkzeoinst(1)", "Make both files"),
+    ],
+};
 
 /// What was typed for `runzeo`.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -33,7 +86,7 @@ pub struct ServerTyped {
 pub fn runzeo(arguments: &[OsString]) -> Result<ServerTyped, Outcome> {
     let line: Line = parse(&PROGRAM, arguments)?;
     if let Some(kind) = line.generate.kind {
-        return Err(Outcome::Text(PROGRAM.generate(kind)));
+        return Err(generated(&PROGRAM, kind));
     }
     let flags = line.flags().map_err(Outcome::Usage)?;
     Ok(ServerTyped { flags, check_config: line.check_config > 0, check: line.check > 0, test: line.test > 0 })
@@ -47,7 +100,12 @@ pub fn runzeo(arguments: &[OsString]) -> Result<ServerTyped, Outcome> {
 ///
 /// An option given several times must say the same each time, but for -a, -f and -X.
 #[derive(Debug, Parser)]
-#[command(name = "runzeo", version, infer_long_args = true)]
+#[command(
+    name = "runzeo",
+    version,
+    infer_long_args = true,
+    override_usage = "runzeo [OPTIONS] -C FILE\n       runzeo [OPTIONS] -a ADDRESS -f FILE\n       runzeo --generate KIND"
+)]
 struct Line {
     /// Where to listen: PORT, HOST:PORT, [IPV6]:PORT, or the path of a local socket
     ///
@@ -155,6 +213,13 @@ fn sections() -> Vec<Section> {
                 ("runzeo -C zeo.conf --check-config", "See whether it can, before a restart"),
             ],
         ),
-        Section::new("See also", &[("zdctl(1)", "Control a server"), ("zdrun(1)", "Keep it running")]),
+        Section::new(
+            "See also",
+            &[
+                ("zeo.conf(5)", "The configuration file"),
+                ("zdctl(1)", "Control a server"),
+                ("zdrun(1)", "Keep it running"),
+            ],
+        ),
     ]
 }

@@ -5,15 +5,93 @@ use std::ffi::OsString;
 use clap::builder::PossibleValuesParser;
 use clap::{Arg, ArgAction, Command, CommandFactory, Parser, ValueHint};
 
-use super::getopt::{Outcome, UsageError, once, parse};
+use super::getopt::{Outcome, UsageError, generated, once, parse};
 use super::shared::Shared;
-use crate::cli::manual::{Generate, Program, Section};
-use crate::config::{self, Flags};
+use crate::cli::file_page::FilePage;
+use crate::cli::manual::{Generate, Program, Script, Section};
+use crate::config::{self, Flags, schema};
 use crate::shell;
 
 /// `zdctl`, as its help describes it.
-pub const PROGRAM: Program =
-    Program { name: "zdctl", command, sections, actions: completed_actions, alias: Some("zeoctl") };
+pub const PROGRAM: Program = Program {
+    name: "zdctl",
+    command,
+    sections,
+    actions: completed_actions,
+    alias: Some(&SCRIPT),
+    file: Some(&FILE),
+};
+
+static SCRIPT: Script = Script {
+    name: "zeoctl",
+    about: "Control the ZEO server of an instance",
+    synopsis: "HOME/bin/zeoctl [OPTIONS] [ACTION [ARGUMENT]...]\n       /etc/init.d/NAME [ACTION]",
+    description: &[
+        "zeoctl is the script that mkzeoinst(1) makes in bin of an instance. It runs zdctl(1) with the configuration of that \
+         instance, HOME/etc/zeoctl.conf, and passes all options and actions on. Without an action it is the shell of zdctl.",
+        "It works from any directory, through a symbolic link, and as a copy in /etc/init.d. In a copy of the home it warns that \
+         it is still about the original.",
+    ],
+    sections: || {
+        vec![
+            Section {
+                title: "Actions",
+                entries: shell::actions().map(|action| (action.name, action.summary)).collect(),
+            },
+            Section::new("Exit status", &[("as zdctl(1)", "Its status is passed on")]),
+            Section::new(
+                "Files",
+                &[
+                    ("HOME/etc/zeoctl.conf", "What runs, and how: zeoctl.conf(5)"),
+                    ("HOME/etc/zeo.conf", "The server's own configuration: zeo.conf(5)"),
+                    ("HOME/etc/zeo.zdsock", "The control socket"),
+                    ("HOME/log/zeoctl.log", "The log of the manager"),
+                    ("HOME/log/zeo.log", "The log of the server"),
+                ],
+            ),
+            Section::new(
+                "Examples",
+                &[
+                    ("/srv/zeo/bin/zeoctl start", "Start the server of the instance /srv/zeo"),
+                    ("/srv/zeo/bin/zeoctl status -l", "Explain what it does"),
+                ],
+            ),
+            Section::new(
+                "See also",
+                &[("zdctl(1)", "The options, and each action in full"), ("mkzeoinst(1)", "Make an instance")],
+            ),
+        ]
+    },
+};
+
+static FILE: FilePage = FilePage {
+    name: "zeoctl.conf",
+    about: "configuration of zdctl and zdrun for one program",
+    synopsis: &["HOME/etc/zeoctl.conf", "zdctl -C zeoctl.conf", "zdrun -C zeoctl.conf"],
+    description: &[
+        "The file names the program that zdrun(1) keeps running and that zdctl(1) controls, and how: `<runner>` with a `program`; \
+         `<environment>` and `<eventlog>` where they are wanted. Options of the command line take precedence over it.",
+        "Sections of other programs, such as those of zeo.conf(5), may stand in the same file.",
+    ],
+    schema: &schema::DAEMON,
+    without: &["win32-eventlog", "http-logger", "email-notifier"],
+    example: &[
+        "<runner>",
+        "  program     runzeo -C /srv/zeo/etc/zeo.conf",
+        "  socket-name /srv/zeo/etc/zeo.zdsock",
+        "  daemon      true",
+        "  directory   /srv/zeo",
+        "</runner>",
+        "<environment>",
+        "  LANG C.UTF-8",
+        "</environment>",
+    ],
+    see_also: &[
+        ("zdctl(1)", "Control the program"),
+        ("zdrun(1)", "The manager"),
+        ("zeo.conf(5)", "The server's file"),
+    ],
+};
 
 /// What was typed for `zdctl`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -33,7 +111,7 @@ pub struct Typed {
 pub fn zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
     let line: Line = parse(&PROGRAM, arguments)?;
     if let Some(kind) = line.generate.kind {
-        return Err(Outcome::Text(PROGRAM.generate(kind)));
+        return Err(generated(&PROGRAM, kind));
     }
     let mut flags = line.shared.flags().map_err(Outcome::Usage)?;
     line.add_to(&mut flags).map_err(Outcome::Usage)?;
@@ -50,7 +128,12 @@ pub fn zdctl(arguments: &[OsString]) -> Result<Typed, Outcome> {
 ///
 /// Short options can be bundled, and a long name can be cut short as long as it is unique. Options end at the action.
 #[derive(Debug, Parser)]
-#[command(name = "zdctl", version, infer_long_args = true)]
+#[command(
+    name = "zdctl",
+    version,
+    infer_long_args = true,
+    override_usage = "zdctl [OPTIONS] [ACTION]...\n       zdctl --generate KIND"
+)]
 struct Line {
     #[command(flatten)]
     shared: Shared,
@@ -133,7 +216,14 @@ fn sections() -> Vec<Section> {
                 ("zdctl -d -s ./zdsock -p 'sleep 1000' start", "Keep any program running"),
             ],
         ),
-        Section::new("See also", &[("help ACTION", "What an action does"), ("zdrun(1)", "The manager")]),
+        Section::new(
+            "See also",
+            &[
+                ("help ACTION", "What an action does"),
+                ("zeoctl.conf(5)", "The configuration file"),
+                ("zdrun(1)", "The manager"),
+            ],
+        ),
     ]
 }
 

@@ -4,14 +4,14 @@ use std::ffi::OsString;
 
 use clap::{ArgAction, CommandFactory, Parser};
 
-use super::getopt::{Outcome, parse};
+use super::getopt::{Outcome, generated, parse};
 use super::shared::Shared;
 use crate::cli::manual::{Generate, Program, Section};
 use crate::config::Flags;
 
 /// `zdrun`, as its help describes it.
 pub const PROGRAM: Program =
-    Program { name: "zdrun", command: Line::command, sections, actions: Vec::new, alias: None };
+    Program { name: "zdrun", command: Line::command, sections, actions: Vec::new, alias: None, file: None };
 
 /// What was typed for `zdrun`.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -29,7 +29,7 @@ pub struct ManagerTyped {
 pub fn zdrun(arguments: &[OsString]) -> Result<ManagerTyped, Outcome> {
     let line: Line = parse(&PROGRAM, arguments)?;
     if let Some(kind) = line.generate.kind {
-        return Err(Outcome::Text(PROGRAM.generate(kind)));
+        return Err(generated(&PROGRAM, kind));
     }
     let mut flags = line.shared.flags().map_err(Outcome::Usage)?;
     flags.program = Some(line.program).filter(|words| !words.is_empty());
@@ -44,7 +44,12 @@ pub fn zdrun(arguments: &[OsString]) -> Result<ManagerTyped, Outcome> {
 /// In daemon mode (-d) it returns when the program is up, or says why it is not. Without, it stays on the terminal until it
 /// ends. Options are read as those of zdctl.
 #[derive(Debug, Parser)]
-#[command(name = "zdrun", version, infer_long_args = true)]
+#[command(
+    name = "zdrun",
+    version,
+    infer_long_args = true,
+    override_usage = "zdrun [OPTIONS] [PROGRAM]...\n       zdrun [OPTIONS] --check\n       zdrun --generate KIND"
+)]
 struct Line {
     #[command(flatten)]
     shared: Shared,
@@ -96,6 +101,6 @@ fn sections() -> Vec<Section> {
                 ("zdrun -s ./zdsock sleep 1000", "Keep any program running"),
             ],
         ),
-        Section::new("See also", &[("zdctl(1)", "Control it")]),
+        Section::new("See also", &[("zdctl(1)", "Control it"), ("zeoctl.conf(5)", "The configuration file")]),
     ]
 }

@@ -33,6 +33,26 @@ pub static SERVER: Schema = Schema {
     hints: hints::SERVER,
 };
 
+/// The types of all sections that a file may hold, from the outer ones to the inner ones.
+#[must_use]
+pub fn types(schema: &'static Schema) -> Vec<&'static SectionType> {
+    let known = || schema.components.iter().flat_map(|component| component.types.iter().copied());
+    let mut found: Vec<&'static SectionType> = Vec::new();
+    let mut next = vec![schema.file];
+    while let Some(outer) = next.first().copied() {
+        next.remove(0);
+        for member in outer.members {
+            let Member::Slot(slot) = member else { continue };
+            let fitting = known().filter(|kind| slot.fits(kind));
+            let new: Vec<_> =
+                fitting.filter(|kind| !found.iter().any(|known| known.name == kind.name)).collect();
+            found.extend(&new);
+            next.extend(new);
+        }
+    }
+    found
+}
+
 /// Every component, for `%import`.
 static IMPORTABLE: &[&Component] = &[&runner::ZDAEMON, &storage::ZODB, &zeo::CLIENT, &log::LOGGER, &BASIC];
 
