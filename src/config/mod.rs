@@ -25,7 +25,7 @@ mod toml_form;
 mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, ValueError};
-pub use check::{CHECK_PASSED, appendable, check, check_in, left_by_another};
+pub use check::{CHECK_PASSED, appendable, check, check_in, left_by_another, lost_when_detached};
 pub use home::{OtherHome, other_home, other_server_home};
 pub use option_values::{
     command_line, directory, existing_dirpath, exit_codes, listen_address, mask, path, seconds, socket_name,

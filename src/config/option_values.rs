@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::runner::EditingMode;
 use super::words::split_words;
+use crate::sys::signal_names;
 use crate::zconfig::{
     self, Address, Datatype, Environment, Value, ValueError, directory_part, expand, is_directory, path_value,
 };
@@ -25,6 +26,12 @@ pub(super) static OCTAL: Datatype =
 /// Exit statuses, joined by commas.
 pub(super) static EXIT_CODES: Datatype =
     Datatype { name: "exit codes", convert: |text, _| exit_code_list(text) };
+
+/// A signal, by name or number.
+pub(super) static SIGNAL: Datatype = Datatype {
+    name: "signal",
+    convert: |text, _| signal_number(text).map(|signal| Value::Integer(signal.into())),
+};
 
 /// A socket whose directory is there, or can be made in one that is.
 pub(super) static SOCKET_NAME: Datatype = Datatype {
@@ -209,6 +216,17 @@ fn exit_code_list(text: &str) -> Result<Value, ValueError> {
         .map(|code| zconfig::integer(code).map(Value::Integer))
         .collect::<Result<_, _>>()
         .map(Value::List)
+}
+
+/// Any name that [`signal_names::number`] takes, or a number.
+fn signal_number(text: &str) -> Result<i32, ValueError> {
+    let found = match text.parse::<i32>() {
+        Ok(number) => Some(number).filter(|number| signal_names::name(*number).is_some()),
+        Err(_) => signal_names::number(text),
+    };
+    found.filter(|number| *number > 0).ok_or_else(|| {
+        ValueError::text(text, "is no signal", "name one such as INT or SIGTERM, or its number".to_owned())
+    })
 }
 
 fn socket_path(path: &OsStr, environment: &Environment) -> Result<OsString, ValueError> {

@@ -8,6 +8,7 @@ use super::log::{self, event_log, handlers, log_section};
 use super::option_values::{exit_codes_of, mask_of, seconds_of};
 use super::runner::{EditingMode, Flags, Runner, Settings};
 use super::{Errors, range, schema, toml_form};
+use crate::sys::signals::number;
 use crate::zconfig::{
     self, Entry, Environment, ErrorKind, Limits, Location, Problem, SectionRef, Tree, Value,
 };
@@ -101,6 +102,13 @@ fn runner(flags: &Flags, section: Option<SectionRef<'_>>) -> Runner {
         stop_group: file.boolean("stop-group", true),
         notify: file.boolean("notify", false),
         stop_timeout: seconds(file.number("stop-timeout").unwrap_or(300)),
+        stop_signal: file
+            .value("stop-signal")
+            .and_then(Value::as_integer)
+            .and_then(|signal| i32::try_from(signal).ok())
+            .unwrap_or(number::TERM),
+        pid_file: file.path("pid-file"),
+        manager_pid_file: file.path("manager-pid-file"),
         user: flags.user.clone().or_else(|| file.text("user")),
         umask: flags
             .umask

@@ -88,7 +88,13 @@ pub struct Runner {
     pub notify: bool,
     /// A stop is meant for the program's whole process group, not for the program alone; default true.
     pub stop_group: bool,
-    /// From SIGTERM to SIGKILL; default 300 s; zero: never.
+    /// What asks the program to end; default SIGTERM.
+    pub stop_signal: i32,
+    /// Where the program's process number is written; default nowhere.
+    pub pid_file: Option<PathBuf>,
+    /// Where the manager's is; default nowhere.
+    pub manager_pid_file: Option<PathBuf>,
+    /// From that signal to SIGKILL; default 300 s; zero: never.
     pub stop_timeout: Duration,
     /// User name or number to become.
     pub user: Option<String>,

@@ -34,8 +34,8 @@ pub(super) fn foreground(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -
     ui.say(words.join(OsStr::new(" ")).display())?;
     let mut command = Command::new(program);
     command.args(arguments);
-    command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
     become_user(client, &mut command)?;
+    command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
     run_here(ui, command).map(exit_of)
 }
 
@@ -44,6 +44,7 @@ fn become_user(client: &Client, command: &mut Command) -> Result<(), Failure> {
     let Some(name) = &client.runner().user else { return Ok(()) };
     let failed = |source| Failure::System { what: "cannot look up the user", source };
     let account = user::lookup(name).map_err(failed)?.ok_or_else(|| Failure::NoUser(name.clone()))?;
+    command.envs(account.variables());
     user::run_as(command, &account).map_err(failed)
 }
 

@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use crate::config::{self, Settings};
 use crate::control::repr::{Escapes, quote, quote_list};
 use crate::exit::Exit;
+use crate::sys::signal_names;
 
 use super::client::Client;
 use super::failure::Failure;
@@ -65,6 +66,9 @@ fn options(settings: &Settings, interactive: bool) -> String {
         ("start_test_program", quote_list(&runner.start_test_program)),
         ("start_timeout", runner.start_timeout.as_secs().to_string()),
         ("stop_timeout", runner.stop_timeout.as_secs().to_string()),
+        ("stop_signal", signal_names::name(runner.stop_signal).unwrap_or_default()),
+        ("pid_file", path(runner.pid_file.as_ref())),
+        ("manager_pid_file", path(runner.manager_pid_file.as_ref())),
         ("prompt", text(OsStr::new(&runner.prompt))),
         ("editing_mode", format!("'{}'", runner.editing_mode.name())),
         ("history", path(if runner.history { history::file() } else { None }.as_ref())),

@@ -65,6 +65,9 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// The transcript would go nowhere.
+    #[error("transcript {0}")]
+    LostTranscript(String),
     /// The event log cannot be opened.
     #[error("{0}")]
     Log(String),
@@ -162,7 +165,7 @@ impl Error {
     pub fn exit(&self) -> Exit {
         match self {
             Self::GaveUp { status, .. } => Exit::Program(*status),
-            Self::NoProgram | Self::Program(_) | Self::NoUser { .. } => Exit::Usage,
+            Self::NoProgram | Self::Program(_) | Self::NoUser { .. } | Self::LostTranscript(_) => Exit::Usage,
             _ => Exit::Failure,
         }
     }

@@ -18,6 +18,8 @@ use crate::sys::signals::number;
 pub struct KillTargets {
     /// More than the program is signalled.
     stop_group: bool,
+    /// What asks the program and its group to end; others get SIGTERM.
+    stop_signal: i32,
     /// The program leads a session of its own, so that a signal can reach it and its descendants alone.
     own_session: bool,
     /// The program, where it is not our child.
@@ -33,8 +35,8 @@ pub struct KillTargets {
 impl KillTargets {
     /// Those of a program that is not started yet. `stop_group`: more than the program is signalled, where it leads a
     /// session of its own. `mark`: that of a program which runs already.
-    pub fn new(stop_group: bool, own_session: bool, mark: String) -> Self {
-        Self { stop_group, own_session, adopted: None, orphans: None, test: None, mark }
+    pub fn new(stop_group: bool, stop_signal: i32, own_session: bool, mark: String) -> Self {
+        Self { stop_group, stop_signal, own_session, adopted: None, orphans: None, test: None, mark }
     }
 
     /// Whether the program is to lead a session of its own.
@@ -87,13 +89,17 @@ impl KillTargets {
     /// Asks the program and its group to end.
     pub fn terminate(&mut self, group: i32) {
         self.remember_descendants();
-        self.signal_group(group, number::TERM);
+        self.signal_group(group, self.stop_signal);
         // One that was stopped (SIGSTOP, ^Z) cannot end before it goes on.
         self.signal_group(group, number::CONT);
     }
 
-    /// Asks those to end that left the group.
+    /// Asks those to end that left the group; and those of the group once more, if another signal than SIGTERM was for the
+    /// program: a shell's children in the background ignore SIGINT and SIGQUIT.
     pub fn terminate_stragglers(&mut self, group: i32) {
+        if self.stop_signal != number::TERM && self.signals_group() {
+            self.signal_group(group, number::TERM);
+        }
         let stragglers = self.stragglers(group);
         orphans::signal(&stragglers, number::TERM);
         orphans::signal(&stragglers, number::CONT);

@@ -13,6 +13,7 @@ mod kill_targets;
 mod lock_file;
 mod manager;
 mod output;
+mod pid_files;
 mod recreate_socket;
 mod reexec_state;
 mod service_notify;
@@ -28,7 +29,7 @@ use std::path::Path;
 pub use error::Error;
 pub use reexec_state::StartMode;
 
-use crate::config::Settings;
+use crate::config::{Settings, lost_when_detached};
 use crate::eventlog::{EventLog, Target};
 use crate::exit::Exit;
 use crate::sys::signals::Signals;
@@ -39,6 +40,7 @@ use command::Command;
 use control_socket::ControlSocket;
 use lock_file::Leftover;
 use manager::{Beginning, Manager, Parts};
+use pid_files::PidFiles;
 use reexec_state::{HandoffState, InForce, Invocation};
 use start_report::StartReporter;
 
@@ -85,6 +87,7 @@ fn try_to_go_on(settings: &Settings, running: &InForce) -> Result<Exit, Error> {
         enter_directory(settings)?;
         output::try_transcript(&settings.runner)?;
     }
+    PidFiles::of(&settings.runner).try_program()?;
     Ok(Exit::Success)
 }
 
@@ -109,7 +112,18 @@ fn go_on(
     let (lock, listener) = state.take_socket()?;
     let socket = ControlSocket::resume(&runner.socket_name, runner.stop_group, lock, listener)?;
     let beginning = Beginning::Resumed(state);
-    Manager::run(Parts { settings, command, signals, log, socket, report, invocation, beginning })
+    let environment = program_environment(settings, account(settings).ok().flatten().as_ref());
+    Manager::run(Parts {
+        settings,
+        command,
+        environment,
+        signals,
+        log,
+        socket,
+        report,
+        invocation,
+        beginning,
+    })
 }
 
 /// Ends what an earlier manager left running, here, and starts nothing.
@@ -119,11 +133,12 @@ fn end_leftover(
     report: &mut StartReporter,
 ) -> Result<Exit, Error> {
     settings.runner.daemon = false;
-    if let Some(account) = account(&settings)? {
-        become_account(&account)?;
+    let account = account(&settings)?;
+    if let Some(account) = &account {
+        become_account(account)?;
     }
-    let command = Command::without_file(&settings.runner.program);
-    manage(&settings, command, invocation, report, Beginning::EndOnly)
+    let program = Program { command: Command::without_file(&settings.runner.program), account };
+    manage(&settings, program, invocation, report, Beginning::EndOnly)
 }
 
 /// What runs, and as which user.
@@ -139,6 +154,10 @@ impl Program {
             account: account(settings)?,
         };
         check_directory(settings)?;
+        let transcript = settings.runner.transcript.as_ref().filter(|_| settings.runner.daemon);
+        if let Some(lost) = transcript.and_then(|path| lost_when_detached(path)) {
+            return Err(Error::LostTranscript(lost));
+        }
         Ok(program)
     }
 }
@@ -150,6 +169,10 @@ fn absolute(settings: &Settings, here: &Path) -> Settings {
     settings.runner.socket_name = here.join(&settings.runner.socket_name);
     settings.runner.directory = settings.runner.directory.map(|path| here.join(path));
     settings.runner.logfile = settings.runner.logfile.map(|path| here.join(path));
+    let pid_files = [&mut settings.runner.pid_file, &mut settings.runner.manager_pid_file];
+    for path in pid_files.into_iter().flatten() {
+        *path = here.join(&path);
+    }
     for handler in settings.event_log.iter_mut().flat_map(|log| &mut log.handlers) {
         if let Target::File(file) = &mut handler.target {
             file.path = here.join(&file.path);
@@ -224,12 +247,12 @@ fn managed(
     if let Some(account) = &program.account {
         become_account(account)?;
     }
-    manage(settings, program.command, invocation, report, Beginning::After)
+    manage(settings, program, invocation, report, Beginning::After)
 }
 
 fn manage(
     settings: &Settings,
-    command: Command,
+    program: Program,
     invocation: &Invocation,
     report: &mut StartReporter,
     beginning: fn(Leftover) -> Beginning,
@@ -241,7 +264,25 @@ fn manage(
     let runner = &settings.runner;
     let (socket, leftover) = ControlSocket::take(&runner.socket_name, runner.stop_group, &log)?;
     let beginning = beginning(leftover);
-    Manager::run(Parts { settings, command, signals, log, socket, report, invocation, beginning })
+    let environment = program_environment(settings, program.account.as_ref());
+    let command = program.command;
+    Manager::run(Parts {
+        settings,
+        command,
+        environment,
+        signals,
+        log,
+        socket,
+        report,
+        invocation,
+        beginning,
+    })
+}
+
+/// What the program has besides the manager's variables: those of its user, as a login gives them, then the section's.
+fn program_environment(settings: &Settings, account: Option<&Account>) -> Vec<(String, String)> {
+    let of_user = account.into_iter().flat_map(Account::variables);
+    of_user.chain(settings.environment.iter().cloned()).collect()
 }
 
 fn become_account(account: &Account) -> Result<(), Error> {

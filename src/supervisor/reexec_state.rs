@@ -78,6 +78,9 @@ pub struct HandoffState {
     pub output: Option<[i32; 2]>,
     /// The program is not our child.
     pub adopted: bool,
+    /// The pid files that are there.
+    #[serde(default)]
+    pub pid_files: Vec<String>,
     /// When the program was started, by the wall clock.
     pub started: Option<f64>,
     /// How many images there were before.
@@ -270,6 +273,7 @@ mod tests {
             notify: 5,
             output: Some([6, 7]),
             adopted: true,
+            pid_files: Vec::new(),
             started: Some(1_795_335_900.25),
             replaced: 2,
             start_error: None,

@@ -25,6 +25,16 @@ pub struct Account {
     pub home: PathBuf,
 }
 
+impl Account {
+    /// HOME, USER and LOGNAME, as a login gives them (environ(7)).
+    #[must_use]
+    pub fn variables(&self) -> [(String, String); 3] {
+        let (home, name) = (self.home.display().to_string(), &self.name);
+        [("HOME", &home), ("USER", name), ("LOGNAME", name)]
+            .map(|(key, value)| (key.to_owned(), value.clone()))
+    }
+}
+
 /// The account that `user` names; digits only are a number, anything else a name. `None`: there is none.
 ///
 /// # Errors

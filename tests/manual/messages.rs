@@ -293,6 +293,11 @@ const ROWS: &[Row] = &[
     ("zdrun", "cannot make directory PATH of the socket: REASON", |s| {
         Some(s.zdrun().args(["-s", "/proc/none/sock", "sleep", "9"]).output())
     }),
+    ("zdrun", "cannot open pid file PATH: REASON", |s| {
+        s.write("pid", "<runner>\nmanager-pid-file .\n</runner>\n");
+        zdrun(s, &["-C", "pid", "sleep", "9"])
+    }),
+    ("zdrun", "transcript PATH is the null device in daemon mode; REASON", |s| zdrun(s, &["-d", "-t", "/dev/stdout", "sleep", "9"])),
     ("zdrun", "cannot use socket PATH: REASON", |s| nix::unistd::geteuid().is_root().then(|| {
         fs::set_permissions(s.root(), fs::Permissions::from_mode(0o777)).expect("own directory");
         fs::set_permissions(s.write("sock.lock", ""), fs::Permissions::from_mode(0o600)).expect("own file");

@@ -47,7 +47,16 @@ static ZEOCTL: LazyLock<Schema> = LazyLock::new(|| Schema {
 });
 
 /// The keys of `<runner>` that Python does not know.
-const OUR_KEYS: &[&str] = &["start-grace", "stop-group", "notify", "editing-mode", "history"];
+const OUR_KEYS: &[&str] = &[
+    "start-grace",
+    "stop-group",
+    "stop-signal",
+    "pid-file",
+    "manager-pid-file",
+    "notify",
+    "editing-mode",
+    "history",
+];
 
 /// The schema that the corpus calls so.
 pub(super) fn named(name: &str) -> &'static Schema {

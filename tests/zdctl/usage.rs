@@ -122,6 +122,9 @@ hang_around:  False
 start_test_program: []
 start_timeout: 300
 stop_timeout: 300
+stop_signal:  SIGTERM
+pid_file:     None
+manager_pid_file: None
 prompt:       'zdctl>'
 editing_mode: 'emacs'
 history:      '{history}'

@@ -13,9 +13,11 @@ mod left_behind;
 mod life;
 mod nested;
 mod output;
+mod pid_files;
 mod readiness;
 mod removal;
 mod socket;
+mod stop_signal;
 mod storms;
 mod takeover;
 

@@ -8,6 +8,9 @@ use std::path::{Path, PathBuf};
 use crate::sys::system_error::os_error_text;
 use crate::sys::{access, files, socket, user};
 
+/// The kernel follows as many (`path_resolution(7)`).
+const MAX_LINKS: usize = 40;
+
 /// A working directory.
 pub(super) fn directory(path: &Path) -> Result<(), String> {
     can_enter(path).map_err(|error| cannot("can't chdir into", path, &error))
@@ -30,6 +33,38 @@ pub(super) fn socket(path: &Path) -> Result<(), String> {
         return Ok(());
     }
     can_make(path).map_err(|error| cannot("cannot make", path, &error))
+}
+
+/// A file that is replaced by a rename.
+pub(super) fn replaceable(path: &Path) -> Result<(), String> {
+    if path.is_dir() {
+        return Err(format!("'{}' is a directory", path.display()));
+    }
+    can_make(path).map_err(|error| cannot("cannot make", path, &error))
+}
+
+/// What to do about the transcript of a detached manager that is its own stdout, stderr or terminal: all of them are the
+/// null device by then. Images of containers have links to them where programs write their logs. `None`: it is a file.
+#[must_use]
+pub fn lost_when_detached(transcript: &Path) -> Option<String> {
+    let own = [
+        "/dev/stdin",
+        "/dev/stdout",
+        "/dev/stderr",
+        "/dev/fd",
+        "/dev/tty",
+        "/proc/self",
+        "/proc/thread-self",
+    ];
+    let mut path = transcript.to_owned();
+    for _ in 0..MAX_LINKS {
+        if own.iter().any(|own| path.starts_with(own)) {
+            let to_do = "without daemon mode, and with fg, the output goes to stdout by itself; in a container, /proc/1/fd/1 is that of the first process";
+            return Some(format!("'{}' is the null device in daemon mode; {to_do}", transcript.display()));
+        }
+        path = path.parent().unwrap_or(Path::new("")).join(fs::read_link(&path).ok()?);
+    }
+    None
 }
 
 /// The directory of a control socket, which a start makes where it is missing.
@@ -99,8 +134,6 @@ fn can_enter(path: &Path) -> io::Result<()> {
 
 /// The name that a new file gets: where a symbolic link points to nothing, what it points to.
 fn behind_links(path: &Path) -> PathBuf {
-    /// The kernel follows as many (`path_resolution(7)`); a loop of links has failed before.
-    const MAX_LINKS: usize = 40;
     let mut path = path.to_owned();
     for _ in 0..MAX_LINKS {
         let Ok(target) = fs::read_link(&path) else { break };

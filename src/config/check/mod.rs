@@ -8,7 +8,7 @@
 mod file;
 mod program;
 
-pub use file::{appendable, left_by_another};
+pub use file::{appendable, left_by_another, lost_when_detached};
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -124,13 +124,21 @@ impl<'a> Check<'a> {
             words => program::find(words, &search),
         };
         let socket = file::socket(&self.absolute(&runner.socket_name));
-        let transcript =
-            runner.transcript.as_ref().map_or(Ok(()), |path| file::appendable(&self.output(path)));
+        let transcript = runner.transcript.as_ref().map_or(Ok(()), |path| {
+            let path = self.output(path);
+            let lost = file::lost_when_detached(&path).filter(|_| runner.daemon);
+            lost.map_or_else(|| file::appendable(&path), Err)
+        });
+        let pid_file = |path: &Option<PathBuf>| {
+            path.as_ref().map_or(Ok(()), |path| file::replaceable(&self.absolute(path)))
+        };
         let mut found: Vec<Finding> = [
             self.found("program", program),
             self.found("start-test-program", test),
             self.found("socket-name", socket),
             self.found("transcript", transcript),
+            self.found("pid-file", pid_file(&runner.pid_file)),
+            self.found("manager-pid-file", pid_file(&runner.manager_pid_file)),
         ]
         .into_iter()
         .flatten()

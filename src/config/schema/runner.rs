@@ -1,6 +1,8 @@
 //! The sections of zdaemon.
 
-use crate::config::option_values::{COMMAND, DIRECTORY, EDITING_MODE, EXIT_CODES, OCTAL, SOCKET_NAME};
+use crate::config::option_values::{
+    COMMAND, DIRECTORY, EDITING_MODE, EXIT_CODES, OCTAL, SIGNAL, SOCKET_NAME,
+};
 use crate::zconfig::{
     BOOLEAN, Component, EXISTING_DIRPATH, EXISTING_PATH, INTEGER, Key, Keys, Member, STRING, SectionType,
     Slot,
@@ -53,8 +55,14 @@ static RUNNER: SectionType = SectionType {
             "Command that must succeed before a start counts as done.",
         )),
         Member::Key(Key::new("start-timeout", &INTEGER, "Seconds to wait for that.").or("300")),
-        Member::Key(Key::new("stop-timeout", &INTEGER, "Seconds from SIGTERM to SIGKILL.").or("300")),
-        Member::Key(Key::new("user", &STRING, "User name or number to become.")),
+        Member::Key(
+            Key::new("stop-timeout", &INTEGER, "Seconds from `stop-signal` to SIGKILL; 0: never.").or("300"),
+        ),
+        Member::Key(Key::new(
+            "user",
+            &STRING,
+            "User name or number to become; the program's HOME, USER and LOGNAME are that user's.",
+        )),
         Member::Key(Key::new("umask", &OCTAL, "File mode mask of a detached program.").or("022")),
         Member::Key(
             Key::new("hang-around", &BOOLEAN, "The manager stays when the program was stopped.").or("false"),
@@ -78,6 +86,20 @@ static RUNNER: SectionType = SectionType {
             Key::new("stop-group", &BOOLEAN, "A stop is for the program and all of its process group.")
                 .or("true"),
         ),
+        Member::Key(
+            Key::new("stop-signal", &SIGNAL, "Signal that asks the program to end, by name or number.")
+                .or("TERM"),
+        ),
+        Member::Key(Key::new(
+            "pid-file",
+            &EXISTING_DIRPATH,
+            "File for the program's process number while it runs.",
+        )),
+        Member::Key(Key::new(
+            "manager-pid-file",
+            &EXISTING_DIRPATH,
+            "File for the daemon manager's process number while it runs.",
+        )),
         Member::Key(
             Key::new("notify", &BOOLEAN, "A start counts when the program says READY=1 (sd_notify(3)).")
                 .or("false"),

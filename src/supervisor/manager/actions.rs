@@ -21,6 +21,7 @@ impl Manager<'_> {
             let now = self.now();
             let had_any = self.has_any();
             let actions = self.state.step(event, now);
+            self.write_pid();
             if had_any && !self.has_any() {
                 self.forget_program();
             }
@@ -100,6 +101,13 @@ impl Manager<'_> {
             return Some(NextTry::WhenAllEnded);
         }
         self.state.delay().map(|due| NextTry::After(due.saturating_sub(self.now())))
+    }
+
+    /// Before anything is reported: what reads the file then finds the program that it was told of.
+    pub(super) fn write_pid(&mut self) {
+        if let Err(error) = self.pid_files.set_program(self.state.pid()) {
+            self.journal.write(Level::ERROR, &error.to_string());
+        }
     }
 
     /// Whether there is a program, or something that it left running and that is to be ended.

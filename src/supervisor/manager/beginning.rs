@@ -23,6 +23,8 @@ pub struct Parts<'a> {
     pub settings: &'a Settings,
     /// The program, found.
     pub command: Command,
+    /// The variables that the program has besides the manager's.
+    pub environment: Vec<(String, String)>,
     /// The signals, blocked.
     pub signals: Signals,
     /// The event log, open.

@@ -20,6 +20,7 @@ use super::control_socket::ControlSocket;
 use super::kill_targets::KillTargets;
 use super::lock_file::{Leftover, OrphanedProgram};
 use super::output::Output;
+use super::pid_files::PidFiles;
 use super::recreate_socket::Recreation;
 use super::reexec_state::{Invocation, RestoredParts};
 use super::service_notify::ServiceNotifier;
@@ -59,6 +60,7 @@ pub struct Manager<'a> {
     state: State,
     status: ProgramStatus,
     targets: KillTargets,
+    pid_files: PidFiles,
     /// In daemon mode: what becomes of the program's output.
     output: Option<Output>,
     /// Where the program says that it is ready.
@@ -85,7 +87,8 @@ impl<'a> Manager<'a> {
     /// The program cannot be started, or does not stay up; or, with the program left running, the system cannot wait
     /// for events any more.
     pub fn run(parts: Parts<'a>) -> Result<Exit, Error> {
-        let Parts { settings, command, signals, log, socket, report, invocation, beginning } = parts;
+        let Parts { settings, command, mut environment, signals, log, socket, report, invocation, beginning } =
+            parts;
         let runner = &settings.runner;
         let mut status = ProgramStatus { configured: wall_clock(), ..ProgramStatus::default() };
         if let Beginning::Resumed(state) = &beginning {
@@ -96,20 +99,32 @@ impl<'a> Manager<'a> {
         let RestoredParts { state, notify, output, warning, clock } = beginning.parts(runner)?;
         let journal = Journal::new(log, settings.event_log.is_some());
         journal.warn(warning);
-        let mut environment = settings.environment.clone();
         environment.push(("NOTIFY_SOCKET".to_owned(), notify.address().to_owned()));
         environment.extend(socket.lock().variable(runner.daemon));
         // A program at a terminal must stay in the terminal's foreground group to be able to read from it.
         let own_session = runner.daemon || !process::holds_terminal(io::stdin());
         // A daemon has left the process that started it.
         let service = if runner.daemon { None } else { ServiceNotifier::of_this_process() };
+        let mut pid_files = PidFiles::of(runner);
+        match pid_files.begin() {
+            Err(error) if matches!(beginning, Beginning::Resumed(_)) => {
+                journal.write(Level::ERROR, &error.to_string());
+            }
+            begun => begun?,
+        }
         let manager = Self {
             runner,
+            pid_files,
             spawner: Spawner::new(environment),
             command,
             state,
             status,
-            targets: KillTargets::new(runner.stop_group, own_session, socket.lock().mark()),
+            targets: KillTargets::new(
+                runner.stop_group,
+                runner.stop_signal,
+                own_session,
+                socket.lock().mark(),
+            ),
             output,
             notify,
             signals,
@@ -134,7 +149,11 @@ impl<'a> Manager<'a> {
                 self.begin(leftover)?;
                 self.handle_event(Event::Terminate);
             }
-            Beginning::Resumed(state) => self.go_on(state.adopted)?,
+            Beginning::Resumed(state) => {
+                self.write_pid();
+                self.pid_files.remove_others(&state.pid_files);
+                self.go_on(state.adopted)?;
+            }
         }
         self.socket.watch();
         self.publish_state();

@@ -39,6 +39,7 @@ impl Manager<'_> {
             notify,
             output: output.map(|both| both.map(|descriptor| descriptor.as_raw_fd())),
             adopted: self.targets.adopted().is_some(),
+            pid_files: self.pid_files.paths(),
             started: self.status.started,
             replaced: self.status.replaced,
             heard: self.output.as_ref().and_then(Output::heard),
