@@ -163,7 +163,7 @@ impl Form<'_> {
             Ok(raw) => self.builder.key(key, raw, at),
             Err(error) => {
                 self.builder.report(ErrorKind::Value { key: key.to_owned(), error }, at);
-                self.builder.unreadable_key(key);
+                self.builder.unreadable_key(key, at);
             }
         }
     }

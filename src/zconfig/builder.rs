@@ -132,10 +132,15 @@ impl<'w> Builder<'w> {
         self.tree.files.push(source);
     }
 
-    /// A key was given with a value that cannot be read: it is not missing.
-    pub fn unreadable_key(&mut self, key: &str) {
-        if let Some(Frame::Known(open)) = self.frames.last_mut() {
-            open.unreadable.push(key.to_ascii_lowercase());
+    /// A key was given with a value that cannot be read: it is not missing, but it may be one that is not known.
+    pub fn unreadable_key(&mut self, key: &str, at: &Location) {
+        let Some(Frame::Known(open)) = self.frames.last_mut() else { return };
+        let normal = key.to_ascii_lowercase();
+        let outside = open.kind.name == self.schema.file.name;
+        let fault = open.unknown(key, &normal, outside, self.schema);
+        open.unreadable.push(normal);
+        if let Some(fault) = fault {
+            self.report(fault, at);
         }
     }
 
@@ -230,6 +235,11 @@ impl<'w> Builder<'w> {
         Placing::Refused(self.misplaced(parent.kind, found), Vec::new())
     }
 
+    /// Whether a file may hold a section of this type somewhere.
+    fn can_stand(&self, kind: &SectionType) -> bool {
+        takes(self.schema.file, kind) || self.types().any(|outer| takes(outer, kind))
+    }
+
     /// A type that is not known, with what it may be: of a component that is not built in, or misspelt.
     fn unknown_type(&self, parent: &SectionType, kind: &str) -> Placing {
         let fitting = self.types().filter(|inner| takes(parent, inner));
@@ -274,8 +284,11 @@ impl<'w> Builder<'w> {
 
     fn misplaced(&self, parent: &SectionType, found: &SectionType) -> ErrorKind {
         let outside = parent.name == self.schema.file.name;
-        let homes: Vec<String> =
-            self.types().filter(|home| takes(home, found)).map(|home| format!("'<{}>'", home.name)).collect();
+        let homes: Vec<String> = self
+            .types()
+            .filter(|home| takes(home, found) && self.can_stand(home))
+            .map(|home| format!("'<{}>'", home.name))
+            .collect();
         let at_top = takes(self.schema.file, found);
         let hint = self.schema.hint(parent.name, found.name);
         ErrorKind::Misplaced {

@@ -89,14 +89,11 @@ impl Open {
         outside: bool,
         schema: &Schema,
     ) -> Result<(), ErrorKind> {
+        if let Some(fault) = self.unknown(key, &normal, outside, schema) {
+            return Err(fault);
+        }
         let members = self.kind.members;
-        let Some(index) = members.iter().position(|member| match member {
-            Member::Key(known) => known.name == normal,
-            Member::Map(_) => true,
-            Member::Slot(_) => false,
-        }) else {
-            return Err(self.unknown(key, &normal, outside, schema));
-        };
+        let Some(index) = members.iter().position(|member| takes(member, &normal)) else { return Ok(()) };
         let many = matches!(members.get(index), Some(Member::Key(known)) if known.many);
         match self.given.get_mut(index) {
             Some(Given::Values(values)) => match values.first() {
@@ -125,11 +122,21 @@ impl Open {
         Ok(())
     }
 
-    fn unknown(&mut self, key: &str, normal: &str, outside: bool, schema: &Schema) -> ErrorKind {
+    /// The fault of a key that no member takes.
+    pub(super) fn unknown(
+        &mut self,
+        key: &str,
+        normal: &str,
+        outside: bool,
+        schema: &Schema,
+    ) -> Option<ErrorKind> {
+        if self.kind.members.iter().any(|member| takes(member, normal)) {
+            return None;
+        }
         if outside {
             let hint =
                 schema.hint("", normal).unwrap_or_else(|| "; keys stand inside of sections".to_owned());
-            return ErrorKind::UnknownKey { key: key.to_owned(), place: String::new(), hint };
+            return Some(ErrorKind::UnknownKey { key: key.to_owned(), place: String::new(), hint });
         }
         let known = self.kind.members.iter().filter(|member| matches!(member, Member::Key(_)));
         let meant = nearest(normal, known.map(Member::name));
@@ -137,6 +144,16 @@ impl Open {
         let hint = schema.hint(self.kind.name, normal);
         let hint =
             hint.or_else(|| meant.map(|meant| format!("; did you mean '{meant}'"))).unwrap_or_default();
-        ErrorKind::UnknownKey { key: key.to_owned(), place: format!(" in '<{}>'", self.kind.name), hint }
+        let place = format!(" in '<{}>'", self.kind.name);
+        Some(ErrorKind::UnknownKey { key: key.to_owned(), place, hint })
+    }
+}
+
+/// Whether a member takes a key of this name.
+fn takes(member: &Member, key: &str) -> bool {
+    match member {
+        Member::Key(known) => known.name == key,
+        Member::Map(_) => true,
+        Member::Slot(_) => false,
     }
 }

@@ -265,7 +265,7 @@ impl Reader<'_> {
         if let Some(value) = self.substituted(value, at) {
             self.builder.key(key, RawValue::Text(value), at);
         } else {
-            self.builder.unreadable_key(key);
+            self.builder.unreadable_key(key, at);
         }
     }
 
@@ -374,19 +374,24 @@ impl Reader<'_> {
                 None
             }
             Err(fault) => {
-                let kind = self.reference(fault);
+                let kind = self.reference(fault, text);
                 self.builder.report(kind, at);
                 None
             }
         }
     }
 
-    fn reference(&self, fault: Fault) -> ErrorKind {
+    fn reference(&self, fault: Fault, text: &str) -> ErrorKind {
         let message = match fault {
             Fault::Lone => "illegal lone '$' at end of source".to_owned(),
             Fault::NoName => "'$' not followed by '$' or name".to_owned(),
             Fault::Open(mark) => format!("'${mark}' not followed by name"),
-            Fault::NotClosed { start, mark } => format!("{} not followed by '{mark}'", repr(&start)),
+            Fault::NotClosed { start, mark } => {
+                let has_colon = text.contains(&format!("{start}:")) && !text.contains(&format!("{start}:-"));
+                let template =
+                    if has_colon { " (is this a template, of which buildout makes the file?)" } else { "" };
+                format!("{} not followed by '{mark}'{template}", repr(&start))
+            }
             Fault::Undefined(name) => {
                 let hint = did_you_mean(&name, self.defined.keys().map(String::as_str));
                 return ErrorKind::Undefined { name, hint };

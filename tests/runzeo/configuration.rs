@@ -151,6 +151,23 @@ fn faults_of_a_log_have_the_lines_of_their_keys() {
 }
 
 #[test]
+fn value_that_cannot_be_read_hides_no_fault_of_its_key() {
+    let unset = "the environment variable 'NO_SUCH' is not set; set it where the program is started, or write the text itself";
+    let template = "'${buildout' not followed by '}' (is this a template, of which buildout makes the file?); '$$' stands for a \
+                    dollar sign, $name, ${name} and $(ENVIRONMENT) for a text";
+    assert_faults(
+        &format!("<zeo>\nadress $(NO_SUCH)\nread-only ${{buildout:ro}}\n</zeo>\n{STORAGE}"),
+        &[
+            &format!("zeo.conf:2: {unset}"),
+            "zeo.conf:2: unknown key 'adress' in '<zeo>'; did you mean 'address'",
+            &format!("zeo.conf:3: {template}"),
+        ],
+    );
+    let stands = "zeo.conf:1: '<logfile>' does not belong outside of other sections; it stands in '<eventlog>' or '<logger>'";
+    assert_faults(&format!("<logfile>\npath l\n</logfile>\n{ZEO}{STORAGE}"), &[stands]);
+}
+
+#[test]
 fn equals_sign_in_front_of_a_value_is_to_be_left_out() {
     for (value, fault) in [
         (
