@@ -1,8 +1,10 @@
 //! `mkzeoinst` where a golden case cannot go: the network, the generated script in real shells, failing system calls.
 
+mod adopt;
 mod advice;
 mod faults;
 mod included;
+mod migrating;
 mod older;
 mod peers;
 mod planted;

@@ -69,6 +69,7 @@ mod tests {
         PlannedFile {
             path: "/h/a\"b".into(),
             contents: wanted.to_owned(),
+            template_text: None,
             mode: 0o666,
             found: PresentFile {
                 state: FileState::Edited,

@@ -120,6 +120,29 @@ pub enum Error {
         /// Its edits and what is new change the same lines.
         is_conflict: bool,
     },
+    /// The server of an instance that is to be taken over would be ours, which would not serve it.
+    #[error("cannot adopt the instance: {why}; to keep its own server, add --server {}", old.as_deref().unwrap_or("PATH"))]
+    NotServed {
+        /// What our server would say.
+        why: String,
+        /// The server that it has.
+        old: Option<String>,
+    },
+    /// A configuration would be replaced by one with other data.
+    #[error(
+        "cannot replace {}: its data are in {}, and those of the new one would be in {after}; to keep them with what is \
+         new, use mkzeoinst --adopt",
+        shown(path),
+        shown(before)
+    )]
+    OtherData {
+        /// The configuration.
+        path: PathBuf,
+        /// The data file, or the directory of blobs, that it has.
+        before: String,
+        /// What the new one has there.
+        after: String,
+    },
     /// A path would be longer than what the system opens.
     #[error("cannot use home {}: {why}", beginning(path))]
     TooLong {
@@ -174,6 +197,8 @@ impl Error {
             | Self::User { .. }
             | Self::Template { .. }
             | Self::Differs { .. }
+            | Self::NotServed { .. }
+            | Self::OtherData { .. }
             | Self::NoStart(_)
             | Self::NotStarted { .. } => false,
         }

@@ -33,12 +33,26 @@ const LIMITS: Limits =
 /// these are among the problems.
 pub(super) fn survey(tree: &SafeTree, home: &Home) -> Result<Option<(zconfig::Tree, Problems)>, Error> {
     let path = home.join(SERVER);
-    let Some(Text { bytes, is_closed }) = text(tree, &path)? else { return Ok(None) };
+    let read = text(tree, &path)?;
+    read.map(|text| survey_text(tree, home, &path, text)).transpose()
+}
+
+/// The same for this text of a file.
+///
+/// # Errors
+/// As [`survey`].
+pub(super) fn survey_text(
+    tree: &SafeTree,
+    home: &Home,
+    path: &Path,
+    text: Text,
+) -> Result<(zconfig::Tree, Problems), Error> {
+    let Text { bytes, is_closed } = text;
     let included = Included { tree, home, closed: RefCell::default(), fault: RefCell::default() };
-    included.keep(&path, is_closed);
+    included.keep(path, is_closed);
     let environment = Environment::process().trusting();
-    let surveyed = zconfig::load_text_lossy(&schema::SERVER, &path, bytes, &included, &environment, LIMITS);
-    included.fault.into_inner().map_or(Ok(Some(surveyed)), Err)
+    let surveyed = zconfig::load_text_lossy(&schema::SERVER, path, bytes, &included, &environment, LIMITS);
+    included.fault.into_inner().map_or(Ok(surveyed), Err)
 }
 
 /// Reads a file; `None` where it is not there, or no file.

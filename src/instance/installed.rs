@@ -125,7 +125,7 @@ fn above_etc(file: &str) -> Option<Home> {
 }
 
 /// A path in the old home as the same in the new one; `None`: it is not in it.
-fn moved(path: impl AsRef<Path>, old: Option<&Home>, new: &Home) -> Option<String> {
+pub(super) fn moved(path: impl AsRef<Path>, old: Option<&Home>, new: &Home) -> Option<String> {
     let below = path.as_ref().strip_prefix(old?.path()).ok()?;
     new.path().join(below).to_str().map(str::to_owned)
 }
@@ -162,7 +162,7 @@ pub fn relocated(text: &str, old: &Home, new: &Home) -> Option<String> {
 }
 
 /// The first of the words of a command.
-fn first_word(command: &str) -> Option<String> {
+pub(super) fn first_word(command: &str) -> Option<String> {
     split_words(OsStr::new(command)).ok()?.into_iter().next()?.into_string().ok()
 }
 

@@ -12,6 +12,7 @@
 //! the keys in the files mean to the programs that read them.
 
 pub mod address;
+pub mod adopt;
 pub mod advice;
 pub mod apply;
 mod built_in;

@@ -60,6 +60,7 @@ mod tests {
             set: user.map(|user| BTreeMap::from([("user".to_owned(), user.to_owned())])).unwrap_or_default(),
             with: Vec::new(),
             templates: None,
+            adopted: BTreeMap::new(),
             record: None,
         };
         let Owner { user, group } = of(&request);

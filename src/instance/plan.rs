@@ -7,9 +7,10 @@ use super::home::Home;
 use super::installed::{self, Installed};
 use super::policy::{self, Policy, Verb};
 use super::pristine::PristineTexts;
+use super::quote::shown;
 use super::template::{Rendered, Templates};
-use super::{Error, Request, lengths, ownership, settings};
-use crate::sys::tree::{FileKind, SafeTree};
+use super::{Error, Request, adopt, included, lengths, ownership, settings};
+use crate::sys::tree::{FileKind, SafeTree, Text};
 use crate::sys::user::Account;
 
 /// The directories of an instance in the order in which they are made.
@@ -75,6 +76,8 @@ pub struct PlannedFile {
     pub path: PathBuf,
     /// What it should hold; nothing where it should not be.
     pub contents: String,
+    /// What the template made of it; `None`: the same.
+    pub template_text: Option<String>,
     /// The permission bits that it should ask for when it is made.
     pub mode: u32,
     /// What was there when the plan was made.
@@ -115,6 +118,7 @@ pub fn plan(
     files.extend(request.record.iter().map(|record| Rendered {
         name: settings::RECORD.to_owned(),
         contents: record.clone(),
+        template_text: None,
         mode: 0o666,
     }));
     let mut stale = stale_names(installed, request, templates, &files);
@@ -144,7 +148,7 @@ pub fn plan(
         ownership::check(account, &written)?;
     }
     let old_home = installed.home();
-    let planned = |Rendered { name, contents, mode }: Rendered| {
+    let planned = |Rendered { name, contents, template_text, mode }: Rendered| {
         let path = request.home.join(&name);
         let found = file_state::look(tree, &path, &contents, is_executable(mode))?;
         let mut verb = match found.state {
@@ -163,7 +167,11 @@ pub fn plan(
         {
             verb = Verb::Merge(text);
         }
-        Ok(PlannedFile { path, contents, mode, found, verb })
+        let file = PlannedFile { path, contents, template_text, mode, found, verb };
+        if name == adopt::SERVER && !policy.sets_data {
+            check_data(tree, &request.home, old_home.as_ref(), &file)?;
+        }
+        Ok(file)
     };
     let stale = stale.iter().filter_map(|name| stale_file(tree, request.home.join(name), policy).transpose());
     // First, while the other files still show which home they are named after.
@@ -176,6 +184,30 @@ pub fn plan(
     let home = request.home.clone();
     let updates = policy.update;
     Ok(Plan { home, directories, updates, private: blobs(request), new_owner, written, files, pristine })
+}
+
+/// Whether the server will have the data that it has, where its configuration is replaced; those of a home that was moved or
+/// copied lie in its own.
+fn check_data(tree: &SafeTree, home: &Home, old: Option<&Home>, file: &PlannedFile) -> Result<(), Error> {
+    let (Some(before), Some(after)) = (&file.found.contents, file.contents_after()) else { return Ok(()) };
+    if !file.verb.changes() || matches!(file.verb, Verb::Fill) {
+        return Ok(());
+    }
+    let data = |bytes: &[u8]| -> Result<_, Error> {
+        let text = Text { bytes: bytes.to_vec(), is_closed: false };
+        // What cannot be read now is not read by the server either.
+        let Ok((values, _)) = included::survey_text(tree, home, &file.path, text) else {
+            return Ok(Vec::new());
+        };
+        Ok(adopt::data_of(&values))
+    };
+    let (before, after) = (data(before)?, data(after)?);
+    let own = |path: &String| installed::moved(path, old, home).unwrap_or_else(|| path.clone());
+    let lost = before.into_iter().find(|(key, path)| !after.contains(&(*key, own(path))));
+    let Some((key, before)) = lost else { return Ok(()) };
+    let after = after.into_iter().find(|(other, _)| *other == key);
+    let after = after.map_or_else(|| "no place".to_owned(), |(_, path)| shown(path));
+    Err(Error::OtherData { path: file.path.clone(), before, after })
 }
 
 /// What the files will have been made from once the plan is carried out.
@@ -191,7 +223,12 @@ fn pristine_after(
     for file in files {
         let name = file.path.strip_prefix(request.home.path()).ok().and_then(Path::to_str);
         if let Some(name) = name.filter(|name| *name != settings::RECORD) {
-            texts.set(name, installed.pristine.get(name), file.contents_after(), &file.contents);
+            texts.set(
+                name,
+                installed.pristine.get(name),
+                file.contents_after(),
+                file.template_text.as_ref().unwrap_or(&file.contents),
+            );
         }
     }
     texts
@@ -221,7 +258,14 @@ fn stale_names(
 fn stale_file(tree: &SafeTree, path: PathBuf, policy: &Policy) -> Result<Option<PlannedFile>, Error> {
     let found = file_state::look_at_stale(tree, &path)?;
     let verb = policy::decide_stale(&found, policy);
-    Ok(verb.map(|verb| PlannedFile { path, contents: String::new(), mode: 0, found, verb }))
+    Ok(verb.map(|verb| PlannedFile {
+        path,
+        contents: String::new(),
+        template_text: None,
+        mode: 0,
+        found,
+        verb,
+    }))
 }
 
 /// The directories that an instance has, parents first; with [`Policy::only`], those of the files alone.
@@ -291,6 +335,7 @@ mod tests {
             set: BTreeMap::new(),
             with: Vec::new(),
             templates: None,
+            adopted: BTreeMap::new(),
             record: None,
         }
     }

@@ -17,6 +17,8 @@ pub struct Policy {
     pub conflict: Option<Conflict>,
     /// The only files to look at, below the home; none: all.
     pub only: Vec<String>,
+    /// Whether the place of the data was given on the command line: the server's configuration may get other data.
+    pub sets_data: bool,
     /// Whether files that differ are to be accepted as they are: they count as having all that is new.
     pub accept: bool,
 }

@@ -22,6 +22,8 @@ pub struct Request {
     pub with: Vec<String>,
     /// A directory with a site's own templates.
     pub templates: Option<PathBuf>,
+    /// What files of an instance of another make are to hold in place of what the templates make, by their names.
+    pub adopted: BTreeMap<String, String>,
     /// The record to write of what was set; `None`: it is as it should be.
     pub record: Option<String>,
 }

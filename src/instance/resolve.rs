@@ -50,7 +50,7 @@ pub fn resolve(
     let programs = Programs::find(places, named.each_ref().map(Option::as_deref))?;
     values.retain(|name, _| !RESOLVED.contains(&name.as_str()));
     let record = (known != installed.recorded).then(|| known.record());
-    Ok(Request { home, addresses, programs, set: values, with, templates, record })
+    Ok(Request { home, addresses, programs, set: values, with, templates, adopted: BTreeMap::new(), record })
 }
 
 /// Where the server listens: as typed, else as before, else as the settings say.

@@ -44,7 +44,7 @@ pub fn warnings(request: &Request, installed: &Installed) -> Vec<String> {
             port.map(|port| format!("only root can listen on a port below 1024, such as {port}"));
         privileged.into_iter().chain(in_the_way(address, &request.home).map(|error| error.to_string()))
     });
-    several.into_iter().chain(shared(request, installed)).chain(each).collect()
+    several.into_iter().chain(not_served(request)).chain(shared(request, installed)).chain(each).collect()
 }
 
 /// Why the server of an instance could not listen on the address now; `None` also where it does.
@@ -52,6 +52,24 @@ fn in_the_way(address: &Address, home: &Home) -> Option<AvailabilityError> {
     let error = probe::availability(address, home).err()?;
     let own = matches!(error, AvailabilityError::InUse(_)) && own_server::listens_on(address, home);
     (!own).then_some(error)
+}
+
+/// What our server would refuse in the configuration that was asked for.
+#[must_use]
+pub fn not_served(request: &Request) -> Option<String> {
+    let set = |name: &str| request.set.get(name).is_some_and(|value| !value.is_empty());
+    let (what, option) = match () {
+        () if set("blobs") => ("blobs", "-b"),
+        () if set("tls_certificate") => ("encryption", "--tls"),
+        () => return None,
+    };
+    let server = &request.programs.server;
+    is_ours(Path::new(server)).then(|| {
+        format!(
+            "{server} does not serve {what} yet and will not start; leave {option} out, or name the runzeo of Python's ZEO \
+             with --server"
+        )
+    })
 }
 
 /// What a copy has in common with the instance that it was copied from, which is still there.
@@ -65,9 +83,15 @@ fn shared(request: &Request, installed: &Installed) -> Option<String> {
     })
 }
 
+/// Whether a program is our server, as far as that is seen without running it.
+#[must_use]
+pub fn is_ours(program: &Path) -> bool {
+    program.file_name().is_some_and(|name| name == "runzeo") && !is_python(program)
+}
+
 /// Whether a program is a script for Python. pip has the shell read the first line where that is too long for the kernel,
 /// and names the interpreter in the second.
-fn is_python(program: &Path) -> bool {
+pub(super) fn is_python(program: &Path) -> bool {
     /// Room for two long paths.
     const BEGINNING: u64 = 1024;
     let mut beginning = Vec::new();
@@ -105,6 +129,9 @@ pub fn check(request: &Request, addresses: &[Address]) -> Result<(), Error> {
         Error::NoStart(why) => in_vain(why),
         other => other,
     })?;
+    if let Some(why) = not_served(request) {
+        return Err(in_vain(why));
+    }
     let instance = Zeoctl(request.home.join("bin/zeoctl"));
     for error in addresses.iter().filter_map(|address| in_the_way(address, &request.home)) {
         let in_use = matches!(error, AvailabilityError::InUse(_));

@@ -13,7 +13,7 @@ use super::built_in::{TEMPLATES, embedded, list};
 use super::manifest::{self, Manifest};
 use super::stamp::stamped;
 use super::variables::{self, Variable};
-use super::{Error, Request, quote, site, unit};
+use super::{Error, Request, merge, quote, site, unit};
 
 /// A file as it should be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,6 +22,8 @@ pub struct Rendered {
     pub name: String,
     /// What it holds.
     pub contents: String,
+    /// What the template made; `None`: the same.
+    pub template_text: Option<String>,
     /// The permission bits that it asks for.
     pub mode: u32,
 }
@@ -111,7 +113,15 @@ impl Templates {
             let name = entry.template();
             let text = self.engine.render(name, &context).map_err(|error| fault(name, &error))?;
             let path = self.path(&entry.path, &context)?;
-            Ok(Rendered { name: path, contents: stamped(&text), mode: entry.mode })
+            let contents = stamped(&text);
+            // With the stamp of the template's text, so that an update merges only what is new from then on.
+            let adopted =
+                request.adopted.get(&path).and_then(|adopted| merge::accepted(adopted.as_bytes(), &contents));
+            let (contents, template_text) = match adopted {
+                Some(adopted) => (adopted, Some(contents)),
+                None => (contents, None),
+            };
+            Ok(Rendered { name: path, contents, template_text, mode: entry.mode })
         };
         self.manifest.of(&request.with).map(render).collect()
     }
@@ -212,6 +222,7 @@ mod tests {
             set: BTreeMap::new(),
             with: Vec::new(),
             templates: None,
+            adopted: BTreeMap::new(),
             record: None,
         }
     }

@@ -35,7 +35,7 @@ pub const PROGRAM: Program = Program {
 )]
 pub(super) struct Arguments {
     /// The directory to make; its ancestors are made as well
-    #[arg(required_unless_present_any = ["list_variables", "print_template", "export_templates", "generate"])]
+    #[arg(required_unless_present_any = ["adopt", "list_variables", "print_template", "export_templates", "generate"])]
     pub(super) home: Option<OsString>,
 
     #[arg(
@@ -108,6 +108,19 @@ pub(super) struct Upkeep {
     /// Look at this file of HOME only, such as etc/zeo.conf; may be given again
     #[arg(long, value_name = "FILE")]
     only: Vec<String>,
+
+    /// Take over the instance of zope.mkzeoinstance, plone.recipe.zeoserver or by hand whose home or zeo.conf is OLD [default: HOME]
+    ///
+    /// Its configuration stays, but for the programs: data, blobs, address, logs and socket are as before. HOME is that
+    /// of OLD unless given. What is replaced is kept as FILE.~1~. See --diff.
+    #[arg(
+        long,
+        value_name = "OLD",
+        num_args = 0..=1,
+        conflicts_with_all = ["addresses", "host", "blobs", "tls", "update", "on_conflict", "only", "accept"]
+    )]
+    #[expect(clippy::option_option, reason = "the option may stand without a value")]
+    pub(super) adopt: Option<Option<OsString>>,
 
     /// Take FILE of HOME, such as etc/zeo.conf, as having all that is new, after a merge by hand; may be given again
     #[arg(long, value_name = "FILE", conflicts_with_all = ["update", "on_conflict", "only", "start"])]
@@ -212,7 +225,17 @@ impl Arguments {
             OnConflict::Fail => Conflict::Fail,
         });
         let only = [self.upkeep.only.as_slice(), &self.upkeep.accept].concat();
-        Policy { update: self.upkeep.update, conflict, only, accept: !self.upkeep.accept.is_empty() }
+        let conflict = conflict.or(self.upkeep.adopt.as_ref().map(|_| Conflict::Backup));
+        let sets_data =
+            self.values.set.iter().any(|set| set.starts_with("var=") || set.starts_with("blobs="));
+        let sets_data = sets_data || self.values.blobs.is_some();
+        Policy {
+            update: self.upkeep.update,
+            conflict,
+            only,
+            sets_data,
+            accept: !self.upkeep.accept.is_empty(),
+        }
     }
 
     /// What the options set, but for the address and the server. Paths of files start at the working directory.
@@ -272,6 +295,7 @@ fn sections() -> Vec<Section> {
                 ("mkzeoinst --start ~/zeo", "Make an instance on port 9999 and start it"),
                 ("mkzeoinst --diff ~/zeo", "Show what differs from a new one"),
                 ("mkzeoinst --update ~/zeo", "Bring it up to date"),
+                ("mkzeoinst --adopt --diff /srv/zeo", "Show what taking over an older instance would change"),
             ],
         ),
         Section::new("See also", &[("zdctl(1)", "Control the server"), ("runzeo(1)", "The server")]),

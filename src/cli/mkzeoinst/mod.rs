@@ -12,6 +12,7 @@ use clap::FromArgMatches as _;
 use clap::error::ErrorKind;
 
 use crate::exit::Exit;
+use crate::instance::adopt::{self, Source};
 use crate::instance::home::Home;
 use crate::instance::installed::Installed;
 use crate::instance::locate_programs::SearchPaths;
@@ -64,10 +65,10 @@ fn run(arguments: &Arguments, output: &mut Output) -> Exit {
     let (json, check) = (arguments.mode.json, arguments.mode.check);
     output.json = json;
     output.preview = arguments.only_looks();
-    let result = match &arguments.home {
-        None => show(arguments, output).map(|()| Exit::Success),
-        Some(home) => {
-            let prepared = Prepared::new(home, arguments);
+    let result = match (&arguments.home, &arguments.upkeep.adopt) {
+        (None, None) => show(arguments, output).map(|()| Exit::Success),
+        (home, _) => {
+            let prepared = Prepared::new(home.as_deref(), arguments);
             let result = match &prepared {
                 Ok(prepared) => prepared.carry_out(arguments, output),
                 Err(_) => Ok(Exit::Success),
@@ -92,38 +93,62 @@ struct Prepared {
     installed: Installed,
     request: Request,
     plan: Plan,
+    /// What else there is to say.
+    advice: Option<String>,
 }
 
 impl Prepared {
-    fn new(home: &OsStr, arguments: &Arguments) -> Result<Self, Error> {
+    fn new(home: Option<&OsStr>, arguments: &Arguments) -> Result<Self, Error> {
         let current = current_directory()?;
-        let home = Home::new(Path::new(home), &current)?;
+        let source = match &arguments.upkeep.adopt {
+            Some(old) => {
+                let old = old.as_deref().or(home).unwrap_or_default();
+                Some(Source::find(Path::new(old), &current)?)
+            }
+            None => None,
+        };
+        let home = match (&source, &arguments.upkeep.adopt, home) {
+            (Some(_), Some(Some(_)), Some(home)) if arguments.address.is_some() || is_port(home) => {
+                return Err(Error::Address("--adopt keeps the address that the instance has".to_owned()));
+            }
+            (Some(_), Some(None), _) if arguments.address.is_some() => {
+                return Err(Error::Address("--adopt keeps the address that the instance has".to_owned()));
+            }
+            (_, Some(Some(_)) | None, Some(home)) => Home::new(Path::new(home), &current)?,
+            (Some(source), ..) => source.home.clone(),
+            (None, _, home) => Home::new(Path::new(home.unwrap_or_default()), &current)?,
+        };
         lengths::check_home(&home)?;
         let tree = home.open()?;
         let installed = Installed::read(&tree, &home)?;
+        let mut settings = arguments.settings(&current)?;
+        for (name, place) in source.iter().flat_map(|source| source.places(&home)) {
+            settings.values.entry(name.to_owned()).or_insert(place);
+        }
         let options = Options {
-            settings: arguments.settings(&current)?,
+            settings,
             addresses: arguments.address.iter().chain(&arguments.values.addresses).cloned().collect(),
             hosts: arguments.values.host.clone(),
             server: arguments.server.as_deref().map(|server| current.join(server)),
         };
         let site = site_defaults(arguments, &current)?;
         let places = SearchPaths::new(own_executable()?.as_deref(), env::var_os("PATH").as_deref(), &current);
-        let request = resolve::resolve(home, &options, &installed, &site, &places)?;
+        let mut request = resolve::resolve(home, &options, &installed, &site, &places)?;
         let templates = Templates::with(request.templates.as_deref(), &request.with)?;
+        let advice = take_over(&mut request, source.as_ref(), &tree, &templates)?;
         let plan = plan::plan(&tree, &installed, &request, &templates, &arguments.policy())?;
-        Ok(Self { tree, installed, request, plan })
+        Ok(Self { tree, installed, request, plan, advice })
     }
 
     /// Shows the plan, or makes the instance.
     fn carry_out(&self, arguments: &Arguments, output: &mut Output) -> Result<Exit, Error> {
-        let Self { tree, installed, request, plan } = self;
+        let Self { tree, installed, request, plan, advice } = self;
         let starts = arguments.start && !arguments.only_looks();
         if let (true, Ok(addresses)) = (starts, start::addresses(tree, request, plan)) {
             start::check(request, &addresses)?;
         }
         let other = advice::on_other_address(request, installed, plan).filter(|_| arguments.names_address());
-        for warning in start::warnings(request, installed).into_iter().chain(other) {
+        for warning in start::warnings(request, installed).into_iter().chain(other).chain(advice.clone()) {
             complain(&format!("warning: {warning}"));
         }
         if arguments.mode.diff {
@@ -147,6 +172,45 @@ impl Prepared {
         }
         Ok(Exit::Success)
     }
+}
+
+/// Puts what an instance of another make has into the request. Where it is not to be adopted as a whole, its manager's keys
+/// still are, with a word.
+fn take_over(
+    request: &mut Request,
+    source: Option<&Source>,
+    tree: &SafeTree,
+    templates: &Templates,
+) -> Result<Option<String>, Error> {
+    let Some(source) = source else {
+        let Some((text, log)) = adopt::runner_left_in_server(tree, &request.home)? else { return Ok(None) };
+        let manager = adopt::manager_from(&text, request, log.as_deref());
+        request.adopted.extend(manager.map(|manager| (adopt::MANAGER.to_owned(), manager)));
+        let home = advice::word(&request.home.path().display().to_string());
+        return Ok(Some(format!(
+            "etc/zeo.conf has a section <runner>, whose keys etc/zeoctl.conf has too; to take the instance over: mkzeoinst \
+             --adopt {home}"
+        )));
+    };
+    source.check_move(&request.home)?;
+    if start::is_ours(Path::new(&request.programs.server)) {
+        source.check_server()?;
+    }
+    let addresses = source.addresses();
+    if !addresses.is_empty() {
+        request.addresses = addresses;
+    }
+    let rendered = templates.render(request)?.into_iter().find(|file| file.name == adopt::MANAGER);
+    let texts = source.texts(request, &rendered.map(|file| file.contents).unwrap_or_default());
+    request.adopted.extend(texts.into_iter().map(|(name, text)| (name.to_owned(), text)));
+    Ok(None)
+}
+
+/// Whether a word is an address and no directory.
+fn is_port(word: &OsStr) -> bool {
+    let text = word.to_string_lossy();
+    let port = text.rsplit(':').next().unwrap_or_default();
+    !text.contains('/') && !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit())
 }
 
 /// The site's defaults; a file that is named must be there.

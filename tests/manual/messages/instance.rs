@@ -85,6 +85,23 @@ pub(super) const ROWS: &[Row] = &[
         make(s, &["zeo", "19999"]);
         make(s, &["zeo", "19998"])
     }),
+    ("mkzeoinst", "warning: PROGRAM does not serve REASON", |s| Some(s.mkzeoinst().args(["zeo", "-b"]).output())),
+    ("mkzeoinst", "warning: etc/zeo.conf has a section <runner>, whose keys etc/zeoctl.conf has too; to take the instance over: REASON", |s| {
+        s.write("zeo/etc/zeo.conf", "<zeo>\n address 19999\n</zeo>\n<mappingstorage/>\n<runner>\n program x\n</runner>\n");
+        make(s, &["zeo"])
+    }),
+    ("mkzeoinst", "cannot adopt the instance: REASON; to keep its own server, add --server PATH", |s| {
+        s.write("zeo/etc/zeo.conf", "<zeo>\n address 19999\n</zeo>\n<runner>\n program x\n</runner>\n");
+        Some(s.mkzeoinst().args(["--adopt", "zeo"]).output())
+    }),
+    ("mkzeoinst", "cannot replace PATH: its data are in PATH, and those of the new one would be in PATH; REASON", |s| {
+        s.write("zeo/etc/zeo.conf", "<zeo>\n address 19999\n</zeo>\n<filestorage>\n path /srv/Data.fs\n</filestorage>\n");
+        make(s, &["--on-conflict", "backup", "zeo"])
+    }),
+    ("mkzeoinst", "--adopt keeps the address that the instance has", |s| {
+        s.write("zeo/etc/zeo.conf", "<zeo>\n address 19999\n</zeo>\n<mappingstorage/>\n");
+        make(s, &["--adopt", "zeo", "8100"])
+    }),
     ("mkzeoinst", "not starting the instance: REASON", |s| {
         let port = s.port();
         let _taken = std::net::TcpListener::bind(("127.0.0.1", port)).expect("a free port");
