@@ -61,6 +61,7 @@ fn keys_are_those_of_the_record_in_its_order() {
         last_exit: text("a"),
         start_error: text("b"),
         last_output: text("c"),
+        test_error: text("e"),
         note: text("d"),
     };
     let keys: Vec<_> =

@@ -35,11 +35,18 @@ fn warn_of_other_home(program: &str, other: Option<OtherHome>) {
     }
 }
 
+const NO_TRANSCRIPT: &str = "warning: transcript has no effect: the program runs on the terminal of its start and ends \
+    with it; -d or 'daemon true' detaches it";
+
 /// Checks the configuration and what it names, and says so.
 fn check(program: &str, flags: &Flags) -> Exit {
     // What cannot be resolved is reported below.
     if let Ok(settings) = config::resolve(flags) {
         warn_of_other_home(program, config::other_home(&settings));
+        let runner = &settings.runner;
+        if !runner.daemon && runner.transcript.is_some() {
+            print_error(program, Exit::Success, &NO_TRANSCRIPT);
+        }
     }
     match config::check(flags) {
         Ok(()) => print(config::CHECK_PASSED),

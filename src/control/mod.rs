@@ -20,7 +20,7 @@ mod request;
 pub use plain::plain;
 pub use record::{Goal, StatusRecord};
 pub use reply::Reply;
-pub use report::{FailedStart, NextTry, Report, ended_before_up};
+pub use report::{FailedStart, NextTry, Report, ended_before_up, slow_start};
 pub use request::{Refusal, Request};
 
 /// Longest request in bytes, its newline not counted (ZDPROTO 1.2).

@@ -62,6 +62,8 @@ pub struct StatusRecord {
     pub start_error: Option<String>,
     /// What the program wrote last before that end, if it ended before it was up.
     pub last_output: Option<String>,
+    /// How the start test of the program that runs last failed, with the last line that it wrote; absent: it has not.
+    pub test_error: Option<String>,
     /// What the program says of itself (`sd_notify(3)`, `STATUS=`).
     pub note: Option<String>,
 }
@@ -108,6 +110,7 @@ impl StatusRecord {
             last_exit: text("lastexit"),
             start_error: text("starterror"),
             last_output: text("lastoutput"),
+            test_error: text("testerror"),
             note: text("note"),
         })
     }
@@ -173,6 +176,7 @@ impl fmt::Display for StatusRecord {
             ("lastexit", &self.last_exit),
             ("starterror", &self.start_error),
             ("lastoutput", &self.last_output),
+            ("testerror", &self.test_error),
             ("note", &self.note),
         ] {
             if let Some(text) = text {
@@ -211,6 +215,7 @@ mod tests {
             last_exit: Some("exit status 1".to_owned()),
             start_error: None,
             last_output: Some("it's\nall over".to_owned()),
+            test_error: None,
             note: None,
         }
     }

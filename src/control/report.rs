@@ -77,6 +77,14 @@ pub fn ended_before_up(how: &str) -> String {
     format!("the program ended before it was up: {how}{hint}")
 }
 
+/// What is known of a start that takes too long, to follow on that: on lines of their own, how its start test failed, and what
+/// becomes of it.
+#[must_use]
+pub fn slow_start(test_error: Option<&str>) -> String {
+    let test = test_error.map(|how| format!("\n  start test: {}", plain(how))).unwrap_or_default();
+    format!("{test}\n  ({})", NextTry::LeftRunning)
+}
+
 impl fmt::Display for FailedStart<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.why)?;

@@ -9,7 +9,7 @@ use thiserror::Error;
 
 use crate::config;
 use crate::control::repr::{Escapes, quote};
-use crate::control::{NextTry, Request};
+use crate::control::{Request, StatusRecord, slow_start};
 use crate::exit::Exit;
 use crate::sys::orphans::Pids;
 use crate::sys::system_error::os_error_text;
@@ -91,6 +91,9 @@ pub enum Failure {
     /// The manager could not start, and has said so itself.
     #[error("daemon manager could not start")]
     AlreadyReported,
+    /// A start was not detached, which is a warning.
+    #[error("the program runs on this terminal and ends with it; -d or 'daemon true' detaches it{0}")]
+    NotDetached(&'static str),
     /// The program is not ready within start-timeout; what is known of it follows on more lines.
     #[error("Program took too long to start{0}")]
     StartTooLong(String),
@@ -184,8 +187,8 @@ impl Failure {
     }
 
     /// The program is not ready in time, and is left to itself.
-    pub(super) fn start_too_long() -> Self {
-        Self::StartTooLong(format!("\n  ({})", NextTry::LeftRunning))
+    pub(super) fn start_too_long(record: Option<&StatusRecord>) -> Self {
+        Self::StartTooLong(slow_start(record.and_then(|record| record.test_error.as_deref())))
     }
 
     pub(super) fn refused(request: Request, reply: &dyn std::fmt::Display) -> Self {

@@ -49,7 +49,10 @@ pub(super) fn launch(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Re
     let mut launch = spawn_manager(client, ui, extra)?;
     let limit = Some(client.runner().start_timeout);
     let outcome = wait_for(ui, limit, &mut launch, Launch::event, |ui, launch| launch.look(client, ui))?;
-    outcome.ok_or_else(Failure::start_too_long)
+    match outcome {
+        Some(outcome) => Ok(outcome),
+        None => Err(Failure::start_too_long(record(client, ui)?.as_ref())),
+    }
 }
 
 fn spawn_manager(client: &Client, ui: &Ui<'_>, extra: &[OsString]) -> Result<Launch, Failure> {

@@ -1,6 +1,7 @@
 //! `start`, `restart` and `try-restart`.
 
 use std::ffi::OsString;
+use std::io::{self, IsTerminal as _};
 use std::time::{Duration, Instant};
 
 use crate::control::{Goal, Reply, Request};
@@ -27,11 +28,13 @@ pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Res
     loop {
         let found = record(client, ui)?;
         match found.as_ref().map(|record| (record.application, record.goal)) {
-            Some((Some(pid), Goal::Up)) => match running(client, ui, pid, found.is_some_and(|r| r.ready)) {
-                // It ended before it could be watched: this start is the next try.
-                Err(Failure::ManagerGone) => {}
-                outcome => return outcome,
-            },
+            Some((Some(pid), Goal::Up)) => {
+                match running(client, ui, pid, found.as_ref().is_some_and(|r| r.ready)) {
+                    // It ended before it could be watched: this start is the next try.
+                    Err(Failure::ManagerGone) => {}
+                    outcome => return outcome,
+                }
+            }
             // Another request has just stopped it; to a peer that is still at it, start would mean nothing.
             Some((Some(pid), Goal::Down | Goal::Exiting)) => await_end_of(client, ui, pid)?,
             // In a back-off, or kept by hang-around, or about to end: then it is gone when asked, or another has come
@@ -45,6 +48,7 @@ pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Res
             None => match launch(client, ui, extra)? {
                 LaunchOutcome::Running(pid) => {
                     ui.say(format_args!("daemon process started, pid={pid}"))?;
+                    warn_if_not_detached(client, ui);
                     return Ok(Exit::Success);
                 }
                 // Another start was quicker, and its outcome is ours.
@@ -52,10 +56,21 @@ pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Res
             },
         }
         if begun.elapsed() > client.runner().start_timeout {
-            return Err(Failure::start_too_long());
+            return Err(Failure::start_too_long(found.as_ref()));
         }
         pause(None, POLL_INTERVAL)?;
     }
+}
+
+/// Says what a program that is not detached depends on. A manager of another make may detach it by itself.
+fn warn_if_not_detached(client: &Client, ui: &mut Ui<'_>) {
+    let runner = client.runner();
+    if runner.daemon || runner.zdrun.as_ref().is_some_and(|zdrun| zdrun.extension().is_some()) {
+        return;
+    }
+    let is_terminal = io::stdout().is_terminal() && io::stderr().is_terminal();
+    let output = if is_terminal { "" } else { "; until it ends it keeps this output open" };
+    ui.host.report(&Failure::NotDetached(output));
 }
 
 /// The manager has been asked for the program.
@@ -144,8 +159,10 @@ fn await_up(
     limit: Option<Duration>,
 ) -> Result<u32, Failure> {
     let mut start = StartWatch::new(old, client.runner().start_grace);
+    let mut last = None;
     let up = watch(client, ui, limit, |record| {
         let record = record.ok_or_else(|| start.without_manager())?;
+        last = Some(record.clone());
         match start.judge(record) {
             Verdict::Open => Ok(None),
             Verdict::Up(pid) => Ok(Some(pid)),
@@ -153,5 +170,9 @@ fn await_up(
             Verdict::Stopped => Err(Failure::NotStarted(Failure::STOPPED.to_owned())),
         }
     })?;
-    up.ok_or_else(Failure::start_too_long)
+    if up.is_none() {
+        // How the test fails is no change that is watched.
+        last = self::record(client, ui)?.or(last);
+    }
+    up.ok_or_else(|| Failure::start_too_long(last.as_ref()))
 }

@@ -57,6 +57,9 @@ impl StartWatch {
         }
         self.old = None;
         self.new = Some((pid, record.restarts));
+        if let Some(why) = record.start_error.as_ref().filter(|_| record.testing) {
+            return Verdict::Failed(why.clone());
+        }
         let is_up = state == State::Running && (record.version.is_some() || has_lived(record, self.grace));
         if is_up { Verdict::Up(pid) } else { Verdict::Open }
     }

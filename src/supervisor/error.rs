@@ -143,9 +143,9 @@ pub enum Error {
         /// An exit status.
         status: u8,
     },
-    /// The program was not up in time. The manager goes on.
-    #[error("program took too long to start")]
-    TooLong,
+    /// The program was not up in time; what is known of it follows on more lines. The manager goes on.
+    #[error("program took too long to start{0}")]
+    TooLong(String),
     /// The manager ended before it could report.
     #[error("the daemon manager ended before the program was started")]
     NoReport,

@@ -199,8 +199,11 @@ fn detached(
     report: &mut StartReporter,
 ) -> Result<Exit, Error> {
     // `zdctl` waits itself. If it ends first, nothing is left of it that keeps its caller's descriptors open.
-    let listener =
-        if report.has_remote_listener() { None } else { Some(report.listen().map_err(Error::Fork)?) };
+    let listener = if report.has_remote_listener() {
+        None
+    } else {
+        Some(report.listen(settings.runner.start_timeout).map_err(Error::Fork)?)
+    };
     match daemon::fork().map_err(Error::Fork)? {
         daemon::Side::Parent(_) => {
             report.abandon();

@@ -48,6 +48,15 @@ pub struct Output {
     input: File,
     /// What a starting program wrote last; absent: it is up.
     last_bytes: Option<Vec<u8>>,
+    test: Option<TestOutput>,
+}
+
+/// The output of a start test that runs: it has a pipe of its own, so that its last line is known for its own.
+#[derive(Debug)]
+struct TestOutput {
+    pipe: File,
+    input: File,
+    last_bytes: Vec<u8>,
 }
 
 /// The file.
@@ -107,7 +116,7 @@ impl Output {
 
     fn with_transcript(transcript: Option<Transcript>, pipe: File, input: File) -> Result<Self, Error> {
         pipe::never_block(&pipe).map_err(no_pipe)?;
-        Ok(Self { transcript, pipe, input, last_bytes: None })
+        Ok(Self { transcript, pipe, input, last_bytes: None, test: None })
     }
 
     /// What the program gets as stdout and stderr.
@@ -150,14 +159,34 @@ impl Output {
     /// Moves what is there, or a good part of it. Gives a message worth a line in the log: that bytes are being lost,
     /// or were.
     pub fn pump(&mut self) -> Option<String> {
-        let mut chunk = vec![0; CHUNK];
-        let length = (&self.pipe).read(&mut chunk).ok()?;
-        let bytes = chunk.get(..length)?;
-        if let Some(last) = &mut self.last_bytes {
-            last.extend_from_slice(bytes);
-            last.drain(..last.len().saturating_sub(MAX_LAST_BYTES));
-        }
-        self.transcript.as_mut()?.write(bytes)
+        move_chunk(&self.pipe, self.last_bytes.as_mut(), self.transcript.as_mut())
+    }
+
+    /// A start test is being started; gives its stdout and stderr.
+    pub fn begin_test(&mut self) -> BorrowedFd<'_> {
+        // A system that is short of descriptors has it share the program's.
+        self.test = TestOutput::new().ok();
+        self.test.as_ref().map_or(&self.input, |test| &test.input).as_fd()
+    }
+
+    /// What to wait on for a start test's output to move.
+    pub fn test_output(&self) -> Option<BorrowedFd<'_>> {
+        self.test.as_ref().map(|test| test.pipe.as_fd())
+    }
+
+    /// As [`Output::pump`], of the start test's output.
+    pub fn pump_test(&mut self) -> Option<String> {
+        let test = self.test.as_mut()?;
+        move_chunk(&test.pipe, Some(&mut test.last_bytes), self.transcript.as_mut())
+    }
+
+    /// The start test has ended; moves what is left, and gives its last line, and a message as [`Output::pump`].
+    pub fn end_test(&mut self) -> (Option<String>, Option<String>) {
+        let message = self.pump_test();
+        let Some(test) = self.test.take() else { return (None, message) };
+        let said = String::from_utf8_lossy(&test.last_bytes);
+        let line = said.trim_end().lines().next_back().filter(|line| !line.is_empty());
+        (line.map(str::to_owned), message)
     }
 
     /// Moves what is left in the pipe; for the end.
@@ -179,6 +208,32 @@ impl Output {
         }
         Ok(())
     }
+}
+
+impl TestOutput {
+    fn new() -> io::Result<Self> {
+        let (read, write) = io::pipe()?;
+        let input = pipe::both_ends(&write)?;
+        let pipe = File::from(OwnedFd::from(read));
+        pipe::never_block(&pipe)?;
+        Ok(Self { pipe, input, last_bytes: Vec::new() })
+    }
+}
+
+/// Moves what is there, or a good part of it, from a pipe to the transcript; `last` keeps the last of it.
+fn move_chunk(
+    mut pipe: &File,
+    last: Option<&mut Vec<u8>>,
+    transcript: Option<&mut Transcript>,
+) -> Option<String> {
+    let mut chunk = vec![0; CHUNK];
+    let length = pipe.read(&mut chunk).ok()?;
+    let bytes = chunk.get(..length)?;
+    if let Some(last) = last {
+        last.extend_from_slice(bytes);
+        last.drain(..last.len().saturating_sub(MAX_LAST_BYTES));
+    }
+    transcript?.write(bytes)
 }
 
 impl Transcript {

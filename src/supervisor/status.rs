@@ -22,6 +22,8 @@ pub struct ProgramStatus {
     pub start_error: Option<String>,
     /// What the program that last ended had written, if it was not up.
     pub last_output: Option<String>,
+    /// How the start test of the program that runs last failed.
+    pub test_error: Option<String>,
     /// What the program says of itself.
     pub note: Option<String>,
     /// How many times this process was replaced by the binary on the disk.
@@ -41,6 +43,7 @@ pub struct Watched {
     restarts: u64,
     /// When the next start or the next SIGKILL is due, on a clock that never steps.
     due: Option<Duration>,
+    start_error: Option<String>,
     note: Option<String>,
 }
 
@@ -73,6 +76,7 @@ impl ProgramStatus {
             last_exit: state.last_end().map(describe),
             start_error: self.start_error.clone(),
             last_output: self.last_output.clone(),
+            test_error: self.test_error.clone(),
             note: self.note.clone(),
         }
     }
@@ -87,6 +91,7 @@ impl ProgramStatus {
             backoff: state.backoff().as_secs(),
             restarts: state.restarts(),
             due: state.delay(),
+            start_error: self.start_error.clone(),
             note: self.note.clone(),
         }
     }

@@ -203,6 +203,10 @@ const ROWS: &[Row] = &[
         s.write("conf", "<runner>\nprogram false\nsocket-name sock\nstart-grace 60\n</runner>\n");
         Some(s.zdctl().args(["-C", "conf", "start"]).output())
     }),
+    ("zdctl", "the program runs on this terminal and ends with it; -d or 'daemon true' detaches it; until it ends it keeps this output open", |s| {
+        s.write("conf", "<runner>\nprogram sleep 1000\nsocket-name sock\n</runner>\n");
+        Some(s.zdctl().args(["-C", "conf", "start"]).output())
+    }),
     ("zdctl", "Program took too long to start", |s| Some(configured(s, "notify true\nstart-timeout 1", &["start"]).output())),
     ("zdctl", "daemon process still running after N seconds; pid=PID", |s| {
         // An empty line ends a record that is watched.

@@ -160,8 +160,10 @@ fn log_reopening_spares_a_program_that_does_not_know_it() {
 fn start_without_daemon_mode_returns_and_leaves_the_manager() {
     let sandbox = Sandbox::new();
     let zdctl = || sandbox.zdctl().args(["-s", "sock", "-p", SLEEP]);
-    let pid = zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run().pid();
-    zdctl().arg("status").stdout(format!("program running; pid={pid}\n")).run();
+    let hint = "zdctl: the program runs on this terminal and ends with it; -d or 'daemon true' detaches it; until it ends it \
+        keeps this output open\n";
+    let started = zdctl().arg("start").stdout("daemon process started, pid=[..]\n").stderr(hint).run();
+    zdctl().arg("status").stdout(format!("program running; pid={}\n", started.pid())).run();
     zdctl().arg("stop").stdout("daemon process stopped\n").run();
 }
 

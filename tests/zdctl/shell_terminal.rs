@@ -258,7 +258,10 @@ fn interrupt_ends_a_wait_and_reaches_no_program_that_the_shell_started() {
         let mut shell = zdctl().on_terminal(60, 120);
         shell.ends_with("zdctl> ");
         shell.line("start");
-        shell.ends_with("daemon process started, pid=[..]\nzdctl> ");
+        let hint =
+            "zdctl: the program runs on this terminal and ends with it; -d or 'daemon true' detaches it\n";
+        let hint = if mode == "-d" { "" } else { hint };
+        shell.ends_with(&format!("daemon process started, pid=[..]\n{hint}zdctl> "));
         wait_for(&sandbox.path("ready"));
         let pid = zdctl().arg("status").stdout("program running; pid=[..]\n").run().pid();
         let running = format!("program running; pid={pid}\n");

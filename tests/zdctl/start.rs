@@ -192,7 +192,7 @@ fn start_waits_for_the_test_program() {
 
 #[test]
 fn test_program_that_hangs_or_floods_holds_up_the_start_and_nothing_else() {
-    for test in ["sleep 1000", "yes", "sh -c 'exec yes 1>&2'"] {
+    for test in ["sleep 1000", "sh -c 'while :; do echo y; done'", "sh -c 'while :; do echo y >&2; done'"] {
         let sandbox = Sandbox::new();
         let with_test = || {
             let runner = format!(
@@ -310,4 +310,80 @@ fn program_may_run_zdctl_itself() {
     inner().arg("stop").stdout("[..]daemon process stopped\n").run();
     assert!(!sandbox.path("inner").exists());
     sandbox.assert_no_process_left();
+}
+
+#[test]
+fn start_test_that_cannot_be_run_fails_the_start_early_with_its_reason() {
+    let sandbox = Sandbox::new();
+    sandbox.write("unfit", "text");
+    let unfit = sandbox.path("unfit").display().to_string();
+    for (test, reason) in [
+        ("/no/such", "can't stat program '/no/such': No such file or directory".to_owned()),
+        ("no-such-test", "can't find program 'no-such-test' on PATH '[..]'".to_owned()),
+        (&unfit, format!("no permission to run program '{unfit}'")),
+    ] {
+        let zdctl = || configured(&sandbox, &format!("  program {SLEEP}\n  start-test-program {test}"));
+        let why = format!("the start test cannot be run: {reason}\n");
+        let left = "  (it is left running; stop ends it)\n";
+        let told = format!("zdctl: program not started: {why}zdctl: {left}");
+        zdctl().arg("start").stderr(told.clone()).status(1).run();
+        zdctl().arg("start").stderr(told.clone()).status(1).run();
+        zdctl().arg("restart").stderr(told).status(1).run();
+        zdctl().arg("status").stdout("program running; pid=[..]\n").run();
+        zdctl().arg("stop").stdout("[..]daemon process stopped\n").run();
+        let told = format!("zdrun: {why}zdrun: {left}");
+        sandbox.zdrun().args(["-C", "zdctl.conf"]).stderr(told).status(1).run();
+        zdctl().arg("stop").stdout("[..]daemon process stopped\n").run();
+        sandbox.assert_no_process_left();
+    }
+}
+
+#[test]
+fn how_a_start_test_failed_reaches_what_waits_for_the_start() {
+    let sandbox = Sandbox::new();
+    // What the program writes meanwhile is not the test's.
+    let program = "sh -c 'while echo noise; do sleep 0.01; done'";
+    let test = r#"sh -c 'echo first; printf "\\033[1mrefused\\033[m\n" >&2; exit 4'"#;
+    let runner = format!(
+        "  program {program}\n  start-test-program {test}\n  start-timeout 3\n  stop-timeout 1\n  transcript out"
+    );
+    let zdctl = || configured(&sandbox, &runner);
+    let known = ["start test: exit status 4: refused", "(it is left running; stop ends it)"];
+    let told = |name: &str, first: &str| {
+        format!("{name}: {first}\n{name}:   {}\n{name}:   {}\n", known[0], known[1])
+    };
+    let slow = told("zdctl", "Program took too long to start");
+    for action in ["start", "start", "restart"] {
+        zdctl().arg(action).stderr(slow.clone()).status(1).run();
+    }
+    zdctl().arg("stop").stdout("[..]daemon process stopped\n").run();
+    let slow = told("zdrun", "program took too long to start");
+    sandbox.zdrun().args(["-C", "zdctl.conf"]).stderr(slow).status(1).run();
+    zdctl().arg("stop").stdout("[..]daemon process stopped\n").run();
+    assert!(sandbox.read("out").contains("first\n"), "the transcript has it too");
+    sandbox.assert_no_process_left();
+}
+
+#[test]
+fn start_that_is_not_detached_says_so_and_check_says_what_that_costs() {
+    let sandbox = Sandbox::new();
+    let zdctl = |more: &str| {
+        let runner = format!(
+            "<runner>\n  program {SLEEP}\n  socket-name sock\n  start-grace 0\n  {more}\n</runner>\n"
+        );
+        sandbox.write("zdctl.conf", runner);
+        sandbox.zdctl().args(["-C", "zdctl.conf"])
+    };
+    let hint =
+        "zdctl: the program runs on this terminal and ends with it; -d or 'daemon true' detaches it[..]\n";
+    zdctl("").arg("start").stdout("daemon process started, pid=[..]\n").stderr(hint).run();
+    zdctl("").arg("restart").stdout("daemon process restarted, pid=[..]\n").run();
+    zdctl("").arg("stop").stdout("daemon process stopped\n").run();
+    zdctl("daemon true").arg("start").stdout("daemon process started, pid=[..]\n").run();
+    zdctl("daemon true").arg("stop").stdout("daemon process stopped\n").run();
+    let warning = "zdctl: warning: transcript has no effect: [..]; -d or 'daemon true' detaches it\n";
+    zdctl("transcript t.log").arg("check").stdout("configuration OK\n").stderr(warning).run();
+    for quiet in ["transcript t.log\n  daemon true", ""] {
+        zdctl(quiet).arg("check").stdout("configuration OK\n").run();
+    }
 }

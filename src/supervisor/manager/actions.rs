@@ -41,6 +41,7 @@ impl Manager<'_> {
             Action::StartTest => return Some(self.start_test()),
             Action::KillTest(pid) => {
                 self.targets.set_test(None);
+                self.end_test_output();
                 let _ = process::send_signal(Receiver::Group(pid), number::KILL);
             }
             Action::Terminate(group) => self.targets.terminate(group),
@@ -139,6 +140,7 @@ impl Manager<'_> {
             Ok(pid) => {
                 self.status.started = Some(wall_clock());
                 self.status.start_error = None;
+                self.status.test_error = None;
                 Event::Spawned(pid)
             }
             Err(error) => {
@@ -152,18 +154,31 @@ impl Manager<'_> {
     }
 
     fn start_test(&mut self) -> Event {
-        let found = self.spawner.find(&self.runner.start_test_program).map_err(|error| error.to_string());
-        let output = self.output.as_ref().map(Output::input);
+        let found = self.spawner.find(&self.runner.start_test_program);
+        let found = found.map_err(|error| (error.to_string(), true));
+        let output = self.output.as_mut().map(Output::begin_test);
         let started = found.and_then(|test| {
             let started = self.spawner.start(&test, output, true, None);
-            started.map_err(|error| not_executed(&test.file, &error))
+            started.map_err(|error| (not_executed(&test.file, &error), !spawn::is_shortage(&error)))
         });
         match started {
             Ok(pid) => {
+                self.status.start_error = None;
                 self.targets.set_test(Some(pid));
                 Event::TestStarted(pid)
             }
-            Err(why) => Event::TestNotStarted(why),
+            Err((why, lasting)) => {
+                let reason = format!("the start test cannot be run: {why}");
+                self.status.start_error = Some(reason.clone()).filter(|_| lasting);
+                Event::TestNotStarted { reason, lasting }
+            }
         }
+    }
+
+    /// Takes in what the start test, which has ended, wrote; gives its last line.
+    pub(super) fn end_test_output(&mut self) -> Option<String> {
+        let (last_line, message) = self.output.as_mut()?.end_test();
+        self.journal.warn(message);
+        last_line
     }
 }

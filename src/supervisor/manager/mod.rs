@@ -25,11 +25,11 @@ use super::recreate_socket::Recreation;
 use super::reexec_state::{Invocation, RestoredParts};
 use super::service_notify::ServiceNotifier;
 use super::start_report::StartReporter;
-use super::state::{Client, Event, State};
+use super::state::{Client, Event, State, describe};
 use super::status::{ProgramStatus, wall_clock};
 use crate::config::Runner;
 use crate::control::lock_record::{LOCK, RecordedProcess};
-use crate::control::{Reply, Request, StatusRecord};
+use crate::control::{Reply, Request, StatusRecord, slow_start};
 use crate::eventlog::Level;
 use crate::exit::Exit;
 use crate::sys::notify::NotifySocket;
@@ -171,6 +171,10 @@ impl<'a> Manager<'a> {
             if self.state.awaited_group().is_some_and(|group| !self.targets.has_left_others(group)) {
                 self.handle_event(Event::GroupGone);
             }
+            if self.report.due_in().is_some_and(|time| time.is_zero()) {
+                let known = slow_start(self.status.test_error.as_deref());
+                self.report.failed(&Error::TooLong(known));
+            }
             self.recreate_socket(now);
             self.publish_state();
         }
@@ -272,6 +276,7 @@ impl<'a> Manager<'a> {
             self.clients.deadline(),
             self.recreation.due(),
             self.publisher.due(),
+            self.report.due_in().map(|time| now.saturating_add(time)),
             polled.then(|| now.saturating_add(POLL_INTERVAL)),
         ];
         dues.into_iter().flatten().min().map(|due| due.saturating_sub(now))
@@ -287,6 +292,7 @@ impl<'a> Manager<'a> {
             (Source::Signals, Some(self.signals.as_fd())),
             (Source::Adopted, self.targets.adopted()),
             (Source::Output, self.output.as_ref().map(Output::output)),
+            (Source::TestOutput, self.output.as_ref().and_then(Output::test_output)),
             (Source::Removal, self.socket.removal()),
         ];
         let listener = accepts.then(|| (Source::Listener, self.socket.listener().as_fd()));
@@ -303,6 +309,10 @@ impl<'a> Manager<'a> {
                     self.program_ended(Ended::Unseen);
                 }
                 Source::Output => self.move_output(),
+                Source::TestOutput => {
+                    let message = self.output.as_mut().and_then(Output::pump_test);
+                    self.journal.warn(message);
+                }
                 Source::Removal => {
                     let message = self.recreation.files_changed(&mut self.socket, self.clock.elapsed());
                     self.journal.warn(message);
@@ -360,7 +370,10 @@ impl<'a> Manager<'a> {
                 program = Some(end);
             } else if self.targets.test() == Some(pid) {
                 self.targets.set_test(None);
-                self.handle_event(Event::TestEnded { passed: end == Ended::Exited(0) });
+                let passed = end == Ended::Exited(0);
+                let last_line = self.end_test_output().map(|line| format!(": {line}")).unwrap_or_default();
+                self.status.test_error = (!passed).then(|| describe(end) + &last_line);
+                self.handle_event(Event::TestEnded { passed });
             } else {
                 self.journal.write(Level::DEBUG, &format!("unknown process {pid} exited"));
             }

@@ -18,6 +18,8 @@ pub enum Source {
     Adopted,
     /// Output of the program's.
     Output,
+    /// Output of the start test's.
+    TestOutput,
     /// A change of the socket's file or the lock file.
     Removal,
     /// A connection.

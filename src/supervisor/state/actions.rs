@@ -102,8 +102,13 @@ pub enum Event {
     Due,
     /// [`Action::StartTest`] was done: this process.
     TestStarted(i32),
-    /// [`Action::StartTest`] was not done, for this reason.
-    TestNotStarted(String),
+    /// [`Action::StartTest`] was not done.
+    TestNotStarted {
+        /// Why, for a person.
+        reason: String,
+        /// As of [`Event::SpawnFailed`].
+        lasting: bool,
+    },
     /// The start test has ended.
     TestEnded {
         /// With exit status 0.

@@ -129,7 +129,7 @@ impl State {
     }
 
     /// Reports why the first start has failed, whatever follows from that; a later one is the manager's own affair.
-    fn report_failure(&mut self, why: String) {
+    pub(super) fn report_failure(&mut self, why: String) {
         if !std::mem::replace(&mut self.reported, true) {
             self.actions.push(Action::Report(Err(why)));
         }

@@ -221,7 +221,12 @@ impl State {
             Event::GroupGone => self.group_gone(now),
             Event::Due => self.due(now),
             Event::TestStarted(pid) => self.actions.extend(self.test.started(pid)),
-            Event::TestNotStarted(reason) => self.actions.extend(self.test.not_started(&reason, now)),
+            Event::TestNotStarted { reason, lasting } => {
+                self.actions.extend(self.test.not_started(&reason, now));
+                if lasting {
+                    self.report_failure(reason);
+                }
+            }
             Event::TestEnded { passed } => self.actions.extend(self.test.ended(passed, now)),
         }
     }

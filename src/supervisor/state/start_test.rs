@@ -63,7 +63,7 @@ impl StartTest {
         }
         self.phase = Phase::Pausing(now.saturating_add(INTERVAL));
         let is_first = !std::mem::replace(&mut self.logged, true);
-        is_first.then(|| Action::Log(Level::CRITICAL, format!("start test not run: {reason}")))
+        is_first.then(|| Action::Log(Level::CRITICAL, reason.to_owned()))
     }
 
     pub(super) fn ended(&mut self, passed: bool, now: Duration) -> Option<Action> {

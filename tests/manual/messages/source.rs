@@ -61,7 +61,7 @@ fn every_message_of_a_manager_that_does_not_start_is_in_its_manual() {
         "cannot take over from the earlier daemon manager: [..]",
         "the program of an earlier daemon manager still runs as process [..] and cannot be adopted: [..]; stop it first",
         "what the program of an earlier daemon manager left behind still runs and cannot be ended; [..]; end it first",
-        "program took too long to start",
+        "program took too long to start[..]",
         "'[..]' has changed, which takes a stop and a start",
         "the daemon manager ended before the program was started",
     ];

@@ -271,15 +271,20 @@ fn start_test_repeats_until_it_passes_and_dies_with_the_program() {
 }
 
 #[test]
-fn start_test_that_cannot_run_is_reported_once_and_stays_under_way() {
-    let mut state = State::new(Policy { start_test: true, ..policy() });
-    state.step(Event::Begin, seconds(0));
-    state.step(Event::Spawned(100), seconds(0));
-    let logged = state.step(Event::TestNotStarted("no such file".to_owned()), seconds(0));
-    assert_eq!(logged, [log(Level::CRITICAL, "start test not run: no such file")]);
-    state.step(Event::Due, seconds(1));
-    assert_eq!(state.step(Event::TestNotStarted("no such file".to_owned()), seconds(1)), []);
-    assert!(state.testing());
+fn start_test_that_cannot_run_fails_the_start_at_once_and_is_tried_again() {
+    for lasting in [true, false] {
+        let mut state = State::new(Policy { start_test: true, ..policy() });
+        state.step(Event::Begin, seconds(0));
+        state.step(Event::Spawned(100), seconds(0));
+        let not_run = || Event::TestNotStarted { reason: "no such file".to_owned(), lasting };
+        let actions = state.step(not_run(), seconds(0));
+        assert_eq!(actions[0], log(Level::CRITICAL, "no such file"));
+        let report = Action::Report(Err("no such file".to_owned()));
+        assert_eq!(actions.contains(&report), lasting, "a shortage may be over soon");
+        state.step(Event::Due, seconds(1));
+        assert_eq!(state.step(not_run(), seconds(1)), []);
+        assert_eq!((state.testing(), state.pid()), (true, Some(100)));
+    }
 }
 
 #[test]
