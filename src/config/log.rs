@@ -8,8 +8,8 @@ use super::option_values::{seconds_of, size_of};
 use crate::eventlog::{Handler, Layout, Level, LogFile, Rotation, Settings, Syslog, SyslogAddress, Target};
 use crate::zconfig::{Address, ErrorKind, Problem, SectionRef, Tree, Value};
 
-/// What a program has that must be heard where no log is configured: INFO and above on stderr, each record behind a
-/// rule, as the founding document shows it.
+/// The log of the server where none is configured: INFO and above on stderr, each record after a line of dashes, as the
+/// founding document shows it.
 pub(super) fn on_stderr() -> Settings {
     let layout = Layout {
         format: "------\n%(asctime)s %(levelname)s %(name)s %(message)s".to_owned(),

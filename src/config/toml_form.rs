@@ -19,7 +19,7 @@ use crate::zconfig::{
 /// A file is read up to this many bytes; the settings of a program are far shorter.
 const MAX_FILE_BYTES: u64 = 1 << 20;
 
-/// The key with a section's name, what stands behind the type in `<filestorage main>`.
+/// The key for a section's name, which is the second word of `<filestorage main>`.
 const NAME: &str = "section-name";
 
 /// Whether a file is of this form: its name ends in `.toml`.

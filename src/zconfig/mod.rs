@@ -5,8 +5,9 @@
 //! [`Schema`] (data: section types, slots, keys with datatype and default) and makes a [`Tree`] of converted values.
 //!
 //! Guarantees: what ZConfig accepts is accepted with the same values, what it refuses is refused, and the first
-//! [`Problem`] is at the place that ZConfig would name. All faults of a file are reported at once. Any bytes are valid
-//! input: [`Limits`] bound time and memory, nothing recurses by the depth of the input, and nothing panics.
+//! [`Problem`] is at the place that ZConfig would name, or at the key where ZConfig names the end of its section. All
+//! faults of a file are reported at once. Any bytes are valid input: [`Limits`] bound time and memory, nothing recurses by
+//! the depth of the input, and nothing panics.
 //!
 //! This module must not know any schema: the word "runner" does not occur in it. The facts are of ZConfig 4.3.
 

@@ -5,7 +5,7 @@ use std::num::IntErrorKind;
 use super::text::strip;
 use super::value_error::ValueError;
 
-/// Reads a whole number: decimal digits, with a sign perhaps.
+/// Reads a whole number: decimal digits with an optional sign.
 ///
 /// # Errors
 /// It is none, or not in the range of 64 bits.
@@ -13,7 +13,7 @@ pub fn integer(text: &str) -> Result<i64, ValueError> {
     parse(text, strip(text), 10, "is not a whole number", "decimal digits are, such as 10")
 }
 
-/// Reads a whole number in base 8, with `0o` in front perhaps.
+/// Reads a whole number in base 8, with an optional prefix `0o`.
 ///
 /// # Errors
 /// As [`integer`].
@@ -32,19 +32,19 @@ fn parse(text: &str, digits: &str, radix: u32, what: &str, hint: &str) -> Result
     })
 }
 
-/// Reads a number: digits with a point and an exponent perhaps, or `inf`, `infinity`, `nan`.
+/// Reads a number: digits with an optional point and exponent, or `inf`, `infinity`, `nan`.
 pub(super) fn float(text: &str) -> Result<f64, ValueError> {
     let hint = "decimal digits with a point are, such as 1.5";
     strip(text).parse().map_err(|_| ValueError::text(text, "is not a number", hint))
 }
 
-/// Reads a size in bytes: a whole number, of `kb`, `mb` or `gb` perhaps.
+/// Reads a size in bytes: a whole number, with an optional unit `kb`, `mb` or `gb`.
 pub(super) fn byte_size(text: &str) -> Result<i64, ValueError> {
     let hint = "a size is digits with kb, mb or gb or nothing behind";
     scaled(text, &[("kb", 1 << 10), ("mb", 1 << 20), ("gb", 1 << 30)], "is not a size", hint)
 }
 
-/// Reads a time in seconds: a whole number, of `s`, `m`, `h` or `d` perhaps.
+/// Reads a time in seconds: a whole number, with an optional unit `s`, `m`, `h` or `d`.
 pub(super) fn time_interval(text: &str) -> Result<i64, ValueError> {
     let hint = "a time is digits with s, m, h or d or nothing behind";
     scaled(text, &[("s", 1), ("m", 60), ("h", 3600), ("d", 86400)], "is not a time", hint)

@@ -31,10 +31,10 @@ enum Event {
     /// The work has ended.
     Ended,
     /// The server is to end, with this status.
-    Told(Exit),
+    Stop(Exit),
 }
 
-/// Runs the server until it is told to end. With `test` it ends as soon as it could serve.
+/// Runs the server until it is asked to end. With `test` it ends as soon as it could serve.
 pub(super) fn serve(settings: &Settings, other_home: Option<OtherHome>, test: bool) -> Result<Exit, Error> {
     let system = |verb| move |source| Error::System { verb, source };
     let signals = Signals::block_for_server().map_err(system("wait for signals"))?;
@@ -52,13 +52,13 @@ pub(super) fn serve(settings: &Settings, other_home: Option<OtherHome>, test: bo
     if let Err(error) = &ended
         && settings.logs_elsewhere
     {
-        // The last line of stderr may go nowhere; who reads the log should not have to guess.
+        // Standard error may go nowhere; then the log is the only place with the reason.
         log.write(Level::CRITICAL, format_args!("{error}"));
     }
     ended
 }
 
-/// A large file without its index takes its time: who waits for `READY=1` is asked for a quarter of an hour.
+/// A large file without its index takes long to open: the service manager is asked for a quarter of an hour.
 const OPENING: &str = "STATUS=opening storages\nEXTEND_TIMEOUT_USEC=900000000";
 
 struct Server<'a> {
@@ -79,7 +79,7 @@ impl Server<'_> {
             let (settings, log) = (self.settings.clone(), self.log.clone());
             Work::begin("opens the storages", move || open(&settings, &log))?
         };
-        if let Event::Told(exit) = self.wait(&opening)? {
+        if let Event::Stop(exit) = self.wait(&opening)? {
             // Whatever it is about to write, a crash at this point is provided for.
             return Ok(exit);
         }
@@ -93,7 +93,7 @@ impl Server<'_> {
         if test {
             return Ok(print("testing exit immediately"));
         }
-        // Not before: who can connect has found a server.
+        // Not before: a client that can connect is to find a server.
         listeners.iter_mut().try_for_each(zeo::Listener::listen)?;
         let shown: Vec<String> = listeners.iter().map(ToString::to_string).collect();
         let stop = zeo::Stop::new();
@@ -108,7 +108,7 @@ impl Server<'_> {
         stop.stop();
         serving.result()??;
         Ok(match event {
-            Event::Told(exit) => exit,
+            Event::Stop(exit) => exit,
             Event::Ended => Exit::Failure,
         })
     }
@@ -119,7 +119,7 @@ impl Server<'_> {
         loop {
             while let Some(signal) = self.signals.next().map_err(failed)? {
                 if let Some(exit) = self.take(signal) {
-                    return Ok(Event::Told(exit));
+                    return Ok(Event::Stop(exit));
                 }
             }
             let watched = [(self.signals.as_fd(), Interest::Read), (work.as_fd(), Interest::Read)];

@@ -234,7 +234,7 @@ fn a_socket_needs_a_name_that_fits_and_nothing_in_its_place() {
     assert_eq!(place.check(&socket("s")), "");
 }
 
-/// As root a file may be written whatever its mode, so root asks for nobody.
+/// Root may write a file whatever its mode, so as root the check is made for the user nobody.
 #[test]
 fn rights_are_those_of_the_user_that_will_run() {
     let place = Place::new();

@@ -263,7 +263,7 @@ fn processes_share_a_rotated_log_and_lose_nothing() {
         files.values().flat_map(|text| text.lines().map(ToOwned::to_owned)).collect();
     lines.sort();
     expected.sort();
-    // How often is not told: nobody waits for a process that is interrupted in the middle of it.
+    // How often is not known: no process waits for one that is interrupted in the middle of it.
     assert!(files.len() > 1, "it was not rotated");
     assert!(lines == expected, "{} lines of {}", lines.len(), expected.len());
 }
