@@ -17,6 +17,8 @@ use super::watch::{record, watch};
 /// How long the next binary may take to answer once it has passed its trial.
 const REEXEC_TIMEOUT: Duration = Duration::from_secs(10);
 
+/// In the reason where the next binary takes over in another form than the manager hands over in.
+const OTHER_VERSION: &str = "cannot take over from the earlier daemon manager";
 /// Why a manager of Python or of an older version does not read its configuration again.
 const UNKNOWN: &str = "it does not know how; stop and start do it";
 
@@ -51,7 +53,7 @@ pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), F
 
 /// Whether the reason has nothing to do with what the file says.
 fn goes_on_without(why: &str) -> bool {
-    why == UNKNOWN || why == Reply::BUSY || why.starts_with(Reply::NO_TRIAL)
+    why == UNKNOWN || why == Reply::BUSY || why.starts_with(Reply::NO_TRIAL) || why.contains(OTHER_VERSION)
 }
 
 /// Whether the file was changed since the manager has read it; one that does not say when that was has started its

@@ -58,6 +58,9 @@ pub enum StartMode {
 /// What a running manager cannot change: it listens, has left the terminal and is the user already.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct InForce {
+    /// The version of its [`HandoffState`]; 0: it does not say.
+    #[serde(default)]
+    version: u32,
     socket_name: String,
     daemon: bool,
     user: Option<String>,
@@ -170,7 +173,7 @@ impl InForce {
     #[must_use]
     pub fn of(runner: &Runner) -> Self {
         let socket_name = runner.socket_name.display().to_string();
-        Self { socket_name, daemon: runner.daemon, user: runner.user.clone() }
+        Self { version: VERSION, socket_name, daemon: runner.daemon, user: runner.user.clone() }
     }
 
     /// What the manager that makes the trial says of itself. One of an older version says nothing.
@@ -187,6 +190,9 @@ impl InForce {
     /// # Errors
     /// A key has another value.
     pub fn check(&self, next: &Self) -> Result<(), Error> {
+        if self.version != 0 && self.version != next.version {
+            return Err(unclear(&format!("its version is {}", self.version)));
+        }
         let changed = [
             ("socket-name", self.socket_name != next.socket_name),
             ("daemon", self.daemon != next.daemon),
@@ -285,10 +291,14 @@ mod tests {
 
     #[test]
     fn what_a_running_manager_cannot_change_is_an_error() {
-        let running = InForce { socket_name: "/s".to_owned(), daemon: true, user: Some("zeo".to_owned()) };
+        let (socket_name, user) = ("/s".to_owned(), Some("zeo".to_owned()));
+        let running = InForce { version: VERSION, socket_name, daemon: true, user };
         let key = |next: &InForce| running.check(next).err().map(|error| error.to_string());
         assert_eq!(key(&running), None);
         assert_eq!(InForce::default().check(&running).ok(), Some(()), "of an older version");
+        let other = key(&InForce { version: VERSION + 1, ..running.clone() });
+        let said = format!("cannot take over from the earlier daemon manager: its version is {VERSION}");
+        assert_eq!(other, Some(said));
         for (next, name) in [
             (InForce { socket_name: "/t".to_owned(), ..running.clone() }, "socket-name"),
             (InForce { daemon: false, ..running.clone() }, "daemon"),
