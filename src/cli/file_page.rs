@@ -60,6 +60,7 @@ const VALUES: &[(&str, &str)] = &[
     ),
     ("log style", "classic"),
     ("octal", "An octal number such as 022"),
+    ("signal", "The name of a signal, such as INT or SIGTERM, or its number"),
     ("socket-address", "HOST:PORT, or the path of a local socket, which has a slash in it"),
     (
         "socket-binding-address",
