@@ -18,7 +18,7 @@ pub const DEFAULT_PATH: &str = "/bin:/usr/bin:/usr/local/bin";
 #[derive(Debug, thiserror::Error)]
 pub enum ProgramError {
     /// A path that leads to nothing.
-    #[error("can't stat program '{}': {}", .file.display(), os_error_text(.source))]
+    #[error("can't stat program '{}': {}{}", .file.display(), os_error_text(.source), shell_hint(.file))]
     NotFound {
         /// The path.
         file: PathBuf,
@@ -36,6 +36,13 @@ pub enum ProgramError {
     /// It may not be executed, or is a directory.
     #[error("no permission to run program '{}'", .0.display())]
     NotExecutable(PathBuf),
+}
+
+/// What a person may have meant whose shell would have replaced a part of this path.
+fn shell_hint(file: &Path) -> &'static str {
+    let is_for_a_shell =
+        |part: &OsStr| part.as_bytes().starts_with(b"$") || part.as_bytes().starts_with(b"~");
+    if file.iter().any(is_for_a_shell) { "; no shell reads it: write the whole path" } else { "" }
 }
 
 /// The file that a name means: with a `/` in it a path from `base`, otherwise the first that can be executed in the
@@ -111,5 +118,8 @@ mod tests {
         assert_eq!(found("./two/tool"), "@/./two/tool");
         assert_eq!(found("one/tool"), "no permission to run program '@/one/tool'");
         assert_eq!(found("/no/such"), "can't stat program '/no/such': No such file or directory");
+        for name in ["~/bin/run", "$HOME/bin/run", "${HOME}/run"] {
+            assert!(found(name).ends_with("; no shell reads it: write the whole path"), "{name}");
+        }
     }
 }

@@ -393,7 +393,10 @@ impl Reader<'_> {
                 format!("{} not followed by '{mark}'{template}", repr(&start))
             }
             Fault::Undefined(name) => {
-                let hint = did_you_mean(&name, self.defined.keys().map(String::as_str));
+                let hint = match self.environment.variable(&name) {
+                    Some(_) => format!("; the variable of the environment is $({name})"),
+                    None => did_you_mean(&name, self.defined.keys().map(String::as_str)),
+                };
                 return ErrorKind::Undefined { name, hint };
             }
             Fault::Unset(name) => {

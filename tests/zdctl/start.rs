@@ -387,3 +387,18 @@ fn start_that_is_not_detached_says_so_and_check_says_what_that_costs() {
         zdctl(quiet).arg("check").stdout("configuration OK\n").run();
     }
 }
+
+#[test]
+fn path_that_is_meant_for_a_shell_is_named_as_such() {
+    let sandbox = Sandbox::new();
+    let undefined =
+        "zdctl: zdctl.conf:4: 'HOME' is not defined; the variable of the environment is $(HOME)\n";
+    configured(&sandbox, "  program $HOME/bin/run").arg("start").stderr(undefined).status(2).run();
+    for path in ["$HOME/bin/run", "~/bin/run"] {
+        let why = format!(
+            "zdctl: program not started: can't stat program '{path}': No such file or directory; no shell reads it: write \
+             the whole path\n"
+        );
+        zdctl(&sandbox, path).arg("start").stderr(why).status(1).run();
+    }
+}
