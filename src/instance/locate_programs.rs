@@ -2,10 +2,12 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 use super::quote::shown;
 use super::{Error, home};
+use crate::sys::files::open_to_read;
 use crate::sys::program::{can_execute, find_in};
 
 /// The programs by their absolute paths, as text for the generated files.
@@ -101,6 +103,23 @@ fn find(
             "{what}: no {name} beside mkzeoinst in {beside}, no {listed} on PATH {path}{advice}"
         ))
     })
+}
+
+/// Whether a program is our server, as far as that is seen without running it.
+#[must_use]
+pub fn is_ours(program: &Path) -> bool {
+    program.file_name().is_some_and(|name| name == "runzeo") && !is_python(program)
+}
+
+/// Whether a program is a script for Python. pip has the shell read the first line where that is too long for the kernel,
+/// and names the interpreter in the second.
+pub(super) fn is_python(program: &Path) -> bool {
+    /// Room for two long paths.
+    const BEGINNING: u64 = 1024;
+    let mut beginning = Vec::new();
+    let read = open_to_read(program).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
+    let python = |line: &[u8]| String::from_utf8_lossy(line).contains("python");
+    read.is_ok() && beginning.starts_with(b"#!") && beginning.split(|byte| *byte == b'\n').take(2).any(python)
 }
 
 #[cfg(test)]

@@ -16,6 +16,7 @@ pub mod adopt;
 pub mod advice;
 pub mod apply;
 mod built_in;
+pub mod closing;
 pub mod diff;
 mod error;
 pub mod file_state;

@@ -16,7 +16,7 @@ pub struct Owner {
 }
 
 /// The user that the server shall run as; where none was named, the one that owns the home, or is about to make it. One
-/// that this system does not know counts as none.
+/// that this system does not know is taken by the name: a package's files may be made before its user is.
 #[must_use]
 pub fn of(request: &Request) -> Owner {
     let named = request.set.get("user").filter(|user| !user.is_empty());
@@ -27,7 +27,10 @@ pub fn of(request: &Request) -> Owner {
     if asked == "0" {
         return Owner::default();
     }
-    let Ok(Some(account)) = user::lookup(&asked) else { return Owner::default() };
+    let Ok(Some(account)) = user::lookup(&asked) else {
+        let known = named.filter(|name| is_plain(name) && !user::is_number(name));
+        return Owner { user: known.cloned().unwrap_or_default(), group: String::new() };
+    };
     if account.uid == 0 || !is_plain(&account.name) {
         return Owner::default();
     }
@@ -75,7 +78,8 @@ mod tests {
         assert_eq!(owner(home, Some("daemon")), daemon);
         assert_eq!(owner(home, Some("1")), daemon);
         assert_eq!(owner(home, Some("root")), Default::default());
-        for strange in ["no-such-user", "4000000000", "a b", "-x", "x\ty"] {
+        assert_eq!(owner(home, Some("no-such-user")), ("no-such-user".to_owned(), String::new()));
+        for strange in ["4000000000", "a b", "-x", "x\ty"] {
             assert_eq!(owner(home, Some(strange)), Default::default(), "{strange}");
         }
     }

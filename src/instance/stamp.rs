@@ -15,7 +15,10 @@ use sha2::{Digest, Sha256};
 
 /// Begins the line, after the comment's own character.
 const BEFORE: &str = " Made by mkzeoinst ";
-const BETWEEN: &str = " (sha256 of the other lines: ";
+const BETWEEN: &str = " (sha256: ";
+
+/// The same as versions before 0.2 wrote it, which made the line too wide.
+const BETWEEN_BEFORE: &str = " (sha256 of the other lines: ";
 const AFTER: &str = "...)";
 
 /// Bytes of the checksum that the line shows: enough that no two texts will ever share it by chance.
@@ -93,7 +96,8 @@ impl Stamp {
     fn read(line: &[u8]) -> Option<Self> {
         let line = str::from_utf8(line).ok()?.trim_end();
         let line = COMMENTS.into_iter().find_map(|comment| line.strip_prefix(comment))?;
-        let (version, checksum) = line.strip_prefix(BEFORE)?.strip_suffix(AFTER)?.split_once(BETWEEN)?;
+        let line = line.strip_prefix(BEFORE)?.strip_suffix(AFTER)?;
+        let (version, checksum) = line.split_once(BETWEEN).or_else(|| line.split_once(BETWEEN_BEFORE))?;
         let hexadecimal = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
         (checksum.len() == 2 * SHOWN && checksum.bytes().all(hexadecimal))
             .then(|| Self { version: version.to_owned(), checksum: checksum.to_owned() })
@@ -137,7 +141,7 @@ mod tests {
         assert_eq!((lines[0], &lines[2..]), ("#!/bin/sh", &["# title", "exec x"][..]));
         // printf '#!/bin/sh\n# title\nexec x\n' | sha256sum
         let expected = format!(
-            "# Made by mkzeoinst {} (sha256 of the other lines: 5015e97de0d6ca01ae32312ad392abd4...)",
+            "# Made by mkzeoinst {} (sha256: 5015e97de0d6ca01ae32312ad392abd4...)",
             env!("CARGO_PKG_VERSION")
         );
         assert_eq!(lines[1], expected);
@@ -155,8 +159,9 @@ mod tests {
             ("exec x\n", "exec x \nexec y\n", false),
             ("# title\n", "#  title\n", false),
             ("mkzeoinst ", "mkzeoinst 9.", true),
-            ("lines: 5", "lines: 3", false),
-            ("lines: ", "lines: 0", false),
+            ("(sha256: ", "(sha256 of the other lines: ", true),
+            ("sha256: 5", "sha256: 3", false),
+            ("sha256: ", "sha256: 0", false),
         ] {
             let edited = stamped(TEXT).replacen(from, to, 1);
             assert_eq!(Stamped::read(edited.as_bytes()).is_pristine(), pristine, "{from:?} to {to:?}");

@@ -1,6 +1,5 @@
 //! Starts an instance and waits until its server answers.
 
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread;
@@ -8,11 +7,11 @@ use std::time::{Duration, Instant};
 
 use super::home::Home;
 use super::installed::{self, Installed};
+use super::locate_programs::{is_ours, is_python};
 use super::plan::Plan;
 use super::probe::{self, AvailabilityError};
 use super::quote::shown;
 use super::{Error, Request, address, included, own_server};
-use crate::sys::files::open_to_read;
 use crate::sys::system_error::os_error_text;
 use crate::sys::tree::{SafeTree, first_untrusted_component};
 use crate::sys::user::own_uid;
@@ -81,23 +80,6 @@ fn shared(request: &Request, installed: &Installed) -> Option<String> {
     (!both.is_empty()).then(|| {
         format!("the instance in {} has {both_names} too; only one of them can run", shown(old.path()))
     })
-}
-
-/// Whether a program is our server, as far as that is seen without running it.
-#[must_use]
-pub fn is_ours(program: &Path) -> bool {
-    program.file_name().is_some_and(|name| name == "runzeo") && !is_python(program)
-}
-
-/// Whether a program is a script for Python. pip has the shell read the first line where that is too long for the kernel,
-/// and names the interpreter in the second.
-pub(super) fn is_python(program: &Path) -> bool {
-    /// Room for two long paths.
-    const BEGINNING: u64 = 1024;
-    let mut beginning = Vec::new();
-    let read = open_to_read(program).and_then(|file| file.take(BEGINNING).read_to_end(&mut beginning));
-    let python = |line: &[u8]| String::from_utf8_lossy(line).contains("python");
-    read.is_ok() && beginning.starts_with(b"#!") && beginning.split(|byte| *byte == b'\n').take(2).any(python)
 }
 
 /// Where the server of an instance will answer: as was asked for, unless the configuration was edited and may have

@@ -11,6 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 use tera::Context;
 
+use super::locate_programs::is_python;
 use super::quote::shown;
 use super::{Error, Request, address, home, owner};
 use crate::zconfig::Address;
@@ -68,7 +69,7 @@ const fn text(text: &'static str) -> Fallback {
 }
 
 /// What every template may name.
-static VARIABLES: [Variable; 32] = [
+static VARIABLES: [Variable; 33] = [
     variable("home", Kind::Path, Given("HOME"), "The instance's directory"),
     variable("etc", Kind::Path, Given("HOME/etc"), "Its configuration files"),
     variable("log", Kind::Path, Below("log"), "Its log files"),
@@ -97,6 +98,12 @@ static VARIABLES: [Variable; 32] = [
         Kind::List,
         Given("those of the addresses"),
         "Where Unix sockets are to lie outside of HOME",
+    ),
+    variable(
+        "python_server",
+        Kind::Switch,
+        Given("what server is"),
+        "Whether the server is a Python program, and not ours",
     ),
     variable("server", Kind::Path, Given("runzeo"), "The ZEO server"),
     variable("zdctl", Kind::Path, Given("zdctl"), "The controller"),
@@ -267,6 +274,7 @@ fn given(request: &Request) -> Result<BTreeMap<&'static str, String>, Error> {
             request.addresses.iter().any(|a| address::privileged_port(a).is_some()).to_string(),
         ),
         ("socket_directories", lines(socket_directories(request))),
+        ("python_server", is_python(Path::new(&request.programs.server)).to_string()),
         ("owner", owner.user),
         ("group", owner.group),
         ("server", request.programs.server.clone()),

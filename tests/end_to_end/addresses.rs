@@ -21,7 +21,7 @@ fn instance_with_several_addresses_serves_the_same_data_at_each() {
     let socket = home.join("var/zeo sock").display().to_string();
     let addresses = [format!("127.0.0.1:{}", ports[0]), format!("127.0.0.1:{}", ports[1]), socket];
     let run = sandbox.mkzeoinst().arg("--start").arg(&home).arg(&addresses[0]);
-    let listening = format!("ZEO server is listening on {}\n", addresses.join(", "));
+    let listening = format!("ZEO server is listening on {}\n...\n", addresses.join(", "));
     run.args(["-a", &addresses[1], "-a", "var/zeo sock"]).stdout(format!("...\n{listening}")).run();
     client(&sandbox, &python, "make", &addresses[0], &["a", "b"]).run();
     client(&sandbox, &python, "commit", &addresses[1], &["a", "60"]).stdout("a: committed 60\n").run();
@@ -66,7 +66,7 @@ fn several_addresses_are_too_many_for_the_server_of_python_and_one_socket_is_not
 
     let run = sandbox.mkzeoinst().arg("--server").arg(&server).args(["--start", "one", "var/zeo.sock"]);
     let socket = sandbox.path("one/var/zeo.sock").display().to_string();
-    run.stdout(format!("...\nZEO server is listening on {socket}\n")).run();
+    run.stdout(format!("...\nZEO server is listening on {socket}\n...\n")).run();
     client(&sandbox, &python, "make", &socket, &["a"]).run();
     client(&sandbox, &python, "read", &socket, &[]).stdout("a: read 0\n").run();
     sandbox.command(sandbox.path("one/bin/zeoctl")).arg("stop").stdout(STOPPED).run();

@@ -96,9 +96,9 @@ fn signals_in_the_manuals_are_those_that_have_an_effect() {
 /// An instance that runs, with everything that one can have.
 fn instance(sandbox: &Sandbox) -> PathBuf {
     let port = sandbox.port().to_string();
-    let extras = ["--with", "logrotate,openrc,runit,s6,systemd", "--set", "level=debug"];
+    let extras = ["--with", "logrotate,openrc,runit,runzeo,s6,systemd", "--set", "level=debug"];
     let run = sandbox.mkzeoinst().args(extras).args(["--start", "zeo", "--host", "127.0.0.1"]).arg(port);
-    run.stdout("...\nZEO server is listening on [..]\n").run();
+    run.stdout("...\nZEO server is listening on [..]\n...\n").run();
     sandbox.path("zeo")
 }
 

@@ -56,6 +56,21 @@ impl Drop for Server {
     }
 }
 
+/// What is said at the end of a start, where the server listens on this machine alone.
+fn closing(sandbox: &Sandbox, address: &str) -> String {
+    let home = sandbox.path("zeo");
+    let home = home.display();
+    let port = address.rsplit(':').next().unwrap();
+    format!(
+        "ZEO server is listening on {address}
+It can be reached from this machine alone, without authentication
+To control it: {home}/bin/zeoctl status, or restart, stop, help
+To connect from Python: import ZEO; db = ZEO.DB(('127.0.0.1', {port}))
+To stop and remove it, with all that is in it: {home}/bin/zeoctl stop && rm -r {home}
+"
+    )
+}
+
 fn error(sandbox: &Sandbox, why: &str) -> String {
     let log = sandbox.path("zeo/log");
     let log = log.display();
@@ -78,8 +93,9 @@ fn start_waits_until_the_server_answers() {
     let outcome = running.wait(SOON);
     drop(server);
     let expected = format!(
-        "{}daemon process started, pid=1\nZEO server is listening on {address}\n",
-        first_run(&sandbox.path("zeo"))
+        "{}daemon process started, pid=1\n{}",
+        first_run(&sandbox.path("zeo")),
+        closing(&sandbox, &address)
     );
     assert_eq!((outcome.status, outcome.stdout, outcome.stderr), (0, expected, String::new()));
 }
@@ -144,7 +160,7 @@ fn address_is_that_of_the_configuration_that_is_there() {
         home.display()
     );
     assert_eq!((outcome.status, outcome.stderr), (0, warning), "{}", outcome.stdout);
-    let end = format!("daemon process started, pid=1\nZEO server is listening on {address}\n");
+    let end = format!("daemon process started, pid=1\n{}", closing(&sandbox, &address));
     assert!(outcome.stdout.ends_with(&end), "{}", outcome.stdout);
 }
 

@@ -1,7 +1,7 @@
 //! Looking at the templates, taking them along, and defaults of a site.
 
 use std::fs;
-use std::os::unix::fs::PermissionsExt as _;
+use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
@@ -143,4 +143,58 @@ fn without_colours(text: &str) -> String {
     let mut parts = text.split("\x1b[");
     let first = parts.next().unwrap_or_default().to_owned();
     parts.fold(first, |text, part| text + part.split_once('m').map_or(part, |(_, rest)| rest))
+}
+
+/// A line's length without the paths in it: a home may lie as deep as it likes.
+fn width(line: &str, sandbox: &Sandbox) -> usize {
+    let root = sandbox.root().to_str().unwrap();
+    let words = line.split(' ').map(|word| if word.contains(root) { 0 } else { word.chars().count() });
+    words.map(|length| length + 1).sum::<usize>() - 1
+}
+
+#[test]
+fn generated_files_are_narrow_and_true_of_their_server() {
+    let sandbox = Sandbox::new();
+    install(&sandbox, "");
+    let python = sandbox.write("python/runzeo", "#!/usr/bin/python3\n");
+    fs::set_permissions(&python, PermissionsExt::from_mode(0o755)).unwrap();
+    let all = ["--with", "logrotate,openrc,runit,runzeo,s6,systemd"];
+    let tls = ["--tls", "cert.pem", "key.pem", "-b", "--umask", "027"];
+    let python = ["--server", python.to_str().unwrap()];
+    for (home, options) in
+        [("ours", Vec::new()), ("python", python.to_vec()), ("tls", [&python[..], &tls].concat())]
+    {
+        let outcome = mkzeoinst(&sandbox).args(all).args(options).args([home, "19999"]).output();
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+        for entry in WalkDir::new(sandbox.path(home)).into_iter().map(Result::unwrap) {
+            // It repeats the texts.
+            if entry.file_type().is_file() && !entry.path().ends_with("etc/.mkzeoinst-pristine.toml") {
+                let text = fs::read_to_string(entry.path()).unwrap();
+                let wide = text.lines().find(|line| width(line, &sandbox) > 79);
+                assert_eq!(wide, None, "{}", entry.path().display());
+            }
+        }
+        let server = sandbox.read(Path::new(home).join("etc/zeo.conf"));
+        let says = |text: &str| server.contains(text);
+        let (is_python, is_open) = (home != "ours", home != "tls");
+        assert_eq!(says("several times"), !is_python);
+        assert_eq!(says("installed in server and clients"), is_python);
+        assert_eq!((says("blob-dir"), says("<ssl>")), (is_python, is_python));
+        assert!(says("A PORT without a host is every interface of this machine"));
+        assert_eq!(says("without\n  # authentication"), is_open, "{server}");
+    }
+}
+
+#[test]
+fn script_for_the_server_alone_runs_it_with_the_configuration() {
+    let sandbox = Sandbox::new();
+    crate::golden::install(
+        &sandbox,
+        env!("CARGO_BIN_EXE_mkzeoinst"),
+        &[("zdctl", ""), ("zdrun", ""), ("runzeo", "echo \"$@\"")],
+    );
+    let made = mkzeoinst(&sandbox).args(["--with", "runzeo", "a 'b", "19999"]).output();
+    assert_eq!(made.status, 0);
+    let told = format!("-C {}/etc/zeo.conf --check\n", sandbox.path("a 'b").display());
+    sandbox.command(sandbox.path("a 'b/bin/runzeo")).arg("--check").stdout(told).run();
 }

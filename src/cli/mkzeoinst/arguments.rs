@@ -174,7 +174,7 @@ pub(super) struct Values {
     #[arg(long, value_name = "NAME=VALUE")]
     set: Vec<String>,
 
-    /// Add files for what runs and rotates the instance: logrotate, openrc, runit, s6, systemd
+    /// Add files for what runs and rotates the instance: logrotate, openrc, runit, runzeo, s6, systemd
     #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
     with: Vec<String>,
 

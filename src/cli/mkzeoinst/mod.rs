@@ -15,12 +15,12 @@ use crate::exit::Exit;
 use crate::instance::adopt::{self, Source};
 use crate::instance::home::Home;
 use crate::instance::installed::Installed;
-use crate::instance::locate_programs::SearchPaths;
+use crate::instance::locate_programs::{SearchPaths, is_ours};
 use crate::instance::plan::{self, Plan};
 use crate::instance::resolve::{self, Options};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, Request, address, advice, apply, lengths, start, variables};
+use crate::instance::{Error, Request, address, advice, apply, closing, lengths, start, variables};
 use crate::sys::system_error::os_error_text;
 use crate::sys::tree::SafeTree;
 
@@ -193,7 +193,7 @@ fn take_over(
         )));
     };
     source.check_move(&request.home)?;
-    if start::is_ours(Path::new(&request.programs.server)) {
+    if is_ours(Path::new(&request.programs.server)) {
         source.check_server()?;
     }
     let addresses = source.addresses();
@@ -262,6 +262,9 @@ fn start(tree: &SafeTree, request: &Request, plan: &Plan, output: &mut Output) -
         Ok(addresses) => {
             start::run(request, &addresses)?;
             output.line(&format!("ZEO server is listening on {}", address::describe_all(&addresses)));
+            for line in closing::lines(request, &addresses) {
+                output.line(&line);
+            }
         }
         Err(why) => {
             start::run(request, &[])?;

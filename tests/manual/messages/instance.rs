@@ -52,6 +52,7 @@ pub(super) const ROWS: &[Row] = &[
     }),
     ("mkzeoinst", "All done.", |s| make(s, &["zeo"])),
     ("mkzeoinst", "ZEO server is listening on ADDRESS", |s| have("python3").then(|| instance(s, LISTENS, &["--start"])).flatten()),
+    ("mkzeoinst", "It can be reached REASON", |s| have("python3").then(|| instance(s, LISTENS, &["--start"])).flatten()),
     ("mkzeoinst", "cannot use ROLE PATH: REASON", |s| make(s, &[""])),
     ("mkzeoinst", "cannot find ROLE: REASON", |s| Some(s.mkzeoinst().args(["--server", "none", "zeo"]).output())),
     ("mkzeoinst", "cannot VERB PATH: REASON", |s| make(s, &["/proc/zeo"])),
