@@ -182,7 +182,8 @@ impl Settings {
 /// Begins a record.
 const TITLE: &str = "# What options of mkzeoinst have set for this instance
 #
-# Read when mkzeoinst is run again; options that are given then come first and are added here.
+# Read when mkzeoinst is run again; options that are given then come first and
+# are added here.
 ";
 
 /// A value as a command line would give it.
