@@ -52,6 +52,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "`wait`: the program has ended", |s| { up(s, ENDS); s.write("end", ""); zdctl(s, ENDS, "wait") }),
     ("zdctl", "`wait`: nothing runs", |s| zdctl(s, SLEEP, "wait")),
     ("zdctl", "`status`: the program runs", |s| { up(s, SLEEP); zdctl(s, SLEEP, "status") }),
+    ("zdctl", "`status`: `fg` runs the program", |s| { foreground(s); zdctl(s, SLEEP, "status") }),
     ("zdctl", "`status`: no manager", |s| zdctl(s, SLEEP, "status")),
     ("zdctl", "`status`: a manager without a program", |s| {
         let idle = |action| configured(s, "program sleep 1000\nhang-around true", action);
@@ -102,6 +103,9 @@ const ROWS: &[Row] = &[
     ("zdctl", "`fg`: there is no such program", |s| zdctl(s, "no-such-program", "fg")),
     ("zdctl", "`fg`: it cannot be executed", |s| zdctl(s, "/", "fg")),
     ("zdctl", "`fg`: the manager runs the program", |s| { up(s, SLEEP); zdctl(s, SLEEP, "fg") }),
+    ("zdctl", "`start`: `fg` runs the program", |s| { foreground(s); zdctl(s, SLEEP, "start") }),
+    ("zdctl", "`stop`: `fg` runs the program", |s| { foreground(s); zdctl(s, SLEEP, "stop") }),
+    ("zdctl", "`restart`: `fg` runs the program", |s| { foreground(s); zdctl(s, SLEEP, "restart") }),
     ("zdctl", "`shell`: the command ended with status 7", |s| zdctl(s, SLEEP, "shell").arg("exit 7")),
     ("zdctl", "`logtail`: no log file is configured", |s| zdctl(s, SLEEP, "logtail")),
     ("zdctl", "`logtail`: the file cannot be read", |s| zdctl(s, SLEEP, "logtail").arg("no-such-file")),
@@ -195,6 +199,11 @@ fn zdctl(sandbox: &Sandbox, program: &str, action: &str) -> Run {
 
 fn zdrun(sandbox: &Sandbox, arguments: &[&str]) -> Run {
     sandbox.zdrun().args(["-s", "sock"]).args(arguments)
+}
+
+fn foreground(sandbox: &Sandbox) {
+    let running = zdctl(sandbox, SLEEP, "fg").spawn();
+    eventually(SOON, || running.stdout() == "sleep 1000\n");
 }
 
 fn up(sandbox: &Sandbox, program: &str) {

@@ -16,6 +16,9 @@
 //! | a copy of the file, as in a copied instance | MARK, the file's inode number |
 //! | a script that executes the real server | nothing: the words are recorded, the process's command line is not read |
 //!
+//! A program that `zdctl fg` runs has no manager: the process that has claimed the file (`crate::sys::file_lock::claim`) runs
+//! it, or has become it.
+//!
 //! The program and what descends from it have [`LOCK`] in their environment, by which the next manager finds what a
 //! program that has ended left running. Under a manager that is not a daemon, and runs below another manager's program, it
 //! is a list with commas: the inner lock file, then the outer. A session leader that has the variable with other values is
@@ -110,6 +113,21 @@ impl LockRecord {
         }
     }
 
+    /// The text that [`LockRecord::parse`] reads.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let line = |text: String| format!("{text:<width$.width$}\n", width = LINE - 1);
+        let boot = self.boot.as_deref().unwrap_or_default();
+        let manager =
+            self.manager.map(|pid| format!("manager {pid} {boot} {:x}", self.mark.unwrap_or_default()));
+        let program = self.program.map(|program| format!("program {} {}", program.pid, program.start_time));
+        let namespace = self.namespace.map(|namespace| namespace.to_string()).unwrap_or_default();
+        let birth = self.manager_start_time.map(|birth| format!("manager-birth {birth} {namespace}"));
+        let words = self.words.as_ref().map(|words| format!("words {}\n", repr::quote_list(words)));
+        let lines = [manager, program, birth].map(|text| line(text.unwrap_or_default()));
+        lines.concat() + &words.unwrap_or_default()
+    }
+
     /// This record, if it was written since the system started as `boot`, in this pid namespace, and in the file with this
     /// inode number itself.
     #[must_use]
@@ -154,6 +172,8 @@ mod tests {
         assert_eq!(whole.words, Some(vec!["a b".into(), "c'".into()]));
         assert_eq!(whole.manager_process(), Some(RecordedProcess { pid: 7, start_time: 98 }));
         assert_eq!(whole.clone().of("a-b", 5, 0x1f), Some(whole.clone()));
+        assert_eq!(LockRecord::parse(&whole.text()), whole);
+        assert_eq!(whole.text().find("words"), usize::try_from(WORDS_AT).ok());
         assert_eq!(whole.clone().of("a-c", 5, 0x1f), None);
         assert_eq!(whole.clone().of("a-b", 6, 0x1f), None, "another container");
         assert_eq!(whole.of("a-b", 5, 0x2f), None, "a copy");

@@ -59,6 +59,31 @@ pub enum Failure {
         "the program runs without a manager; pid={0}; start has a new manager take it over, stop ends it"
     )]
     Unmanaged(u32),
+    /// `fg` runs it, and there is no manager.
+    #[error("the program runs in the foreground, without a manager; pid={0}; stop ends it")]
+    Foreground(u32),
+    /// A process that is not to be seen from here has the instance's lock, and there is no manager.
+    #[error("the program runs in the foreground, in another container: '{}' is locked from there", .0.display())]
+    ForegroundElsewhere(PathBuf),
+    /// The lock file is there and cannot be used.
+    #[error("cannot use lock file '{}': {}", .path.display(), os_error_text(.source))]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
+    /// There can be no lock file; the program runs all the same.
+    #[error(
+        "warning: cannot make lock file '{}': {}; status and start will not see the program",
+        .path.display(), os_error_text(.source)
+    )]
+    NoLock {
+        /// The file.
+        path: PathBuf,
+        /// The system's reason.
+        source: io::Error,
+    },
     /// Its manager was killed, it has ended, and others run that came from it.
     #[error("what the program left behind runs without a manager; {0}; start and stop end it")]
     LeftBehind(Pids),

@@ -1,15 +1,31 @@
-//! Programs that run here, on our terminal, while we wait: `fg`, and the commands of `shell`.
+//! Programs that run here, on our terminal: `fg`, and the commands of `shell`.
+//!
+//! One action of a command line becomes the program, by exec(2): what has started it (supervisord, systemd, a container, a
+//! shell) then has the program itself, with our process number. In the shell, and as the first process of a container,
+//! where a program that does not handle a signal would never get it, we wait and hand the signals on.
+//!
+//! A program that `fg` runs holds the instance's lock in place of a manager: no second copy can be started, and `status`
+//! finds it.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::io;
-use std::os::unix::process::ExitStatusExt as _;
-use std::process::{Command, ExitStatus};
+use std::os::unix::fs::{FileExt as _, MetadataExt as _};
+use std::os::unix::process::CommandExt as _;
+use std::path::Path;
+use std::process::Command;
 
 use crate::control::Goal;
+use crate::control::lock_record::{LockRecord, RecordedProcess, lock_file, mark};
 use crate::exit::Exit;
+use crate::sys::access::as_account;
+use crate::sys::file_lock::NamedLock;
+use crate::sys::interrupt;
+use crate::sys::proc::{boot_id, pid_namespace, start_time};
+use crate::sys::process::{Ended, own_pid};
+use crate::sys::run_here::{RanHere, is_init, run_here};
 use crate::sys::terminal::Modes;
-use crate::sys::{interrupt, user};
+use crate::sys::user::{self, Account};
 
 use super::client::Client;
 use super::failure::Failure;
@@ -20,32 +36,47 @@ use super::watch::{catch_interrupt, record};
 pub(super) fn foreground(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Result<Exit, Failure> {
     // One that waits to be started again would soon be a second copy.
     if record(client, ui)?.is_some_and(|record| record.application.is_some() || record.goal == Goal::Up) {
-        ui.say("To run the program in the foreground, please stop it first.")?;
-        return Ok(Exit::Failure);
+        return refuse(ui);
     }
     // Here it does not matter whether a manager has come since.
-    if let Some(program) = orphaned::recorded_program(client) {
-        return Err(Failure::Unmanaged(program.pid));
+    match orphaned::recorded_program(client) {
+        Some(program) if program.foreground => return refuse(ui),
+        Some(program) => return Err(Failure::Unmanaged(program.pid)),
+        None => orphaned::expect_none(client)?,
     }
-    orphaned::expect_none(client)?;
     let words: Vec<OsString> = client.runner().program.iter().chain(extra).cloned().collect();
     let (program, arguments) =
         words.split_first().ok_or_else(|| Failure::NotStarted("no program specified".to_owned()))?;
-    ui.say(words.join(OsStr::new(" ")).display())?;
     let mut command = Command::new(program);
     command.args(arguments);
-    become_user(client, &mut command)?;
+    let account = account(client)?;
+    if let Some(account) = &account {
+        command.envs(account.variables());
+        user::run_as(&mut command, account).map_err(cannot_become)?;
+    }
     command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
-    run_here(ui, command).map(exit_of)
+    let Some(mut lock) = HeldLock::take(client, ui, &words, account.as_ref())? else { return refuse(ui) };
+    lock.record(own_pid());
+    ui.say(words.join(OsStr::new(" ")).display())?;
+    let ended = run(client, ui, command, |pid| lock.record(pid));
+    lock.release();
+    ended
 }
 
-/// The program runs as the user that the manager would give it.
-fn become_user(client: &Client, command: &mut Command) -> Result<(), Failure> {
-    let Some(name) = &client.runner().user else { return Ok(()) };
-    let failed = |source| Failure::System { what: "cannot look up the user", source };
-    let account = user::lookup(name).map_err(failed)?.ok_or_else(|| Failure::NoUser(name.clone()))?;
-    command.envs(account.variables());
-    user::run_as(command, &account).map_err(failed)
+fn refuse(ui: &mut Ui<'_>) -> Result<Exit, Failure> {
+    ui.say("To run the program in the foreground, please stop it first.")?;
+    Ok(Exit::Failure)
+}
+
+/// The user that the program runs as, as under a manager.
+fn account(client: &Client) -> Result<Option<Account>, Failure> {
+    let Some(name) = &client.runner().user else { return Ok(None) };
+    let account = user::lookup(name).map_err(cannot_become)?;
+    account.map(Some).ok_or_else(|| Failure::NoUser(name.clone()))
+}
+
+fn cannot_become(source: io::Error) -> Failure {
+    Failure::System { what: "cannot become the user", source }
 }
 
 pub(super) fn shell(client: &Client, ui: &mut Ui<'_>, line: &OsStr) -> Result<Exit, Failure> {
@@ -57,33 +88,122 @@ pub(super) fn shell(client: &Client, ui: &mut Ui<'_>, line: &OsStr) -> Result<Ex
         command
     };
     command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
-    run_here(ui, command).map(exit_of)
+    run(client, ui, command, |_| ())
 }
 
-/// Runs it and waits for its end. ^C and ^\ are for it alone.
-fn run_here(ui: &mut Ui<'_>, mut command: Command) -> Result<ExitStatus, Failure> {
-    catch_interrupt()?;
+/// Whether this process has nothing to do but to be the program.
+fn becomes_program(client: &Client, ui: &Ui<'_>) -> bool {
+    !ui.interactive && !client.flags.interactive && !is_init()
+}
+
+/// Becomes the program; or runs it, and gives the status that it ended with.
+fn run(
+    client: &Client,
+    ui: &mut Ui<'_>,
+    mut command: Command,
+    started: impl FnOnce(i32),
+) -> Result<Exit, Failure> {
     let program = command.get_program().to_owned();
+    if becomes_program(client, ui) {
+        let source = command.exec();
+        return Err(Failure::Run { program, source });
+    }
+    catch_interrupt()?;
     let modes = Modes::of(io::stdin());
-    let ended = command.status().map_err(|source| Failure::Run { program, source })?;
+    let ran = run_here(&mut command, started).map_err(|source| Failure::Run { program, source })?;
     if let Some(modes) = modes.filter(|_| ui.interactive) {
         // If the terminal has gone, the next read from it says so.
         let _ = modes.restore(io::stdin());
     }
-    // What it was sent by the terminal came here too.
-    let interrupted = interrupt::take();
-    if interrupted && ended.signal().is_some() {
+    let _ = interrupt::take();
+    if let RanHere { ended: Ended::Killed(..), interrupted: true } = ran {
         ui.say("")?;
     }
-    Ok(ended)
+    Ok(exit_of(ran.ended))
 }
 
 /// As a shell has it.
-fn exit_of(ended: ExitStatus) -> Exit {
-    let number = ended.code().or_else(|| ended.signal().map(|signal| 128 + signal));
-    match number.and_then(|number| u8::try_from(number).ok()) {
+fn exit_of(ended: Ended) -> Exit {
+    let number = match ended {
+        Ended::Exited(status) => Some(status),
+        Ended::Killed(signal, _) => u8::try_from(128 + signal).ok(),
+        Ended::Unseen => None,
+    };
+    match number {
         Some(0) => Exit::Success,
         Some(number) => Exit::Program(number),
         None => Exit::Failure,
+    }
+}
+
+/// Takes the lock with the rights of the program, whose directory it may be; where that user cannot make files, with ours.
+fn take_as(account: Option<&Account>, path: &Path) -> io::Result<Option<NamedLock>> {
+    let Some(account) = account else { return NamedLock::take(path) };
+    let taken = as_account(account, || NamedLock::take(path)).and_then(|taken| taken);
+    if taken.is_err() && path.symlink_metadata().is_err() { NamedLock::take(path) } else { taken }
+}
+
+/// The lock of the instance, held for a program that has no manager.
+struct HeldLock<'a> {
+    client: &'a Client,
+    words: &'a [OsString],
+    /// `None`: there can be no lock file here.
+    lock: Option<NamedLock>,
+}
+
+impl<'a> HeldLock<'a> {
+    /// `None`: a manager has come, or another program in the foreground.
+    fn take(
+        client: &'a Client,
+        ui: &mut Ui<'_>,
+        words: &'a [OsString],
+        account: Option<&Account>,
+    ) -> Result<Option<Self>, Failure> {
+        let path = lock_file(&client.runner().socket_name);
+        let failed = |source| Failure::Lock { path: path.clone(), source };
+        let lock = match take_as(account, &path) {
+            Ok(None) => return Ok(None),
+            Ok(lock) => lock,
+            Err(source) if path.symlink_metadata().is_ok() => return Err(failed(source)),
+            // Where no file can be made, there is no manager to collide with.
+            Err(source) => {
+                ui.host.report(&Failure::NoLock { path: path.clone(), source });
+                None
+            }
+        };
+        if let Some(lock) = &lock {
+            lock.claim(becomes_program(client, ui)).map_err(failed)?;
+        }
+        Ok(Some(Self { client, words, lock }))
+    }
+
+    /// Records the program. A file that cannot be written to says less, and holds the lock all the same.
+    fn record(&mut self, pid: i32) {
+        let Some(lock) = &self.lock else { return };
+        let file = lock.file();
+        let process = |pid| Some(RecordedProcess { pid, start_time: start_time(pid)? });
+        let record = LockRecord {
+            manager: u32::try_from(own_pid()).ok(),
+            boot: Some(boot_id()),
+            mark: file.metadata().ok().map(|found| mark(found.ino())),
+            manager_start_time: start_time(own_pid()),
+            namespace: Some(pid_namespace()),
+            program: process(pid),
+            words: Some(self.words.to_vec()),
+        };
+        let text = record.text();
+        if file.metadata().is_ok_and(|found| found.nlink() > 1) {
+            // It has another name: something else than a lock file.
+            return;
+        }
+        let _ = file.set_len(0).and_then(|()| file.write_all_at(text.as_bytes(), 0));
+    }
+
+    /// The program has ended, or was never there.
+    fn release(self) {
+        let path = lock_file(&self.client.runner().socket_name);
+        if self.lock.is_some_and(|lock| lock.has_name(&path)) {
+            let _ = std::fs::remove_file(path);
+        }
     }
 }

@@ -54,7 +54,9 @@ fn send(client: &Client, ui: &mut Ui<'_>, number: i32) -> Result<Exit, Failure> 
 
 /// Without a manager the signal comes from here.
 fn send_orphaned(ui: &mut Ui<'_>, orphaned: &Orphaned, number: i32) -> Result<Exit, Failure> {
-    ui.host.report(&Failure::Unmanaged(orphaned.pid));
+    if !orphaned.foreground {
+        ui.host.report(&orphaned.failure());
+    }
     ui.say(format_args!("kill({}, {number})", orphaned.pid))?;
     let failed = orphaned.process.signal(number).err().map(|error| os_error_text(&error));
     say_sent(ui, orphaned.pid, number, failed.as_deref())

@@ -2,7 +2,8 @@
 //! ends.
 //!
 //! Where no manager answers, it is found by the lock file beside the socket. Whatever reports "not running" looks there
-//! first: a program that runs unseen would be the worst case.
+//! first: a program that runs unseen would be the worst case. A program that `fg` runs is found in the same file; it needs
+//! no manager.
 
 use std::fs::{File, Metadata};
 use std::io::Read as _;
@@ -12,6 +13,7 @@ use std::time::Duration;
 
 use crate::control::StatusRecord;
 use crate::control::lock_record::{LockRecord, RecordedProcess, lock_file, lock_mark};
+use crate::sys::file_lock::is_claimed;
 use crate::sys::interrupt::readable;
 use crate::sys::orphans::{OrphanScan, Pids};
 use crate::sys::pidfd::PidFd;
@@ -27,9 +29,16 @@ use super::watch::{Event, record};
 pub(super) struct Orphaned {
     pub(super) pid: u32,
     pub(super) process: PidFd,
+    /// `fg` runs it.
+    pub(super) foreground: bool,
 }
 
 impl Orphaned {
+    /// That it runs without a manager.
+    pub(super) fn failure(&self) -> Failure {
+        if self.foreground { Failure::Foreground(self.pid) } else { Failure::Unmanaged(self.pid) }
+    }
+
     /// What announces its end.
     pub(super) fn event(&self) -> Event<'_> {
         (Some(self.process.as_fd()), Duration::MAX)
@@ -49,11 +58,24 @@ pub(super) fn find(client: &Client) -> Option<Orphaned> {
     (!matches!(client.status(), Ok(Some(_)))).then_some(program)
 }
 
+/// The program that `fg` runs; to be called only where no manager has answered.
+///
+/// # Errors
+/// There is one, and it cannot be seen from here.
+pub(super) fn foreground(client: &Client) -> Result<Option<Orphaned>, Failure> {
+    let found = recorded_program(client).filter(|program| program.foreground);
+    if found.is_none() && read_lock_file(client).is_some_and(|seen| seen.claimed) {
+        return Err(Failure::ForegroundElsewhere(lock_file(&client.runner().socket_name)));
+    }
+    Ok(found)
+}
+
 /// The program that the lock file names, as long as it lives, whichever manager has started it.
 pub(super) fn recorded_program(client: &Client) -> Option<Orphaned> {
-    let program = lock_record(client)?.program?;
+    let LockFileSeen { record, claimed: foreground, .. } = read_lock_file(client)?;
+    let program = record?.program?;
     let process = PidFd::same(program.pid, program.start_time)?;
-    Some(Orphaned { pid: program.pid.unsigned_abs(), process })
+    Some(Orphaned { pid: program.pid.unsigned_abs(), process, foreground })
 }
 
 /// The manager's state, as [`record`]; where there is only a program without one, a new manager adopts that first.
@@ -63,6 +85,9 @@ pub(super) fn adopt_then_record(client: &Client, ui: &mut Ui<'_>) -> Result<Opti
         return Ok(found);
     }
     let Some(orphaned) = find(client) else { return Ok(None) };
+    if orphaned.foreground {
+        return Err(orphaned.failure());
+    }
     if let Err(failure) = launch(client, ui, &[]) {
         ui.host.report(&Failure::Unmanaged(orphaned.pid));
         return Err(failure);
@@ -83,8 +108,9 @@ pub(super) fn warn(client: &Client, ui: &mut Ui<'_>) {
 /// A program runs without one, or what such a program left behind.
 pub(super) fn expect_none(client: &Client) -> Result<(), Failure> {
     if let Some(orphaned) = find(client) {
-        return Err(Failure::Unmanaged(orphaned.pid));
+        return Err(orphaned.failure());
     }
+    foreground(client)?;
     let Some((before, mut orphans)) = orphans(client) else { return Ok(()) };
     let found = orphans.scan();
     // If a manager has come meanwhile, what was found may be its program.
@@ -107,23 +133,35 @@ pub(super) fn end_left_behind(client: &Client, ui: &mut Ui<'_>) -> Result<bool, 
 /// What the lock file says, if it is from this start of the system and no copy. One that may not be read is that of a
 /// manager whose socket does not answer us either, which is an error.
 fn lock_record(client: &Client) -> Option<LockRecord> {
-    lock_record_and_file(client).map(|(record, _)| record)
+    read_lock_file(client)?.record
 }
 
-/// The same, with what the system says about the file.
-fn lock_record_and_file(client: &Client) -> Option<(LockRecord, Metadata)> {
+/// A lock file.
+struct LockFileSeen {
+    /// What it says, as [`lock_record`].
+    record: Option<LockRecord>,
+    /// What the system says about it.
+    about: Metadata,
+    /// A program in the foreground has it.
+    claimed: bool,
+}
+
+fn read_lock_file(client: &Client) -> Option<LockFileSeen> {
     let mut file = File::open(lock_file(&client.runner().socket_name)).ok()?;
     let about = file.metadata().ok()?;
     let mut text = String::new();
     file.read_to_string(&mut text).ok()?;
-    Some((LockRecord::parse(&text).of(&boot_id(), pid_namespace(), about.ino())?, about))
+    let record = LockRecord::parse(&text).of(&boot_id(), pid_namespace(), about.ino());
+    Some(LockFileSeen { record, about, claimed: is_claimed(&file) })
 }
 
 /// What the lock file says, and what descends from the program that it names, or from one that could not record itself.
 /// `None`: there was none; or the program lives, or a manager, which then sees to it; or a stop is meant for the program
 /// alone.
 fn orphans(client: &Client) -> Option<(LockRecord, OrphanScan)> {
-    let (record, file) = lock_record_and_file(client).filter(|_| client.runner().stop_group)?;
+    let LockFileSeen { record, about: file, .. } =
+        read_lock_file(client).filter(|_| client.runner().stop_group)?;
+    let record = record?;
     let lives = |process: RecordedProcess| start_time(process.pid) == Some(process.start_time);
     if record.program.is_some_and(lives) || record.manager_process().is_some_and(lives) {
         return None;

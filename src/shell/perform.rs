@@ -1,5 +1,6 @@
 //! The table of actions: which function carries out which.
 
+use std::env;
 use std::time::Duration;
 
 use crate::config::Runner;
@@ -16,6 +17,10 @@ pub(super) fn perform(client: &mut Client, ui: &mut Ui<'_>, action: &Action) -> 
     let (what, limit) = progress(action, &client.settings.runner);
     ui.begin(what, limit);
     match action {
+        // Supervisord is told to run `start`, and keeps running what stays: so plone.recipe.zeoserver's zeoctl.
+        Action::Start(extra) if !ui.interactive && env::var_os("SUPERVISOR_ENABLED").is_some() => {
+            foreground::foreground(client, ui, extra)
+        }
         Action::Start(extra) => start::start(client, ui, extra),
         Action::Stop => stop::stop(client, ui),
         Action::Restart => start::restart(client, ui),

@@ -45,6 +45,10 @@ pub(super) fn start(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -> Res
                     return started(client, ui);
                 }
             }
+            None if let Some(program) = orphaned::foreground(client)? => {
+                ui.say(format_args!("daemon process already running; pid={}", program.pid))?;
+                return Ok(Exit::Success);
+            }
             None => match launch(client, ui, extra)? {
                 LaunchOutcome::Running(pid) => {
                     ui.say(format_args!("daemon process started, pid={pid}"))?;

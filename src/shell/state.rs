@@ -22,6 +22,8 @@ pub(super) enum State {
     NoManager,
     /// There is no manager, and the program that an earlier one started runs.
     Unmanaged,
+    /// There is no manager, and `fg` runs the program.
+    Foreground,
     /// There is no manager, and that program has ended and others run that descend from it.
     LeftBehind,
 }

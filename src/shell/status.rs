@@ -24,12 +24,20 @@ pub(super) fn status(client: &Client, ui: &mut Ui<'_>, form: Form) -> Result<Exi
     };
     let status = client.status().map_err(unknown)?;
     let record = status.as_ref().map(|status| &status.record);
-    let seen = Seen::of(record);
+    let mut seen = Seen::of(record);
+    let mut orphaned = if record.is_none() { orphaned::expect_none(client).err() } else { None };
+    let mut foreground = None;
+    if let Some(Failure::Foreground(pid)) = orphaned {
+        seen = Seen::Program(pid);
+        // It runs as it should: nothing to complain about.
+        foreground = orphaned.take();
+    }
     let (_, exit) = seen.describe();
-    let orphaned = if record.is_none() { orphaned::expect_none(client).err() } else { None };
     if form == Form::Json {
-        let object = orphaned.as_ref().map_or_else(|| Object::of(record), Object::of_orphaned);
-        return ui.say(object.text()?).map(|()| if orphaned.is_some() { Exit::Unknown } else { exit });
+        let orphaned = orphaned.as_ref().or(foreground.as_ref());
+        let object = orphaned.map_or_else(|| Object::of(record), Object::of_orphaned);
+        let known = orphaned.is_none() || foreground.is_some();
+        return ui.say(object.text()?).map(|()| if known { exit } else { Exit::Unknown });
     }
     warn_of_other_program(client, ui, record)?;
     seen.say(ui)?;
@@ -39,6 +47,9 @@ pub(super) fn status(client: &Client, ui: &mut Ui<'_>, form: Form) -> Result<Exi
         for line in explain(&status.record) {
             ui.say(line)?;
         }
+    }
+    if foreground.is_some() && form == Form::Long {
+        ui.say("in the foreground: fg runs it, without a manager")?;
     }
     orphaned.map_or(Ok(exit), |orphaned| Err(unknown(orphaned)))
 }
@@ -197,6 +208,7 @@ impl Object {
         let none = Self::of(None);
         match left {
             Failure::Unmanaged(pid) => Self { state: State::Unmanaged, pid: Some(*pid), ..none },
+            Failure::Foreground(pid) => Self { state: State::Foreground, pid: Some(*pid), ..none },
             Failure::LeftBehind(pids) => {
                 Self { state: State::LeftBehind, left_behind: Some(pids.0.clone()), ..none }
             }

@@ -4,6 +4,8 @@ use std::time::Duration;
 
 use crate::control::{Goal, Refusal, Reply, Request, StatusRecord};
 use crate::exit::Exit;
+use crate::sys::proc::is_gone;
+use crate::sys::signals::number;
 
 use super::client::Client;
 use super::failure::Failure;
@@ -29,7 +31,13 @@ enum End {
 }
 
 pub(super) fn stop(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
-    let Some(record) = orphaned::adopt_then_record(client, ui)? else {
+    let found = match orphaned::adopt_then_record(client, ui) {
+        Err(Failure::Foreground(_)) if let Some(program) = orphaned::foreground(client)? => {
+            return end_foreground(client, ui, program);
+        }
+        found => found?,
+    };
+    let Some(record) = found else {
         let ended = orphaned::end_left_behind(client, ui)?;
         ui.say(if ended { "daemon process stopped" } else { "daemon manager not running" })?;
         return Ok(Exit::Success);
@@ -50,6 +58,25 @@ pub(super) fn stop(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     }
     ui.say("daemon process stopped")?;
     Ok(Exit::Success)
+}
+
+/// Ends a program that has no manager to do it. What started it (supervisord, say) may start it again.
+fn end_foreground(client: &Client, ui: &mut Ui<'_>, mut program: Orphaned) -> Result<Exit, Failure> {
+    let failed = |source| Failure::System { what: "cannot end the program", source };
+    let timeout = client.runner().stop_timeout;
+    let limit = (!timeout.is_zero()).then_some(timeout);
+    for (signal, limit) in [(number::TERM, limit), (number::KILL, Some(KILL_TIMEOUT))] {
+        match program.process.signal(signal) {
+            Err(error) if !is_gone(&error) => return Err(failed(error)),
+            _ => {}
+        }
+        let ended = wait_for(ui, limit, &mut program, Orphaned::event, |_, program| program.has_ended())?;
+        if ended.is_some() {
+            ui.say("daemon process stopped")?;
+            return Ok(Exit::Success);
+        }
+    }
+    Err(Failure::StopTooLong(timeout.as_secs(), program.pid))
 }
 
 /// Waits until the program with this number has ended.

@@ -26,6 +26,7 @@ pub mod proc;
 pub mod process;
 pub mod program;
 mod retry;
+pub mod run_here;
 pub mod signal_names;
 pub mod signals;
 pub mod socket;

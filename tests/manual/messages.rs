@@ -17,7 +17,7 @@ use zeo_server::control::Reply;
 
 use super::{manual, rows, uncoded};
 use crate::sandbox::run::{Outcome, Run};
-use crate::sandbox::{SOON, Sandbox, can_trace, eventually, forks, matches};
+use crate::sandbox::{SOON, Sandbox, can_trace, can_unshare, eventually, forks, matches};
 use instance::make;
 
 /// A program, a message as its manual has it, and how to get it; nothing, where the machine cannot.
@@ -254,6 +254,33 @@ const ROWS: &[Row] = &[
         up(s);
         s.kill_manager();
         one(s, &["status"])
+    }),
+    ("zdctl", "the program runs in the foreground, without a manager; pid=PID; stop ends it", |s| {
+        let running = zdctl(s, SLEEP, &["fg"]).spawn();
+        eventually(SOON, || running.stdout() == "sleep 1000\n");
+        one(s, &["restart"])
+    }),
+    ("zdctl", "in the foreground: fg runs it, without a manager", |s| {
+        let running = zdctl(s, SLEEP, &["fg"]).spawn();
+        eventually(SOON, || running.stdout() == "sleep 1000\n");
+        one(s, &["status", "-l"])
+    }),
+    ("zdctl", "the program runs in the foreground, in another container: PATH is locked from there", |s| {
+        let private = ["--pid", "--fork", "--mount-proc", "--kill-child"];
+        if !can_unshare(&private) {
+            return None;
+        }
+        let fg = [env!("CARGO_BIN_EXE_zdctl"), "-s", "sock", "-p", SLEEP, "fg"];
+        let running = s.command("unshare").args(private).args(fg).spawn();
+        eventually(SOON, || running.stdout() == "sleep 1000\n");
+        one(s, &["status"])
+    }),
+    ("zdctl", "cannot use lock file PATH: REASON", |s| {
+        std::os::unix::fs::symlink("elsewhere", s.path("sock.lock")).expect("it can be made");
+        one(s, &["fg"])
+    }),
+    ("zdctl", "warning: cannot make lock file PATH: REASON; status and start will not see the program", |s| {
+        Some(s.zdctl().args(["-s", "no/sock", "-p", "true", "fg"]).output())
     }),
     ("zdctl", "what the program left behind runs without a manager; pids=PIDS; start and stop end it", |s| {
         leave_behind(s, "sh -c 'sleep 1000 & exec sleep 1001'");

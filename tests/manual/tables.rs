@@ -90,7 +90,13 @@ fn signals_in_the_manuals_are_those_that_have_an_effect() {
     assert_eq!(names("runzeo", "Signals"), with_kill(handled("cli/runzeo/serve.rs")));
     let caught = source(&["sys/interrupt.rs"]);
     assert!(caught.contains("SIGINT") && !caught.contains("SIGTERM"), "{caught}");
-    assert_eq!(names("zdctl", "Signals"), ["SIGINT", "SIGPIPE"].map(str::to_owned).into());
+    let handing_on = source(&["sys/run_here.rs"]);
+    let (_, list) = handing_on.split_once("HANDED_ON: &[Signal]").expect("there is the list");
+    let list = list.split("];").next().unwrap_or_default();
+    let handed_on = list.split("Signal::").skip(1).filter_map(|signal| signal.split(',').next());
+    let zdctl: BTreeSet<_> = handed_on.chain(["SIGINT", "SIGPIPE"]).map(str::to_owned).collect();
+    assert_eq!(zdctl.len(), 7, "{zdctl:?}");
+    assert_eq!(names("zdctl", "Signals"), zdctl);
 }
 
 /// An instance that runs, with everything that one can have.

@@ -56,12 +56,12 @@ fn skipped(caller: &Location<'_>, reason: &str) -> String {
 }
 
 /// The target directory: Cargo puts its `tmp` there for us.
-fn target() -> &'static Path {
+pub(crate) fn target() -> &'static Path {
     Path::new(env!("CARGO_TARGET_TMPDIR")).parent().expect("it is target/tmp")
 }
 
 /// The interpreter of the virtual environment with these packages, made if need be; or why it cannot be made.
-fn environment(directory: &Path, pins: &[&str]) -> Result<PathBuf, String> {
+pub(crate) fn environment(directory: &Path, pins: &[&str]) -> Result<PathBuf, String> {
     if std::env::var_os("ZEO_TOOLS").is_some_and(|tools| tools == "none") {
         return Err("no python3".to_owned());
     }

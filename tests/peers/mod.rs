@@ -4,5 +4,7 @@ mod control;
 mod environment;
 mod eventlog;
 mod pickle;
+mod supervisor;
 
 pub(crate) use environment::{python, skip};
+pub(crate) use supervisor::supervisord;
