@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use crate::config::{self, Flags, OtherHome};
+use crate::config::{self, Flags, OtherHome, Settings};
 use crate::exit::Exit;
 
 pub mod file_page;
@@ -39,7 +39,7 @@ const NO_TRANSCRIPT: &str = "warning: transcript has no effect: the program runs
     with it; -d or 'daemon true' detaches it";
 
 /// Checks the configuration and what it names, and says so.
-fn check(program: &str, flags: &Flags) -> Exit {
+fn check(program: &str, flags: &Flags, further: impl Fn(&Settings) -> Result<(), String>) -> Exit {
     // What cannot be resolved is reported below.
     if let Ok(settings) = config::resolve(flags) {
         warn_of_other_home(program, config::other_home(&settings));
@@ -49,7 +49,10 @@ fn check(program: &str, flags: &Flags) -> Exit {
         }
     }
     match config::check(flags) {
-        Ok(()) => print(config::CHECK_PASSED),
+        Ok(()) => match config::resolve(flags).map(|settings| further(&settings)) {
+            Ok(Err(why)) => print_error(program, Exit::Failure, &why),
+            _ => print(config::CHECK_PASSED),
+        },
         Err(faults) => list_faults(program, Exit::Usage, &faults),
     }
 }

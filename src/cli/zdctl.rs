@@ -30,7 +30,7 @@ fn run(arguments: Vec<OsString>) -> Exit {
         Err(exit) => return exit,
     };
     if shell::is_check(&typed.action) && !typed.flags.interactive {
-        return check(NAME, &typed.flags);
+        return check(NAME, &typed.flags, shell::run_check_program);
     }
     let settings = match settings(&typed) {
         Ok(settings) => settings,

@@ -30,7 +30,7 @@ fn run(arguments: &[OsString]) -> Exit {
         }
     };
     if only_check {
-        return check(NAME, &flags);
+        return check(NAME, &flags, |_| Ok(()));
     }
     let settings = match config::resolve(&flags) {
         Ok(settings) => settings,

@@ -96,6 +96,7 @@ fn runner(flags: &Flags, section: Option<SectionRef<'_>>) -> Runner {
             .clone()
             .or_else(|| file.value("exit-codes").and_then(|value| exit_codes_of(value).ok()))
             .unwrap_or_else(|| vec![0, 2]),
+        check_program: file.words("check-program"),
         start_test_program: file.words("start-test-program"),
         start_timeout: seconds(flags.start_timeout.or_else(|| file.number("start-timeout")).unwrap_or(300)),
         start_grace: seconds(file.number("start-grace").unwrap_or(1)),

@@ -78,6 +78,8 @@ pub struct Runner {
     pub forever: bool,
     /// Exit statuses of the program that end the manager; default 0 and 2.
     pub exit_codes: Vec<i32>,
+    /// Command that checks the program's own configuration, before the program is stopped for another.
+    pub check_program: Vec<OsString>,
     /// Command that must succeed before a start counts as done.
     pub start_test_program: Vec<OsString>,
     /// How long `start` waits for that; default 300 s.

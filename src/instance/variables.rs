@@ -11,7 +11,7 @@ use std::path::Path;
 use serde::Deserialize;
 use tera::Context;
 
-use super::locate_programs::is_python;
+use super::locate_programs::{is_ours, is_python};
 use super::quote::shown;
 use super::{Error, Request, address, home, owner};
 use crate::zconfig::Address;
@@ -69,7 +69,7 @@ const fn text(text: &'static str) -> Fallback {
 }
 
 /// What every template may name.
-static VARIABLES: [Variable; 33] = [
+static VARIABLES: [Variable; 34] = [
     variable("home", Kind::Path, Given("HOME"), "The instance's directory"),
     variable("etc", Kind::Path, Given("HOME/etc"), "Its configuration files"),
     variable("log", Kind::Path, Below("log"), "Its log files"),
@@ -105,6 +105,7 @@ static VARIABLES: [Variable; 33] = [
         Given("what server is"),
         "Whether the server is a Python program, and not ours",
     ),
+    variable("own_server", Kind::Switch, Given("what server is"), "Whether the server is ours"),
     variable("server", Kind::Path, Given("runzeo"), "The ZEO server"),
     variable("zdctl", Kind::Path, Given("zdctl"), "The controller"),
     variable("zdrun", Kind::Path, Given("zdrun"), "The daemon manager"),
@@ -275,6 +276,7 @@ fn given(request: &Request) -> Result<BTreeMap<&'static str, String>, Error> {
         ),
         ("socket_directories", lines(socket_directories(request))),
         ("python_server", is_python(Path::new(&request.programs.server)).to_string()),
+        ("own_server", is_ours(Path::new(&request.programs.server)).to_string()),
         ("owner", owner.user),
         ("group", owner.group),
         ("server", request.programs.server.clone()),

@@ -107,6 +107,9 @@ pub enum Failure {
     /// The manager goes on with the configuration that it has, and so does the program.
     #[error("the configuration as it is now would not work: {0}; nothing was stopped or started")]
     FileRefused(String),
+    /// What the `check-program` found is on stderr.
+    #[error("{0}")]
+    CheckProgram(String),
     /// The action was carried out without what has been edited since.
     #[error("the configuration file has changed, and the daemon manager has not read it again: {0}")]
     FileNotRead(String),

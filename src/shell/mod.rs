@@ -8,6 +8,7 @@
 //! back as a [`Failure`], which the owner of the command line prints ([`Host`]) and turns into an exit status.
 
 mod action;
+mod check_program;
 mod client;
 mod completion;
 mod editor;
@@ -38,6 +39,7 @@ use crate::config::{Flags, Settings};
 use crate::exit::Exit;
 
 use action::Action;
+pub use check_program::run_check_program;
 use client::Client;
 pub use failure::Failure;
 pub use help::{Described, SHOW_TOPICS, actions};

@@ -8,6 +8,7 @@ use std::time::{Duration, UNIX_EPOCH};
 use crate::control::{Refusal, Reply, Request, StatusRecord};
 use crate::exit::Exit;
 
+use super::check_program::run_check_program;
 use super::client::Client;
 use super::failure::Failure;
 use super::orphaned;
@@ -23,11 +24,12 @@ const OTHER_VERSION: &str = "cannot take over from the earlier daemon manager";
 const UNKNOWN: &str = "it does not know how; stop and start do it";
 
 /// Has a running manager read the configuration file again before it starts the program: what was edited holds from then
-/// on. Where it cannot do so at this moment, that is reported and the action goes on.
+/// on. Before that the `check-program` is run. Where the manager cannot do so at this moment, that is reported and the action goes on.
 ///
 /// # Errors
 /// What the file says now would not work.
 pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), Failure> {
+    run_check_program(&client.settings).map_err(Failure::FileRefused)?;
     if client.settings.config_file.is_none() {
         return Ok(());
     }

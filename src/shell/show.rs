@@ -11,6 +11,7 @@ use crate::control::repr::{Escapes, quote, quote_list};
 use crate::exit::Exit;
 use crate::sys::signal_names;
 
+use super::check_program::run_check_program;
 use super::client::Client;
 use super::failure::Failure;
 use super::ui::Ui;
@@ -19,6 +20,7 @@ use super::{help, history};
 /// Reads the file again, with the options of this session; the settings in force stay what they are.
 pub(super) fn check(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     config::check(&client.flags).map_err(Failure::Configuration)?;
+    run_check_program(&client.settings).map_err(Failure::CheckProgram)?;
     ui.say(config::CHECK_PASSED)?;
     Ok(Exit::Success)
 }
@@ -63,6 +65,7 @@ fn options(settings: &Settings, interactive: bool) -> String {
         ("interactive", boolean(interactive)),
         ("default_to_interactive", boolean(runner.default_to_interactive)),
         ("hang_around", boolean(runner.hang_around)),
+        ("check_program", quote_list(&runner.check_program)),
         ("start_test_program", quote_list(&runner.start_test_program)),
         ("start_timeout", runner.start_timeout.as_secs().to_string()),
         ("stop_timeout", runner.stop_timeout.as_secs().to_string()),

@@ -204,7 +204,7 @@ fn configuration_is_not_replaced_by_one_with_other_data() {
     mkzeoinst(&sandbox).args(["zeo", "19999"]).output();
     let own = sandbox.read("zeo/etc/zeo.conf");
     let run = |options: &[&str]| mkzeoinst(&sandbox).args(options).arg("zeo").output().status;
-    sandbox.write("zeo/etc/zeo.conf", own.replace("# blob-dir", "blob-dir"));
+    sandbox.write("zeo/etc/zeo.conf", own.replace("  pack-gc true", "  blob-dir blobs\n  pack-gc true"));
     assert_eq!(run(&["--on-conflict", "overwrite"]), 1);
     sandbox.write("zeo/etc/zeo.conf", &own);
     assert_eq!(run(&["--update", "--set", "var=/srv/elsewhere", "--dry-run"]), 0);

@@ -1,6 +1,7 @@
 //! `zdctl` as a process: what a person or a script sees of it.
 
 mod check;
+mod check_program;
 mod edited;
 mod fake;
 mod foreground;

@@ -11,6 +11,7 @@ mod program;
 pub use file::{appendable, left_by_another, lost_when_detached};
 
 use std::collections::HashSet;
+use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::log::handlers;
@@ -119,10 +120,7 @@ impl<'a> Check<'a> {
         let runner = &self.settings.runner;
         let search = self.search();
         let program = program::find(&runner.program, &search);
-        let test = match runner.start_test_program.as_slice() {
-            [] => Ok(()),
-            words => program::find(words, &search),
-        };
+        let find = |words: &[OsString]| if words.is_empty() { Ok(()) } else { program::find(words, &search) };
         let socket = file::socket(&self.absolute(&runner.socket_name));
         let transcript = runner.transcript.as_ref().map_or(Ok(()), |path| {
             let path = self.output(path);
@@ -134,7 +132,8 @@ impl<'a> Check<'a> {
         };
         let mut found: Vec<Finding> = [
             self.found("program", program),
-            self.found("start-test-program", test),
+            self.found("check-program", find(&runner.check_program)),
+            self.found("start-test-program", find(&runner.start_test_program)),
             self.found("socket-name", socket),
             self.found("transcript", transcript),
             self.found("pid-file", pid_file(&runner.pid_file)),

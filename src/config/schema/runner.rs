@@ -50,6 +50,11 @@ static RUNNER: SectionType = SectionType {
                 .or("0,2"),
         ),
         Member::Key(Key::new(
+            "check-program",
+            &COMMAND,
+            "Command that checks the program's own configuration: run by `check`, and before a restart.",
+        )),
+        Member::Key(Key::new(
             "start-test-program",
             &COMMAND,
             "Command that must succeed before a start counts as done.",
