@@ -71,18 +71,26 @@ fn settings(typed: &Typed) -> Result<Settings, Exit> {
     if settings.runner.program.is_empty() {
         return Err(usage("no program specified; use -p or -C"));
     }
-    if let Some(name) = &settings.runner.user {
-        check_user(name)?;
+    let starts = typed.flags.interactive || typed.action.is_empty() || shell::starts_program(&typed.action);
+    if let Some(name) = settings.runner.user.as_ref().filter(|_| starts || typed.flags.user.is_some()) {
+        check_user(name, typed.flags.user.is_some())?;
     }
     Ok(settings)
 }
 
-/// Only root can become another user; the manager does so, later.
-fn check_user(name: &str) -> Result<(), Exit> {
+/// Only root can become another user; the manager does so, later. Actions that start nothing do without. The user's name
+/// was typed, or it is the file's.
+fn check_user(name: &str, typed: bool) -> Result<(), Exit> {
     let own = user::own_uid();
     match user::lookup(name) {
         Ok(Some(account)) if own == 0 || account.uid == own => Ok(()),
-        Ok(Some(_)) => Err(usage("only root can use -u USER to change users")),
+        Ok(Some(_)) if typed => Err(usage("only root can use -u USER to change users")),
+        Ok(Some(_)) => {
+            let what = format!(
+                "only root can start a program as user '{name}' (key user); become that user, or root"
+            );
+            Err(print_error(NAME, Exit::Usage, &what))
+        }
         Ok(None) => {
             let what = if user::is_number(name) { "uid" } else { "username" };
             Err(usage(&format!("{what} {} not found", quote(name.as_bytes(), Escapes::Characters))))

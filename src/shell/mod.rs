@@ -59,6 +59,15 @@ pub fn is_check(words: &[OsString]) -> bool {
     matches!(Action::from_words(words), Ok(Action::Check))
 }
 
+/// Whether these words of a command line ask for the program to be started: then its user matters.
+#[must_use]
+pub fn starts_program(words: &[OsString]) -> bool {
+    matches!(
+        Action::from_words(words),
+        Ok(Action::Start(_) | Action::Restart | Action::TryRestart | Action::Foreground(_))
+    )
+}
+
 impl<'a> Session<'a> {
     /// A session with these settings; `flags` are those that they come from, to be passed on to a manager,
     /// and `out` is the standard output.

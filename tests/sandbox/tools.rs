@@ -61,6 +61,7 @@ const BASIC: &[&str] = &[
     "rmdir",
     "sed",
     "seq",
+    "setpriv",
     "setsid",
     "sh",
     "sha256sum",

@@ -8,6 +8,7 @@ mod foreground;
 mod logs;
 mod one_file;
 mod oneshot;
+mod other_user;
 mod reexec;
 mod reopen;
 mod service;

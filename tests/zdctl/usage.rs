@@ -119,6 +119,7 @@ transcript:   None
 interactive:  False
 default_to_interactive: True
 hang_around:  False
+check_program: []
 start_test_program: []
 start_timeout: 300
 stop_timeout: 300
