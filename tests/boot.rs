@@ -10,7 +10,7 @@ use crate::sandbox::{Sandbox, can_unshare, forks, have};
 /// An instance whose server just stays, and its script at `etc/init.d/zeo` below the sandbox.
 fn booted() -> Sandbox {
     let sandbox = Sandbox::new();
-    let server = sandbox.write("runzeo", "#!/bin/sh\nexec sleep 1000\n");
+    let server = sandbox.write("runzeo", "#!/bin/sh\n[ \"$1\" = --check-config ] || exec sleep 1000\n");
     fs::set_permissions(&server, fs::Permissions::from_mode(0o755)).expect("own file");
     let port = sandbox.port().to_string();
     sandbox.mkzeoinst().arg("--server").arg(server).args(["site", &port]).output();

@@ -115,7 +115,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "`check`: nothing is wrong", |s| configured(s, "program sleep 1000", "check")),
     ("zdctl", "`check`: something is wrong", |s| configured(s, "program no-such-program", "check")),
     ("zdctl", "an action that does not exist", |s| zdctl(s, SLEEP, "none")),
-    ("zdctl", "an argument that the action does not take", |s| zdctl(s, SLEEP, "status").arg("none")),
+    ("zdctl", "an argument that the action does not take", |s| zdctl(s, SLEEP, "stop").arg("now")),
     ("zdctl", "an option that does not exist", |s| s.zdctl().arg("-Q")),
     ("zdctl", "a configuration that cannot be read", |s| s.zdctl().args(["-C", "no-such-file", "status"])),
     ("zdctl", "the shell, left by its end of input", |s| s.zdctl().args(["-p", SLEEP]).stdin("bogus\n")),

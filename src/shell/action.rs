@@ -9,9 +9,12 @@ use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::path::PathBuf;
 
 use crate::config::split_words;
+use crate::control::repr::{Escapes, quote};
 use crate::sys::signal_names;
+use crate::zconfig::did_you_mean;
 
 use super::failure::Failure;
+use super::help;
 
 /// How many lines `logtail` shows of what is there.
 const TAIL_LINES: usize = 10;
@@ -88,7 +91,7 @@ impl Action {
     pub(super) fn from_words(words: &[OsString]) -> Result<Self, Failure> {
         let (first, others) =
             words.split_first().map_or((OsStr::new(""), words), |(f, o)| (f.as_os_str(), o));
-        let unknown = || Failure::UnknownAction(first.to_owned());
+        let unknown = || unknown_action(first);
         let (name, tail) = split_name(first.as_bytes()).ok_or_else(unknown)?;
         // `kill-9` and `'kill 9'` are one word here, and two to the action.
         let words = (!tail.is_empty()).then(|| OsStr::from_bytes(tail).to_owned());
@@ -98,7 +101,7 @@ impl Action {
 
     /// The action that a line at the prompt names, which is not blank.
     pub(super) fn from_line(line: &OsStr) -> Result<Self, Failure> {
-        let unknown = || Failure::UnknownAction(OsStr::from_bytes(line.as_bytes().trim_ascii()).to_owned());
+        let unknown = || unknown_action(OsStr::from_bytes(line.as_bytes().trim_ascii()));
         let (name, tail) = split_name(line.as_bytes()).ok_or_else(unknown)?;
         let arguments = Arguments::Line(OsStr::from_bytes(tail).to_owned());
         Self::of(Command { name, arguments }).ok_or_else(unknown)?
@@ -117,30 +120,44 @@ impl Action {
         let Command { name, arguments } = command;
         Some(match name.as_str() {
             "start" => arguments.words().map(Self::Start),
-            "stop" => Ok(Self::Stop),
-            "restart" => Ok(Self::Restart),
-            "try-restart" | "condrestart" | "force-reload" => Ok(Self::TryRestart),
+            "stop" => arguments.none(&name).map(|()| Self::Stop),
+            "restart" => arguments.none(&name).map(|()| Self::Restart),
+            "try-restart" | "condrestart" | "force-reload" => {
+                arguments.none(&name).map(|()| Self::TryRestart)
+            }
             "status" => arguments.words().and_then(|words| status(&words)),
             "kill" => arguments.words().map(|words| Self::Kill(signal(&words))),
-            "wait" => Ok(Self::Wait),
+            "wait" => arguments.none(&name).map(|()| Self::Wait),
             "fg" | "foreground" => arguments.words().map(Self::Foreground),
-            "check" => Ok(Self::Check),
-            "logreopen" => Ok(Self::LogReopen),
-            "reopen_transcript" => Ok(Self::ReopenTranscript),
-            "reexec" => Ok(Self::Reexec),
+            "check" => arguments.none(&name).map(|()| Self::Check),
+            "logreopen" => arguments.none(&name).map(|()| Self::LogReopen),
+            "reopen_transcript" => arguments.none(&name).map(|()| Self::ReopenTranscript),
+            "reexec" => arguments.none(&name).map(|()| Self::Reexec),
             "logtail" => arguments.words().and_then(log_tail),
             "show" => Ok(Self::Show(arguments.line())),
             "help" => Ok(Self::Help(arguments.line())),
             "shell" => Ok(Self::Shell(arguments.line())),
             "reload" => arguments.words().map(Self::Reload),
-            "quit" => Ok(Self::Quit),
-            "EOF" => Ok(Self::EndOfFile),
+            "quit" | "exit" => arguments.none(&name).map(|()| Self::Quit),
+            "EOF" => arguments.none(&name).map(|()| Self::EndOfFile),
             _ => return None,
         })
     }
 }
 
 impl Arguments {
+    /// For an action that takes none: an argument that is passed over could be one that was to change what is done.
+    fn none(self, action: &str) -> Result<(), Failure> {
+        let line = self.line();
+        let typed = line.as_bytes().trim_ascii();
+        if typed.is_empty() {
+            return Ok(());
+        }
+        let hint = if typed.starts_with(b"-") { "; options stand before the action" } else { "" };
+        let typed = quote(typed, Escapes::Characters);
+        Err(Failure::Arguments(format!("{action} takes no argument: {typed}{hint}")))
+    }
+
     fn words(self) -> Result<Vec<OsString>, Failure> {
         match self {
             Self::Words(words) => Ok(words),
@@ -154,6 +171,13 @@ impl Arguments {
             Self::Line(line) => line,
         }
     }
+}
+
+/// The failure for words that begin with no action.
+fn unknown_action(typed: &OsStr) -> Failure {
+    let text = typed.to_string_lossy();
+    let first = text.split_whitespace().next().unwrap_or_default();
+    Failure::UnknownAction { typed: typed.to_owned(), hint: did_you_mean(first, help::names()) }
 }
 
 /// The names that the peers' grammar would cut in two; they are those of init scripts.
@@ -236,13 +260,14 @@ mod tests {
             (&["kill 9"], Action::Kill(Signal::Number(9))),
             (&["try-restart"], Action::TryRestart),
             (&["condrestart"], Action::TryRestart),
-            (&["force-reload", "x"], Action::TryRestart),
+            (&["force-reload"], Action::TryRestart),
             (&["kill-9"], Action::Kill(Signal::Invalid("-9".into()))),
             (&["?", "start"], Action::Help("start".into())),
             (&["?start"], Action::Help("start".into())),
             (&["help"], Action::Help("".into())),
             (&["!ls", "-l"], Action::Shell("ls -l".into())),
-            (&["stop", "whatever"], Action::Stop),
+            (&["stop", " "], Action::Stop),
+            (&["exit"], Action::Quit),
             (&["logtail", "a b"], Action::LogTail { lines: 10, file: Some("a b".into()) }),
         ] {
             assert_eq!(Action::from_words(&words(line)).expect("an action"), action, "{line:?}");
@@ -261,6 +286,7 @@ mod tests {
             ("?", Action::Help("".into())),
             ("EOF", Action::EndOfFile),
             ("quit", Action::Quit),
+            (" exit ", Action::Quit),
             ("reload", Action::Reload(vec![])),
             ("reload -C 'a b'", Action::Reload(words(&["-C", "a b"]))),
             ("show all", Action::Show("all".into())),
@@ -306,8 +332,11 @@ mod tests {
     fn what_is_no_action_is_refused() {
         for (line, text) in [
             (&["foo"][..], "unknown action 'foo'; for a list, use zdctl help"),
-            (&["stop-it!", "x"], ""),
-            (&["try-restarted"], "unknown action 'try-restarted'; for a list, use zdctl help"),
+            (&["stop-it!", "x"], "stop takes no argument: '-it! x'; options stand before the action"),
+            (
+                &["try-restarted"],
+                "unknown action 'try-restarted'; did you mean 'try-restart'; for a list, use zdctl help",
+            ),
             (&["-x"], "unknown action '-x'; for a list, use zdctl help"),
             (&[""], "unknown action ''; for a list, use zdctl help"),
             (&["status", "x"], "status argument must be absent, -l or --json"),
@@ -315,12 +344,56 @@ mod tests {
             (&["logtail", "-n", "x"], "logtail arguments must be [-n LINES] [FILE]"),
             (&["logtail", "a", "b"], "logtail arguments must be [-n LINES] [FILE]"),
         ] {
-            match Action::from_words(&words(line)) {
-                Err(failure) => assert_eq!(failure.to_string(), text, "{line:?}"),
-                Ok(action) => assert_eq!((action, text), (Action::Stop, ""), "{line:?}"),
-            }
+            let failure = Action::from_words(&words(line)).expect_err("it is no action");
+            assert_eq!(failure.to_string(), text, "{line:?}");
         }
         let failure = Action::from_line(OsStr::new("start 'a")).expect_err("half a quote");
         assert_eq!(failure.to_string(), "no closing '");
+    }
+
+    #[test]
+    fn argument_that_an_action_does_not_take_is_refused() {
+        for action in [
+            "stop",
+            "restart",
+            "try-restart",
+            "condrestart",
+            "force-reload",
+            "wait",
+            "check",
+            "logreopen",
+            "reopen_transcript",
+            "reexec",
+            "quit",
+            "exit",
+            "EOF",
+        ] {
+            let text = format!("{action} takes no argument: 'now'");
+            let failure = Action::from_words(&words(&[action, "now"])).expect_err("one word too many");
+            assert_eq!(failure.to_string(), text);
+            let line = format!(" {action} now ");
+            let failure = Action::from_line(OsStr::new(&line)).expect_err("one word too many");
+            assert_eq!(failure.to_string(), text);
+        }
+    }
+
+    #[test]
+    fn most_likely_action_is_named() {
+        for (typed, meant) in [
+            ("sotp", "stop"),
+            ("Stop", "stop"),
+            ("statsu", "status"),
+            ("strat", "start"),
+            ("re-start", "restart"),
+            ("reopen-transcript", "reopen_transcript"),
+            ("try_restart", "try-restart"),
+            ("logtial", "logtail"),
+            ("exti", "exit"),
+        ] {
+            let text =
+                format!("unknown action '{typed}'; did you mean '{meant}'; for a list, use zdctl help");
+            let failure = Action::from_words(&words(&[typed])).expect_err("it is misspelt");
+            assert_eq!(failure.to_string(), text);
+        }
     }
 }

@@ -18,8 +18,13 @@ use crate::sys::system_error::os_error_text;
 #[derive(Debug, Error)]
 pub enum Failure {
     /// No action has this name.
-    #[error("unknown action {}; for a list, use zdctl help", quoted(.0))]
-    UnknownAction(OsString),
+    #[error("unknown action {}{hint}; for a list, use zdctl help", quoted(.typed))]
+    UnknownAction {
+        /// The word, or at the prompt the line.
+        typed: OsString,
+        /// A clause with the action that is most likely meant, or nothing.
+        hint: String,
+    },
     /// The configuration, or something that it names, is at fault; each fault is a line that begins with its place.
     #[error("{0}")]
     Configuration(config::Errors),
@@ -200,7 +205,7 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::UnknownAction(_) | Self::Arguments(_) | Self::Configuration(_) => Exit::Usage,
+            Self::UnknownAction { .. } | Self::Arguments(_) | Self::Configuration(_) => Exit::Usage,
             // A shell has 127 for "no such program" and 126 for one that cannot be executed.
             Self::Run { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::Program(127),
             Self::Run { .. } => Exit::Program(126),

@@ -112,6 +112,7 @@ const ADDITIONAL: &[(&str, &str)] = &[
          Nothing is changed.",
     ),
     ("condrestart", TRY_RESTART),
+    ("exit", "exit -- Exit the zdctl shell, as quit does."),
     ("force-reload", TRY_RESTART),
     (
         "reexec",

@@ -75,8 +75,8 @@ fn banner(client: &Client, ui: &mut Ui<'_>) -> Result<(), Failure> {
 fn carry_out(client: &mut Client, ui: &mut Ui<'_>, line: &OsStr) -> Result<bool, Failure> {
     let action = match Action::from_line(line) {
         Ok(action) => action,
-        Err(Failure::UnknownAction(line)) => {
-            ui.say(format_args!("*** Unknown syntax: {}", line.display()))?;
+        Err(Failure::UnknownAction { typed, hint }) => {
+            ui.say(format_args!("*** Unknown syntax: {}{hint}", typed.display()))?;
             return Ok(false);
         }
         Err(failure) => return report(ui, failure).map(|()| false),

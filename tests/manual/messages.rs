@@ -25,6 +25,8 @@ type Row = (&'static str, &'static str, fn(&Sandbox) -> Option<Outcome>);
 
 /// Words of the manuals that stand for others.
 const OPEN: &[&str] = &[
+    "ACTION",
+    "WORD",
     "PID",
     "N",
     "NAME",
@@ -196,6 +198,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "daemon's args = PROGRAM", |s| { up(s); Some(zdctl(s, "sleep 9", &["status"]).output()) }),
     ("zdctl", OTHER_HOME, |s| { copied(s); Some(s.zdctl().args(["-C", "copy/etc/zeoctl.conf", "status"]).output()) }),
     ("zdctl", "unknown action WORD; for a list, use zdctl help", |s| one(s, &["bogus"])),
+    ("zdctl", "ACTION takes no argument: WORD", |s| one(s, &["stop", "now"])),
     ("zdctl", "status argument must be absent, -l or --json", |s| one(s, &["status", "-x"])),
     ("zdctl", "logtail arguments must be [-n LINES] [FILE]", |s| one(s, &["logtail", "-n"])),
     ("zdctl", "reload takes options only in the shell", |s| one(s, &["reload", "-f"])),

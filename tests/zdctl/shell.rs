@@ -22,12 +22,13 @@ zdctl> daemon manager not running
 #[test]
 fn what_fails_does_not_end_the_shell() {
     let sandbox = Sandbox::new();
-    let session =
-        zdctl(&sandbox, SLEEP).stdin("\nbogus x\n\nstatus -x\nkill foo\nhelp x\nstart 'a\nEOF\nnever");
+    let session = zdctl(&sandbox, SLEEP)
+        .stdin("\nbogus x\n\nhlep x\nstatus -x\nkill foo\nhelp x\nstart 'a\nEOF\nnever");
     let expected = "program: sleep 1000
 daemon manager not running
 zdctl> zdctl> *** Unknown syntax: bogus x
 zdctl> *** Unknown syntax: bogus x
+zdctl> *** Unknown syntax: hlep x; did you mean 'help'
 zdctl> zdctl> invalid signal 'foo'
 zdctl> *** No help on x
 zdctl> zdctl> 
@@ -42,7 +43,9 @@ fn quit_ends_a_manager_without_a_program_and_leaves_one_with() {
     let banner = "program: sleep 1000\n";
     zdctl(&sandbox, SLEEP).arg("start").stdout("daemon process started, pid=[..]\n").run();
     let running = "program running; pid=[..]\nzdctl> daemon process and daemon manager still running\n";
-    zdctl(&sandbox, SLEEP).stdin("quit").stdout(format!("{banner}{running}")).run();
+    for word in ["quit", "exit"] {
+        zdctl(&sandbox, SLEEP).stdin(word).stdout(format!("{banner}{running}")).run();
+    }
     zdctl(&sandbox, SLEEP).arg("stop").stdout("daemon process stopped\n").run();
     let idle = || configured(&sandbox, "  program sleep 1000\n  hang-around true");
     idle().arg("start").stdout("daemon process started, pid=[..]\n").run();

@@ -40,8 +40,8 @@ wait
 
 Additional commands:
 ====================
-check               condrestart         force-reload        reexec
-reopen_transcript   try-restart
+check               condrestart         exit                force-reload
+reexec              reopen_transcript   try-restart
 
 ";
     let start = "start -- Start the daemon process.\n         If it is already running, do nothing.\n";

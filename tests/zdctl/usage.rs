@@ -34,6 +34,22 @@ fn unknown_action_is_an_error() {
     let sandbox = Sandbox::new();
     let why = "zdctl: unknown action 'bogus'; for a list, use zdctl help\n";
     zdctl(&sandbox, SLEEP).args(["bogus", "x"]).stderr(why).status(2).run();
+    let why = "zdctl: unknown action 'statsu'; did you mean 'status'; for a list, use zdctl help\n";
+    zdctl(&sandbox, SLEEP).arg("statsu").stderr(why).status(2).run();
+}
+
+#[test]
+fn action_with_an_argument_that_it_does_not_take_does_nothing() {
+    let sandbox = Sandbox::new();
+    let zdctl = || zdctl(&sandbox, SLEEP);
+    zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+    let running = zdctl().arg("status").output().stdout;
+    for action in ["stop", "restart", "try-restart", "force-reload", "wait", "reexec", "logreopen"] {
+        let why = format!("zdctl: {action} takes no argument: 'now'\n");
+        zdctl().args([action, "now"]).stderr(why).status(2).run();
+    }
+    zdctl().arg("status").stdout(running).run();
+    zdctl().arg("stop").stdout("daemon process stopped\n").run();
 }
 
 #[test]
@@ -84,8 +100,8 @@ wait
 
 Additional commands:
 ====================
-check               condrestart         force-reload        reexec
-reopen_transcript   try-restart         
+check               condrestart         exit                force-reload
+reexec              reopen_transcript   try-restart         
 
 ";
     zdctl().arg("help").stdout(list).run();

@@ -229,7 +229,7 @@ fn sections() -> Vec<Section> {
 
 /// The actions that a command line can name, each with what may follow it.
 fn completed_actions() -> Vec<Command> {
-    let only_in_the_shell = ["EOF", "quit"];
+    let only_in_the_shell = ["EOF", "quit", "exit"];
     let actions = shell::actions().filter(|action| !only_in_the_shell.contains(&action.name));
     let command = |action: shell::Described| {
         // An option of zdctl comes before the action: none is offered after it.
