@@ -174,7 +174,13 @@ fn own_programs_read_back_what_was_written_and_else_the_defaults() {
         // White space at the end of a value would be lost.
         let blank_end = name.ends_with(|c: char| c.is_whitespace() || c == '\u{1f}');
         let expected = Runner {
-            program: vec![server, "-C".into(), home.join("etc/zeo.conf").into_os_string()],
+            program: vec![server.clone(), "-C".into(), home.join("etc/zeo.conf").into_os_string()],
+            check_program: vec![
+                server,
+                "--check-config".into(),
+                "-C".into(),
+                home.join("etc/zeo.conf").into_os_string(),
+            ],
             zdrun: Some(sandbox.path("bin/zdrun")),
             socket_name: home.join("etc/zeo.zdsock"),
             daemon: true,

@@ -50,6 +50,7 @@ static ZEOCTL: LazyLock<Schema> = LazyLock::new(|| Schema {
 const OUR_KEYS: &[&str] = &[
     "start-grace",
     "stop-group",
+    "check-program",
     "stop-signal",
     "pid-file",
     "manager-pid-file",
