@@ -6,14 +6,28 @@
 
 use std::io;
 use std::process::{Command, Output, Stdio};
-use std::sync::{PoisonError, RwLock};
+use std::sync::{Once, PoisonError, RwLock};
+
+use nix::sys::signal::{SigHandler, Signal};
 
 static STARTS: RwLock<()> = RwLock::new(());
 
 /// Starts a program: all that starts one goes through here.
 pub(crate) fn start<T>(start: impl FnOnce() -> T) -> T {
+    static DEFAULTS: Once = Once::new();
+    DEFAULTS.call_once(default_signals);
     let _held = STARTS.read().unwrap_or_else(PoisonError::into_inner);
     start()
+}
+
+/// Programs are not to inherit that these signals are ignored: nohup(1) and a shell's background have it so, and a shell
+/// that is started then cannot handle them.
+#[allow(unsafe_code)] // setting no handler of ours, but the system's
+fn default_signals() {
+    for signal in [Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT] {
+        // SAFETY: no function is installed.
+        unsafe { nix::sys::signal::signal(signal, SigHandler::SigDfl) }.expect("these can be set");
+    }
 }
 
 /// Opens and closes something while no program is being started.
