@@ -175,9 +175,12 @@ fn other_error(error: &Json, problems: &Problems) -> Option<String> {
     let first = problems.list().first().expect("a refusal has a reason");
     // ZConfig knows no line of some errors. For an override and for a whole section it tells the end of the section
     // around, where ours tells the override and the section.
+    // Within a section that does not belong where it is, an include that cannot be read may be named before it.
+    let misplaced =
+        error["message"].as_str().is_some_and(|said| said.starts_with("no matching section defined"));
     let other = matches!(first.at, Location::Override(_)) || matches!(first.kind, ErrorKind::Section { .. });
     let line = error["line"].as_u64().filter(|_| !other)?;
     let (ours, url) = (first.at.line().map(u64::from), first.at.source().map(Source::url));
-    let agree = ours == Some(line) && url == error["url"].as_str();
+    let agree = (ours == Some(line) || misplaced && ours == Some(line + 1)) && url == error["url"].as_str();
     (!agree).then(|| format!("the place differs: {error}\nours: {ours:?} in {url:?}"))
 }
