@@ -181,6 +181,6 @@ fn other_error(error: &Json, problems: &Problems) -> Option<String> {
     let other = matches!(first.at, Location::Override(_)) || matches!(first.kind, ErrorKind::Section { .. });
     let line = error["line"].as_u64().filter(|_| !other)?;
     let (ours, url) = (first.at.line().map(u64::from), first.at.source().map(Source::url));
-    let agree = (ours == Some(line) || misplaced && ours == Some(line + 1)) && url == error["url"].as_str();
+    let agree = (ours == Some(line) || misplaced && ours > Some(line)) && url == error["url"].as_str();
     (!agree).then(|| format!("the place differs: {error}\nours: {ours:?} in {url:?}"))
 }
