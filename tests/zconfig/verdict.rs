@@ -175,12 +175,11 @@ fn other_error(error: &Json, problems: &Problems) -> Option<String> {
     let first = problems.list().first().expect("a refusal has a reason");
     // ZConfig knows no line of some errors. For an override and for a whole section it tells the end of the section
     // around, where ours tells the override and the section.
-    // Within a section that does not belong where it is, an include that cannot be read may be named before it.
-    let misplaced =
-        error["message"].as_str().is_some_and(|said| said.starts_with("no matching section defined"));
     let other = matches!(first.at, Location::Override(_)) || matches!(first.kind, ErrorKind::Section { .. });
     let line = error["line"].as_u64().filter(|_| !other)?;
     let (ours, url) = (first.at.line().map(u64::from), first.at.source().map(Source::url));
-    let agree = (ours == Some(line) || misplaced && ours > Some(line)) && url == error["url"].as_str();
+    // A file that includes itself is refused at once; ZConfig reads it again, and may meet something before the same line.
+    let is_again = matches!(first.kind, ErrorKind::Cycle { .. }) && Some(line) < ours;
+    let agree = (ours == Some(line) || is_again) && url == error["url"].as_str();
     (!agree).then(|| format!("the place differs: {error}\nours: {ours:?} in {url:?}"))
 }
