@@ -22,8 +22,8 @@ use crate::sys::access::as_account;
 use crate::sys::file_lock::NamedLock;
 use crate::sys::interrupt;
 use crate::sys::proc::{boot_id, pid_namespace, start_time};
-use crate::sys::process::{Ended, own_pid};
-use crate::sys::run_here::{RanHere, is_init, run_here};
+use crate::sys::process::{Ended, is_init, own_pid};
+use crate::sys::run_here::{RanHere, run_here};
 use crate::sys::terminal::Modes;
 use crate::sys::user::{self, Account};
 

@@ -4,7 +4,7 @@
 //! left from a manager that was killed. A manager that knows no lock (zdaemon's) is found by asking the socket.
 
 use std::fs::{self, DirBuilder};
-use std::io::{self, Read, Write};
+use std::io::{Read, Write};
 use std::net::Shutdown;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt as _, chown};
@@ -142,7 +142,6 @@ impl Drop for ControlSocket {
     }
 }
 
-/// Removes what a killed manager left; refuses to touch anything alive or anything that is no socket.
 /// Makes the directory of a socket, one level, where it is missing: one of the system may be on a file system that is
 /// empty after a boot. It is then `owner`'s, and its mode 0755, less the umask.
 ///
@@ -152,8 +151,7 @@ pub fn make_directory(socket: &Path, owner: Option<&Account>) -> Result<(), Erro
     let path = files::parent(socket);
     let failed = |source| Error::SocketDirectory { path: path.to_owned(), source };
     match DirBuilder::new().mode(0o755).create(path) {
-        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
-        // What there is instead is found out, and reported, when the socket is made.
+        // What there is is found out, and reported, when the socket is made.
         Err(_) if fs::symlink_metadata(path).is_ok() => Ok(()),
         made => made.map_err(failed).and_then(|()| {
             owner.map_or(Ok(()), |owner| chown(path, Some(owner.uid), Some(owner.gid))).map_err(failed)
@@ -161,6 +159,7 @@ pub fn make_directory(socket: &Path, owner: Option<&Account>) -> Result<(), Erro
     }
 }
 
+/// Removes what a killed manager left; refuses to touch anything alive or anything that is no socket.
 fn remove_stale(socket: &Path, log: &EventLog) -> Result<(), Error> {
     let failed = |source| Error::Socket { socket: socket.to_owned(), source };
     match unix_stream::probe(socket, PROBE_TIMEOUT).map_err(failed)? {

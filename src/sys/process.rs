@@ -105,6 +105,13 @@ pub fn own_pid() -> i32 {
     Pid::this().as_raw()
 }
 
+/// Whether this is the first process of the system or of a container: signals that such a process does not handle do not
+/// reach it, orphans become its children, and no other process passes signals and statuses on.
+#[must_use]
+pub fn is_init() -> bool {
+    own_pid() == 1
+}
+
 /// The kernel's number of the calling thread, as `ps -L` shows it; that of the first thread is the process id
 /// (gettid(2)).
 #[must_use]

@@ -11,17 +11,10 @@ use std::process::Command;
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 
-use super::process::{Ended, Receiver, own_pid, reap, send_signal};
+use super::process::{Ended, Receiver, reap, send_signal};
 
 const HANDED_ON: &[Signal] =
     &[Signal::SIGTERM, Signal::SIGHUP, Signal::SIGINT, Signal::SIGQUIT, Signal::SIGUSR1, Signal::SIGUSR2];
-
-/// Whether this is the first process of the system or of a container: signals that such a process does not handle do not
-/// reach it, and orphans become its children.
-#[must_use]
-pub fn is_init() -> bool {
-    own_pid() == 1
-}
 
 /// How a program ended that ran here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

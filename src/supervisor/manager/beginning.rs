@@ -14,7 +14,7 @@ use crate::config::{Runner, Settings};
 use crate::eventlog::EventLog;
 use crate::sys::notify::NotifySocket;
 use crate::sys::orphans::Pids;
-use crate::sys::process;
+use crate::sys::process::is_init;
 use crate::sys::signals::Signals;
 
 /// What a manager is given.
@@ -80,11 +80,6 @@ fn policy(runner: &Runner) -> Policy {
         notify: runner.notify,
         pass_status: is_init(),
     }
-}
-
-/// Whether this is the first process of a container: then no other process passes signals and statuses on.
-pub fn is_init() -> bool {
-    process::own_pid() == 1
 }
 
 /// In daemon mode the output passes through us, even where it is not kept: a program that does not come up is quoted.

@@ -36,11 +36,10 @@ use crate::sys::notify::NotifySocket;
 use crate::sys::orphans::OrphanScan;
 use crate::sys::pidfd::PidFd;
 use crate::sys::proc;
-use crate::sys::process::{self, Ended, Receiver};
+use crate::sys::process::{self, Ended, Receiver, is_init};
 use crate::sys::signal_names;
 use crate::sys::signals::{Signals, number};
 
-use beginning::is_init;
 pub use beginning::{Beginning, Parts};
 use journal::Journal;
 use publisher::Publisher;
