@@ -65,6 +65,9 @@ impl Status {
     pub const CHECKPOINT: Self = Self(b'c');
     /// Undone, by a version of long ago: readers skip it.
     pub const UNDONE: Self = Self(b'u');
+
+    /// Those that a transaction has from its finish on.
+    pub const FINISHED: [Self; 3] = [Self::NORMAL, Self::PACKED, Self::UNDONE];
 }
 
 /// The header of a transaction.

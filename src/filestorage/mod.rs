@@ -18,6 +18,7 @@
 //! It must not know of connections, or of what is in a record.
 
 mod commit;
+mod damage;
 pub mod disk;
 pub mod format;
 mod in_flight;
@@ -31,6 +32,7 @@ mod syncer;
 mod transaction;
 mod view;
 mod walk;
+mod window;
 mod write;
 
 pub use open::{CutOff, Options};
@@ -180,12 +182,28 @@ impl Storage for FileStorage {
     }
 
     fn last_transactions(&self, count: usize) -> Result<Vec<(Tid, Vec<Oid>)>, Error> {
-        walk::last_transactions(&self.view.snapshot(Wait::Allowed), count)
+        let (found, damage) = walk::last_transactions(&self.view.snapshot(Wait::Allowed), count)?;
+        if let Some(error) = damage {
+            let known = found.len();
+            let message = format_args!(
+                "{error}: only the last {known} transactions are known; caches of clients that saw none of them start anew"
+            );
+            self.writer.log.warning(LOGGER, message);
+        }
+        Ok(found)
     }
 
     fn changes_since(&self, since: Tid, limit: usize) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
         let (last, snapshot) = self.view.last(Wait::Allowed);
-        Ok(walk::changes_since(&snapshot, since, limit)?.map(|oids| (last, oids)))
+        match walk::changes_since(&snapshot, since, limit) {
+            Ok(changed) => Ok(changed.map(|oids| (last, oids))),
+            Err(error @ Error::Damaged { .. }) => {
+                let message = format_args!("{error}: a client's cache starts anew");
+                self.writer.log.warning(LOGGER, message);
+                Ok(None)
+            }
+            Err(error) => Err(error),
+        }
     }
 
     fn begin(&self, meta: Meta) -> Result<Box<dyn Transaction>, Error> {

@@ -10,7 +10,7 @@ use super::disk::{Access, Backend, Disk};
 use super::format::{MAGIC, MAGIC_PYTHON2, START, Status};
 use super::index::Index;
 use super::index_file;
-use super::scan::{Bounds, Ending, Oddity, Scanned, scan};
+use super::scan::{Bounds, Ending, Oddity, Passed, Scanned, scan};
 use super::snapshot::{Snapshot, failed};
 use crate::eventlog::{EventLog, Level};
 use crate::storage::{Error, Tid, Wait};
@@ -66,6 +66,7 @@ pub(super) fn open(
     opening.size = opening.length()?;
     opening.check_magic()?;
     let (index, scanned, saved) = opening.index(options.stop)?;
+    opening.refuse_damage(&scanned)?;
     opening.recover(&scanned)?;
     opening.warn_of_future(scanned.last);
     if !saved && !opening.read_only {
@@ -95,6 +96,7 @@ pub(super) fn inspect(backend: &dyn Backend, path: &Path, log: &EventLog) -> Res
     opening.size = opening.length()?;
     opening.check_magic()?;
     let (_, scanned, _) = opening.index(Some(Tid::MAX))?;
+    opening.refuse_damage(&scanned)?;
     Ok(opening.behind(&scanned))
 }
 
@@ -155,10 +157,10 @@ impl Opening<'_> {
     /// The index, from the index file and what came after it, or from everything; and whether the file may stay as it is.
     fn index(&self, stop: Option<Tid>) -> Result<(Index, Scanned, bool), Error> {
         // A file that stops in the past has no use for an index of today.
-        let found = if stop.is_none() { self.load_index() } else { None };
+        let (found, finished) = if stop.is_none() { self.load_index() } else { (None, START) };
         let saved = found.is_some();
         let Found { mut index, end, last } = found.unwrap_or_default();
-        let bounds = Bounds { start: end.max(START), last, stop, size: self.size };
+        let bounds = Bounds { start: end.max(START), last, stop, size: self.size, finished };
         let mut oddities = Oddities { log: self.log, path: self.path, seen: 0 };
         let scanned =
             scan(&*self.disk, self.path, bounds, &mut index, &mut |odd, at| oddities.report(odd, at))?;
@@ -166,21 +168,32 @@ impl Opening<'_> {
         Ok((index, scanned, saved))
     }
 
-    /// What the index file has, if it has something and that fits the data file.
-    fn load_index(&self) -> Option<Found> {
-        let judged = match self.read_index() {
+    /// What the index file has, if it has something and that fits the data file; and up to where the data file was finished
+    /// when it was saved.
+    fn load_index(&self) -> (Option<Found>, u64) {
+        let path = self.path.display();
+        let unusable = |why: &str| self.log.warning(LOGGER, format_args!("ignoring index for {path}: {why}"));
+        let found = match self.read_index() {
             // So short a file is read faster than its index is judged.
-            Ok(found) => found.filter(|found| found.end >= 100).map(|found| {
-                let last = self.fits(&found.index, found.end)?;
-                Ok(Found { last, ..found })
-            })?,
-            Err(error) => Err(os_error_text(&error)),
+            Ok(found) => found.filter(|found| found.end >= 100),
+            Err(error) => {
+                unusable(&os_error_text(&error));
+                None
+            }
         };
-        let unusable = |why: &String| {
-            let path = self.path.display();
-            self.log.warning(LOGGER, format_args!("ignoring index for {path}: {why}"));
-        };
-        judged.inspect_err(unusable).ok()
+        let Some(found) = found else { return (None, START) };
+        if found.end > self.size {
+            unusable(&format!("it is for a longer file, of {} bytes", found.end));
+            return (None, START);
+        }
+        let finished = found.end;
+        match self.fits(&found.index, found.end) {
+            Ok(last) => (Some(Found { last, ..found }), finished),
+            Err(why) => {
+                unusable(&why);
+                (None, finished)
+            }
+        }
     }
 
     fn read_index(&self) -> io::Result<Option<Found>> {
@@ -193,16 +206,13 @@ impl Opening<'_> {
     /// the last transaction. (Records of earlier ones need not be the current ones of their objects.)
     fn fits(&self, index: &Index, end: u64) -> Result<Tid, String> {
         const RECORDS: usize = 5;
-        if end > self.size {
-            return Err(format!("it is for a longer file, of {end} bytes"));
-        }
         let snapshot = Snapshot { disk: self.disk.clone(), path: self.path.into(), end, wait: Wait::Allowed };
         let (mut end, mut last) = (end, None);
         while let Some((start, header)) =
             snapshot.transaction_before(end).map_err(|error| error.to_string())?
         {
             last = last.or(Some(header.tid));
-            if ![Status::NORMAL, Status::PACKED, Status::UNDONE].contains(&header.status) {
+            if !Status::FINISHED.contains(&header.status) {
                 return Err(format!("the transaction at byte {start} is not a finished one"));
             }
             let (mut at, records_end) = (start + header.full_length(), start + header.length);
@@ -215,6 +225,9 @@ impl Opening<'_> {
                 if index.get(record.header.oid) != Some(at) || record.header.transaction != start {
                     return Err(format!("object {} is not where it says", record.header.oid));
                 }
+                if record.header.tid != header.tid {
+                    return Err(format!("the record at byte {at} is not of its transaction"));
+                }
                 at += record.header.full_length().unwrap_or(u64::MAX);
                 if at >= records_end {
                     break;
@@ -223,6 +236,29 @@ impl Opening<'_> {
             break;
         }
         last.ok_or_else(|| "there is no transaction".to_owned())
+    }
+
+    /// Whole transactions are never cut off. Nor are they read as if those before them were not there: the index would lack
+    /// what these had, older revisions would be loaded, and ids of objects be given out again.
+    fn refuse_damage(&self, scanned: &Scanned) -> Result<(), Error> {
+        let damaged = |at, what: String| Err(Error::Damaged { path: self.path.into(), at, what });
+        if let Some(Passed { from, to, before }) = scanned.passed.first() {
+            let behind = scanned.transactions - before;
+            return damaged(
+                *from,
+                format!(
+                    "it is damaged up to byte {to}, and {behind} whole transactions follow; nothing was changed: restore a \
+                     backup, or the index that was saved with it, or copy what is whole with Python's fsrecover; the \
+                     damage begins"
+                ),
+            );
+        }
+        if scanned.ending == Ending::Damaged {
+            let what = "transactions that were finished are damaged up to the end of the file; nothing was changed: restore \
+                        a backup, or copy what is whole with Python's fsrecover; the damage begins";
+            return damaged(scanned.end, what.to_owned());
+        }
+        Ok(())
     }
 
     /// Cuts off what follows the last whole transaction; what may be of worth is saved before.
@@ -242,7 +278,7 @@ impl Opening<'_> {
 
     fn behind(&self, scanned: &Scanned) -> Option<CutOff> {
         let (kept, why) = match scanned.ending {
-            Ending::Whole | Ending::Stopped => return None,
+            Ending::Whole | Ending::Stopped | Ending::Damaged => return None,
             Ending::Scraps => (false, "a few bytes follow the last transaction"),
             Ending::Unfinished => (true, "what follows was not finished, or is damaged"),
             Ending::Nonsense => (true, "what follows makes no sense, possibly due to a system crash"),
@@ -306,6 +342,8 @@ impl Oddities<'_> {
         let what = match odd {
             Oddity::TimeReduction => "a transaction that is not later than the one before".to_owned(),
             Oddity::Status(status) => format!("a transaction of unknown status {:?}", char::from(status)),
+            Oddity::Length => "a transaction with a wrong length, which is read by its records".to_owned(),
+            Oddity::RecordTid => "a record of another transaction than the one that it is in".to_owned(),
             Oddity::Previous => "a record that does not point at the previous one of its object".to_owned(),
         };
         self.log.warning(LOGGER, format_args!("{path} has {what}, at byte {at}"));

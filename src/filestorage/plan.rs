@@ -90,7 +90,7 @@ fn revision(
         if found.header.tid == tid {
             return Ok(Some(found));
         }
-        at = if found.header.tid > tid { found.header.previous } else { 0 };
+        at = if found.header.tid > tid { snapshot.previous(&found)? } else { 0 };
         left -= 1;
     }
     Ok(None)

@@ -1,17 +1,16 @@
 //! Reading a data file from front to back, for its index: FILESTORAGE section 6.
 //!
-//! The file is read in large steps, one after the other, and each header is looked at where it lies in memory.
+//! The file is read in large steps, one after the other, and each header is looked at where it lies in memory. Only where a
+//! transaction is not whole is the file looked at more closely (`damage`), and the scan goes on behind it.
 
 use std::path::Path;
 
+use super::damage::Probe;
 use super::disk::Disk;
-use super::format::{DATA_HEADER, DataHeader, START, Status, TRAILER, TRANSACTION_HEADER, TransactionHeader};
+use super::format::{DataHeader, START, Status, TRAILER, TRANSACTION_HEADER, TransactionHeader};
 use super::index::Index;
-use super::snapshot::failed;
-use crate::storage::{Error, Oid, Tid, Wait};
-
-/// Bytes that are read at once.
-const READ_BYTES: usize = 1 << 20;
+use super::window::Window;
+use crate::storage::{Error, Oid, Tid};
 
 /// Where a scan begins, and where it may not go.
 #[derive(Debug, Clone, Copy)]
@@ -24,6 +23,8 @@ pub struct Bounds {
     pub stop: Option<Tid>,
     /// The length of the file.
     pub size: u64,
+    /// What ends here or before was finished, and is never cut off.
+    pub finished: u64,
 }
 
 /// What a scan found.
@@ -35,10 +36,25 @@ pub struct Scanned {
     pub last: Tid,
     /// Why it is the last.
     pub ending: Ending,
+    /// Whole transactions.
+    pub transactions: u64,
+    /// What is not whole and has whole transactions behind it.
+    pub passed: Vec<Passed>,
+}
+
+/// A stretch of the file that holds no whole transaction, in front of one that is whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passed {
+    /// Where it begins.
+    pub from: u64,
+    /// Where the next whole transaction begins.
+    pub to: u64,
+    /// Whole transactions before it.
+    pub before: u64,
 }
 
 /// Why a scan ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
     /// The file ends there.
     Whole,
@@ -50,6 +66,8 @@ pub enum Ending {
     Unfinished,
     /// What follows makes no sense, up to the end of the file.
     Nonsense,
+    /// What follows was finished, and is damaged: several transactions, or one that an index knows.
+    Damaged,
 }
 
 /// Something odd that does not keep the file from being used.
@@ -57,8 +75,12 @@ pub enum Ending {
 pub enum Oddity {
     /// A transaction is not later than the one before.
     TimeReduction,
-    /// A transaction has an unknown status.
+    /// A transaction has an unknown status, or that of an unfinished one in front of others.
     Status(u8),
+    /// A transaction has a wrong length before or behind its records, which are whole.
+    Length,
+    /// A record names another transaction than the one that it is in.
+    RecordTid,
     /// A record does not point at the object's previous one.
     Previous,
 }
@@ -66,7 +88,7 @@ pub enum Oddity {
 /// Scans the file into the index. `odd` is called with each oddity and its position.
 ///
 /// # Errors
-/// What cannot be read; [`Error::Damaged`]: there is damage that is not at the end.
+/// What cannot be read.
 pub fn scan(
     disk: &dyn Disk,
     path: &Path,
@@ -74,133 +96,205 @@ pub fn scan(
     index: &mut Index,
     odd: &mut dyn FnMut(Oddity, u64),
 ) -> Result<Scanned, Error> {
-    let window = Window { disk, path, size: bounds.size, start: 0, bytes: Vec::new() };
-    let mut scan = Scan { window, index, odd, fresh: Vec::new() };
-    let (mut end, mut last) = (bounds.start.max(START), bounds.last);
+    let probe = Probe { disk, path, size: bounds.size, finished: bounds.finished };
+    let window = Window::new(disk, path, bounds.size);
+    let mut scan =
+        Scan { window, probe, index, odd, passed: Vec::new(), fresh: Vec::new(), odds: Vec::new() };
+    let (mut at, mut last) = (bounds.start.max(START), bounds.last);
+    let (mut end, mut transactions) = (at, 0);
     let ending = loop {
-        match scan.step(end, &mut last, bounds.stop)? {
-            Step::Next(next) => end = next,
+        match scan.step(at, &mut last, bounds.stop)? {
+            Step::Next(next) => {
+                transactions += 1;
+                (at, end) = (next, next);
+            }
+            Step::Pass(to) => {
+                scan.passed.push(Passed { from: at, to, before: transactions });
+                at = to;
+            }
             Step::End(ending) => break ending,
         }
     };
-    Ok(Scanned { end, last, ending })
+    Ok(Scanned { end, last, ending, transactions, passed: scan.passed })
 }
 
 struct Scan<'a> {
     window: Window<'a>,
+    probe: Probe<'a>,
     index: &'a mut Index,
     odd: &'a mut dyn FnMut(Oddity, u64),
+    passed: Vec<Passed>,
     /// Records of the transaction that is looked at: they come into the index when it is found to be whole.
-    fresh: Vec<(Oid, u64)>,
+    fresh: Vec<Fresh>,
+    /// What is odd about it; likewise.
+    odds: Vec<(Oddity, u64)>,
 }
 
 enum Step {
+    /// The transaction is whole and ends here.
     Next(u64),
+    /// It is not; the next whole one begins here.
+    Pass(u64),
     End(Ending),
 }
 
 impl Scan<'_> {
     /// Looks at the transaction at a position.
     fn step(&mut self, at: u64, last: &mut Tid, stop: Option<Tid>) -> Result<Step, Error> {
-        let left = self.window.size.saturating_sub(at);
-        if left < TRANSACTION_HEADER as u64 {
-            return Ok(Step::End(if left == 0 { Ending::Whole } else { Ending::Scraps }));
+        let Some(found) = self.window.chunk(at)?.map(TransactionHeader::decode) else {
+            let whole = at >= self.window.size;
+            return Ok(Step::End(if whole { Ending::Whole } else { Ending::Scraps }));
+        };
+        let whole = match self.whole(at, &found, *last)? {
+            Some(tid) => Some((found, tid)),
+            None => self.mended(at, &found, *last)?,
+        };
+        let Some((header, tid)) = whole else { return self.broken(at, &found) };
+        if stop.is_some_and(|stop| tid >= stop) {
+            return Ok(Step::End(Ending::Stopped));
         }
-        let header = TransactionHeader::decode(self.window.chunk(at)?);
-        let next = header.next(at).filter(|next| *next <= self.window.size);
         if header.tid <= *last {
             (self.odd)(Oddity::TimeReduction, at);
         }
-        let Some(next) = next.filter(|_| header.status != Status::CHECKPOINT) else {
-            return Ok(Step::End(Ending::Unfinished));
-        };
-        if ![Status::NORMAL, Status::PACKED, Status::UNDONE].contains(&header.status) {
+        if !Status::FINISHED.contains(&header.status) {
             (self.odd)(Oddity::Status(header.status.0), at);
         }
-        if header.length < header.full_length() {
-            let trailing = u64::from_be_bytes(*self.window.chunk(self.window.size - TRAILER)?);
-            let sensible = trailing >= TRANSACTION_HEADER as u64
-                && self.window.size.checked_sub(trailing).is_some_and(|start| start >= at);
-            return if sensible {
-                Err(self.window.damaged(at, "a transaction shorter than its header"))
-            } else {
-                Ok(Step::End(Ending::Nonsense))
-            };
+        *last = tid;
+        for (odd, at) in self.odds.drain(..) {
+            (self.odd)(odd, at);
         }
-        if stop.is_some_and(|stop| header.tid >= stop) {
-            return Ok(Step::End(Ending::Stopped));
-        }
-        *last = header.tid;
-        if header.status != Status::UNDONE {
-            self.records(at, &header)?;
-        }
-        if u64::from_be_bytes(*self.window.chunk(next - TRAILER)?) != header.length {
-            return Err(self.window.damaged(at, "a transaction with two lengths"));
-        }
-        for (oid, at) in self.fresh.drain(..) {
+        for Fresh { oid, at, .. } in self.fresh.drain(..) {
             self.index.insert(oid, at);
         }
-        Ok(Step::Next(next))
+        Ok(Step::Next(at + header.length + TRAILER))
     }
 
-    /// Looks at the records of a transaction, which is in the file as a whole.
-    fn records(&mut self, start: u64, transaction: &TransactionHeader) -> Result<(), Error> {
+    /// The id of a transaction that is what its header says; its records are in `fresh`.
+    fn whole(&mut self, at: u64, header: &TransactionHeader, last: Tid) -> Result<Option<Tid>, Error> {
+        let fits = header.next(at).is_some_and(|next| next <= self.window.size);
+        if !fits || header.status == Status::CHECKPOINT || header.length < header.full_length() {
+            return Ok(None);
+        }
+        let tid = self.records(at, header, last)?;
+        let closing = self.closing(at + header.length)?;
+        Ok(tid.filter(|_| closing == Some(header.length)))
+    }
+
+    /// The right header of a transaction that is not what its header says, and its id, if its records are whole; they are in
+    /// `fresh`.
+    fn mended(
+        &mut self,
+        at: u64,
+        found: &TransactionHeader,
+        last: Tid,
+    ) -> Result<Option<(TransactionHeader, Tid)>, Error> {
+        let Some(header) = self.probe.mended(at)? else { return Ok(None) };
+        let Some(tid) = self.records(at, &header, last)? else { return Ok(None) };
+        if header.length != found.length || self.closing(at + header.length)? != Some(header.length) {
+            self.odds.push((Oddity::Length, at));
+        }
+        Ok(Some((header, tid)))
+    }
+
+    /// What follows the last whole transaction, at a position where none is.
+    fn broken(&mut self, at: u64, header: &TransactionHeader) -> Result<Step, Error> {
+        if let Some(to) = self.probe.first_whole(at + 1)? {
+            return Ok(Step::Pass(to));
+        }
+        let size = self.window.size;
+        // Where the transaction would begin that ends where the file does.
+        let closing = self.closing(size - TRAILER)?.filter(|length| *length >= TRANSACTION_HEADER as u64);
+        let begins = closing.and_then(|length| (size - TRAILER).checked_sub(length));
+        let begins = begins.filter(|begins| *begins >= at);
+        let next = header.next(at).filter(|next| *next < size);
+        Ok(Step::End(if at < self.probe.finished {
+            Ending::Damaged
+        } else if header.status == Status::CHECKPOINT || next.is_none() || begins == Some(at) {
+            Ending::Unfinished
+        } else if begins.is_none() {
+            Ending::Nonsense
+        } else {
+            Ending::Damaged
+        }))
+    }
+
+    /// Looks at the records of a transaction, which the file is long enough for: its id; `None`: they do not fill it, or
+    /// contradict it in more than one respect.
+    fn records(
+        &mut self,
+        start: u64,
+        transaction: &TransactionHeader,
+        last: Tid,
+    ) -> Result<Option<Tid>, Error> {
+        self.fresh.clear();
+        self.odds.clear();
+        if transaction.status == Status::UNDONE {
+            return Ok(Some(transaction.tid));
+        }
         let end = start + transaction.length;
         let mut at = start + transaction.full_length();
+        let mut contradicted = false;
         while at < end {
-            if end - at < DATA_HEADER as u64 {
-                return Err(self.window.damaged(at, "records that do not fill their transaction"));
+            let header = self.window.chunk(at)?.and_then(DataHeader::decode);
+            let header = header.filter(|header| header.transaction == start);
+            let next = header.and_then(|header| at.checked_add(header.full_length()?));
+            let Some((header, next)) = header.zip(next.filter(|next| *next <= end)) else { return Ok(None) };
+            contradicted |= header.tid != transaction.tid;
+            let before = self.index.get(header.oid).unwrap_or(0);
+            let strays = before != header.previous && !self.may_point(&header, transaction);
+            self.fresh.push(Fresh { oid: header.oid, at, tid: header.tid, strays });
+            if strays {
+                self.odds.push((Oddity::Previous, at));
             }
-            let header = DataHeader::decode(self.window.chunk(at)?);
-            let header = header.ok_or_else(|| self.window.damaged(at, "a record of a version"))?;
-            let next = header.full_length().and_then(|length| at.checked_add(length));
-            let next = next.filter(|next| *next <= end && header.transaction == start);
-            let next = next.ok_or_else(|| self.window.damaged(at, "a record outside of its transaction"))?;
-            if self.index.get(header.oid).unwrap_or(0) != header.previous {
-                (self.odd)(Oddity::Previous, at);
-            }
-            self.fresh.push((header.oid, at));
             at = next;
         }
-        Ok(())
+        Ok(if contradicted { self.agreed(transaction, last) } else { Some(transaction.tid) })
     }
-}
 
-/// The part of the file that is in memory.
-struct Window<'a> {
-    disk: &'a dyn Disk,
-    path: &'a Path,
-    size: u64,
-    start: u64,
-    bytes: Vec<u8>,
-}
-
-impl Window<'_> {
-    /// The bytes at a position.
-    fn chunk<const N: usize>(&mut self, at: u64) -> Result<&[u8; N], Error> {
-        if !self.has(at, N) {
-            self.fill(at)?;
+    /// The id of a transaction some of whose records have another one: its own if a record has it, else that of all its
+    /// records. Of two that contradict each other it is the one that is loaded, the record's, if it can be. A record with a
+    /// wrong id and a wrong previous record is none.
+    fn agreed(&mut self, transaction: &TransactionHeader, last: Tid) -> Option<Tid> {
+        let first = self.fresh.first()?.tid;
+        let tid = if self.fresh.iter().any(|fresh| fresh.tid == transaction.tid) {
+            transaction.tid
+        } else if !self.fresh.iter().all(|fresh| fresh.tid == first) {
+            return None;
+        } else if self.fresh.len() == 1 && (first <= last || self.fresh[0].strays) {
+            transaction.tid
+        } else {
+            first
+        };
+        if self.fresh.iter().any(|fresh| fresh.tid != tid && fresh.strays) {
+            return None;
         }
-        let from = usize::try_from(at - self.start).unwrap_or(usize::MAX);
-        let found = self.bytes.get(from..).and_then(<[u8]>::first_chunk);
-        found.ok_or_else(|| self.damaged(at, "the end of the file in a record"))
+        for Fresh { at, tid, .. } in &self.fresh {
+            if *tid != transaction.tid {
+                self.odds.push((Oddity::RecordTid, *at));
+            }
+        }
+        Some(tid)
     }
 
-    fn has(&self, at: u64, count: usize) -> bool {
-        at >= self.start && at + count as u64 <= self.start + self.bytes.len() as u64
+    /// Whether a record may point where the index does not. A pack keeps revisions that others take their data from, and
+    /// lets none of them point at another; and the index knows nothing of what was passed over.
+    fn may_point(&self, header: &DataHeader, transaction: &TransactionHeader) -> bool {
+        let before = self.passed.partition_point(|passed| passed.from <= header.previous);
+        let passed = self.passed[..before].last().is_some_and(|passed| header.previous < passed.to);
+        passed || transaction.status == Status::PACKED && header.previous == 0
     }
 
-    fn fill(&mut self, at: u64) -> Result<(), Error> {
-        let left = usize::try_from(self.size.saturating_sub(at)).unwrap_or(usize::MAX);
-        self.bytes.resize(left.min(READ_BYTES), 0);
-        self.start = at;
-        let count = self.disk.read(&mut self.bytes, at, Wait::Allowed);
-        let count = count.map_err(|error| failed("read", self.path, error))?;
-        self.bytes.truncate(count);
-        Ok(())
+    /// The length of a transaction as it stands behind its records.
+    fn closing(&mut self, at: u64) -> Result<Option<u64>, Error> {
+        Ok(self.window.chunk(at)?.map(|bytes| u64::from_be_bytes(*bytes)))
     }
+}
 
-    fn damaged(&self, at: u64, what: &str) -> Error {
-        Error::Damaged { path: self.path.to_path_buf(), at, what: what.to_owned() }
-    }
+/// A record of the transaction that is looked at.
+struct Fresh {
+    oid: Oid,
+    at: u64,
+    tid: Tid,
+    /// It does not point at the object's previous record.
+    strays: bool,
 }

@@ -1,7 +1,7 @@
 //! Reading a data file up to a certain end: records, the data that they point at, transactions.
 //!
-//! Nothing before that end ever changes, so a snapshot needs no lock. Everything read is checked: a position always
-//! leads towards the start of the file, so that no chain is endless, and no length is believed that goes beyond the end.
+//! Nothing before that end ever changes, so a snapshot needs no lock. Everything read is checked: a position is followed
+//! only towards the start of the file, so that no chain is endless, and no length is believed that goes beyond the end.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -98,6 +98,9 @@ impl Snapshot {
                 return Ok(false);
             }
             self.follow(&mut chain)?;
+            if found.back >= found.at {
+                return Err(self.damaged(found.at, "a record that takes its data from a later one"));
+            }
             // The record pointed at is another one's only in a damaged file.
             out.truncate(before);
             found = self.begin(found.back, found.header.oid, out)?;
@@ -149,23 +152,45 @@ impl Snapshot {
         if inside.is_none_or(|end| end > self.end) {
             return Err(self.damaged(at, "a record that goes beyond the end"));
         }
-        if header.previous >= at || header.transaction >= at || back >= at {
-            return Err(self.damaged(at, "a record that points at a later one"));
+        if !(START..at).contains(&header.transaction) {
+            return Err(self.damaged(at, "a record that is in no transaction"));
         }
         Ok(Found { at, header, back })
+    }
+
+    /// Where the record before this one of the same object is; 0: there is none. Only who goes there minds a wrong one.
+    ///
+    /// # Errors
+    /// It would be behind this one.
+    pub fn previous(&self, found: &Found) -> Result<u64, Error> {
+        if found.header.previous >= found.at {
+            return Err(self.damaged(found.at, "a record whose previous one would be a later one"));
+        }
+        Ok(found.header.previous)
+    }
+
+    /// The header of the transaction at a position, whatever its length.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn header(&self, at: u64) -> Result<TransactionHeader, Error> {
+        let mut bytes = [0; TRANSACTION_HEADER];
+        self.exactly(&mut bytes, at)?;
+        Ok(TransactionHeader::decode(&bytes))
     }
 
     /// The header of the transaction at a position.
     ///
     /// # Errors
-    /// It cannot be read, or is none.
+    /// It cannot be read, or its two lengths are none.
     pub fn transaction(&self, at: u64) -> Result<TransactionHeader, Error> {
-        let mut bytes = [0; TRANSACTION_HEADER];
-        self.exactly(&mut bytes, at)?;
-        let header = TransactionHeader::decode(&bytes);
+        let header = self.header(at)?;
         let next = header.next(at);
         if next.is_none_or(|next| next > self.end) || header.length < header.full_length() {
             return Err(self.damaged(at, "a transaction of a wrong length"));
+        }
+        if self.closing(at + header.length)? != header.length {
+            return Err(self.damaged(at, "a transaction with two lengths"));
         }
         Ok(header)
     }
@@ -191,17 +216,29 @@ impl Snapshot {
         if end <= START {
             return Ok(None);
         }
-        let mut bytes = [0; 8];
-        let trailer = end.saturating_sub(TRAILER);
-        self.exactly(&mut bytes, trailer)?;
-        let length = u64::from_be_bytes(bytes);
-        let start = trailer.checked_sub(length).filter(|start| *start >= START);
-        let start = start.ok_or_else(|| self.damaged(trailer, "a wrong length of a transaction"))?;
+        let start = self.start_before(end)?;
         let header = self.transaction(start)?;
-        if header.length != length {
+        if header.next(start) != Some(end) {
             return Err(self.damaged(start, "a transaction with two lengths"));
         }
         Ok(Some((start, header)))
+    }
+
+    /// Where the transaction begins that ends at `end`, by the length at its end.
+    ///
+    /// # Errors
+    /// It cannot be read, or is none.
+    pub fn start_before(&self, end: u64) -> Result<u64, Error> {
+        let closing = end.saturating_sub(TRAILER);
+        let start = closing.checked_sub(self.closing(closing)?).filter(|start| *start >= START);
+        start.ok_or_else(|| self.damaged(closing, "a wrong length of a transaction"))
+    }
+
+    /// The length behind the records of a transaction.
+    fn closing(&self, at: u64) -> Result<u64, Error> {
+        let mut bytes = [0; 8];
+        self.exactly(&mut bytes, at)?;
+        Ok(u64::from_be_bytes(bytes))
     }
 
     fn read(&self, bytes: &mut [u8], needed: usize, at: u64) -> Result<usize, Error> {

@@ -117,7 +117,7 @@ impl View {
             }
             data.truncate(length);
             end = Some(start);
-            at = found.header.previous;
+            at = snapshot.previous(&found)?;
         }
         Ok(None)
     }
@@ -138,7 +138,7 @@ impl View {
             if found.header.tid < tid {
                 break;
             }
-            at = found.header.previous;
+            at = snapshot.previous(&found)?;
         }
         Err(Error::NoSuchObject(oid))
     }
@@ -175,11 +175,12 @@ impl History for View {
         let (snapshot, mut at) = self.locate(oid, Wait::Allowed)?;
         let (mut entries, mut bytes) = (Vec::new(), 0);
         while at != 0 && entries.len() < size {
-            let header = snapshot.record(at, Some(oid))?.header;
-            let transaction = snapshot.transaction(header.transaction)?;
+            let found = snapshot.record(at, Some(oid))?;
+            let header = found.header;
+            let transaction = snapshot.header(header.transaction)?;
             let meta = snapshot.meta(header.transaction, &transaction)?;
             HistoryEntry { tid: header.tid, meta, size: header.length }.add_to(&mut entries, &mut bytes)?;
-            at = header.previous;
+            at = snapshot.previous(&found)?;
         }
         Ok(entries)
     }

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use super::damage::Probe;
 use super::format::{DATA_HEADER, START, Status, TransactionHeader};
 use super::snapshot::Snapshot;
 use crate::storage::{Error, Meta, Oid, Record, RecordIterator, Tid, TransactionIterator};
@@ -25,23 +26,64 @@ impl Walk {
     }
 }
 
-/// Where the first transaction is that is not before `tid`: looked for from the nearer end, by the ids.
-fn first_from(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
-    let Some((_, last)) = snapshot.transaction_before(snapshot.end)? else { return Ok(START) };
-    let first = snapshot.transaction(START)?.tid;
-    if tid.0.saturating_sub(first.0) > last.tid.0.saturating_sub(tid.0) {
-        let mut end = snapshot.end;
-        while let Some((start, header)) = snapshot.transaction_before(end)? {
-            if header.tid < tid {
-                break;
-            }
-            end = start;
-        }
-        return Ok(end);
+/// What of a snapshot can be mended: all of it is finished.
+fn probe(snapshot: &Snapshot) -> Probe<'_> {
+    let Snapshot { disk, path, end, .. } = snapshot;
+    Probe { disk: &**disk, path, size: *end, finished: *end }
+}
+
+/// The header of the transaction at a position, with the right length.
+fn transaction(snapshot: &Snapshot, at: u64) -> Result<TransactionHeader, Error> {
+    match snapshot.transaction(at) {
+        Err(error @ Error::Damaged { .. }) => probe(snapshot).mended(at)?.ok_or(error),
+        result => result,
     }
+}
+
+/// The position and header of the transaction that ends at `end`, likewise; `None`: that is the start of the file.
+fn transaction_before(snapshot: &Snapshot, end: u64) -> Result<Option<(u64, TransactionHeader)>, Error> {
+    match snapshot.transaction_before(end) {
+        Err(error @ Error::Damaged { .. }) => {
+            let start = snapshot.start_before(end)?;
+            let header = probe(snapshot).mended(start)?.filter(|header| header.next(start) == Some(end));
+            header.map(|header| Some((start, header))).ok_or(error)
+        }
+        result => result,
+    }
+}
+
+/// Where the first transaction is that is not before `tid`: looked for from the nearer end, by the ids; from the other one where
+/// damage is in the way.
+fn first_from(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
+    let first = transaction(snapshot, START).map(|header| header.tid);
+    let last = transaction_before(snapshot, snapshot.end).map(|last| last.map(|(_, header)| header.tid));
+    let forward = match (first, last) {
+        (_, Ok(None)) => return Ok(START),
+        (Ok(first), Ok(Some(last))) => tid.0.saturating_sub(first.0) <= last.0.saturating_sub(tid.0),
+        (first, _) => first.is_ok(),
+    };
+    let search = |forward| if forward { first_forward(snapshot, tid) } else { first_backward(snapshot, tid) };
+    match search(forward) {
+        Err(Error::Damaged { .. }) => search(!forward),
+        result => result,
+    }
+}
+
+fn first_backward(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
+    let mut end = snapshot.end;
+    while let Some((start, header)) = transaction_before(snapshot, end)? {
+        if header.tid < tid {
+            break;
+        }
+        end = start;
+    }
+    Ok(end)
+}
+
+fn first_forward(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
     let mut at = START;
     while at < snapshot.end {
-        let header = snapshot.transaction(at)?;
+        let header = transaction(snapshot, at)?;
         if header.tid >= tid {
             break;
         }
@@ -55,7 +97,7 @@ impl TransactionIterator for Walk {
         self.current = None;
         while self.next < self.snapshot.end {
             let at = self.next;
-            let header = self.snapshot.transaction(at)?;
+            let header = transaction(&self.snapshot, at)?;
             if header.tid > self.stop {
                 break;
             }
@@ -76,7 +118,7 @@ impl TransactionIterator for Walk {
 }
 
 /// A walk through the records of a transaction.
-pub(super) struct Records {
+struct Records {
     snapshot: Snapshot,
     transaction: u64,
     next: u64,
@@ -84,7 +126,7 @@ pub(super) struct Records {
 }
 
 impl Records {
-    pub(super) fn new(snapshot: Snapshot, at: u64, header: &TransactionHeader) -> Self {
+    fn new(snapshot: Snapshot, at: u64, header: &TransactionHeader) -> Self {
         let (next, end) = (at + header.full_length(), at + header.length);
         Self { snapshot, transaction: at, next, end }
     }
@@ -104,10 +146,13 @@ impl Records {
         Ok(Some(found))
     }
 
-    /// The objects of all that are left.
-    pub(super) fn oids(mut self) -> Result<Vec<Oid>, Error> {
+    /// The objects of all that are left, if they are of this transaction.
+    fn oids(mut self, tid: Tid) -> Result<Vec<Oid>, Error> {
         let mut oids = Vec::new();
         while let Some(found) = self.step()? {
+            if found.header.tid != tid {
+                return Err(self.snapshot.damaged(found.at, "a record of another transaction"));
+            }
             oids.push(found.header.oid);
         }
         Ok(oids)
@@ -128,18 +173,62 @@ impl RecordIterator for Records {
     }
 }
 
-/// The last transactions of a snapshot, oldest first, with the objects of each.
-pub(super) fn last_transactions(snapshot: &Snapshot, count: usize) -> Result<Vec<(Tid, Vec<Oid>)>, Error> {
-    let (mut found, mut end) = (Vec::new(), snapshot.end);
-    while found.len() < count {
-        let Some((at, header)) = snapshot.transaction_before(end)? else { break };
-        if header.status != Status::UNDONE {
-            found.push((header.tid, Records::new(snapshot.clone(), at, &header).oids()?));
+/// Transactions and the objects that they changed.
+type Changes = Vec<(Tid, Vec<Oid>)>;
+
+/// A walk towards the start of a file, through the objects that transactions changed. It goes only where it is sure of their
+/// ids: clients drop from their caches what it finds, and nothing else.
+struct Backward<'a> {
+    snapshot: &'a Snapshot,
+    end: u64,
+    newer: Tid,
+}
+
+impl<'a> Backward<'a> {
+    fn new(snapshot: &'a Snapshot) -> Self {
+        Self { snapshot, end: snapshot.end, newer: Tid(u64::MAX) }
+    }
+
+    /// The transaction before, and its objects.
+    fn next(&mut self) -> Result<Option<(Tid, Vec<Oid>)>, Error> {
+        while let Some((at, header)) = transaction_before(self.snapshot, self.end)? {
+            self.end = at;
+            if header.status == Status::UNDONE {
+                continue;
+            }
+            if header.tid >= self.newer {
+                return Err(self
+                    .snapshot
+                    .damaged(at, "a transaction that is not earlier than the one after it"));
+            }
+            self.newer = header.tid;
+            let oids = Records::new(self.snapshot.clone(), at, &header).oids(header.tid)?;
+            return Ok(Some((header.tid, oids)));
         }
-        end = at;
+        Ok(None)
+    }
+}
+
+/// The last transactions of a snapshot, oldest first, with the objects of each: `count` of them, or as many as there are. If
+/// they are fewer because of damage, also what it is.
+pub(super) fn last_transactions(
+    snapshot: &Snapshot,
+    count: usize,
+) -> Result<(Changes, Option<Error>), Error> {
+    let (mut found, mut damage, mut backward) = (Vec::new(), None, Backward::new(snapshot));
+    while found.len() < count {
+        match backward.next() {
+            Ok(Some(transaction)) => found.push(transaction),
+            Ok(None) => break,
+            Err(error @ Error::Damaged { .. }) => {
+                damage = Some(error);
+                break;
+            }
+            Err(error) => return Err(error),
+        }
     }
     found.reverse();
-    Ok(found)
+    Ok((found, damage))
 }
 
 /// The objects of all transactions after `since`; `None`: they are more than `limit`.
@@ -148,13 +237,12 @@ pub(super) fn changes_since(
     since: Tid,
     limit: usize,
 ) -> Result<Option<BTreeSet<Oid>>, Error> {
-    let (mut oids, mut at) = (BTreeSet::new(), first_from(snapshot, Tid(since.0.saturating_add(1)))?);
-    while at < snapshot.end && oids.len() <= limit {
-        let header = snapshot.transaction(at)?;
-        if header.status != Status::UNDONE {
-            oids.extend(Records::new(snapshot.clone(), at, &header).oids()?);
+    let (mut oids, mut backward) = (BTreeSet::new(), Backward::new(snapshot));
+    while oids.len() <= limit {
+        match backward.next()? {
+            Some((tid, changed)) if tid > since => oids.extend(changed),
+            _ => return Ok(Some(oids)),
         }
-        at = header.next(at).unwrap_or(snapshot.end);
     }
-    Ok((oids.len() <= limit).then_some(oids))
+    Ok(None)
 }

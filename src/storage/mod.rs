@@ -230,8 +230,8 @@ pub trait Storage: Send + Sync {
     /// [`Error::ReadOnly`]; [`Error::Transaction`]: there are none left. [`Error::Unavailable`].
     fn new_oids(&self, count: u32) -> Result<RangeInclusive<u64>, Error>;
 
-    /// The last `count` published transactions, oldest first, with the objects of each. Empty where the storage does not
-    /// know.
+    /// The last `count` published transactions, oldest first, with the objects of each; fewer, or none, where the storage does
+    /// not know more.
     ///
     /// # Errors
     /// What cannot be read.

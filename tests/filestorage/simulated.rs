@@ -73,6 +73,10 @@ impl Simulated {
         self.state().data.clone()
     }
 
+    pub(crate) fn index_bytes(&self) -> Option<Vec<u8>> {
+        self.state().index.clone()
+    }
+
     pub(crate) fn rests(&self) -> Vec<Vec<u8>> {
         self.state().rests.iter().map(|rest| locked(rest).clone()).collect()
     }

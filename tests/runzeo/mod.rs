@@ -2,6 +2,7 @@
 
 mod configuration;
 mod crash;
+mod damage;
 mod data_file;
 mod disk;
 mod hostile;

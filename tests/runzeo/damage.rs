@@ -1,0 +1,101 @@
+//! Damaged data files: what a server makes of them.
+
+use std::fs;
+
+use super::Server;
+use crate::sandbox::{SOON, Sandbox};
+
+/// A data file of so many transactions, each of which changes object 1, without its index; where each begins.
+fn made(sandbox: &Sandbox, transactions: u8) -> (Vec<u8>, Vec<usize>) {
+    let server = Server::start(sandbox, sandbox.port());
+    let (mut client, mut serial, mut starts) = (server.client(), 0, Vec::new());
+    for number in 0..transactions {
+        starts.push(usize::try_from(fs::metadata(sandbox.path("Data.fs")).unwrap().len()).unwrap());
+        serial = client.commit(&[(1, serial, &[number; 50])]).unwrap().unwrap();
+    }
+    drop(client);
+    server.stop();
+    fs::remove_file(sandbox.path("Data.fs.index")).unwrap();
+    (fs::read(sandbox.path("Data.fs")).unwrap(), starts)
+}
+
+#[test]
+fn server_reads_on_behind_a_damaged_length_and_says_so() {
+    let sandbox = Sandbox::new();
+    let (mut bytes, starts) = made(&sandbox, 30);
+    bytes[starts[10] + 8] ^= 1;
+    fs::write(sandbox.path("Data.fs"), &bytes).unwrap();
+    let server = Server::start(&sandbox, sandbox.port());
+    assert_eq!(server.client().load(1).unwrap().unwrap().0, [29; 50]);
+    let log = server.stop();
+    let line = format!(
+        "WARNING ZODB.FileStorage Data.fs has a transaction with a wrong length, which is read by its records, at byte {}\n",
+        starts[10]
+    );
+    assert_eq!(log.matches(&line).count(), 1, "{log}");
+    assert_eq!(log.matches("WARNING").count(), 1, "{log}");
+    assert!(fs::read(sandbox.path("Data.fs")).unwrap() == bytes && !sandbox.path("Data.fs.tr0").exists());
+}
+
+#[test]
+fn server_does_not_start_where_whole_transactions_follow_what_cannot_be_read() {
+    let sandbox = Sandbox::new();
+    let (mut bytes, starts) = made(&sandbox, 30);
+    bytes[starts[10]..starts[11]].fill(0);
+    fs::write(sandbox.path("Data.fs"), &bytes).unwrap();
+    let address = format!("127.0.0.1:{}", sandbox.port());
+    sandbox.write("ro.conf", format!("<zeo>\naddress {address}\n</zeo>\n<filestorage 1>\npath Data.fs\nread-only true\n</filestorage>\n"));
+    for arguments in [&["-a", &address, "-f", "Data.fs"][..], &["-C", "ro.conf"]] {
+        let outcome = sandbox.runzeo().args(arguments).spawn().wait(SOON);
+        let line = format!(
+            "runzeo: storage '1': Data.fs: it is damaged up to byte {}, and 19 whole transactions follow; nothing was changed: \
+             restore a backup, or the index that was saved with it, or copy what is whole with Python's fsrecover; the damage \
+             begins at byte {}\n",
+            starts[11], starts[10]
+        );
+        assert!(outcome.status == 1 && outcome.stderr.ends_with(&line), "{}", outcome.stderr);
+    }
+    assert!(fs::read(sandbox.path("Data.fs")).unwrap() == bytes && !sandbox.path("Data.fs.tr0").exists());
+}
+
+#[test]
+fn server_starts_with_a_torn_last_commit_and_keeps_it_aside() {
+    let sandbox = Sandbox::new();
+    let (whole, starts) = made(&sandbox, 9);
+    let last = starts[8];
+    for torn in [last..last + 60, last + 40..whole.len()] {
+        let mut bytes = whole.clone();
+        bytes[torn].fill(0);
+        fs::write(sandbox.path("Data.fs"), &bytes).unwrap();
+        let server = Server::start(&sandbox, sandbox.port());
+        assert_eq!(server.client().load(1).unwrap().unwrap().0, [7; 50]);
+        let log = server.stop();
+        assert!(
+            log.contains(&format!("WARNING ZODB.FileStorage Data.fs truncated at byte {last}: ")),
+            "{log}"
+        );
+        assert!(fs::read(sandbox.path("Data.fs.tr0")).unwrap() == bytes[last..]);
+        fs::remove_file(sandbox.path("Data.fs.tr0")).unwrap();
+        fs::remove_file(sandbox.path("Data.fs.index")).unwrap();
+    }
+}
+
+#[test]
+fn server_with_an_index_starts_whatever_is_damaged_in_its_last_transactions() {
+    let sandbox = Sandbox::new();
+    let (whole, starts) = made(&sandbox, 30);
+    let server = Server::start(&sandbox, sandbox.port());
+    server.stop();
+    for (offset, bytes, place) in [(15, &[0x5a][..], 0), (0, &[0; 23], 0), (40, &[0xff; 30], 23)] {
+        let mut damaged = whole.clone();
+        let start = starts[20];
+        damaged[start + offset..start + offset + bytes.len()].copy_from_slice(bytes);
+        fs::write(sandbox.path("Data.fs"), &damaged).unwrap();
+        let server = Server::start(&sandbox, sandbox.port());
+        assert_eq!(server.client().load(1).unwrap().unwrap().0, [29; 50]);
+        let log = server.stop();
+        let warned =
+            log.contains(&format!(" at byte {}: only the last 9 transactions are known; ", start + place));
+        assert_eq!(warned, offset != 15, "{log}");
+    }
+}
