@@ -65,6 +65,23 @@ impl Probe<'_> {
         }
     }
 
+    /// Whether a record without data has some: those of the record that it points at, or the end of its object.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub(super) fn has_data(&self, header: &DataHeader, at: u64) -> Result<bool, Error> {
+        let back = self.bytes(at + DATA_HEADER as u64)?.map_or(at, u64::from_be_bytes);
+        if back == 0 || back >= at {
+            return Ok(back == 0);
+        }
+        let target = self.bytes::<DATA_HEADER>(back)?;
+        let target = target.as_ref().and_then(DataHeader::decode);
+        Ok(back >= START
+            && target.is_some_and(|target| {
+                target.oid == header.oid && (START..back).contains(&target.transaction)
+            }))
+    }
+
     /// Whether the transaction at a position is whole beyond doubt: wherever the position comes from. One without records
     /// has another whole one behind it, or the end of the file.
     fn is_whole(&self, mut at: u64) -> Result<bool, Error> {

@@ -10,8 +10,8 @@
 //! not at all, and if there, then only together with all before it. A record is seen by readers when it is durable, and not
 //! before. Nothing that a file may contain makes the process panic or take memory beyond the file's own size.
 //!
-//! Bottom up: `format` (bytes and values), `disk` (calls), `snapshot` (records), `walk`, `index`, `index_file`, `scan`,
-//! `open`; `plan` and `write` (the records of a transaction), `in_flight` (transactions between vote and publication);
+//! Bottom up: `format` (bytes and values), `disk` (calls), `snapshot` (records), `window`, `damage` (what is whole in spite of
+//! it), `walk`, `index`, `index_file`, `oddity`, `scan`, `open`, `inspect`; `plan` and `write` (the records of a transaction), `in_flight` (transactions between vote and publication);
 //! `view` (reading), `commit` (voting and finishing), `syncer` (to the disk, and publishing), `transaction` (all of that, for
 //! the callers).
 //!
@@ -24,6 +24,8 @@ pub mod format;
 mod in_flight;
 mod index;
 mod index_file;
+mod inspect;
+mod oddity;
 mod open;
 mod plan;
 mod scan;
@@ -35,6 +37,7 @@ mod walk;
 mod window;
 mod write;
 
+pub use inspect::Inspected;
 pub use open::{CutOff, Options};
 
 use std::collections::BTreeSet;
@@ -104,14 +107,15 @@ impl FileStorage {
         Ok(Self { view, writer, backend, syncer: Mutex::new(syncer), file_lock: Mutex::new(lock) })
     }
 
-    /// Reads the data file `path` from end to end, as a start without an index does, and changes nothing. What follows the
-    /// last whole transaction, and is not a commit of a server that has the file open.
+    /// Reads the data file `path` from end to end, as a start without an index does, and changes nothing: what is wrong with
+    /// it. A commit of a server that has the file open is not.
     ///
     /// # Errors
-    /// As [`FileStorage::open`], but that another program may have it.
-    pub fn inspect(path: &Path, log: &EventLog) -> Result<Option<CutOff>, Error> {
+    /// It cannot be read, or is no data file.
+    pub fn inspect(path: &Path, log: &EventLog) -> Result<Inspected, Error> {
         let backend = FsBackend::new(path.to_owned());
-        Ok(open::inspect(&backend, path, log)?.filter(|_| !backend.is_locked()))
+        let found = inspect::inspect(&backend, path, log)?;
+        Ok(Inspected { cut_off: found.cut_off.filter(|_| !backend.is_locked()), ..found })
     }
 
     /// Lets the syncer do what is left, and waits for it.

@@ -10,7 +10,8 @@ use super::disk::{Access, Backend, Disk};
 use super::format::{MAGIC, MAGIC_PYTHON2, START, Status};
 use super::index::Index;
 use super::index_file;
-use super::scan::{Bounds, Ending, Oddity, Passed, Scanned, scan};
+use super::oddity::Oddities;
+use super::scan::{Bounds, Ending, Passed, Scanned, scan};
 use super::snapshot::{Snapshot, failed};
 use crate::eventlog::{EventLog, Level};
 use crate::storage::{Error, Tid, Wait};
@@ -89,17 +90,6 @@ pub struct CutOff {
     pub kept: bool,
 }
 
-/// Reads a data file from end to end, whatever its index says, and changes nothing.
-pub(super) fn inspect(backend: &dyn Backend, path: &Path, log: &EventLog) -> Result<Option<CutOff>, Error> {
-    let disk = backend.open(Access::Read).map_err(|error| failed("open", path, error))?;
-    let mut opening = Opening { backend, path, log, disk, size: 0, read_only: true };
-    opening.size = opening.length()?;
-    opening.check_magic()?;
-    let (_, scanned, _) = opening.index(Some(Tid::MAX))?;
-    opening.refuse_damage(&scanned)?;
-    Ok(opening.behind(&scanned))
-}
-
 /// What was found in an index file.
 #[derive(Default)]
 struct Found {
@@ -109,16 +99,31 @@ struct Found {
     last: Tid,
 }
 
-struct Opening<'a> {
+/// A data file that is being opened.
+pub(super) struct Opening<'a> {
     backend: &'a dyn Backend,
     path: &'a Path,
     log: &'a EventLog,
-    disk: Arc<dyn Disk>,
-    size: u64,
+    pub(super) disk: Arc<dyn Disk>,
+    /// The length of the file.
+    pub(super) size: u64,
     read_only: bool,
 }
 
-impl Opening<'_> {
+impl<'a> Opening<'a> {
+    /// One that is only read.
+    pub(super) fn read_only(
+        backend: &'a dyn Backend,
+        path: &'a Path,
+        log: &'a EventLog,
+    ) -> Result<Self, Error> {
+        let disk = backend.open(Access::Read).map_err(|error| failed("open", path, error))?;
+        let mut opening = Opening { backend, path, log, disk, size: 0, read_only: true };
+        opening.size = opening.length()?;
+        opening.check_magic()?;
+        Ok(opening)
+    }
+
     fn length(&self) -> Result<u64, Error> {
         self.disk.length().map_err(|error| failed("open", self.path, error))
     }
@@ -160,8 +165,8 @@ impl Opening<'_> {
         let (found, finished) = if stop.is_none() { self.load_index() } else { (None, START) };
         let saved = found.is_some();
         let Found { mut index, end, last } = found.unwrap_or_default();
-        let bounds = Bounds { start: end.max(START), last, stop, size: self.size, finished };
-        let mut oddities = Oddities { log: self.log, path: self.path, seen: 0 };
+        let bounds = Bounds { start: end.max(START), last, stop, size: self.size, finished, thorough: false };
+        let mut oddities = Oddities::new(self.log, self.path);
         let scanned =
             scan(&*self.disk, self.path, bounds, &mut index, &mut |odd, at| oddities.report(odd, at))?;
         oddities.report_others();
@@ -194,6 +199,12 @@ impl Opening<'_> {
                 (None, finished)
             }
         }
+    }
+
+    /// Up to where the data file was finished when its index was saved, if it has one.
+    pub(super) fn finished(&self) -> u64 {
+        let found = self.read_index().ok().flatten();
+        found.map(|found| found.end).filter(|end| *end <= self.size).unwrap_or(START)
     }
 
     fn read_index(&self) -> io::Result<Option<Found>> {
@@ -240,7 +251,7 @@ impl Opening<'_> {
 
     /// Whole transactions are never cut off. Nor are they read as if those before them were not there: the index would lack
     /// what these had, older revisions would be loaded, and ids of objects be given out again.
-    fn refuse_damage(&self, scanned: &Scanned) -> Result<(), Error> {
+    pub(super) fn refuse_damage(&self, scanned: &Scanned) -> Result<(), Error> {
         let damaged = |at, what: String| Err(Error::Damaged { path: self.path.into(), at, what });
         if let Some(Passed { from, to, before }) = scanned.passed.first() {
             let behind = scanned.transactions - before;
@@ -276,7 +287,8 @@ impl Opening<'_> {
         self.disk.truncate(end).map_err(|error| failed("truncate", self.path, error))
     }
 
-    fn behind(&self, scanned: &Scanned) -> Option<CutOff> {
+    /// What a start cuts off.
+    pub(super) fn behind(&self, scanned: &Scanned) -> Option<CutOff> {
         let (kept, why) = match scanned.ending {
             Ending::Whole | Ending::Stopped | Ending::Damaged => return None,
             Ending::Scraps => (false, "a few bytes follow the last transaction"),
@@ -319,40 +331,6 @@ impl Opening<'_> {
             let path = self.path.display();
             self.log
                 .error(LOGGER, format_args!("cannot save the index of {path}: {}", os_error_text(&error)));
-        }
-    }
-}
-
-/// Logs the first oddities, and how many more there were: a file may have one in each record.
-struct Oddities<'a> {
-    log: &'a EventLog,
-    path: &'a Path,
-    seen: u64,
-}
-
-impl Oddities<'_> {
-    const MAX_LINES: u64 = 20;
-
-    fn report(&mut self, odd: Oddity, at: u64) {
-        self.seen += 1;
-        if self.seen > Self::MAX_LINES {
-            return;
-        }
-        let path = self.path.display();
-        let what = match odd {
-            Oddity::TimeReduction => "a transaction that is not later than the one before".to_owned(),
-            Oddity::Status(status) => format!("a transaction of unknown status {:?}", char::from(status)),
-            Oddity::Length => "a transaction with a wrong length, which is read by its records".to_owned(),
-            Oddity::RecordTid => "a record of another transaction than the one that it is in".to_owned(),
-            Oddity::Previous => "a record that does not point at the previous one of its object".to_owned(),
-        };
-        self.log.warning(LOGGER, format_args!("{path} has {what}, at byte {at}"));
-    }
-
-    fn report_others(&self) {
-        if let Some(more) = self.seen.checked_sub(Self::MAX_LINES).filter(|more| *more > 0) {
-            let path = self.path.display();
-            self.log.warning(LOGGER, format_args!("{path} has {more} more such oddities"));
         }
     }
 }

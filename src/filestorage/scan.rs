@@ -9,6 +9,7 @@ use super::damage::Probe;
 use super::disk::Disk;
 use super::format::{DataHeader, START, Status, TRAILER, TRANSACTION_HEADER, TransactionHeader};
 use super::index::Index;
+use super::oddity::Oddity;
 use super::window::Window;
 use crate::storage::{Error, Oid, Tid};
 
@@ -25,6 +26,8 @@ pub struct Bounds {
     pub size: u64,
     /// What ends here or before was finished, and is never cut off.
     pub finished: u64,
+    /// Whether back pointers are looked at, too. The file is then read here and there.
+    pub thorough: bool,
 }
 
 /// What a scan found.
@@ -70,21 +73,6 @@ pub enum Ending {
     Damaged,
 }
 
-/// Something odd that does not keep the file from being used.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Oddity {
-    /// A transaction is not later than the one before.
-    TimeReduction,
-    /// A transaction has an unknown status, or that of an unfinished one in front of others.
-    Status(u8),
-    /// A transaction has a wrong length before or behind its records, which are whole.
-    Length,
-    /// A record names another transaction than the one that it is in.
-    RecordTid,
-    /// A record does not point at the object's previous one.
-    Previous,
-}
-
 /// Scans the file into the index. `odd` is called with each oddity and its position.
 ///
 /// # Errors
@@ -98,24 +86,35 @@ pub fn scan(
 ) -> Result<Scanned, Error> {
     let probe = Probe { disk, path, size: bounds.size, finished: bounds.finished };
     let window = Window::new(disk, path, bounds.size);
-    let mut scan =
-        Scan { window, probe, index, odd, passed: Vec::new(), fresh: Vec::new(), odds: Vec::new() };
-    let (mut at, mut last) = (bounds.start.max(START), bounds.last);
+    let mut scan = Scan {
+        window,
+        probe,
+        index,
+        odd,
+        thorough: bounds.thorough,
+        last: bounds.last,
+        earliest: bounds.last,
+        passed: Vec::new(),
+        fresh: Vec::new(),
+        odds: Vec::new(),
+    };
+    let mut at = bounds.start.max(START);
     let (mut end, mut transactions) = (at, 0);
     let ending = loop {
-        match scan.step(at, &mut last, bounds.stop)? {
+        match scan.step(at, bounds.stop)? {
             Step::Next(next) => {
                 transactions += 1;
                 (at, end) = (next, next);
             }
             Step::Pass(to) => {
+                (scan.odd)(Oddity::Passed { to }, at);
                 scan.passed.push(Passed { from: at, to, before: transactions });
                 at = to;
             }
             Step::End(ending) => break ending,
         }
     };
-    Ok(Scanned { end, last, ending, transactions, passed: scan.passed })
+    Ok(Scanned { end, last: scan.last, ending, transactions, passed: scan.passed })
 }
 
 struct Scan<'a> {
@@ -123,6 +122,10 @@ struct Scan<'a> {
     probe: Probe<'a>,
     index: &'a mut Index,
     odd: &'a mut dyn FnMut(Oddity, u64),
+    thorough: bool,
+    /// The transaction before, and the earlier of its ids, where it has two.
+    last: Tid,
+    earliest: Tid,
     passed: Vec<Passed>,
     /// Records of the transaction that is looked at: they come into the index when it is found to be whole.
     fresh: Vec<Fresh>,
@@ -140,26 +143,26 @@ enum Step {
 
 impl Scan<'_> {
     /// Looks at the transaction at a position.
-    fn step(&mut self, at: u64, last: &mut Tid, stop: Option<Tid>) -> Result<Step, Error> {
+    fn step(&mut self, at: u64, stop: Option<Tid>) -> Result<Step, Error> {
         let Some(found) = self.window.chunk(at)?.map(TransactionHeader::decode) else {
             let whole = at >= self.window.size;
             return Ok(Step::End(if whole { Ending::Whole } else { Ending::Scraps }));
         };
-        let whole = match self.whole(at, &found, *last)? {
+        let whole = match self.whole(at, &found)? {
             Some(tid) => Some((found, tid)),
-            None => self.mended(at, &found, *last)?,
+            None => self.mended(at, &found)?,
         };
         let Some((header, tid)) = whole else { return self.broken(at, &found) };
         if stop.is_some_and(|stop| tid >= stop) {
             return Ok(Step::End(Ending::Stopped));
         }
-        if header.tid <= *last {
+        if header.tid <= self.earliest {
             (self.odd)(Oddity::TimeReduction, at);
         }
         if !Status::FINISHED.contains(&header.status) {
             (self.odd)(Oddity::Status(header.status.0), at);
         }
-        *last = tid;
+        (self.last, self.earliest) = (tid, tid.min(header.tid));
         for (odd, at) in self.odds.drain(..) {
             (self.odd)(odd, at);
         }
@@ -170,12 +173,12 @@ impl Scan<'_> {
     }
 
     /// The id of a transaction that is what its header says; its records are in `fresh`.
-    fn whole(&mut self, at: u64, header: &TransactionHeader, last: Tid) -> Result<Option<Tid>, Error> {
+    fn whole(&mut self, at: u64, header: &TransactionHeader) -> Result<Option<Tid>, Error> {
         let fits = header.next(at).is_some_and(|next| next <= self.window.size);
         if !fits || header.status == Status::CHECKPOINT || header.length < header.full_length() {
             return Ok(None);
         }
-        let tid = self.records(at, header, last)?;
+        let tid = self.records(at, header)?;
         let closing = self.closing(at + header.length)?;
         Ok(tid.filter(|_| closing == Some(header.length)))
     }
@@ -186,10 +189,9 @@ impl Scan<'_> {
         &mut self,
         at: u64,
         found: &TransactionHeader,
-        last: Tid,
     ) -> Result<Option<(TransactionHeader, Tid)>, Error> {
         let Some(header) = self.probe.mended(at)? else { return Ok(None) };
-        let Some(tid) = self.records(at, &header, last)? else { return Ok(None) };
+        let Some(tid) = self.records(at, &header)? else { return Ok(None) };
         if header.length != found.length || self.closing(at + header.length)? != Some(header.length) {
             self.odds.push((Oddity::Length, at));
         }
@@ -220,12 +222,7 @@ impl Scan<'_> {
 
     /// Looks at the records of a transaction, which the file is long enough for: its id; `None`: they do not fill it, or
     /// contradict it in more than one respect.
-    fn records(
-        &mut self,
-        start: u64,
-        transaction: &TransactionHeader,
-        last: Tid,
-    ) -> Result<Option<Tid>, Error> {
+    fn records(&mut self, start: u64, transaction: &TransactionHeader) -> Result<Option<Tid>, Error> {
         self.fresh.clear();
         self.odds.clear();
         if transaction.status == Status::UNDONE {
@@ -246,21 +243,24 @@ impl Scan<'_> {
             if strays {
                 self.odds.push((Oddity::Previous, at));
             }
+            if self.thorough && header.length == 0 && !self.probe.has_data(&header, at)? {
+                self.odds.push((Oddity::BackPointer, at));
+            }
             at = next;
         }
-        Ok(if contradicted { self.agreed(transaction, last) } else { Some(transaction.tid) })
+        Ok(if contradicted { self.agreed(transaction) } else { Some(transaction.tid) })
     }
 
     /// The id of a transaction some of whose records have another one: its own if a record has it, else that of all its
     /// records. Of two that contradict each other it is the one that is loaded, the record's, if it can be. A record with a
     /// wrong id and a wrong previous record is none.
-    fn agreed(&mut self, transaction: &TransactionHeader, last: Tid) -> Option<Tid> {
+    fn agreed(&mut self, transaction: &TransactionHeader) -> Option<Tid> {
         let first = self.fresh.first()?.tid;
         let tid = if self.fresh.iter().any(|fresh| fresh.tid == transaction.tid) {
             transaction.tid
         } else if !self.fresh.iter().all(|fresh| fresh.tid == first) {
             return None;
-        } else if self.fresh.len() == 1 && (first <= last || self.fresh[0].strays) {
+        } else if self.fresh.len() == 1 && (first <= self.last || self.fresh[0].strays) {
             transaction.tid
         } else {
             first

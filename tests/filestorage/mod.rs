@@ -5,6 +5,7 @@ mod any_bytes;
 mod crash;
 mod damaged;
 mod faults;
+mod inspected;
 mod middle;
 mod on_disk;
 mod options;

@@ -99,3 +99,56 @@ fn server_with_an_index_starts_whatever_is_damaged_in_its_last_transactions() {
         assert_eq!(warned, offset != 15, "{log}");
     }
 }
+
+/// What `--check` says on stderr; it ends with status 1 and never says that all is well.
+fn checked(sandbox: &Sandbox) -> String {
+    let outcome = sandbox.runzeo().args(["-a", "1", "-f", "Data.fs", "--check"]).output();
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""), "{}", outcome.stderr);
+    outcome.stderr
+}
+
+#[test]
+fn check_names_each_fault_with_its_place_and_their_sum() {
+    let sandbox = Sandbox::new();
+    let (whole, starts) = made(&sandbox, 30);
+    let line = |what: &str| format!("runzeo: storage '1': Data.fs: {what}\n");
+    let sum = |faults: u32, transactions: u32| {
+        line(&format!("faults: {faults}; whole transactions: {transactions}"))
+    };
+    let (start, next) = (starts[10], starts[11]);
+    let length = next - start;
+    let wrong_length =
+        format!("at byte {start}: a transaction with a wrong length, which is read by its records");
+    let of_another =
+        format!("at byte {}: a record of another transaction than the one that it is in", start + 23);
+    let later = |at: usize| format!("at byte {at}: a transaction that is not later than the one before");
+    let previous =
+        format!("at byte {}: a record that does not point at the previous one of its object", start + 23);
+    let refused =
+        "it is served only with an index that was saved behind the damage (docs/filestorage.md, Damage)";
+    for (offset, flip, lines) in [
+        (8, 1, vec![wrong_length.clone()]),
+        (length - 1, 1, vec![wrong_length]),
+        (16, b' ' ^ b'c', vec![format!("at byte {start}: a transaction of unknown status 'c'")]),
+        (16, b' ' ^ b'?', vec![format!("at byte {start}: a transaction of unknown status '?'")]),
+        // Of two ids that contradict each other.
+        (0, 0x80, vec![of_another.clone()]),
+        (0, 0x04, vec![later(start), of_another.clone()]),
+        (23 + 8, 0x80, vec![of_another.clone()]),
+        (23 + 16, 0x80, vec![previous.clone()]),
+        (23 + 23, 1, vec![previous]),
+    ] {
+        let mut bytes = whole.clone();
+        bytes[start + offset] ^= flip;
+        fs::write(sandbox.path("Data.fs"), &bytes).unwrap();
+        let count = u32::try_from(lines.len()).unwrap();
+        let expected: String = lines.iter().map(|what| line(what)).collect();
+        assert_eq!(checked(&sandbox), expected + &sum(count, 30), "{offset} ^ {flip}");
+        assert!(fs::read(sandbox.path("Data.fs")).unwrap() == bytes);
+    }
+    let mut bytes = whole.clone();
+    bytes[start..next].fill(0);
+    fs::write(sandbox.path("Data.fs"), &bytes).unwrap();
+    let damage = line(&format!("at byte {start}: damage up to byte {next}, in front of whole transactions"));
+    assert_eq!(checked(&sandbox), damage + &sum(1, 29) + &line(refused));
+}

@@ -23,16 +23,22 @@ pub(super) fn check(settings: &Settings, data: bool) -> Exit {
     for storage in &settings.storages {
         let Place::File(file) = &storage.place else { continue };
         let (name, path) = (&storage.name, file.path.display());
-        match state(file).and_then(|state| if data { read(file, state) } else { Ok(state) }) {
-            Ok(State::There) => {}
+        let found = match state(file) {
+            Ok(State::There) if data => inspect(file),
+            Ok(State::There) => Vec::new(),
             Ok(State::Missing) => {
                 passed.push(format!("storage '{name}': {path} is not there; a start makes it"));
+                continue;
             }
-            Ok(State::Replaced) => passed.push(format!(
-                "storage '{name}': {path} gives way to a new file at each start; create false keeps it"
-            )),
-            Err(why) => faults.push(format!("storage '{name}': {why}")),
-        }
+            Ok(State::Replaced) => {
+                passed.push(format!(
+                    "storage '{name}': {path} gives way to a new file at each start; create false keeps it"
+                ));
+                continue;
+            }
+            Err(why) => vec![why],
+        };
+        faults.extend(found.into_iter().map(|why| format!("storage '{name}': {why}")));
     }
     if faults.is_empty() {
         passed.push(config::CHECK_PASSED.to_owned());
@@ -83,16 +89,31 @@ fn state(file: &DataFile) -> Result<State, String> {
     Ok(if file.create { State::Replaced } else { State::There })
 }
 
-/// Reads the data of a file that is used; an error is what is wrong with them, or what a start would change.
-fn read(file: &DataFile, state: State) -> Result<State, String> {
-    if state != State::There {
-        return Ok(state);
+/// Reads the data of a file: what is wrong with them, and what a start would make of it.
+fn inspect(file: &DataFile) -> Vec<String> {
+    let path = file.path.display();
+    let found = match FileStorage::inspect(&file.path, &EventLog::stderr_warnings()) {
+        Ok(found) => found,
+        Err(error) => return vec![error.to_string()],
+    };
+    let mut lines: Vec<_> =
+        found.listed.iter().map(|(at, what)| format!("{path}: at byte {at}: {what}")).collect();
+    if found.faults > 0 {
+        let (faults, transactions) = (found.faults, found.transactions);
+        let listed = match found.listed.len() as u64 {
+            listed if listed < faults => format!(", of which the first {listed} are listed"),
+            _ => String::new(),
+        };
+        lines.push(format!("{path}: faults: {faults}{listed}; whole transactions: {transactions}"));
     }
-    let found = FileStorage::inspect(&file.path, &EventLog::stderr_warnings());
-    match found.map_err(|error| error.to_string())? {
-        None => Ok(state),
-        Some(end) => Err(cut_off(file, &end)),
+    match (&found.refused, &found.cut_off) {
+        (Some(_), _) => lines.push(format!(
+            "{path}: it is served only with an index that was saved behind the damage (docs/filestorage.md, Damage)"
+        )),
+        (None, Some(end)) => lines.push(cut_off(file, end)),
+        (None, None) => {}
     }
+    lines
 }
 
 /// What a start makes of a damaged end.
