@@ -1,4 +1,7 @@
-//! From a value to bytes: byte for byte as zodbpickle's `Pickler(protocol=3, fast=True)` writes it, without a memo.
+//! From a value to bytes: byte for byte as zodbpickle writes it with protocol 3, without a memo (`Pickler(fast=True)`) as in
+//! messages, or with one (`dumps`).
+
+use std::collections::HashMap;
 
 use thiserror::Error;
 
@@ -23,152 +26,241 @@ pub enum EncodeError {
 /// # Errors
 /// Protocol 3 cannot say it; `out` then has a part of it at its end.
 pub fn encode(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    out.extend_from_slice(&[0x80, 3]);
-    write(value, out)?;
-    out.push(b'.');
-    Ok(())
+    Encoder { out, memo: None }.pickle(value)
 }
 
-fn write(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+/// As [`encode`], but numbers each value for later use, as Python does where nobody asks it not to. Values that were decoded from
+/// a message are all different objects, but for those that Python has only once: the empty text, texts of one character below
+/// U+0100, and bytes of at most one byte. What is called or names a class is as [`encode`] writes it, with all around it.
+///
+/// # Errors
+/// As [`encode`].
+pub fn encode_with_memo(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
+    let memo = is_plain(value).then(Memo::default);
+    Encoder { out, memo }.pickle(value)
+}
+
+/// Whether nothing is called, and no class named, in a value.
+fn is_plain(value: &Value) -> bool {
     match value {
-        Value::None => out.push(b'N'),
-        Value::Bool(truth) => out.push(if *truth { 0x88 } else { 0x89 }),
-        Value::Int(number) => write_int(*number, out),
-        Value::Long(bytes) => write_long(bytes, out)?,
-        Value::Float(float) => {
-            out.push(b'G');
-            out.extend_from_slice(&float.to_be_bytes());
-        }
-        Value::Bytes(bytes) => match u8::try_from(bytes.len()) {
-            Ok(length) => {
-                out.extend_from_slice(&[b'C', length]);
-                out.extend_from_slice(bytes);
+        Value::Tuple(items) | Value::List(items) => items.iter().all(is_plain),
+        Value::Dict(pairs) => pairs.iter().all(|(key, value)| is_plain(key) && is_plain(value)),
+        Value::Global { .. } | Value::Call(_) => false,
+        _ => true,
+    }
+}
+
+/// The numbers of values.
+#[derive(Default)]
+struct Memo<'v> {
+    length: u32,
+    /// Texts and bytes that Python has only once, with the opcode before them.
+    single: HashMap<(u8, &'v [u8]), u32>,
+}
+
+struct Encoder<'o, 'v> {
+    out: &'o mut Vec<u8>,
+    memo: Option<Memo<'v>>,
+}
+
+impl<'v> Encoder<'_, 'v> {
+    fn pickle(mut self, value: &'v Value) -> Result<(), EncodeError> {
+        self.out.extend_from_slice(&[0x80, 3]);
+        self.write(value)?;
+        self.out.push(b'.');
+        Ok(())
+    }
+
+    fn write(&mut self, value: &'v Value) -> Result<(), EncodeError> {
+        match value {
+            Value::None => self.out.push(b'N'),
+            Value::Bool(truth) => self.out.push(if *truth { 0x88 } else { 0x89 }),
+            Value::Int(number) => self.int(*number),
+            Value::Long(bytes) => self.long(bytes)?,
+            Value::Float(float) => {
+                self.out.push(b'G');
+                self.out.extend_from_slice(&float.to_be_bytes());
             }
-            Err(_) => write_counted(b'B', bytes, out)?,
-        },
-        Value::Text(text) => write_counted(b'X', text.as_bytes(), out)?,
-        Value::Tuple(items) => write_tuple(items, out)?,
-        Value::List(items) => write_list(items, out)?,
-        Value::Dict(pairs) => write_dict(pairs, out)?,
-        Value::Global { module, name } => write_global(module, name, out)?,
-        Value::Call(call) => write_call(call, out)?,
+            Value::Bytes(bytes) => self.string(b'B', bytes, bytes.len() < 2)?,
+            Value::Text(text) => {
+                let mut characters = text.chars();
+                let single =
+                    characters.next().is_none_or(|one| one < '\u{100}') && characters.next().is_none();
+                self.string(b'X', text.as_bytes(), single)?;
+            }
+            Value::Tuple(items) => self.tuple(items)?,
+            Value::List(items) => self.list(items)?,
+            Value::Dict(pairs) => self.dict(pairs)?,
+            Value::Global { module, name } => self.global(module, name)?,
+            Value::Call(call) => self.call(call)?,
+        }
+        Ok(())
     }
-    Ok(())
-}
 
-fn write_int(number: i64, out: &mut Vec<u8>) {
-    if let Ok(byte) = u8::try_from(number) {
-        out.extend_from_slice(&[b'K', byte]);
-    } else if let Ok(short) = u16::try_from(number) {
-        out.push(b'M');
-        out.extend_from_slice(&short.to_le_bytes());
-    } else if let Ok(int) = i32::try_from(number) {
-        out.push(b'J');
-        out.extend_from_slice(&int.to_le_bytes());
-    } else {
-        let bytes = number.to_le_bytes();
-        let length = number::significant(number);
-        out.extend_from_slice(&[0x8a, length]);
-        out.extend_from_slice(&bytes[..usize::from(length)]);
+    /// Numbers the value that was just written.
+    fn put(&mut self) -> u32 {
+        let Some(memo) = &mut self.memo else { return 0 };
+        let number = memo.length;
+        memo.length += 1;
+        self.numbered([b'q', b'r'], number);
+        number
     }
-}
 
-fn write_long(bytes: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    match u8::try_from(bytes.len()) {
-        Ok(length) => {
+    fn numbered(&mut self, [short, long]: [u8; 2], number: u32) {
+        if let Ok(number) = u8::try_from(number) {
+            self.out.extend_from_slice(&[short, number]);
+        } else {
+            self.out.push(long);
+            self.out.extend_from_slice(&number.to_le_bytes());
+        }
+    }
+
+    /// Text or bytes; `single`: of which Python has one object only.
+    fn string(&mut self, opcode: u8, bytes: &'v [u8], single: bool) -> Result<(), EncodeError> {
+        let known = self.memo.as_ref().filter(|_| single).and_then(|memo| memo.single.get(&(opcode, bytes)));
+        if let Some(number) = known {
+            self.numbered([b'h', b'j'], *number);
+            return Ok(());
+        }
+        match u8::try_from(bytes.len()) {
+            Ok(length) if opcode == b'B' => {
+                self.out.extend_from_slice(&[b'C', length]);
+                self.out.extend_from_slice(bytes);
+            }
+            _ => self.counted(opcode, bytes)?,
+        }
+        let number = self.put();
+        if let Some(memo) = self.memo.as_mut().filter(|_| single) {
+            memo.single.insert((opcode, bytes), number);
+        }
+        Ok(())
+    }
+
+    fn int(&mut self, number: i64) {
+        let out = &mut *self.out;
+        if let Ok(byte) = u8::try_from(number) {
+            out.extend_from_slice(&[b'K', byte]);
+        } else if let Ok(short) = u16::try_from(number) {
+            out.push(b'M');
+            out.extend_from_slice(&short.to_le_bytes());
+        } else if let Ok(int) = i32::try_from(number) {
+            out.push(b'J');
+            out.extend_from_slice(&int.to_le_bytes());
+        } else {
+            let bytes = number.to_le_bytes();
+            let length = number::significant(number);
             out.extend_from_slice(&[0x8a, length]);
-            out.extend_from_slice(bytes);
-            Ok(())
+            out.extend_from_slice(&bytes[..usize::from(length)]);
         }
-        Err(_) => write_counted(0x8b, bytes, out),
     }
-}
 
-fn write_counted(opcode: u8, bytes: &[u8], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let length = u32::try_from(bytes.len()).map_err(|_| EncodeError::TooLong(bytes.len()))?;
-    out.push(opcode);
-    out.extend_from_slice(&length.to_le_bytes());
-    out.extend_from_slice(bytes);
-    Ok(())
-}
-
-fn write_all(items: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    items.iter().try_for_each(|item| write(item, out))
-}
-
-fn write_tuple(items: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    let end = match items.len() {
-        0 => b')',
-        1 => 0x85,
-        2 => 0x86,
-        3 => 0x87,
-        _ => {
-            out.push(b'(');
-            b't'
+    fn long(&mut self, bytes: &[u8]) -> Result<(), EncodeError> {
+        match u8::try_from(bytes.len()) {
+            Ok(length) => {
+                self.out.extend_from_slice(&[0x8a, length]);
+                self.out.extend_from_slice(bytes);
+                Ok(())
+            }
+            Err(_) => self.counted(0x8b, bytes),
         }
-    };
-    write_all(items, out)?;
-    out.push(end);
-    Ok(())
-}
+    }
 
-fn write_list(items: &[Value], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    out.push(b']');
-    if let [item] = items {
-        write(item, out)?;
-        out.push(b'a');
-        return Ok(());
+    fn counted(&mut self, opcode: u8, bytes: &[u8]) -> Result<(), EncodeError> {
+        let length = u32::try_from(bytes.len()).map_err(|_| EncodeError::TooLong(bytes.len()))?;
+        self.out.push(opcode);
+        self.out.extend_from_slice(&length.to_le_bytes());
+        self.out.extend_from_slice(bytes);
+        Ok(())
     }
-    for portion in items.chunks(PORTION) {
-        out.push(b'(');
-        write_all(portion, out)?;
-        out.push(b'e');
-    }
-    Ok(())
-}
 
-fn write_dict(pairs: &[(Value, Value)], out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    out.push(b'}');
-    let write_pair = |(key, value): &(Value, Value), out: &mut Vec<u8>| {
-        write(key, out)?;
-        write(value, out)
-    };
-    if let [pair] = pairs {
-        write_pair(pair, out)?;
-        out.push(b's');
-        return Ok(());
+    fn all(&mut self, items: &'v [Value]) -> Result<(), EncodeError> {
+        items.iter().try_for_each(|item| self.write(item))
     }
-    for portion in pairs.chunks(PORTION) {
-        out.push(b'(');
-        portion.iter().try_for_each(|pair| write_pair(pair, out))?;
-        out.push(b'u');
-    }
-    // Python notices the end of a dict only in the portion after a full one. (Of a list it knows the length.)
-    if !pairs.is_empty() && pairs.len().is_multiple_of(PORTION) {
-        out.extend_from_slice(b"(u");
-    }
-    Ok(())
-}
 
-fn write_global(module: &str, name: &str, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    if module.contains('\n') || name.contains('\n') {
-        return Err(EncodeError::Name);
+    fn tuple(&mut self, items: &'v [Value]) -> Result<(), EncodeError> {
+        let end = match items.len() {
+            0 => {
+                // The empty tuple has no number.
+                self.out.push(b')');
+                return Ok(());
+            }
+            1 => 0x85,
+            2 => 0x86,
+            3 => 0x87,
+            _ => {
+                self.out.push(b'(');
+                b't'
+            }
+        };
+        self.all(items)?;
+        self.out.push(end);
+        self.put();
+        Ok(())
     }
-    out.push(b'c');
-    for part in [module, name] {
-        out.extend_from_slice(part.as_bytes());
-        out.push(b'\n');
-    }
-    Ok(())
-}
 
-fn write_call(call: &Call, out: &mut Vec<u8>) -> Result<(), EncodeError> {
-    write(&call.callable, out)?;
-    write(&call.arguments, out)?;
-    out.push(if call.new { 0x81 } else { b'R' });
-    if let Some(state) = &call.state {
-        write(state, out)?;
-        out.push(b'b');
+    fn list(&mut self, items: &'v [Value]) -> Result<(), EncodeError> {
+        self.out.push(b']');
+        self.put();
+        if let [item] = items {
+            self.write(item)?;
+            self.out.push(b'a');
+            return Ok(());
+        }
+        for portion in items.chunks(PORTION) {
+            self.out.push(b'(');
+            self.all(portion)?;
+            self.out.push(b'e');
+        }
+        Ok(())
     }
-    Ok(())
+
+    fn pairs(&mut self, pairs: &'v [(Value, Value)]) -> Result<(), EncodeError> {
+        pairs.iter().try_for_each(|(key, value)| {
+            self.write(key)?;
+            self.write(value)
+        })
+    }
+
+    fn dict(&mut self, pairs: &'v [(Value, Value)]) -> Result<(), EncodeError> {
+        self.out.push(b'}');
+        self.put();
+        if pairs.len() == 1 {
+            self.pairs(pairs)?;
+            self.out.push(b's');
+            return Ok(());
+        }
+        for portion in pairs.chunks(PORTION) {
+            self.out.push(b'(');
+            self.pairs(portion)?;
+            self.out.push(b'u');
+        }
+        // Python notices the end of a dict only in the portion after a full one. (Of a list it knows the length.)
+        if !pairs.is_empty() && pairs.len().is_multiple_of(PORTION) {
+            self.out.extend_from_slice(b"(u");
+        }
+        Ok(())
+    }
+
+    fn global(&mut self, module: &str, name: &str) -> Result<(), EncodeError> {
+        if module.contains('\n') || name.contains('\n') {
+            return Err(EncodeError::Name);
+        }
+        self.out.push(b'c');
+        for part in [module, name] {
+            self.out.extend_from_slice(part.as_bytes());
+            self.out.push(b'\n');
+        }
+        Ok(())
+    }
+
+    fn call(&mut self, call: &'v Call) -> Result<(), EncodeError> {
+        self.write(&call.callable)?;
+        self.write(&call.arguments)?;
+        self.out.push(if call.new { 0x81 } else { b'R' });
+        if let Some(state) = &call.state {
+            self.write(state)?;
+            self.out.push(b'b');
+        }
+        Ok(())
+    }
 }

@@ -24,7 +24,7 @@ mod tests;
 mod tree;
 
 pub use decode::{decode, decode_first};
-pub use encode::{EncodeError, encode};
+pub use encode::{EncodeError, encode, encode_with_memo};
 pub use error::Error;
 pub use policy::{Globals, Limits, Policy, any_global, server_global};
 

@@ -194,9 +194,11 @@ fn begin(left: &mut Arguments) -> Result<Call, NoCall> {
     let extension = match left.value()? {
         Value::None => Vec::new(),
         Value::Dict(pairs) if pairs.is_empty() => Vec::new(),
+        // It was pickled by the client.
+        Value::Bytes(pickled) => pickled,
         extension => {
             let mut pickled = Vec::new();
-            pickle::encode(&as_dict(extension), &mut pickled).map_err(|_| NoCall::Arguments)?;
+            pickle::encode_with_memo(&as_dict(extension), &mut pickled).map_err(|_| NoCall::Arguments)?;
             pickled
         }
     };
@@ -384,6 +386,18 @@ mod tests {
             ("iterator_gc", vec![Value::List(vec![Value::Int(3)])], Call::IteratorGc(vec![3])),
         ] {
             assert_eq!(Call::parse(name, arguments), Ok(call), "{name}");
+        }
+    }
+
+    #[test]
+    fn extension_is_pickled_with_a_memo_or_is_there_pickled() {
+        let pickled = b"\x80\x03}q\0X\x01\0\0\0aq\x01K\x01s.";
+        let dict = Value::Dict(vec![(Value::Text("a".into()), Value::Int(1))]);
+        for extension in [dict, Value::Bytes(pickled.to_vec())] {
+            let texts = [b"u", b"d"].map(|text| Value::Bytes(text.to_vec()));
+            let arguments = [vec![Value::Int(7)], texts.to_vec(), vec![extension, Value::None]].concat();
+            let Ok(Call::Begin { meta, .. }) = Call::parse("tpc_begin", arguments) else { panic!() };
+            assert_eq!(meta.extension, pickled);
         }
     }
 

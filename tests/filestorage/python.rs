@@ -188,7 +188,7 @@ impl History {
         let packed = self.chance.below(5) == 0;
         let (user, description) = (self.text(20), self.text(300));
         // The pickle of {"k": 7}, which the oracle's history looks into.
-        let pickled = b"\x80\x03}X\x01\0\0\0kK\x07s.";
+        let pickled = b"\x80\x03}q\0X\x01\0\0\0kq\x01K\x07s.";
         let extension = if self.chance.below(3) == 0 { pickled.to_vec() } else { Vec::new() };
         Meta { tid: Some(Tid(self.next)), packed, user, description, extension }
     }
