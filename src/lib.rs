@@ -7,7 +7,7 @@
 //! 5  cli                                          command lines, the one place that prints errors
 //! 4  instance    shell      supervisor            mkzeoinst, zdctl, zdrun
 //!    filestorage zeo                              runzeo: the disk, the network
-//! 3  config      control    storage               schemas; contracts of zdctl and zdrun, of network and disk
+//! 3  config      control    storage    record    schemas; contracts of zdctl and zdrun, of network and disk; records
 //! 2  eventlog    zconfig    pickle                log handlers; the configuration language; Python's values as bytes
 //! 1  sys         exit      repr                  system calls; exit statuses; texts in quotes
 //! ```
@@ -20,6 +20,7 @@ pub mod exit;
 pub mod filestorage;
 pub mod instance;
 pub mod pickle;
+pub mod record;
 pub mod repr;
 pub mod shell;
 pub mod storage;

@@ -29,7 +29,7 @@ use super::format::{LARGEST_POSITION, Status};
 use super::in_flight::{Accepted, InFlight, Pending};
 use super::plan::{self, CurrentRecord, Planned, count_new, last_of_each};
 use super::snapshot::{Snapshot, failed};
-use super::view::View;
+use super::view::{State, View};
 use super::write::{self, Failure, Placed, Written};
 use crate::eventlog::EventLog;
 use crate::storage::{
@@ -54,6 +54,8 @@ pub(super) struct Writer {
     /// By configuration, or since the disk failed.
     pub(super) read_only: AtomicBool,
     pub(super) in_flight: Mutex<InFlight>,
+    /// A pack waits for the commit lock, and is next. Changed with the lock of `in_flight`.
+    exclusive: AtomicBool,
     /// There is something in the queue, or the storage is closed.
     pub(super) work: Condvar,
     /// The commit lock is free, or transactions were published or lost.
@@ -66,8 +68,8 @@ pub(super) struct Writer {
 }
 
 /// What a vote builds on.
-struct Base {
-    snapshot: Snapshot,
+pub(super) struct Base {
+    pub(super) snapshot: Snapshot,
     last: Tid,
     losses: u64,
 }
@@ -97,7 +99,7 @@ impl Lookup for WithRecent<'_> {
 }
 
 /// The commit lock during a vote.
-struct Voting<'a> {
+pub(super) struct Voting<'a> {
     writer: &'a Writer,
 }
 
@@ -129,6 +131,7 @@ impl Writer {
             quota,
             read_only: AtomicBool::new(read_only),
             in_flight: Mutex::new(InFlight::after(stats.bytes, stats.last_tid)),
+            exclusive: AtomicBool::new(false),
             work: Condvar::new(),
             changed: Condvar::new(),
             reserved: AtomicU64::new(0),
@@ -169,9 +172,29 @@ impl Writer {
     /// Takes the commit lock.
     fn begin_vote(&self, wait: Wait, when_idle: bool) -> Result<(Voting<'_>, Base), Error> {
         let mut in_flight = lock(&self.in_flight);
-        while in_flight.locked {
+        while in_flight.locked || self.exclusive.load(Ordering::Acquire) {
             in_flight = self.until_changed(in_flight, wait)?;
         }
+        self.lock(in_flight, wait, when_idle)
+    }
+
+    /// Takes the commit lock before all that wait for it, when nothing is in flight.
+    pub(super) fn begin_exclusive(&self) -> Result<(Voting<'_>, Base), Error> {
+        let mut in_flight = lock(&self.in_flight);
+        self.exclusive.store(true, Ordering::Release);
+        while in_flight.locked {
+            in_flight = self.until_changed(in_flight, Wait::Allowed)?;
+        }
+        self.exclusive.store(false, Ordering::Release);
+        self.lock(in_flight, Wait::Allowed, true)
+    }
+
+    fn lock<'a>(
+        &'a self,
+        mut in_flight: MutexGuard<'a, InFlight>,
+        wait: Wait,
+        when_idle: bool,
+    ) -> Result<(Voting<'a>, Base), Error> {
         if self.read_only.load(Ordering::Acquire) {
             return Err(Error::ReadOnly);
         }
@@ -345,6 +368,14 @@ impl Writer {
         self.work.notify_one();
     }
 
+    /// Writes go to another file from now on, with the same transactions; with the commit lock and nothing in flight.
+    pub(super) fn move_to(&self, state: State) {
+        let mut in_flight = lock(&self.in_flight);
+        (in_flight.end, in_flight.durable) = (state.end, state.end);
+        self.reserved.store(0, Ordering::Release);
+        self.view.replace(state);
+    }
+
     /// Gives back what is behind the last transaction: space that was set aside, and a transaction that was voted on.
     pub(super) fn release_end(&self) {
         let in_flight = lock(&self.in_flight);
@@ -383,7 +414,7 @@ impl Writer {
     }
 
     /// Nothing is written any more.
-    fn fail(&self, error: &Error) {
+    pub(super) fn fail(&self, error: &Error) {
         if !self.read_only.swap(true, Ordering::AcqRel) {
             let path = self.view.path.display();
             let message = format_args!("{error}; nothing more is written to {path}: mend it, then restart");

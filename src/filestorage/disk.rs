@@ -2,8 +2,8 @@
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Read, Write};
-use std::os::unix::fs::{FileExt, MetadataExt};
-use std::path::PathBuf;
+use std::os::unix::fs::{FileExt, MetadataExt, fchown};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use crate::storage::Wait;
@@ -96,6 +96,37 @@ pub trait Backend: Send + Sync {
     /// What the system says; the old one is then still there.
     fn save_index(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()>;
 
+    /// Makes an empty file that is to take the data file's place, with its owner and mode; it is locked as one.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn pack_file(&self) -> io::Result<Arc<dyn Disk>>;
+
+    /// Gives the data file a second name, which it keeps when the first one is taken from it.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn keep_old(&self) -> io::Result<()>;
+
+    /// The file of [`Backend::pack_file`] takes the data file's name. The index file, which is for the old one, is gone before.
+    /// Returns when that would survive a power failure.
+    ///
+    /// # Errors
+    /// What the system says; then either may have the name.
+    fn replace_data(&self) -> io::Result<()>;
+
+    /// Removes what an interrupted pack has left.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn remove_pack(&self) -> io::Result<()>;
+
+    /// Bytes that may still be written; `None`: that is not known.
+    ///
+    /// # Errors
+    /// What the system says.
+    fn free_space(&self) -> io::Result<Option<u64>>;
+
     /// Makes a file for what is cut off from a damaged end, under the first free name of its kind.
     ///
     /// # Errors
@@ -126,9 +157,7 @@ impl FsBackend {
     }
 
     fn beside(&self, suffix: &str) -> PathBuf {
-        let mut name = self.path.clone().into_os_string();
-        name.push(suffix);
-        name.into()
+        with_suffix(&self.path, suffix)
     }
 
     /// Whether another program has the data file open to write.
@@ -165,12 +194,8 @@ impl Backend for FsBackend {
             if self.path.try_exists()? {
                 lock_data(&options.open(&self.path)?)?;
             }
-            for stale in [self.path.clone(), self.beside(".index")] {
-                match fs::remove_file(stale) {
-                    Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                    _ => {}
-                }
-            }
+            remove_if_there(&self.path)?;
+            remove_if_there(&self.beside(".index"))?;
         }
         let new = access != Access::Read && !self.path.try_exists()?;
         let file = options.create(access != Access::Read).truncate(false).open(&self.path)?;
@@ -199,10 +224,7 @@ impl Backend for FsBackend {
     /// Under the temporary name that Python uses too, so that a leftover is one that operators know.
     fn save_index(&self, write: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
         let temporary = self.beside(".index.index_tmp");
-        match fs::remove_file(&temporary) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
+        remove_if_there(&temporary)?;
         // New, so that no link leads elsewhere.
         let mut file = BufWriter::with_capacity(1 << 18, File::create_new(&temporary)?);
         let written = write(&mut file).and_then(|()| {
@@ -218,6 +240,50 @@ impl Backend for FsBackend {
         self.sync_directory()
     }
 
+    fn pack_file(&self) -> io::Result<Arc<dyn Disk>> {
+        let data = fs::canonicalize(&self.path)?;
+        let path = with_suffix(&data, ".pack");
+        remove_if_there(&path)?;
+        // New, so that no link leads elsewhere.
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
+        let (old, new) = (fs::metadata(data)?, file.metadata()?);
+        if (old.uid(), old.gid()) != (new.uid(), new.gid()) {
+            fchown(&file, Some(old.uid()), Some(old.gid()))?;
+        }
+        file.set_permissions(old.permissions())?;
+        lock_data(&file)?;
+        let _ = data_file::keep_access_time(&file);
+        Ok(Arc::new(DataFile { file, path: self.path.clone() }))
+    }
+
+    fn keep_old(&self) -> io::Result<()> {
+        // The file of the pack before is there until then.
+        let data = fs::canonicalize(&self.path)?;
+        let link = with_suffix(&data, ".old.new");
+        remove_if_there(&link)?;
+        fs::hard_link(&data, &link)?;
+        fs::rename(&link, with_suffix(&data, ".old"))
+    }
+
+    fn replace_data(&self) -> io::Result<()> {
+        remove_if_there(&self.beside(".index"))?;
+        self.sync_directory()?;
+        // Where the name is a symbolic link it stays one.
+        let data = fs::canonicalize(&self.path)?;
+        fs::rename(with_suffix(&data, ".pack"), &data)?;
+        files::sync_directory(files::parent(&data))
+    }
+
+    fn remove_pack(&self) -> io::Result<()> {
+        let data = fs::canonicalize(&self.path)?;
+        remove_if_there(&with_suffix(&data, ".pack"))?;
+        remove_if_there(&with_suffix(&data, ".old.new"))
+    }
+
+    fn free_space(&self) -> io::Result<Option<u64>> {
+        data_file::free_space(files::parent(&fs::canonicalize(&self.path)?)).map(Some)
+    }
+
     fn salvage(&self) -> io::Result<(PathBuf, Box<dyn Salvage>)> {
         let mut number = 0_u64;
         loop {
@@ -228,6 +294,19 @@ impl Backend for FsBackend {
                 Err(error) => return Err(error),
             }
         }
+    }
+}
+
+fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut name = path.as_os_str().to_owned();
+    name.push(suffix);
+    name.into()
+}
+
+fn remove_if_there(path: &Path) -> io::Result<()> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => Ok(()),
     }
 }
 

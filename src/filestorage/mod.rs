@@ -13,7 +13,7 @@
 //! Bottom up: `format` (bytes and values), `disk` (calls), `snapshot` (records), `window`, `damage` (what is whole in spite of
 //! it), `walk`, `index`, `index_file`, `oddity`, `scan`, `open`, `inspect`; `plan` and `write` (the records of a transaction), `in_flight` (transactions between vote and publication);
 //! `view` (reading), `commit` (voting and finishing), `syncer` (to the disk, and publishing), `transaction` (all of that, for
-//! the callers).
+//! the callers); `pack` (a new file in place of the old one).
 //!
 //! It must not know of connections, or of what is in a record.
 
@@ -27,6 +27,7 @@ mod index_file;
 mod inspect;
 mod oddity;
 mod open;
+mod pack;
 mod plan;
 mod scan;
 mod snapshot;
@@ -39,6 +40,7 @@ mod write;
 
 pub use inspect::Inspected;
 pub use open::{CutOff, Options};
+pub use pack::PackOptions;
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;
@@ -49,13 +51,14 @@ use std::thread::{self, JoinHandle};
 
 use self::commit::Writer;
 use self::disk::{Backend, FsBackend};
+use self::pack::{Packing, Packs};
 use self::snapshot::failed;
 use self::transaction::FileTransaction;
 use self::view::{State, View};
 use crate::eventlog::EventLog;
 use crate::storage::{
-    CommitListener, CurrentRecords, Draft, Error, History, Info, Meta, Oid, Revision, Stats, Storage, Tid,
-    Transaction, Wait, lock, next_oids,
+    CommitListener, CurrentRecords, Draft, Error, History, Info, Meta, Oid, Pack, PackOutcome, PackProgress,
+    ReadReferences, Revision, Stats, Storage, Tid, Transaction, Wait, lock, next_oids,
 };
 use crate::sys::files;
 
@@ -68,6 +71,7 @@ pub struct FileStorage {
     writer: Arc<Writer>,
     backend: Box<dyn Backend>,
     syncer: Mutex<Option<JoinHandle<()>>>,
+    packs: Packs,
     /// Held until it is closed; a read-only one has none.
     file_lock: Mutex<Option<Box<dyn Send + Sync>>>,
 }
@@ -104,7 +108,8 @@ impl FileStorage {
             let spawned = thread::Builder::new().name("sync".to_owned()).spawn(move || syncer::run(&writer));
             Some(spawned.map_err(|error| failed("start a thread for", &path, error))?)
         };
-        Ok(Self { view, writer, backend, syncer: Mutex::new(syncer), file_lock: Mutex::new(lock) })
+        let (syncer, file_lock, packs) = (Mutex::new(syncer), Mutex::new(lock), Packs::new(options.pack));
+        Ok(Self { view, writer, backend, syncer, packs, file_lock })
     }
 
     /// Reads the data file `path` from end to end, as a start without an index does, and changes nothing: what is wrong with
@@ -118,8 +123,9 @@ impl FileStorage {
         Ok(Inspected { cut_off: found.cut_off.filter(|_| !backend.is_locked()), ..found })
     }
 
-    /// Lets the syncer do what is left, and waits for it.
+    /// Ends a pack, lets the syncer do what is left, and waits for both.
     fn stop(&self) {
+        self.packs.end();
         self.writer.close();
         // The syncer itself may have dropped the last reference, in the middle of its work; it ends after it.
         let own = |thread: &JoinHandle<()>| thread.thread().id() == thread::current().id();
@@ -135,6 +141,22 @@ impl Drop for FileStorage {
     fn drop(&mut self) {
         self.stop();
         self.view.disk().unlock();
+    }
+}
+
+impl Pack for FileStorage {
+    fn pack(
+        &self,
+        until: Tid,
+        references: &mut ReadReferences<'_>,
+        progress: &Arc<PackProgress>,
+    ) -> Result<PackOutcome, Error> {
+        let _running = self.packs.begin(progress)?;
+        if self.writer.read_only.load(Ordering::Acquire) {
+            return Err(Error::ReadOnly);
+        }
+        let (writer, backend) = (&*self.writer, &*self.backend);
+        Packing { writer, backend, options: self.packs.options, until, progress }.run(references)
     }
 }
 
@@ -235,6 +257,10 @@ impl Storage for FileStorage {
 
     fn history(&self) -> Option<&dyn History> {
         Some(&*self.view)
+    }
+
+    fn pack(&self) -> Option<&dyn Pack> {
+        Some(self)
     }
 
     fn current_records(&self) -> Option<&dyn CurrentRecords> {

@@ -11,6 +11,7 @@ use super::format::{MAGIC, MAGIC_PYTHON2, START, Status};
 use super::index::Index;
 use super::index_file;
 use super::oddity::Oddities;
+use super::pack::PackOptions;
 use super::scan::{Bounds, Ending, Passed, Scanned, scan};
 use super::snapshot::{Snapshot, failed};
 use crate::eventlog::{EventLog, Level};
@@ -28,6 +29,8 @@ pub struct Options {
     pub quota: Option<u64>,
     /// Only what was before this transaction is seen; read-only.
     pub stop: Option<Tid>,
+    /// How it packs.
+    pub pack: PackOptions,
 }
 
 /// An opened data file.
@@ -63,6 +66,12 @@ pub(super) fn open(
         (..) => Access::Write,
     };
     let disk = backend.open(access).map_err(|error| failed("open", path, error))?;
+    if !options.read_only
+        && let Err(error) = backend.remove_pack()
+    {
+        let error = failed("remove the unfinished new file of a pack of", path, error);
+        log.warning(LOGGER, format_args!("{error}"));
+    }
     let mut opening = Opening { backend, path, log, disk, size: 0, read_only: options.read_only };
     opening.size = opening.length()?;
     opening.check_magic()?;

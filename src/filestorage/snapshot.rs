@@ -16,6 +16,8 @@ use crate::sys::system_error::SystemError;
 /// Bytes of data that are read with a record's header: most records are shorter. What is read in vain costs its copying, what
 /// is missing a second call.
 const FIRST_READ_BYTES: usize = 1024;
+/// What is wrong with a back pointer that leads away from the start of the file.
+pub(super) const LATER_DATA: &str = "a record that takes its data from a later one";
 /// Records of one chain that are read with [`Wait::Refused`], each a call of about a microsecond.
 const MAX_CHAIN_WITHOUT_WAIT: usize = 64;
 
@@ -71,13 +73,13 @@ impl Snapshot {
     ///
     /// # Errors
     /// It cannot be read, or is none; `out` is then of any length, but not shorter.
-    pub fn begin(&self, at: u64, oid: Oid, out: &mut Vec<u8>) -> Result<Found, Error> {
+    pub fn begin(&self, at: u64, oid: Option<Oid>, out: &mut Vec<u8>) -> Result<Found, Error> {
         let before = out.len();
         let body = before + DATA_HEADER;
         out.resize(body + FIRST_READ_BYTES, 0);
         let count = self.read(&mut out[before..], DATA_HEADER, at)?;
         out.truncate(before + count);
-        let found = self.judge(at, Some(oid), &out[before..])?;
+        let found = self.judge(at, oid, &out[before..])?;
         let length = usize::try_from(found.header.length).unwrap_or(usize::MAX);
         let end = out.len().min(body.saturating_add(length));
         // One call into one buffer and a copy within the processor's cache cost less than a call that scatters.
@@ -99,11 +101,11 @@ impl Snapshot {
             }
             self.follow(&mut chain)?;
             if found.back >= found.at {
-                return Err(self.damaged(found.at, "a record that takes its data from a later one"));
+                return Err(self.damaged(found.at, LATER_DATA));
             }
             // The record pointed at is another one's only in a damaged file.
             out.truncate(before);
-            found = self.begin(found.back, found.header.oid, out)?;
+            found = self.begin(found.back, Some(found.header.oid), out)?;
         }
         let done = out.len() - before;
         // At most what the file has: `judge` saw to that.
@@ -123,6 +125,23 @@ impl Snapshot {
     /// What cannot be read.
     pub fn data(&self, found: Found, out: &mut Vec<u8>) -> Result<bool, Error> {
         self.complete(found, out.len(), out)
+    }
+
+    /// The record that has the data of this one: itself, or the one that it points at. `None`: there are none.
+    ///
+    /// # Errors
+    /// What cannot be read.
+    pub fn with_data(&self, mut found: Found) -> Result<Option<Found>, Error> {
+        while found.header.length == 0 {
+            if found.back == 0 {
+                return Ok(None);
+            }
+            if found.back >= found.at {
+                return Err(self.damaged(found.at, LATER_DATA));
+            }
+            found = self.record(found.back, Some(found.header.oid))?;
+        }
+        Ok(Some(found))
     }
 
     /// One more record of a chain is to be read.
@@ -253,7 +272,11 @@ impl Snapshot {
         }
     }
 
-    fn exactly(&self, bytes: &mut [u8], at: u64) -> Result<(), Error> {
+    /// Reads all of it, or fails.
+    ///
+    /// # Errors
+    /// It cannot be read, or the file ends before.
+    pub fn exactly(&self, bytes: &mut [u8], at: u64) -> Result<(), Error> {
         self.read(bytes, bytes.len(), at).map(drop)
     }
 

@@ -56,6 +56,16 @@ impl View {
         self.published().disk.clone()
     }
 
+    /// Another file takes the place of the one that readers see, with the same transactions.
+    pub(super) fn replace(&self, state: State) {
+        *self.published.write().unwrap_or_else(PoisonError::into_inner) = state;
+    }
+
+    /// A record of the file as readers see it.
+    pub(super) fn record(&self, at: u64) -> Result<Found, Error> {
+        self.snapshot(Wait::Allowed).record(at, None)
+    }
+
     /// The file as readers see it.
     pub(super) fn snapshot(&self, wait: Wait) -> Snapshot {
         self.last(wait).1
@@ -105,7 +115,7 @@ impl View {
         let (length, mut end, mut chain) = (data.len(), None, Chain::default());
         while at != 0 {
             snapshot.follow(&mut chain)?;
-            let found = snapshot.begin(at, oid, data)?;
+            let found = snapshot.begin(at, Some(oid), data)?;
             let start = found.header.tid;
             if start < before {
                 let exists = snapshot.complete(found, length, data)?;
@@ -159,7 +169,7 @@ impl View {
                 (self.snapshot_of(&published, Wait::Allowed), published.index.first(oid))
             };
             let Some((oid, at)) = first else { break };
-            let found = snapshot.begin(at, oid, data)?;
+            let found = snapshot.begin(at, Some(oid), data)?;
             if snapshot.complete(found, 0, data)? {
                 return Ok(Some(found));
             }

@@ -118,7 +118,7 @@ impl TransactionIterator for Walk {
 }
 
 /// A walk through the records of a transaction.
-struct Records {
+pub(super) struct Records {
     snapshot: Snapshot,
     transaction: u64,
     next: u64,
@@ -126,13 +126,13 @@ struct Records {
 }
 
 impl Records {
-    fn new(snapshot: Snapshot, at: u64, header: &TransactionHeader) -> Self {
+    pub(super) fn new(snapshot: Snapshot, at: u64, header: &TransactionHeader) -> Self {
         let (next, end) = (at + header.full_length(), at + header.length);
         Self { snapshot, transaction: at, next, end }
     }
 
     /// The next record without its data.
-    fn step(&mut self) -> Result<Option<super::snapshot::Found>, Error> {
+    pub(super) fn step(&mut self) -> Result<Option<super::snapshot::Found>, Error> {
         if self.next >= self.end {
             return Ok(None);
         }

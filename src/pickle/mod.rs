@@ -18,6 +18,7 @@ mod error;
 mod input;
 mod machine;
 mod number;
+mod persistent;
 mod policy;
 #[cfg(test)]
 mod tests;
@@ -26,6 +27,7 @@ mod tree;
 pub use decode::{decode, decode_first};
 pub use encode::{EncodeError, encode, encode_with_memo};
 pub use error::Error;
+pub use persistent::{PersistentId, PersistentIds};
 pub use policy::{Globals, Limits, Policy, any_global, server_global};
 
 /// A value of Python, as far as its pickle describes it.

@@ -48,6 +48,20 @@ pub enum Error {
     /// What the storage relies on cannot be reached at the moment; a later attempt may succeed.
     #[error("the storage is not available: {0}")]
     Unavailable(String),
+    /// Only one at a time.
+    #[error("{0}")]
+    Busy(&'static str),
+    /// It was ended before it was done, and has changed nothing.
+    #[error("cancelled")]
+    Cancelled,
+    /// The disk has not enough room for what is to be written.
+    #[error("{needed} bytes are needed, the file system has {free}")]
+    NoRoom {
+        /// Bytes that are needed.
+        needed: u64,
+        /// Bytes that are free.
+        free: u64,
+    },
     /// The transaction or iterator does not fit the moment.
     #[error("{0}")]
     Transaction(String),

@@ -26,7 +26,7 @@
 //! those that are called with [`Wait::Refused`].
 //!
 //! What not every storage can do is a trait of its own, which [`Storage`] has an accessor for: the accessor is the flag.
-//! Each ability comes with the first storage that has it: `pack()` (remove what is not needed since a time), `undo()` (list
+//! Each ability comes with the first storage that has it: `undo()` (list
 //! what can be undone) with an operation that undoes a transaction, `blobs()` (open the blob of a revision for reading) with
 //! one that takes over a written file.
 //!
@@ -42,6 +42,7 @@ mod judge;
 mod lock;
 mod memory;
 mod next_ids;
+mod pack;
 mod spool;
 mod stamp;
 
@@ -56,6 +57,7 @@ pub use judge::{Change, Judgement, Lookup, Present, judge};
 pub use lock::lock;
 pub use memory::MemoryStorage;
 pub use next_ids::{next_oids, next_tid};
+pub use pack::{Pack, PackOutcome, PackPhase, PackProgress, ReadReferences};
 pub use spool::{Spool, SpoolRange};
 
 use std::collections::BTreeSet;
@@ -258,6 +260,11 @@ pub trait Storage: Send + Sync {
 
     /// Earlier revisions and transactions can be listed.
     fn history(&self) -> Option<&dyn History> {
+        None
+    }
+
+    /// What is not needed any more can be removed.
+    fn pack(&self) -> Option<&dyn Pack> {
         None
     }
 

@@ -8,6 +8,7 @@ use std::path::Path;
 use nix::errno::Errno;
 use nix::fcntl::{FallocateFlags, FcntlArg, OFlag, fallocate, fcntl};
 use nix::libc;
+use nix::sys::statvfs::statvfs;
 
 /// Has reads leave the time of the last access alone (`O_NOATIME` of open(2)): looking whether it must be set is a good part
 /// of a short read.
@@ -54,6 +55,17 @@ pub fn reserve(file: &File, offset: u64, length: u64) -> io::Result<bool> {
             Err(error) => return Err(error.into()),
         }
     }
+}
+
+/// Bytes that an ordinary user may still write to the file system of a directory (statvfs(3)).
+///
+/// # Errors
+/// Those of statvfs(3).
+pub fn free_space(directory: &Path) -> io::Result<u64> {
+    let found = statvfs(directory)?;
+    #[allow(clippy::useless_conversion)] // their width depends on the platform
+    let (blocks, size) = (u64::from(found.blocks_available()), u64::from(found.fragment_size()));
+    Ok(blocks.saturating_mul(size))
 }
 
 /// A file for this process only, without a name, on the file system of `directory`: its space is free again when it is

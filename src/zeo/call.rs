@@ -30,6 +30,11 @@ pub enum Call {
     NewOids(u32),
     RecordNext(Option<Oid>),
     UndoLog,
+    /// Seconds since 1970, and whether the reply is to wait for the end.
+    Pack {
+        time: f64,
+        wait: bool,
+    },
     /// What needs an ability that no storage has yet.
     Lacking(&'static str),
     /// A step of a transaction that needs one: the vote fails.
@@ -154,7 +159,9 @@ impl Call {
             "record_iternext" => Self::RecordNext(left.optional()?.map(Oid::from_bytes)),
             // Which part of it is asked for matters only where there is one.
             "undoLog" | "undoInfo" => left.ignore(Self::UndoLog),
-            "pack" => left.ignore(Self::Lacking("pack")),
+            "pack" => {
+                Self::Pack { time: left.seconds()?, wait: left.next().is_none_or(|flag| is_true(&flag)) }
+            }
             "sendBlob" => left.ignore(Self::Lacking("sendBlob")),
             "storeBlobStart" | "storeBlobChunk" => left.ignore(Self::StoreBlobPart),
             "storeBlobEnd" | "storeBlobShared" => {
@@ -282,6 +289,15 @@ impl Arguments {
 
     fn text(&mut self) -> Result<String, NoCall> {
         self.bytes().map(|bytes| String::from_utf8_lossy(&bytes).into_owned())
+    }
+
+    fn seconds(&mut self) -> Result<f64, NoCall> {
+        match self.value()? {
+            Value::Float(seconds) => Ok(seconds),
+            #[allow(clippy::cast_precision_loss)] // a time
+            Value::Int(seconds) => Ok(seconds as f64),
+            _ => Err(NoCall::Arguments),
+        }
     }
 
     fn number(&mut self) -> Result<i64, NoCall> {

@@ -18,6 +18,11 @@ impl ClientLog {
         Self(log)
     }
 
+    /// A line about no client.
+    pub fn info(&self, what: Arguments<'_>) {
+        self.0.log(Level::INFO, LOGGER, what);
+    }
+
     /// A line about a client.
     pub fn about(&self, level: Level, peer: &Peer, what: Arguments<'_>) {
         self.0.log(level, LOGGER, format_args!("({peer}) {what}"));

@@ -121,6 +121,9 @@ impl From<&Error> for Exception {
                 expected: false,
             },
             Error::Transaction(_) => Self::transaction(vec![Value::Text(error.to_string())]),
+            Error::Busy(_) | Error::Cancelled | Error::NoRoom { .. } => {
+                Self::new("ZODB.FileStorage.FileStorage.FileStorageError", error.to_string())
+            }
             Error::Quota => {
                 Self::new("ZODB.FileStorage.FileStorage.FileStorageQuotaError", error.to_string())
             }

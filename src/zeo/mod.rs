@@ -2,7 +2,7 @@
 //!
 //! Bytes become meaning without any I/O, and I/O knows no meaning: `frame`, `message`, `msgpack`, `call`, `exception` and
 //! `fast` are the wording; `session` is what one client may call and the replies; `storage_service`, `invalidation_log`,
-//! `coordinator` and `commit_lock` are what the clients of a storage have in common; `outbox` is the order of what a client is
+//! `coordinator`, `commit_lock` and `pack` are what the clients of a storage have in common; `outbox` is the order of what a client is
 //! sent, on which the truth of its cache depends; `connection`, `chunks`, `listen`, `acceptor`, `tasks` and `server` move bytes.
 //!
 //! Promises: a client's cache is never wrong ([`outbox`] says how); a commit is answered when it is durable; no client, slow,
@@ -29,6 +29,8 @@ mod listen;
 mod message;
 pub mod msgpack;
 mod outbox;
+mod pack;
+mod pack_progress;
 mod peer;
 mod server;
 mod session;
@@ -40,6 +42,7 @@ mod tasks;
 
 pub use error::Error;
 pub use listen::Listener;
+pub use pack_progress::Announce;
 pub use server::{Stop, run};
 pub use session::converse;
 pub use settings::{Limits, Settings};

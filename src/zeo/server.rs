@@ -18,6 +18,7 @@ use super::client_log::ClientLog;
 use super::connection::{close, serve};
 use super::exception::in_a_line;
 use super::listen::{Listener, Socket};
+use super::pack_progress::Announce;
 use super::peer::Peer;
 use super::session::{End, Session, Shared};
 use super::storage_service::StorageService;
@@ -65,6 +66,7 @@ struct Server {
 
 /// Serves storages, each under its name, until `stop`, or until a task that all clients need has failed, which is logged. Then
 /// no more clients are accepted, pending replies are sent, and all connections are closed; the storages are left open.
+/// `announce` is called while something else than serving is done.
 ///
 /// # Errors
 /// It could not start.
@@ -74,13 +76,16 @@ pub fn run(
     settings: Settings,
     log: &Arc<EventLog>,
     stop: &Stop,
+    announce: &Announce,
 ) -> Result<(), Error> {
     // Each client takes a descriptor. If the limit cannot be raised, fewer clients are served, and that is logged then.
     let _ = process::raise_descriptor_limit();
     let runtime = runtime()?;
     let mut all = BTreeMap::new();
     for (name, storage) in storages {
-        all.insert(name.clone(), StorageService::new(name, storage, &settings, log.clone())?);
+        let service = StorageService::new(name.clone(), storage, &settings, log.clone())?;
+        service.packs.announce_to(announce.clone());
+        all.insert(name, service);
     }
     let mode = if settings.read_only { "RO" } else { "RW" };
     let described: Vec<String> = all.values().map(|service| service.describe()).collect();

@@ -12,6 +12,7 @@ use super::exception::{dict, oid, tid};
 use super::invalidation_log::InvalidationLog;
 use super::message::Encoding;
 use super::outbox::InvalidationBus;
+use super::pack_progress::Packs;
 use super::peer::Peer;
 use super::stats::{Moment, Stats, number};
 use super::{Error, Settings};
@@ -42,6 +43,8 @@ pub struct StorageService {
     bus: InvalidationBus<Clients>,
     /// Nothing can be written any more.
     pub failed: Notify,
+    /// Its packs.
+    pub packs: Packs,
 }
 
 /// The clients, and the transactions that they may have missed.
@@ -78,6 +81,7 @@ impl StorageService {
             age: settings.invalidation_age,
             bus: InvalidationBus::new(clients),
             failed: Notify::new(),
+            packs: Packs::default(),
             name,
             storage,
         });
@@ -153,7 +157,14 @@ impl StorageService {
         let connections = self.bus.with(|clients| clients.peers.len());
         let (locked, waiting) = self.commits.load();
         let (last, timeout) = (self.storage.stats().last_tid, self.commits.has_timeout());
-        self.stats.status(&Moment { connections, last, locked, waiting, timeout })
+        let status = self.stats.status(&Moment { connections, last, locked, waiting, timeout });
+        match (status, self.packs.status()) {
+            (Value::Dict(mut items), Some(pack)) => {
+                items.push((Value::Text("pack".to_owned()), pack));
+                Value::Dict(items)
+            }
+            (status, _) => status,
+        }
     }
 
     /// `get_info`.
@@ -167,6 +178,15 @@ impl StorageService {
             ("supports_record_iternext", Value::Bool(self.storage.current_records().is_some())),
             ("interfaces", interfaces(&*self.storage)),
         ])
+    }
+
+    /// Tells all clients how large it is.
+    pub fn send_info(&self) {
+        let stats = self.storage.stats();
+        let peers: Vec<_> = self.bus.with(|clients| clients.peers.values().cloned().collect());
+        for peer in peers {
+            peer.outbox.push_async(&info(peer.encoding(), stats.objects, stats.bytes));
+        }
     }
 
     /// A line when the server starts to serve it.
@@ -190,7 +210,8 @@ impl StorageService {
                 let mut encoded = Invalidation::default();
                 for peer in clients.peers.values() {
                     if committer == Some(peer.number()) {
-                        peer.outbox.push_after(&info(peer.encoding(), transaction));
+                        let Published { objects, bytes, .. } = *transaction;
+                        peer.outbox.push_after(&info(peer.encoding(), objects, bytes));
                     } else {
                         peer.outbox.push(encoded.message(peer.encoding(), transaction));
                     }
@@ -255,8 +276,8 @@ impl CommitListener for ListenerHandle {
 }
 
 /// What a committer is sent before its reply.
-fn info(encoding: Encoding, transaction: &Published) -> Vec<u8> {
-    let info = dict([("length", number(transaction.objects)), ("size", number(transaction.bytes))]);
+fn info(encoding: Encoding, objects: u64, bytes: u64) -> Vec<u8> {
+    let info = dict([("length", number(objects)), ("size", number(bytes))]);
     let mut message = Vec::new();
     encoding.call("info", vec![info], &mut message);
     message

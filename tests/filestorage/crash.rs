@@ -137,6 +137,7 @@ impl Disk {
                 self.since.clear();
             }
             Event::Index(bytes) => self.index = Some(bytes.clone()),
+            Event::NoIndex => self.index = None,
             Event::Answered => self.answered += 1,
             call => {
                 act(&mut self.data, call);

@@ -1,17 +1,18 @@
 //! How a storage is opened, and what it says about the file.
 
 use std::fs;
+use std::path::Path;
 use std::sync::Arc;
 
 use zeo_server::eventlog::{EventLog, Handler, Layout, Level, LogFile, Rotation, Settings, Target};
-use zeo_server::filestorage::{FileStorage, Options};
+use zeo_server::filestorage::{FileStorage, Options, PackOptions};
 use zeo_server::storage::{Error, Oid, Stats, Storage, Tid};
 
 use super::{commit, load, store};
 use crate::sandbox::{Sandbox, forks};
 
 /// Opens `Data.fs` with a log in `log`.
-fn open(sandbox: &Sandbox, options: &Options) -> Result<FileStorage, Error> {
+pub(super) fn open(sandbox: &Sandbox, options: &Options) -> Result<FileStorage, Error> {
     let format = "%(levelname)s %(name)s %(message)s".to_owned();
     let layout = Layout { format, dateformat: String::new(), arbitrary_fields: false };
     let file = LogFile { path: sandbox.path("log"), rotation: Rotation::None, delay: false, encoding: None };
@@ -20,8 +21,8 @@ fn open(sandbox: &Sandbox, options: &Options) -> Result<FileStorage, Error> {
     forks::apart(|| FileStorage::open(&sandbox.path("Data.fs"), options, Arc::new(log)))
 }
 
-fn names(sandbox: &Sandbox) -> Vec<String> {
-    let entries = fs::read_dir(sandbox.root()).unwrap();
+pub(super) fn names(directory: &Path) -> Vec<String> {
+    let entries = fs::read_dir(directory).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
     names.sort();
     names
@@ -36,7 +37,8 @@ fn made(sandbox: &Sandbox) -> Tid {
     tid
 }
 
-const READ_ONLY: Options = Options { create: false, read_only: true, quota: None, stop: None };
+const READ_ONLY: Options =
+    Options { create: false, read_only: true, quota: None, stop: None, pack: PackOptions::DEFAULT };
 
 #[test]
 fn second_one_to_write_is_refused_and_told_who_was_first() {
@@ -50,7 +52,7 @@ fn second_one_to_write_is_refused_and_told_who_was_first() {
     open(&sandbox, &READ_ONLY).unwrap();
     first.close().unwrap();
     open(&sandbox, &Options::default()).unwrap();
-    assert_eq!(names(&sandbox), ["Data.fs", "Data.fs.index", "Data.fs.lock", "log"]);
+    assert_eq!(names(sandbox.root()), ["Data.fs", "Data.fs.index", "Data.fs.lock", "log"]);
 }
 
 #[test]
@@ -67,10 +69,10 @@ fn read_only_storage_reads_and_makes_no_file() {
     assert!(matches!(error, Error::ReadOnly), "{error}");
     assert!(matches!(storage.new_oids(1), Err(Error::ReadOnly)));
     storage.close().unwrap();
-    assert_eq!(names(&sandbox), ["Data.fs", "log"]);
+    assert_eq!(names(sandbox.root()), ["Data.fs", "log"]);
     fs::remove_file(sandbox.path("Data.fs")).unwrap();
     assert!(open(&sandbox, &READ_ONLY).is_err());
-    assert_eq!(names(&sandbox), ["log"]);
+    assert_eq!(names(sandbox.root()), ["log"]);
 }
 
 #[test]

@@ -1,7 +1,10 @@
 """ZODB's FileStorage, for comparison: makes files, follows a script, tells all that can be seen of a file."""
 import binascii
+import contextlib
+import io
 import logging
 import os
+import random
 import struct
 import sys
 import time
@@ -9,6 +12,7 @@ import zlib
 
 import transaction
 from persistent.mapping import PersistentMapping
+from persistent.TimeStamp import TimeStamp
 import ZODB
 from ZODB.blob import Blob
 from ZODB.Connection import TransactionMetaData
@@ -16,7 +20,8 @@ from ZODB.FileStorage import FileStorage
 from ZODB.fsIndex import fsIndex
 from ZODB.POSException import POSKeyError
 from ZODB.serialize import referencesf
-from ZODB.utils import maxtid
+from ZODB.scripts import fstest
+from ZODB.utils import maxtid, z64
 from zodbpickle import pickle
 
 logging.disable(logging.CRITICAL)
@@ -161,6 +166,100 @@ def apply(path, script):
     storage.close()
 
 
+def graph(path, seed, count):
+    """A random history of objects that refer to each other, as applications make it: cut, pasted, undone."""
+    chance = random.Random(int(seed))
+    storage = FileStorage(path)
+    db = ZODB.DB(storage)
+    manager = transaction.TransactionManager()
+    connection = db.open(manager)
+    root = connection.root()
+    known = [root]
+    for number in range(int(count)):
+        # The root stays.
+        if number > 6 and chance.random() < 0.2:
+            entries = db.undoLog(0, 4)
+            try:
+                db.undo(chance.choice(entries)['id'], manager.get())
+                manager.commit()
+            except Exception:
+                manager.abort()
+            connection.sync()
+            continue
+        for _ in range(chance.randrange(1, 4)):
+            # Also one that nothing refers to at the moment.
+            holder = chance.choice(known)
+            try:
+                keys = sorted(holder)
+                if keys and chance.random() < 0.4:
+                    del holder[chance.choice(keys)]
+                elif chance.random() < 0.4:
+                    holder[chance.choice('abcd')] = chance.choice(known)
+                else:
+                    fresh = PersistentMapping(number=number)
+                    connection.add(fresh)
+                    known.append(fresh)
+                    holder[chance.choice('abcd')] = fresh
+            except POSKeyError:
+                # The creation of it was undone.
+                known = [one for one in known if one is not holder]
+        try:
+            manager.commit()
+        except Exception:
+            manager.abort()
+    tids = [txn.tid.hex() for txn in storage.iterator()]
+    db.close()
+    print('\n'.join(tids))
+
+
+def reached(storage):
+    """What can be loaded from the root; the first reference that leads to nothing."""
+    seen, todo = set(), [(z64, z64)]
+    while todo:
+        oid, by = todo.pop()
+        if oid in seen:
+            continue
+        try:
+            data, tid = load_current(storage, oid)
+        except POSKeyError:
+            return seen, '%s to %s' % (by.hex(), oid.hex())
+        seen.add(oid)
+        todo.extend((next, oid) for next in referencesf(data))
+    return seen, None
+
+
+def load_current(storage, oid):
+    return storage.load(oid, '')
+
+
+def pack(path, tid, gc):
+    """Packs, and says what came of it."""
+    storage = FileStorage(path, pack_gc=gc == 'gc')
+    # A time has not the precision of an id.
+    seconds = TimeStamp(binascii.unhexlify(tid)).timeTime() + 5e-6
+    try:
+        storage.pack(seconds, referencesf)
+        print('packed')
+    except Exception as error:
+        print(type(error).__name__)
+    storage.close()
+
+
+def records(path):
+    """Each transaction and record, whether all that can be reached is there, and what fstest finds."""
+    storage = FileStorage(path, read_only=True)
+    for txn in storage.iterator():
+        print(txn.tid.hex(), txn.status.strip() or '-', 'transaction')
+        for record in txn:
+            print(txn.tid.hex(), record.oid.hex(), shown(record.data))
+    seen, missing = reached(storage)
+    storage.close()
+    out = io.StringIO()
+    with contextlib.redirect_stdout(out):
+        fstest.check(path)
+    print('broken' if missing else 'whole', missing or len(seen))
+
+
 def recover(paths):
     """Opens each damaged file to write; what came of it is in the files."""
     for path in paths:
@@ -182,6 +281,12 @@ def main():
         build(*rest)
     elif what == 'apply':
         apply(rest[0], sys.stdin.read())
+    elif what == 'graph':
+        graph(*rest)
+    elif what == 'pack':
+        pack(*rest)
+    elif what == 'records':
+        records(*rest)
     elif what == 'recover':
         recover(sys.stdin.read().splitlines())
 

@@ -7,14 +7,15 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeo_server::eventlog::EventLog;
-use zeo_server::filestorage::{FileStorage, Options};
+use zeo_server::filestorage::{FileStorage, Options, PackOptions};
 use zeo_server::storage::{Error, Meta, Oid, Operation, Stats, Storage, Tid, Vote, Wait};
 
 use crate::peers;
 use crate::sandbox::chance::Chance;
 use crate::sandbox::{Sandbox, forks};
 
-const READ_ONLY: Options = Options { create: false, read_only: true, quota: None, stop: None };
+const READ_ONLY: Options =
+    Options { create: false, read_only: true, quota: None, stop: None, pack: PackOptions::DEFAULT };
 
 /// Python beside our files.
 pub(super) struct Oracle {

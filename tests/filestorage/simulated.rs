@@ -18,6 +18,12 @@ pub(crate) enum Event {
     Truncate(u64),
     Sync,
     Index(Vec<u8>),
+    NoIndex,
+    /// To the file of a pack, before it is the data file.
+    Pack(Box<Event>),
+    NewPack,
+    /// The pack's file is the data file.
+    Replace,
     /// Not of the disk: this many transactions have been answered.
     Answered,
 }
@@ -29,11 +35,17 @@ pub(crate) enum Call {
     Sync,
     Truncate,
     Reserve,
+    Replace,
+    /// Not a call: bytes that are free.
+    Room,
 }
 
-#[derive(Default)]
 struct State {
-    data: Vec<u8>,
+    /// The contents of files, also of those that have no name any more.
+    files: Vec<Vec<u8>>,
+    /// Which of them is the data file, and which that of a pack.
+    data: usize,
+    pack: Option<usize>,
     index: Option<Vec<u8>>,
     rests: Vec<Arc<Mutex<Vec<u8>>>>,
     events: Vec<Event>,
@@ -42,10 +54,27 @@ struct State {
     cannot_reserve: bool,
 }
 
+impl Default for State {
+    fn default() -> Self {
+        Self {
+            files: vec![Vec::new()],
+            data: 0,
+            pack: None,
+            index: None,
+            rests: Vec::new(),
+            events: Vec::new(),
+            left: HashMap::new(),
+            cannot_reserve: false,
+        }
+    }
+}
+
 /// The files of a storage. Clones are the same files.
 #[derive(Clone, Default)]
 pub(crate) struct Simulated {
     state: Arc<Mutex<State>>,
+    /// The file that its calls as a disk go to.
+    file: usize,
     /// Held by a test to let transactions wait for their fsync.
     pub(crate) gate: Arc<Mutex<()>>,
     /// Nothing is in the page cache.
@@ -60,7 +89,7 @@ impl Simulated {
         let found = Self::default();
         {
             let mut state = found.state();
-            (state.data, state.index) = (data, index);
+            (state.files[0], state.index) = (data, index);
         }
         found
     }
@@ -70,7 +99,8 @@ impl Simulated {
     }
 
     pub(crate) fn data(&self) -> Vec<u8> {
-        self.state().data.clone()
+        let state = self.state();
+        state.files[state.data].clone()
     }
 
     pub(crate) fn index_bytes(&self) -> Option<Vec<u8>> {
@@ -121,9 +151,17 @@ impl State {
         }
     }
 
-    fn write(&mut self, bytes: &[u8], offset: u64) {
-        write(&mut self.data, bytes, offset);
-        self.events.push(Event::Write(offset, bytes.to_vec()));
+    fn write(&mut self, file: usize, bytes: &[u8], offset: u64) {
+        write(&mut self.files[file], bytes, offset);
+        self.remember(file, Event::Write(offset, bytes.to_vec()));
+    }
+
+    fn remember(&mut self, file: usize, event: Event) {
+        if file == self.data {
+            self.events.push(event);
+        } else if Some(file) == self.pack {
+            self.events.push(Event::Pack(Box::new(event)));
+        }
     }
 }
 
@@ -142,7 +180,8 @@ pub(crate) fn write(data: &mut Vec<u8>, bytes: &[u8], offset: u64) {
 
 impl Disk for Simulated {
     fn check_name(&self) -> io::Result<()> {
-        Ok(())
+        let named = self.state().data == self.file;
+        if named { Ok(()) } else { Err(io::Error::other("another file has its name")) }
     }
 
     fn unlock(&self) {}
@@ -152,15 +191,16 @@ impl Disk for Simulated {
             return Err(io::ErrorKind::WouldBlock.into());
         }
         let state = self.state();
-        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(state.data.len());
-        (&state.data[start..]).read(bytes)
+        let data = &state.files[self.file];
+        let start = usize::try_from(offset).unwrap_or(usize::MAX).min(data.len());
+        (&data[start..]).read(bytes)
     }
 
     fn write(&self, bytes: &[u8], offset: u64) -> io::Result<()> {
         let mut state = self.state();
         let result = state.call(Call::Write);
         let count = if result.is_ok() { bytes.len() } else { bytes.len() / 2 };
-        state.write(&bytes[..count], offset);
+        state.write(self.file, &bytes[..count], offset);
         result
     }
 
@@ -174,8 +214,8 @@ impl Disk for Simulated {
     fn truncate(&self, length: u64) -> io::Result<()> {
         let mut state = self.state();
         state.call(Call::Truncate)?;
-        state.data.resize(usize::try_from(length).unwrap(), 0);
-        state.events.push(Event::Truncate(length));
+        state.files[self.file].resize(usize::try_from(length).unwrap(), 0);
+        state.remember(self.file, Event::Truncate(length));
         Ok(())
     }
 
@@ -184,7 +224,7 @@ impl Disk for Simulated {
         // of the event.
         let mut state = self.state();
         state.call(Call::Sync)?;
-        state.events.push(Event::Sync);
+        state.remember(self.file, Event::Sync);
         drop(state);
         // While a test holds the gate, transactions wait for this call.
         drop(locked(&self.gate));
@@ -192,7 +232,7 @@ impl Disk for Simulated {
     }
 
     fn length(&self) -> io::Result<u64> {
-        Ok(self.state().data.len() as u64)
+        Ok(self.state().files[self.file].len() as u64)
     }
 }
 
@@ -203,7 +243,8 @@ impl Backend for Simulated {
 
     fn open(&self, access: Access) -> io::Result<Arc<dyn Disk>> {
         assert_ne!(access, Access::Create);
-        Ok(Arc::new(self.clone()))
+        let file = self.state().data;
+        Ok(Arc::new(Self { file, ..self.clone() }))
     }
 
     fn index(&self) -> io::Result<Option<Box<dyn Read>>> {
@@ -218,6 +259,41 @@ impl Backend for Simulated {
         state.events.push(Event::Index(bytes.clone()));
         state.index = Some(bytes);
         Ok(())
+    }
+
+    fn pack_file(&self) -> io::Result<Arc<dyn Disk>> {
+        let mut state = self.state();
+        state.call(Call::Write)?;
+        let file = state.files.len();
+        state.files.push(Vec::new());
+        state.pack = Some(file);
+        state.events.push(Event::NewPack);
+        drop(state);
+        Ok(Arc::new(Self { file, ..self.clone() }))
+    }
+
+    fn keep_old(&self) -> io::Result<()> {
+        self.state().call(Call::Replace)
+    }
+
+    fn replace_data(&self) -> io::Result<()> {
+        let mut state = self.state();
+        state.call(Call::Replace)?;
+        state.index = None;
+        state.events.push(Event::NoIndex);
+        let pack = state.pack.take().expect("a new file");
+        state.data = pack;
+        state.events.push(Event::Replace);
+        Ok(())
+    }
+
+    fn remove_pack(&self) -> io::Result<()> {
+        self.state().pack = None;
+        Ok(())
+    }
+
+    fn free_space(&self) -> io::Result<Option<u64>> {
+        Ok(self.state().left.get(&Call::Room).copied())
     }
 
     fn salvage(&self) -> io::Result<(PathBuf, Box<dyn Salvage>)> {

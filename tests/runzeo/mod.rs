@@ -7,6 +7,7 @@ mod data_file;
 mod disk;
 mod hostile;
 mod life;
+mod pack;
 mod real_files;
 mod usage;
 mod wire;

@@ -23,11 +23,20 @@ pub(crate) struct Client {
 impl Client {
     /// Connects and registers.
     pub(crate) fn connect(port: u16) -> io::Result<Self> {
+        Self::register(port, false)
+    }
+
+    /// Connects and registers for reading only.
+    pub(crate) fn connect_to_read(port: u16) -> io::Result<Self> {
+        Self::register(port, true)
+    }
+
+    fn register(port: u16, read_only: bool) -> io::Result<Self> {
         let mut client = Self { connection: Connection::open(port)?, last: 0, told: Vec::new() };
         let greeting = client.connection.frame()?.ok_or_else(end)?;
         assert_eq!(greeting, b"Z5");
         client.connection.put(b"Z5")?;
-        let registered = client.call("register", vec![text("1"), Value::Bool(false)])?;
+        let registered = client.call("register", vec![text("1"), Value::Bool(read_only)])?;
         registered.expect("a client is welcome");
         Ok(client)
     }
@@ -47,6 +56,11 @@ impl Client {
                 self.told.extend(message.body.items().and_then(<[Value]>::first).map(number));
             }
         }
+    }
+
+    /// Packs to a time, in seconds since 1970.
+    pub(crate) fn pack(&mut self, time: f64, wait: bool) -> io::Result<Reply> {
+        self.call("pack", vec![Value::Float(time), Value::Bool(wait)])
     }
 
     /// Commits records (oid, the transaction they build on, data) in one transaction; its id, or the exception.

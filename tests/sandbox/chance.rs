@@ -19,6 +19,11 @@ impl Chance {
         let given = env::var("ZEO_SEED").ok().map(|seed| seed.parse().expect("ZEO_SEED is a number"));
         let fresh = || if super::is_long() { RandomState::new().hash_one(()) } else { SHORT_SEED };
         let seed = given.unwrap_or_else(fresh);
+        Self::of(seed)
+    }
+
+    /// The sequence of a seed.
+    pub(crate) fn of(seed: u64) -> Self {
         Self { seed, state: seed }
     }
 

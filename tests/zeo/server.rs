@@ -10,7 +10,7 @@ use zeo_server::eventlog::{self, EventLog, Handler, Layout, Level, LogFile, Rota
 use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{MemoryStorage, Storage};
 use zeo_server::zconfig::Address;
-use zeo_server::zeo::{Error, Listener, Settings, Stop, run};
+use zeo_server::zeo::{Announce, Error, Listener, Settings, Stop, run};
 
 use crate::sandbox::{SOON, poll};
 
@@ -67,7 +67,16 @@ impl Server {
         let Address::Inet { port: Some(port), .. } = *listener.address() else { panic!("not TCP") };
         let stop = Stop::new();
         let stopped = stop.clone();
-        let serve = move || run(vec![listener], storages, settings, &log, &stopped);
+        let serve = move || {
+            run(
+                vec![listener],
+                storages,
+                settings,
+                &log,
+                &stopped,
+                &(Arc::new(|_: Option<&str>| ()) as Announce),
+            )
+        };
         let thread = Some(std::thread::spawn(serve));
         Self { port, stop, thread, place }
     }

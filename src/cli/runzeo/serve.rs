@@ -15,7 +15,7 @@ use crate::config::OtherHome;
 use crate::config::server::{DataFile, Place, Settings};
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
-use crate::filestorage::{FileStorage, Options};
+use crate::filestorage::{FileStorage, Options, PackOptions};
 use crate::storage::{MemoryStorage, Storage};
 use crate::sys::notify::Notifier;
 use crate::sys::poll::{Interest, wait};
@@ -65,7 +65,7 @@ struct Server<'a> {
     settings: &'a Settings,
     signals: Signals,
     log: &'a Journal,
-    notifier: Option<Notifier>,
+    notifier: Option<Arc<Notifier>>,
 }
 
 impl Server<'_> {
@@ -96,13 +96,17 @@ impl Server<'_> {
         // Not before: a client that can connect is to find a server.
         listeners.iter_mut().try_for_each(zeo::Listener::listen)?;
         let shown: Vec<String> = listeners.iter().map(ToString::to_string).collect();
+        let listening = format!("listening on {}", shown.join(", "));
+        let announce = self.announce(listening.clone());
         let stop = zeo::Stop::new();
         let serving = {
             let (storages, settings, log, stop) =
                 (storages.clone(), network(self.settings), self.log.clone(), stop.clone());
-            Work::begin("serves", move || zeo::run(listeners, storages, settings, log.log(), &stop))?
+            Work::begin("serves", move || {
+                zeo::run(listeners, storages, settings, log.log(), &stop, &announce)
+            })?
         };
-        self.notify(&format!("READY=1\nSTATUS=listening on {}", shown.join(", ")));
+        self.notify(&format!("READY=1\nSTATUS={listening}"));
         let event = self.wait(&serving)?;
         self.notify("STOPPING=1\nSTATUS=closing connections and storages");
         stop.stop();
@@ -171,20 +175,34 @@ impl Server<'_> {
         closed
     }
 
+    /// For what is done beside serving; `otherwise` is the status when there is nothing.
+    fn announce(&self, otherwise: String) -> zeo::Announce {
+        let (notifier, log) = (self.notifier.clone(), self.log.clone());
+        Arc::new(move |doing| {
+            let status = doing.unwrap_or(&otherwise);
+            notify(notifier.as_deref(), &log, &format!("STATUS={status}"));
+        })
+    }
+
     fn notify(&self, message: &str) {
-        if let Some(Err(error)) = self.notifier.as_ref().map(|notifier| notifier.send(message)) {
-            let why = os_error_text(&error);
-            self.log.warning(format_args!("cannot tell the service manager '{message}': {why}"));
-        }
+        notify(self.notifier.as_deref(), self.log, message);
+    }
+}
+
+fn notify(notifier: Option<&Notifier>, log: &Journal, message: &str) {
+    if let Some(Err(error)) = notifier.map(|notifier| notifier.send(message)) {
+        let why = os_error_text(&error);
+        log.warning(format_args!("cannot send '{message}' to the service manager: {why}"));
     }
 }
 
 /// The service manager, if there is one.
-fn notifier(log: &Journal) -> Option<Notifier> {
-    Notifier::of_environment().unwrap_or_else(|error| {
+fn notifier(log: &Journal) -> Option<Arc<Notifier>> {
+    let notifier = Notifier::of_environment().unwrap_or_else(|error| {
         log.warning(format_args!("cannot use NOTIFY_SOCKET: {}", os_error_text(&error)));
         None
-    })
+    });
+    notifier.map(Arc::new)
 }
 
 fn open(settings: &Settings, log: &Journal) -> Result<Named, Error> {
@@ -208,7 +226,8 @@ fn open(settings: &Settings, log: &Journal) -> Result<Named, Error> {
 }
 
 fn options(file: &DataFile) -> Options {
-    Options { create: file.create, read_only: file.read_only, quota: file.quota, stop: None }
+    let pack = PackOptions { gc: file.pack.gc, keep_old: file.pack.keep_old };
+    Options { create: file.create, read_only: file.read_only, quota: file.quota, stop: None, pack }
 }
 
 fn network(settings: &Settings) -> zeo::Settings {

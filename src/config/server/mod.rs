@@ -9,7 +9,7 @@ mod tests;
 
 pub use resolve::{resolve, resolve_in};
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use crate::eventlog;
@@ -86,4 +86,30 @@ pub struct DataFile {
     pub read_only: bool,
     /// Largest size of the data file in bytes.
     pub quota: Option<u64>,
+    /// How it is packed.
+    pub pack: Pack,
+}
+
+/// How a data file is packed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pack {
+    /// Objects that nothing refers to are removed.
+    pub gc: bool,
+    /// The file from before stays as `.old`.
+    pub keep_old: bool,
+}
+
+impl Default for Pack {
+    fn default() -> Self {
+        Self { gc: true, keep_old: true }
+    }
+}
+
+impl DataFile {
+    /// The data file of this path, with the defaults for everything else.
+    #[must_use]
+    pub fn new(path: &Path) -> Self {
+        let path = path.to_owned();
+        Self { path, create: false, read_only: false, quota: None, pack: Pack::default() }
+    }
 }

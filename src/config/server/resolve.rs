@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{DataFile, Flags, Place, Settings, Storage};
+use super::{DataFile, Flags, Pack, Place, Settings, Storage};
 use crate::config::log::{self, handlers, log_section};
 use crate::config::option_values::{duration_of, listen_address_of, seconds_of, size_of};
 use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
@@ -115,7 +115,7 @@ fn files(flags: &Flags, environment: &Environment, faults: &mut Errors) -> Vec<S
     }
     let storage = |(number, path): (usize, &PathBuf)| Storage {
         name: (number + 1).to_string(),
-        place: Place::File(DataFile { path: path.clone(), create: false, read_only: false, quota: None }),
+        place: Place::File(DataFile::new(path)),
     };
     flags.files.iter().enumerate().map(storage).collect()
 }
@@ -177,6 +177,10 @@ fn data_file(mut file: Section<'_, '_>) -> DataFile {
         create: file.boolean("create").unwrap_or(false),
         read_only: file.boolean("read-only").unwrap_or(false),
         quota: file.value("quota", size_of),
+        pack: Pack {
+            gc: file.boolean("pack-gc").unwrap_or(true),
+            keep_old: file.boolean("pack-keep-old").unwrap_or(true),
+        },
     }
 }
 

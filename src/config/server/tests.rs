@@ -27,8 +27,7 @@ fn tcp(host: &str, port: u16) -> Address {
 }
 
 fn storage(name: &str, path: &str) -> Storage {
-    let file = DataFile { path: path.into(), create: false, read_only: false, quota: None };
-    Storage { name: name.to_owned(), place: Place::File(file) }
+    Storage { name: name.to_owned(), place: Place::File(DataFile::new(Path::new(path))) }
 }
 
 #[test]
@@ -116,8 +115,10 @@ fn assert_full(settings: &Settings) {
     assert_eq!(settings.transaction_timeout, Some(Duration::from_secs(300)));
     assert_eq!(settings.pid_file.as_deref(), Some(Path::new("var/zeo.pid")));
     assert_eq!(settings.msgpack, Some(true));
-    let first = DataFile { path: "var/Data.fs".into(), create: true, read_only: false, quota: Some(1024) };
-    let second = DataFile { path: "var/o.fs".into(), create: false, read_only: true, quota: None };
+    let first = DataFile::new(Path::new("var/Data.fs"));
+    let first =
+        DataFile { create: true, quota: Some(1024), pack: Pack { gc: false, keep_old: true }, ..first };
+    let second = DataFile { read_only: true, ..DataFile::new(Path::new("var/o.fs")) };
     let places = [Place::File(first), Place::File(second), Place::Memory("Mapping Storage".to_owned())];
     let names = ["1", "other", "m"].map(str::to_owned);
     let expected = names.into_iter().zip(places).map(|(name, place)| Storage { name, place });

@@ -2,6 +2,7 @@
 
 use super::super::call::Call;
 use super::super::exception::{Exception, oid, tid};
+use super::super::pack::{self, PackRequest};
 use super::super::stats::{count, number};
 use super::{Answer, Client, Request};
 use crate::pickle::{self, Limits, Policy, Value, any_global};
@@ -62,6 +63,14 @@ impl Client {
             }
             // As Python answers for a storage that cannot undo, and none can yet.
             Call::UndoLog => Value::Tuple(Vec::new()),
+            Call::Pack { time, wait } => {
+                let message = wait.then(|| id.clone());
+                pack::start(service, PackRequest { peer: request.peer.clone(), message, time })?;
+                if wait {
+                    return Ok(Answer::Elsewhere);
+                }
+                Value::None
+            }
             Call::Lacking(ability) => return Err(Error::Unsupported(ability).into()),
             Call::ServerStatus => service.status(),
             Call::SetClientLabel(label) => {

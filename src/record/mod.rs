@@ -1,0 +1,8 @@
+//! What is in a data record: two pickles, one after the other, an object's class and its state. Storages keep records as
+//! bytes; what must look into them asks here.
+//!
+//! It must not know of storages and messages: an id is 8 bytes.
+
+mod references;
+
+pub use references::{ReferenceReader, Unreadable};
