@@ -20,15 +20,15 @@ fuzz_target!(|input: (Vec<u8>, Option<Vec<u8>>)| {
     let Ok(storage) = FileStorage::open(&path, &Options::default(), Arc::new(EventLog::disabled())) else { return };
     let history = storage.history().expect("it has one");
     let mut oid = Some(Oid(0));
-    while let Some(Ok(Some(found))) = oid.map(|oid| storage.current_records().expect("it has them").next_record(oid)) {
+    while let Some(Ok(Some(found))) = oid.map(|oid| storage.current_records().expect("it has them").next_record(oid, Wait::Allowed)) {
         let mut bytes = Vec::new();
-        let _ = (storage.load_before(found.oid, found.tid, Wait::Allowed, &mut bytes), history.revisions(found.oid, 9));
+        let _ = (storage.load_before(found.oid, found.tid, Wait::Allowed, &mut bytes), history.revisions(found.oid, 9, Wait::Allowed));
         oid = found.next;
     }
-    if let Ok(mut walk) = history.iterate(None, Some(Tid::MAX)) {
-        while let Ok(Some(_)) = walk.next() {
+    if let Ok(mut walk) = history.iterate(None, Some(Tid::MAX), Wait::Allowed) {
+        while let Ok(Some(_)) = walk.next(Wait::Allowed) {
             let Ok(mut records) = walk.records() else { break };
-            while let Ok(Some(_)) = records.next() {}
+            while let Ok(Some(_)) = records.next(Wait::Allowed) {}
         }
     }
     let _ = (storage.last_transactions(9), storage.close());

@@ -339,7 +339,7 @@ impl Disk for DataFile {
         while done < bytes.len() {
             let (part, at) = (&mut bytes[done..], offset + done as u64);
             let read = match wait {
-                Wait::Allowed => self.file.read_at(part, at),
+                Wait::Allowed | Wait::Brief => self.file.read_at(part, at),
                 Wait::Refused => data_file::read_cached(&self.file, part, at),
             };
             match read {

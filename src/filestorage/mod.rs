@@ -189,8 +189,8 @@ impl Storage for FileStorage {
         self.view.load_before(oid, before, wait, data)
     }
 
-    fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error> {
-        self.view.load_serial(oid, tid)
+    fn load_serial(&self, oid: Oid, tid: Tid, wait: Wait) -> Result<Vec<u8>, Error> {
+        self.view.load_serial(oid, tid, wait)
     }
 
     fn current_tid(&self, oid: Oid) -> Result<Tid, Error> {
@@ -219,8 +219,13 @@ impl Storage for FileStorage {
         Ok(found)
     }
 
-    fn changes_since(&self, since: Tid, limit: usize) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
-        let (last, snapshot) = self.view.last(Wait::Allowed);
+    fn changes_since(
+        &self,
+        since: Tid,
+        limit: usize,
+        wait: Wait,
+    ) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
+        let (last, snapshot) = self.view.last(wait);
         match walk::changes_since(&snapshot, since, limit) {
             Ok(changed) => Ok(changed.map(|oids| (last, oids))),
             Err(error @ Error::Damaged { .. }) => {

@@ -9,6 +9,10 @@ use crate::storage::{Change, Draft, Error, Oid, SpoolRange, Step, Tid};
 /// Records of an object that are looked at for the one that a restored record may point at. The copying program sends
 /// the data as well, which are written where nothing is found: a long history must not keep the commit lock.
 const MAX_HINT_RECORDS: usize = 100;
+/// Records that are looked at for all such of a transaction: so many for each, and so many more. Most are the second or third of
+/// their object.
+const HINT_RECORDS_EACH: usize = 4;
+const HINT_RECORDS_MORE: usize = 100_000;
 
 /// A data record that is to be written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,15 +61,23 @@ pub(super) fn plan(
     snapshot: &Snapshot,
     changes: Vec<Change<u64, SpoolRange>>,
 ) -> Result<Vec<Planned>, Error> {
+    let mut left = changes.len().saturating_mul(HINT_RECORDS_EACH).saturating_add(HINT_RECORDS_MORE);
     let planned = |change: Change<u64, SpoolRange>| {
         let Change { oid, before, data, same_as } = change;
         let previous = before.map_or(0, |before| before.record);
-        let most = if data.is_some() { MAX_HINT_RECORDS } else { usize::MAX };
-        let earlier = match same_as {
+        let most = if data.is_some() { left.min(MAX_HINT_RECORDS) } else { left };
+        let looked = match same_as {
             Some(tid) => revision(snapshot, oid, previous, tid, most)?,
-            None => None,
+            None => Looked { found: None, records: 0 },
         };
-        let content = match (earlier, data) {
+        left -= looked.records;
+        if data.is_none() && looked.found.is_none() && left == 0 {
+            // Without its data the record would say that the object does not exist.
+            return Err(Error::Transaction(format!(
+                "the history of object {oid} is too long to look for the revision to be restored"
+            )));
+        }
+        let content = match (looked.found, data) {
             (Some(found), None) => Content::BackPointer(found.at),
             (Some(found), Some(data)) if has(draft, snapshot, found, data)? => Content::BackPointer(found.at),
             (_, Some(data)) => Content::Data(data),
@@ -76,24 +88,24 @@ pub(super) fn plan(
     changes.into_iter().map(planned).collect()
 }
 
+/// What was found, and how many records were looked at for it.
+struct Looked {
+    found: Option<Found>,
+    records: usize,
+}
+
 /// The record that a transaction made of an object: among the `most` last ones, newest first.
-fn revision(
-    snapshot: &Snapshot,
-    oid: Oid,
-    current: u64,
-    tid: Tid,
-    most: usize,
-) -> Result<Option<Found>, Error> {
-    let (mut at, mut left) = (current, most);
-    while at != 0 && left > 0 {
+fn revision(snapshot: &Snapshot, oid: Oid, current: u64, tid: Tid, most: usize) -> Result<Looked, Error> {
+    let (mut at, mut records) = (current, 0);
+    while at != 0 && records < most {
+        records += 1;
         let found = snapshot.record(at, Some(oid))?;
         if found.header.tid == tid {
-            return Ok(Some(found));
+            return Ok(Looked { found: Some(found), records });
         }
         at = if found.header.tid > tid { snapshot.previous(&found)? } else { 0 };
-        left -= 1;
     }
-    Ok(None)
+    Ok(Looked { found: None, records })
 }
 
 /// Whether a record may stand for these data: it has them, or points at others (and is trusted, as Python does).

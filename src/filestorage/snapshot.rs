@@ -20,6 +20,8 @@ const FIRST_READ_BYTES: usize = 1024;
 pub(super) const LATER_DATA: &str = "a record that takes its data from a later one";
 /// Records of one chain that are read with [`Wait::Refused`], each a call of about a microsecond.
 const MAX_CHAIN_WITHOUT_WAIT: usize = 64;
+/// The same with [`Wait::Brief`]: about a millisecond, if the disk need not be waited for.
+const MAX_BRIEF_CHAIN: usize = 1000;
 
 /// A data file up to the end of some transaction.
 #[derive(Clone)]
@@ -150,8 +152,12 @@ impl Snapshot {
     /// [`Error::WouldWait`]: the chain is too long for a call that may not wait.
     pub fn follow(&self, chain: &mut Chain) -> Result<(), Error> {
         chain.0 += 1;
-        let refused = self.wait == Wait::Refused && chain.0 > MAX_CHAIN_WITHOUT_WAIT;
-        if refused { Err(Error::WouldWait) } else { Ok(()) }
+        let most = match self.wait {
+            Wait::Allowed => return Ok(()),
+            Wait::Brief => MAX_BRIEF_CHAIN,
+            Wait::Refused => MAX_CHAIN_WITHOUT_WAIT,
+        };
+        if chain.0 > most { Err(Error::WouldWait) } else { Ok(()) }
     }
 
     /// The record that begins with these bytes, if it is one.

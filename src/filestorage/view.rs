@@ -133,9 +133,11 @@ impl View {
     }
 
     /// See [`Storage::load_serial`](crate::storage::Storage::load_serial).
-    pub(super) fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error> {
-        let (snapshot, mut at) = self.locate(oid, Wait::Allowed)?;
+    pub(super) fn load_serial(&self, oid: Oid, tid: Tid, wait: Wait) -> Result<Vec<u8>, Error> {
+        let (snapshot, mut at) = self.locate(oid, wait)?;
+        let mut chain = Chain::default();
         while at != 0 {
+            snapshot.follow(&mut chain)?;
             let found = snapshot.record(at, Some(oid))?;
             if found.header.tid == tid {
                 let mut data = Vec::new();
@@ -161,14 +163,15 @@ impl View {
     }
 
     /// The first object from here on that is not deleted, and its data.
-    fn next_existing(&self, from: Oid, data: &mut Vec<u8>) -> Result<Option<Found>, Error> {
-        let mut from = Some(from);
+    fn next_existing(&self, from: Oid, wait: Wait, data: &mut Vec<u8>) -> Result<Option<Found>, Error> {
+        let (mut from, mut chain) = (Some(from), Chain::default());
         while let Some(oid) = from {
             let (snapshot, first) = {
                 let published = self.published();
-                (self.snapshot_of(&published, Wait::Allowed), published.index.first(oid))
+                (self.snapshot_of(&published, wait), published.index.first(oid))
             };
             let Some((oid, at)) = first else { break };
+            snapshot.follow(&mut chain)?;
             let found = snapshot.begin(at, Some(oid), data)?;
             if snapshot.complete(found, 0, data)? {
                 return Ok(Some(found));
@@ -181,10 +184,11 @@ impl View {
 }
 
 impl History for View {
-    fn revisions(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
-        let (snapshot, mut at) = self.locate(oid, Wait::Allowed)?;
-        let (mut entries, mut bytes) = (Vec::new(), 0);
+    fn revisions(&self, oid: Oid, size: usize, wait: Wait) -> Result<Vec<HistoryEntry>, Error> {
+        let (snapshot, mut at) = self.locate(oid, wait)?;
+        let (mut entries, mut bytes, mut chain) = (Vec::new(), 0, Chain::default());
         while at != 0 && entries.len() < size {
+            snapshot.follow(&mut chain)?;
             let found = snapshot.record(at, Some(oid))?;
             let header = found.header;
             let transaction = snapshot.header(header.transaction)?;
@@ -195,18 +199,23 @@ impl History for View {
         Ok(entries)
     }
 
-    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error> {
-        Ok(Box::new(Walk::new(self.snapshot(Wait::Allowed), start, stop)?))
+    fn iterate(
+        &self,
+        start: Option<Tid>,
+        stop: Option<Tid>,
+        wait: Wait,
+    ) -> Result<Box<dyn TransactionIterator>, Error> {
+        Ok(Box::new(Walk::new(self.snapshot(wait), start, stop)?))
     }
 }
 
 impl CurrentRecords for View {
-    fn next_record(&self, from: Oid) -> Result<Option<Current>, Error> {
+    fn next_record(&self, from: Oid, wait: Wait) -> Result<Option<Current>, Error> {
         let mut data = Vec::new();
-        let Some(found) = self.next_existing(from, &mut data)? else { return Ok(None) };
+        let Some(found) = self.next_existing(from, wait, &mut data)? else { return Ok(None) };
         let Found { header, .. } = found;
         let next = match header.oid.0.checked_add(1) {
-            Some(after) => self.next_existing(Oid(after), &mut Vec::new())?.map(|next| next.header.oid),
+            Some(after) => self.next_existing(Oid(after), wait, &mut Vec::new())?.map(|next| next.header.oid),
             None => None,
         };
         Ok(Some(Current { oid: header.oid, tid: header.tid, data, next }))

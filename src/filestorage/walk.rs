@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use super::damage::Probe;
 use super::format::{DATA_HEADER, START, Status, TransactionHeader};
-use super::snapshot::Snapshot;
-use crate::storage::{Error, Meta, Oid, Record, RecordIterator, Tid, TransactionIterator};
+use super::snapshot::{Chain, Found, Snapshot};
+use crate::storage::{Error, Meta, Oid, Record, RecordIterator, Tid, TransactionIterator, Wait};
 
 /// A walk through the transactions of a snapshot.
 pub(super) struct Walk {
@@ -70,8 +70,9 @@ fn first_from(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
 }
 
 fn first_backward(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
-    let mut end = snapshot.end;
+    let (mut end, mut chain) = (snapshot.end, Chain::default());
     while let Some((start, header)) = transaction_before(snapshot, end)? {
+        snapshot.follow(&mut chain)?;
         if header.tid < tid {
             break;
         }
@@ -81,8 +82,9 @@ fn first_backward(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
 }
 
 fn first_forward(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
-    let mut at = START;
+    let (mut at, mut chain) = (START, Chain::default());
     while at < snapshot.end {
+        snapshot.follow(&mut chain)?;
         let header = transaction(snapshot, at)?;
         if header.tid >= tid {
             break;
@@ -93,18 +95,26 @@ fn first_forward(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {
 }
 
 impl TransactionIterator for Walk {
-    fn next(&mut self) -> Result<Option<(Tid, Meta)>, Error> {
+    fn next(&mut self, wait: Wait) -> Result<Option<(Tid, Meta)>, Error> {
+        self.snapshot.wait = wait;
+        let mut chain = Chain::default();
         self.current = None;
         while self.next < self.snapshot.end {
+            self.snapshot.follow(&mut chain)?;
             let at = self.next;
             let header = transaction(&self.snapshot, at)?;
             if header.tid > self.stop {
                 break;
             }
-            self.next = header.next(at).unwrap_or(self.snapshot.end);
-            if header.status != Status::UNDONE {
+            let next = header.next(at).unwrap_or(self.snapshot.end);
+            let meta = match header.status {
+                Status::UNDONE => None,
+                _ => Some(self.snapshot.meta(at, &header)?),
+            };
+            self.next = next;
+            if let Some(meta) = meta {
                 self.current = Some((at, header));
-                return Ok(Some((header.tid, self.snapshot.meta(at, &header)?)));
+                return Ok(Some((header.tid, meta)));
             }
         }
         self.next = self.snapshot.end;
@@ -131,8 +141,8 @@ impl Records {
         Self { snapshot, transaction: at, next, end }
     }
 
-    /// The next record without its data.
-    pub(super) fn step(&mut self) -> Result<Option<super::snapshot::Found>, Error> {
+    /// The next record without its data, and where the one after it is.
+    fn look(&self) -> Result<Option<(Found, u64)>, Error> {
         if self.next >= self.end {
             return Ok(None);
         }
@@ -142,14 +152,22 @@ impl Records {
         if next > self.end || found.header.transaction != self.transaction {
             return Err(self.snapshot.damaged(at, "a record outside of its transaction"));
         }
-        self.next = next;
-        Ok(Some(found))
+        Ok(Some((found, next)))
+    }
+
+    /// Takes the next record, without its data.
+    pub(super) fn step(&mut self) -> Result<Option<Found>, Error> {
+        Ok(self.look()?.map(|(found, next)| {
+            self.next = next;
+            found
+        }))
     }
 
     /// The objects of all that are left, if they are of this transaction.
-    fn oids(mut self, tid: Tid) -> Result<Vec<Oid>, Error> {
+    fn oids(mut self, tid: Tid, chain: &mut Chain) -> Result<Vec<Oid>, Error> {
         let mut oids = Vec::new();
         while let Some(found) = self.step()? {
+            self.snapshot.follow(chain)?;
             if found.header.tid != tid {
                 return Err(self.snapshot.damaged(found.at, "a record of another transaction"));
             }
@@ -160,8 +178,9 @@ impl Records {
 }
 
 impl RecordIterator for Records {
-    fn next(&mut self) -> Result<Option<Record>, Error> {
-        let Some(found) = self.step()? else { return Ok(None) };
+    fn next(&mut self, wait: Wait) -> Result<Option<Record>, Error> {
+        self.snapshot.wait = wait;
+        let Some((found, next)) = self.look()? else { return Ok(None) };
         let oid = found.header.oid;
         let mut data = Vec::new();
         let has_data = self.snapshot.data(found, &mut data)?;
@@ -169,6 +188,7 @@ impl RecordIterator for Records {
             0 => None,
             back => Some(self.snapshot.record(back, Some(oid))?.header.tid),
         };
+        self.next = next;
         Ok(Some(Record { oid, data: has_data.then_some(data), data_tid }))
     }
 }
@@ -182,16 +202,18 @@ struct Backward<'a> {
     snapshot: &'a Snapshot,
     end: u64,
     newer: Tid,
+    chain: Chain,
 }
 
 impl<'a> Backward<'a> {
     fn new(snapshot: &'a Snapshot) -> Self {
-        Self { snapshot, end: snapshot.end, newer: Tid(u64::MAX) }
+        Self { snapshot, end: snapshot.end, newer: Tid(u64::MAX), chain: Chain::default() }
     }
 
     /// The transaction before, and its objects.
     fn next(&mut self) -> Result<Option<(Tid, Vec<Oid>)>, Error> {
         while let Some((at, header)) = transaction_before(self.snapshot, self.end)? {
+            self.snapshot.follow(&mut self.chain)?;
             self.end = at;
             if header.status == Status::UNDONE {
                 continue;
@@ -202,7 +224,7 @@ impl<'a> Backward<'a> {
                     .damaged(at, "a transaction that is not earlier than the one after it"));
             }
             self.newer = header.tid;
-            let oids = Records::new(self.snapshot.clone(), at, &header).oids(header.tid)?;
+            let oids = Records::new(self.snapshot.clone(), at, &header).oids(header.tid, &mut self.chain)?;
             return Ok(Some((header.tid, oids)));
         }
         Ok(None)

@@ -1,6 +1,6 @@
 //! What some storages can do and others cannot: a trait for each ability, and the values that it deals in.
 
-use super::{Error, Meta, Oid, Tid};
+use super::{Error, Meta, Oid, Tid, Wait};
 
 /// Bytes that the entries of a history may take together.
 pub const MAX_HISTORY_BYTES: usize = 64 << 20;
@@ -64,8 +64,8 @@ pub trait TransactionIterator: Send {
     /// The next transaction; `None` at the end.
     ///
     /// # Errors
-    /// What cannot be read.
-    fn next(&mut self) -> Result<Option<(Tid, Meta)>, Error>;
+    /// [`Error::WouldWait`], if `wait` says so. What cannot be read.
+    fn next(&mut self, wait: Wait) -> Result<Option<(Tid, Meta)>, Error>;
 
     /// The records of the transaction that `next` returned last, from its first.
     ///
@@ -79,8 +79,8 @@ pub trait RecordIterator: Send {
     /// The next record; `None` at the end.
     ///
     /// # Errors
-    /// What cannot be read.
-    fn next(&mut self) -> Result<Option<Record>, Error>;
+    /// [`Error::WouldWait`], if `wait` says so. What cannot be read.
+    fn next(&mut self, wait: Wait) -> Result<Option<Record>, Error>;
 }
 
 /// Listing earlier revisions and transactions.
@@ -89,13 +89,19 @@ pub trait History: Send + Sync {
     ///
     /// # Errors
     /// [`Error::NoSuchObject`]: it is unknown. [`Error::Transaction`]: they take more than [`MAX_HISTORY_BYTES`].
-    fn revisions(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error>;
+    /// [`Error::WouldWait`], if `wait` says so.
+    fn revisions(&self, oid: Oid, size: usize, wait: Wait) -> Result<Vec<HistoryEntry>, Error>;
 
     /// Walks the published transactions from `start` to `stop`, both inclusive.
     ///
     /// # Errors
-    /// What cannot be read.
-    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error>;
+    /// [`Error::WouldWait`], if `wait` says so. What cannot be read.
+    fn iterate(
+        &self,
+        start: Option<Tid>,
+        stop: Option<Tid>,
+        wait: Wait,
+    ) -> Result<Box<dyn TransactionIterator>, Error>;
 }
 
 /// Walking through the current records of all objects, by id.
@@ -103,6 +109,6 @@ pub trait CurrentRecords: Send + Sync {
     /// The first object at or after `from` that exists; `None`: there is none.
     ///
     /// # Errors
-    /// What cannot be read.
-    fn next_record(&self, from: Oid) -> Result<Option<Current>, Error>;
+    /// [`Error::WouldWait`], if `wait` says so. What cannot be read.
+    fn next_record(&self, from: Oid, wait: Wait) -> Result<Option<Current>, Error>;
 }

@@ -176,7 +176,7 @@ impl Storage for MemoryStorage {
         Ok(Some(Revision { start: *start, end: revisions.get(later).map(|(tid, _)| *tid) }))
     }
 
-    fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error> {
+    fn load_serial(&self, oid: Oid, tid: Tid, _: Wait) -> Result<Vec<u8>, Error> {
         let data = self.0.visible().data(oid, tid);
         data.map(|data| data.to_vec()).ok_or(Error::NoSuchObject(oid))
     }
@@ -201,7 +201,12 @@ impl Storage for MemoryStorage {
         Ok(visible.transactions[skipped..].iter().map(named).collect())
     }
 
-    fn changes_since(&self, since: Tid, limit: usize) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
+    fn changes_since(
+        &self,
+        since: Tid,
+        limit: usize,
+        _: Wait,
+    ) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
         let visible = self.0.visible();
         let later = visible.transactions.iter().rev().take_while(|written| written.tid > since);
         let oids: BTreeSet<Oid> =
@@ -291,7 +296,7 @@ impl Transaction for MemoryTransaction {
 }
 
 impl History for Shared {
-    fn revisions(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
+    fn revisions(&self, oid: Oid, size: usize, _: Wait) -> Result<Vec<HistoryEntry>, Error> {
         let visible = self.visible();
         let revisions = visible.revisions(oid)?;
         let entry = |(tid, data): &(Tid, Data)| {
@@ -306,7 +311,12 @@ impl History for Shared {
         Ok(entries)
     }
 
-    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error> {
+    fn iterate(
+        &self,
+        start: Option<Tid>,
+        stop: Option<Tid>,
+        _: Wait,
+    ) -> Result<Box<dyn TransactionIterator>, Error> {
         let visible = self.visible();
         let wanted = |written: &&Arc<Written>| {
             start.is_none_or(|start| written.tid >= start) && stop.is_none_or(|stop| written.tid <= stop)
@@ -322,7 +332,7 @@ struct Walk {
 }
 
 impl TransactionIterator for Walk {
-    fn next(&mut self) -> Result<Option<(Tid, Meta)>, Error> {
+    fn next(&mut self, _: Wait) -> Result<Option<(Tid, Meta)>, Error> {
         self.current = self.left.next();
         Ok(self.current.as_ref().map(|written| (written.tid, written.meta.clone())))
     }
@@ -339,7 +349,7 @@ struct Records {
 }
 
 impl RecordIterator for Records {
-    fn next(&mut self) -> Result<Option<Record>, Error> {
+    fn next(&mut self, _: Wait) -> Result<Option<Record>, Error> {
         let record = self.written.records.get(self.at);
         self.at += 1;
         Ok(record.map(|(oid, data)| Record {

@@ -69,6 +69,9 @@ use std::sync::Arc;
 pub enum Wait {
     /// It may, as long as the disk, the network or another transaction takes.
     Allowed,
+    /// It may wait for the disk or the network. Where the work itself is long (a walk back through hundreds of revisions) it ends
+    /// with [`Error::WouldWait`] and has had no effect.
+    Brief,
     /// It may not: where it would have to wait, or the work is long, it ends with [`Error::WouldWait`] and has had no effect.
     Refused,
 }
@@ -217,8 +220,8 @@ pub trait Storage: Send + Sync {
     /// The data that a transaction gave an object.
     ///
     /// # Errors
-    /// [`Error::NoSuchObject`]: it gave it none. What cannot be read.
-    fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error>;
+    /// [`Error::NoSuchObject`]: it gave it none. [`Error::WouldWait`], if `wait` says so. What cannot be read.
+    fn load_serial(&self, oid: Oid, tid: Tid, wait: Wait) -> Result<Vec<u8>, Error>;
 
     /// The transaction of the current revision.
     ///
@@ -243,8 +246,13 @@ pub trait Storage: Send + Sync {
     /// the storage does not know.
     ///
     /// # Errors
-    /// What cannot be read.
-    fn changes_since(&self, since: Tid, limit: usize) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error>;
+    /// [`Error::WouldWait`], if `wait` says so. What cannot be read.
+    fn changes_since(
+        &self,
+        since: Tid,
+        limit: usize,
+        wait: Wait,
+    ) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error>;
 
     /// An empty transaction.
     ///

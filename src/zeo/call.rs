@@ -94,25 +94,6 @@ impl Call {
                 | Self::Finish(_)
         )
     }
-
-    /// Whether its answer may wait for the disk or the network. (Votes and finishes see to that themselves.)
-    #[must_use]
-    pub fn may_wait(&self) -> bool {
-        matches!(
-            self,
-            Self::GetInvalidations(_)
-                | Self::LoadBefore { .. }
-                | Self::LoadSerial { .. }
-                | Self::GetTid(_)
-                | Self::History { .. }
-                | Self::NewOids(_)
-                | Self::RecordNext(_)
-                | Self::IteratorStart { .. }
-                | Self::IteratorNext(_)
-                | Self::IteratorRecordStart { .. }
-                | Self::IteratorRecordNext(_)
-        )
-    }
 }
 
 /// The most that `new_oids` gives at once.

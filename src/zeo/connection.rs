@@ -5,6 +5,7 @@
 
 use std::future::poll_fn;
 use std::io;
+use std::ops::Range;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -13,17 +14,20 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
+use super::blocking;
 use super::chunks::Chunks;
 use super::frame::Frames;
+use super::lanes::{Lane, Place};
 use super::outbox::OutboxState;
 use super::peer::Peer;
-use super::session::{End, Session};
+use super::session::{End, Received, Session};
 use super::settings::Limits;
+use crate::storage::Wait;
 
 /// Bytes of replies after which a batch ends: what others have for the client waits no longer than it takes to make them.
 const MAX_BATCH_BYTES: usize = 256 << 10;
 /// Time after which a batch ends, where the disk is slow: the replies so far leave, and other clients have their turn.
-const MAX_BATCH_TIME: Duration = Duration::from_millis(5);
+const MAX_BATCH_TIME: Duration = Duration::from_millis(1);
 /// Messages between two looks at the clock.
 const MESSAGES_PER_LOOK: usize = 8;
 /// How long the last replies to a client may take.
@@ -42,6 +46,7 @@ pub async fn serve(
         limits,
         frames: Frames::default(),
         has_frames: false,
+        held: None,
         replies: Vec::new(),
         outgoing: Chunks::default(),
         unflushed: false,
@@ -67,6 +72,8 @@ struct Connection<'a, S> {
     frames: Frames,
     /// There may be whole messages in `frames`.
     has_frames: bool,
+    /// The message that is to be handled before those in `frames`, when it has a place where it may keep its thread.
+    held: Option<Held>,
     /// Those of the batch that is being made.
     replies: Vec<u8>,
     /// What is to be written; behind it comes what is in the outbox.
@@ -75,12 +82,21 @@ struct Connection<'a, S> {
     unflushed: bool,
 }
 
+/// A message that would have had to wait.
+struct Held {
+    /// Where it is in `frames`.
+    message: Range<usize>,
+    place: Pin<Box<dyn Future<Output = Place> + Send>>,
+}
+
 /// What the client can be served with.
 enum Event {
     /// So many bytes have arrived.
     Received(usize),
     /// Messages of an earlier read, now that their replies can be taken.
     Ready,
+    /// A place for the message that is held.
+    Place(Range<usize>, Place),
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
@@ -92,13 +108,15 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let deadline = !session.registered();
             let event =
                 poll_fn(|context| self.poll_event(context, deadline.then_some(registration.as_mut())));
+            let mut held = None;
             match event.await {
                 Ok(Event::Received(0)) => return End::Gone,
                 Ok(Event::Received(count)) => self.frames.filled(count),
                 Ok(Event::Ready) => yield_now().await,
+                Ok(Event::Place(message, place)) => held = Some((message, place)),
                 Err(end) => return end,
             }
-            if let Err(end) = self.process_frames(session) {
+            if let Err(end) = self.process_frames(session, held) {
                 return end;
             }
         }
@@ -131,6 +149,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             }
         };
         if unsent <= self.limits.unsent {
+            if let Some(held) = &mut self.held {
+                let place = ready!(held.place.as_mut().poll(context));
+                let message = held.message.clone();
+                self.held = None;
+                return Poll::Ready(Ok(Event::Place(message, place)));
+            }
             if self.has_frames {
                 return Poll::Ready(Ok(Event::Ready));
             }
@@ -184,30 +208,73 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
     /// Handles a batch of the messages that have arrived. What others have for the client by now is sent before its replies,
     /// what comes meanwhile behind them.
-    fn process_frames(&mut self, session: &mut Session) -> Result<(), End> {
+    fn process_frames(
+        &mut self,
+        session: &mut Session,
+        held: Option<(Range<usize>, Place)>,
+    ) -> Result<(), End> {
         self.peer.outbox.begin_batch(&mut self.outgoing);
-        let batch = self.process_batch(session);
+        let batch = self.process_batch(session, held);
         self.outgoing.push_buffer(&mut self.replies);
         self.has_frames = batch?;
         Ok(())
     }
 
     /// Handles messages as long as a batch may take; whether there may be more.
-    fn process_batch(&mut self, session: &mut Session) -> Result<bool, End> {
+    fn process_batch(
+        &mut self,
+        session: &mut Session,
+        held: Option<(Range<usize>, Place)>,
+    ) -> Result<bool, End> {
         let begin = Instant::now();
+        if let Some((message, place)) = held
+            && !self.process(session, message, Some(place))?
+        {
+            return Ok(true);
+        }
         loop {
             for _ in 0..MESSAGES_PER_LOOK {
                 let limit =
                     if session.registered() { self.limits.message } else { self.limits.first_message };
                 let next = self.frames.next(limit).map_err(|announced| End::TooLong(announced.0))?;
-                let Some(place) = next else { return Ok(false) };
-                session.receive(self.frames.bytes(place), &mut self.replies)?;
+                let Some(message) = next else { return Ok(false) };
+                if !self.process(session, message, None)? {
+                    return Ok(true);
+                }
                 if self.replies.len() >= MAX_BATCH_BYTES {
                     return Ok(true);
                 }
             }
             if begin.elapsed() >= MAX_BATCH_TIME {
                 return Ok(true);
+            }
+        }
+    }
+
+    /// Handles a message; false: it is held until there is a place for it.
+    fn process(
+        &mut self,
+        session: &mut Session,
+        message: Range<usize>,
+        mut place: Option<Place>,
+    ) -> Result<bool, End> {
+        loop {
+            let wait = place.as_ref().map_or(Wait::Refused, Place::wait);
+            let frame = self.frames.bytes(message.clone());
+            let received = match wait {
+                Wait::Refused => session.receive(frame, wait, &mut self.replies),
+                _ => blocking(|| session.receive(frame, wait, &mut self.replies)),
+            };
+            if received? == Received::Done {
+                return Ok(true);
+            }
+            drop(place);
+            let Some(lanes) = session.lanes() else { return Ok(true) };
+            let lane = Lane::after(wait);
+            place = lanes.try_enter(lane);
+            if place.is_none() {
+                self.held = Some(Held { message, place: Box::pin(lanes.enter(lane)) });
+                return Ok(false);
             }
         }
     }

@@ -3,7 +3,8 @@
 //! Bytes become meaning without any I/O, and I/O knows no meaning: `frame`, `message`, `msgpack`, `call`, `exception` and
 //! `fast` are the wording; `session` is what one client may call and the replies; `storage_service`, `invalidation_log`,
 //! `coordinator`, `commit_lock` and `pack` are what the clients of a storage have in common; `outbox` is the order of what a client is
-//! sent, on which the truth of its cache depends; `connection`, `chunks`, `listen`, `acceptor`, `tasks` and `server` move bytes.
+//! sent, on which the truth of its cache depends; `connection`, `chunks`, `lanes`, `listen`, `acceptor`, `tasks` and
+//! `server` move bytes.
 //!
 //! Promises: a client's cache is never wrong ([`outbox`] says how); a commit is answered when it is durable; no client, slow,
 //! dead or hostile, holds back another or takes more than its bounded share of memory; whatever becomes of a client, the
@@ -25,6 +26,7 @@ mod exception;
 mod fast;
 mod frame;
 mod invalidation_log;
+mod lanes;
 mod listen;
 mod message;
 pub mod msgpack;

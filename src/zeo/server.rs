@@ -17,6 +17,7 @@ use super::acceptor::{Acceptor, Incoming};
 use super::client_log::ClientLog;
 use super::connection::{close, serve};
 use super::exception::in_a_line;
+use super::lanes;
 use super::listen::{Listener, Socket};
 use super::pack_progress::Announce;
 use super::peer::Peer;
@@ -34,6 +35,8 @@ use crate::sys::system_error::os_error_text;
 const LOGGER: &str = "ZEO.asyncio.server";
 /// How long no client is accepted after accepting failed: it lacks descriptors or memory, which others must give back.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
+/// Threads that the votes of a storage take at most: one that has the commit lock, one that has just left it.
+const MAX_VOTE_THREADS: usize = 2;
 /// How long connections may take to end when the server does.
 const CLOSE_TIMEOUT: Duration = Duration::from_secs(15);
 
@@ -80,7 +83,7 @@ pub fn run(
 ) -> Result<(), Error> {
     // Each client takes a descriptor. If the limit cannot be raised, fewer clients are served, and that is logged then.
     let _ = process::raise_descriptor_limit();
-    let runtime = runtime()?;
+    let runtime = runtime(storages.len())?;
     let mut all = BTreeMap::new();
     for (name, storage) in storages {
         let service = StorageService::new(name.clone(), storage, &settings, log.clone())?;
@@ -105,11 +108,14 @@ pub fn run(
     ended
 }
 
-fn runtime() -> Result<Runtime, Error> {
+/// For so many storages.
+fn runtime(storages: usize) -> Result<Runtime, Error> {
     // What waits for a disk does so outside of the workers (`blocking`). Two at least: accepting clients never waits for one.
     let processors = thread::available_parallelism().map_or(2, std::num::NonZero::get);
     let mut builder = Builder::new_multi_thread();
     builder.worker_threads(processors.max(2)).thread_name("zeo").enable_io().enable_time();
+    // All that keep a thread, and a vote of each storage: a worker never lacks the thread that takes its place.
+    builder.max_blocking_threads((lanes::MAX_THREADS + MAX_VOTE_THREADS).saturating_mul(storages.max(1)));
     builder.build().map_err(Error::Threads)
 }
 
@@ -309,7 +315,7 @@ mod tests {
         let place = tempfile::tempdir().unwrap();
         let path = place.path().join("log");
         let server = server(&path);
-        runtime().unwrap().block_on(async {
+        runtime(1).unwrap().block_on(async {
             let (fail, failing) = oneshot::channel();
             let acceptor = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0))).await.unwrap();
             let address = acceptor.local_addr().unwrap();

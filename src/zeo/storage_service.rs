@@ -10,6 +10,7 @@ use super::client_log::ClientLog;
 use super::coordinator::CommitCoordinator;
 use super::exception::{dict, oid, tid};
 use super::invalidation_log::InvalidationLog;
+use super::lanes::Lanes;
 use super::message::Encoding;
 use super::outbox::InvalidationBus;
 use super::pack_progress::Packs;
@@ -18,7 +19,7 @@ use super::stats::{Moment, Stats, number};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::pickle::Value;
-use crate::storage::{self, CommitListener, Oid, Published, Storage, Tid};
+use crate::storage::{self, CommitListener, Oid, Published, Storage, Tid, Wait};
 
 /// A timeout that is never: what is longer cannot be added to a moment.
 const MAX_TIMEOUT: Duration = Duration::from_secs(100 * 365 * 86_400);
@@ -35,6 +36,8 @@ pub struct StorageService {
     pub stats: Arc<Stats>,
     /// Its commits.
     pub commits: Arc<CommitCoordinator>,
+    /// Where its calls run that have to wait.
+    pub lanes: Lanes,
     /// The log of what its clients do.
     pub log: ClientLog,
     read_only: bool,
@@ -76,6 +79,7 @@ impl StorageService {
         let service = Arc::new(Self {
             commits: CommitCoordinator::new(name.clone(), log.clone(), stats.clone(), timeout),
             stats,
+            lanes: Lanes::default(),
             log,
             read_only: settings.read_only,
             age: settings.invalidation_age,
@@ -115,10 +119,11 @@ impl StorageService {
     /// `reply` states the last transaction and what has changed since `since`, if that is known.
     ///
     /// # Errors
-    /// The storage cannot be walked.
+    /// The storage cannot be walked; [`storage::Error::WouldWait`], if `wait` says so.
     pub fn changes(
         &self,
         since: Tid,
+        wait: Wait,
         peer: &Peer,
         replies: &mut Vec<u8>,
         reply: impl FnOnce(Option<(Tid, BTreeSet<Oid>)>, &mut Vec<u8>),
@@ -126,7 +131,7 @@ impl StorageService {
         let old = if self.bus.with(|clients| clients.log.since(since).is_some()) {
             None
         } else {
-            self.walk(since)?
+            self.walk(since, wait)?
         };
         self.bus.state(&peer.outbox, replies, |clients, replies| {
             // Since the walk there may have been more; the log has it.
@@ -144,12 +149,12 @@ impl StorageService {
     }
 
     /// The last transaction and what has changed since `since`, from the storage, if that is not too long ago.
-    fn walk(&self, since: Tid) -> Result<Option<(Tid, BTreeSet<Oid>)>, storage::Error> {
+    fn walk(&self, since: Tid, wait: Wait) -> Result<Option<(Tid, BTreeSet<Oid>)>, storage::Error> {
         let oldest = self.age.and_then(|age| SystemTime::now().checked_sub(age)).map(Tid::at);
         if oldest.is_none_or(|oldest| since < oldest) {
             return Ok(None);
         }
-        self.storage.changes_since(since, MAX_CHANGES)
+        self.storage.changes_since(since, MAX_CHANGES, wait)
     }
 
     /// The status, as a dict.

@@ -12,7 +12,9 @@ fn ask_all(data: Vec<u8>, index: Option<Vec<u8>>) {
     let files = Simulated::holding(data, index);
     let Ok(storage) = open(&files) else { return };
     let mut oid = Some(Oid(0));
-    while let Some(Ok(Some(found))) = oid.map(|oid| storage.current_records().unwrap().next_record(oid)) {
+    while let Some(Ok(Some(found))) =
+        oid.map(|oid| storage.current_records().unwrap().next_record(oid, Wait::Allowed))
+    {
         oid = found.next;
     }
     for oid in (0..4).chain([u64::MAX]).map(Oid) {
@@ -20,15 +22,15 @@ fn ask_all(data: Vec<u8>, index: Option<Vec<u8>>) {
             let mut data = Vec::new();
             let _ = storage.load_before(oid, tid, Wait::Refused, &mut data);
             assert!(data.len() <= length, "more data than the file has");
-            let _ = storage.load_serial(oid, tid);
+            let _ = storage.load_serial(oid, tid, Wait::Allowed);
         }
-        let _ = (storage.current_tid(oid), storage.history().unwrap().revisions(oid, 10));
+        let _ = (storage.current_tid(oid), storage.history().unwrap().revisions(oid, 10, Wait::Allowed));
     }
-    let _ = (storage.last_transactions(10), storage.changes_since(Tid(1), 10));
-    if let Ok(mut walk) = storage.history().unwrap().iterate(Some(Tid(1)), None) {
-        while let Ok(Some(_)) = walk.next() {
+    let _ = (storage.last_transactions(10), storage.changes_since(Tid(1), 10, Wait::Allowed));
+    if let Ok(mut walk) = storage.history().unwrap().iterate(Some(Tid(1)), None, Wait::Allowed) {
+        while let Ok(Some(_)) = walk.next(Wait::Allowed) {
             let mut records = walk.records().unwrap();
-            while let Ok(Some(_)) = records.next() {}
+            while let Ok(Some(_)) = records.next(Wait::Allowed) {}
         }
     }
     let _ = storage.close();

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 use std::sync::PoisonError;
 
-use zeo_server::storage::{Oid, Operation, Storage, Tid};
+use zeo_server::storage::{Oid, Operation, Storage, Tid, Wait};
 
 use super::simulated::{self, Event, Simulated};
 use super::{begin_commit, commit, load, open, store, vote};
@@ -106,7 +106,11 @@ impl Run {
         let state = &self.states[whole];
         assert_eq!(storage.stats().objects, state.len() as u64, "{what}");
         for (oid, tid) in state.iter().filter(|_| thoroughly) {
-            assert_eq!(storage.history().unwrap().revisions(Oid(*oid), 1).unwrap()[0].tid, *tid, "{what}");
+            assert_eq!(
+                storage.history().unwrap().revisions(Oid(*oid), 1, Wait::Allowed).unwrap()[0].tid,
+                *tid,
+                "{what}"
+            );
         }
         if thoroughly {
             let serial = state.get(&1).copied().unwrap_or(Tid::ZERO);

@@ -92,8 +92,9 @@ impl File {
         for start in 1..=2 {
             let storage = open(&files).unwrap_or_else(|error| panic!("{what}, start {start}: {error}"));
             for (oid, tid, data) in &self.revisions {
-                let found =
-                    storage.load_serial(Oid(*oid), *tid).unwrap_or_else(|error| panic!("{what}: {error}"));
+                let found = storage
+                    .load_serial(Oid(*oid), *tid, Wait::Allowed)
+                    .unwrap_or_else(|error| panic!("{what}: {error}"));
                 assert!(found == *data, "{what}: object {oid} at {tid}");
             }
             assert_eq!(storage.stats().objects, OBJECTS, "{what}");
@@ -265,7 +266,7 @@ fn wrong_previous_pointer_hides_old_revisions_of_its_object_only() {
                 let storage = open(&files).unwrap_or_else(|error| panic!("{what}: {error}"));
                 for (order, (oid, tid, data)) in file.revisions.iter().enumerate() {
                     let hidden = *oid == 2 && all[..number].iter().any(|revision| revision.1 == *tid);
-                    let found = storage.load_serial(Oid(*oid), *tid);
+                    let found = storage.load_serial(Oid(*oid), *tid, Wait::Allowed);
                     let before = Tid(tid.0 + 1);
                     let mut loaded = Vec::new();
                     let revision = storage.load_before(Oid(*oid), before, Wait::Allowed, &mut loaded);
@@ -279,7 +280,7 @@ fn wrong_previous_pointer_hides_old_revisions_of_its_object_only() {
                         assert!(found.unwrap() == *data && loaded == *data, "{what}: {order}");
                     }
                 }
-                assert!(storage.history().unwrap().revisions(Oid(2), 1000).is_err(), "{what}");
+                assert!(storage.history().unwrap().revisions(Oid(2), 1000, Wait::Allowed).is_err(), "{what}");
                 assert_eq!(walk(&storage), file.revisions, "{what}");
                 assert_eq!(storage.last_transactions(60).unwrap().len(), 60, "{what}");
                 storage.close().unwrap();
@@ -292,10 +293,10 @@ fn wrong_previous_pointer_hides_old_revisions_of_its_object_only() {
 /// All revisions, as an iterator over all transactions finds them.
 fn walk(storage: &FileStorage) -> Vec<(u64, Tid, Vec<u8>)> {
     let mut found = Vec::new();
-    let mut walk = storage.history().unwrap().iterate(None, None).unwrap();
-    while let Some((tid, _)) = walk.next().unwrap() {
+    let mut walk = storage.history().unwrap().iterate(None, None, Wait::Allowed).unwrap();
+    while let Some((tid, _)) = walk.next(Wait::Allowed).unwrap() {
         let mut records = walk.records().unwrap();
-        while let Some(record) = records.next().unwrap() {
+        while let Some(record) = records.next(Wait::Allowed).unwrap() {
             found.push((record.oid.0, tid, record.data.unwrap()));
         }
     }
@@ -312,9 +313,9 @@ fn transactions_with_a_damaged_length_or_status_are_iterated_over() {
         }
         // From behind it, by ids alone.
         let (_, tid, _) = &file.revisions[file.revisions.len() - 2];
-        let mut walk = storage.history().unwrap().iterate(Some(*tid), None).unwrap();
-        assert_eq!(walk.next().unwrap().unwrap().0, *tid, "{what}");
-        assert!(walk.next().unwrap().is_none(), "{what}");
+        let mut walk = storage.history().unwrap().iterate(Some(*tid), None, Wait::Allowed).unwrap();
+        assert_eq!(walk.next(Wait::Allowed).unwrap().unwrap().0, *tid, "{what}");
+        assert!(walk.next(Wait::Allowed).unwrap().is_none(), "{what}");
     }
 }
 
@@ -338,9 +339,13 @@ fn damage_in_the_last_transactions_makes_what_is_known_of_them_shorter() {
         assert_eq!(found, oids[60 - known..], "{what}");
         // Since before the damage and since behind it.
         let (last, all) = (oids[59].0, oids[45..].iter().flat_map(|(_, oids)| oids.clone()).collect());
-        let changed = storage.changes_since(oids[44].0, 100).unwrap();
+        let changed = storage.changes_since(oids[44].0, 100, Wait::Allowed).unwrap();
         assert!(changed.is_none() || changed == Some((last, all)), "{what}: {changed:?}");
         let late = oids[55..].iter().flat_map(|(_, oids)| oids.clone()).collect();
-        assert_eq!(storage.changes_since(oids[54].0, 100).unwrap(), Some((last, late)), "{what}");
+        assert_eq!(
+            storage.changes_since(oids[54].0, 100, Wait::Allowed).unwrap(),
+            Some((last, late)),
+            "{what}"
+        );
     }
 }

@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{
-    CommitListener, Completion, Draft, Error, Meta, Oid, Operation, Published, Stats, Storage, Tid,
+    CommitListener, Completion, Draft, Error, Meta, Oid, Operation, Published, Stats, Storage, Tid, Wait,
 };
 
 use super::{commit, finish, vote};
@@ -61,7 +61,7 @@ fn what_was_committed_is_there_now_and_after_a_restart_with_and_without_index() 
         assert_eq!(load(storage, 0, Tid::MAX).unwrap(), Some((b"root, again".to_vec(), second, None)));
         assert!(load(storage, 5, Tid::MAX).unwrap() == Some((large.clone(), first, None)));
         assert!(matches!(load(storage, 6, Tid::MAX), Err(Error::NoSuchObject(Oid(6)))));
-        assert_eq!(storage.load_serial(Oid(0), first).unwrap(), b"root");
+        assert_eq!(storage.load_serial(Oid(0), first, Wait::Allowed).unwrap(), b"root");
         let bytes = fs::metadata(fixture.path("Data.fs")).unwrap().len();
         assert_eq!(storage.stats(), Stats { last_tid: second, objects: 2, bytes });
     };
@@ -115,7 +115,7 @@ fn transaction_of_large_records_is_whole_and_never_in_memory() {
     drop(storage);
     let storage = fixture.open();
     for oid in 0..12 {
-        assert!(storage.load_serial(Oid(oid), tid).unwrap() == record(oid), "{oid}");
+        assert!(storage.load_serial(Oid(oid), tid, Wait::Allowed).unwrap() == record(oid), "{oid}");
     }
     assert_eq!(load(&storage, 3, Tid::MAX).unwrap(), Some((b"small again".to_vec(), last, None)));
 }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use zeo_server::eventlog::{EventLog, Handler, Layout, Level, LogFile, Rotation, Settings, Target};
 use zeo_server::filestorage::{FileStorage, Options, PackOptions};
-use zeo_server::storage::{Error, Oid, Stats, Storage, Tid};
+use zeo_server::storage::{Error, Oid, Stats, Storage, Tid, Wait};
 
 use super::{commit, load, store};
 use crate::sandbox::{Sandbox, forks};
@@ -169,7 +169,7 @@ fn ids_of_a_storage_grow_and_are_given_once() {
         storage
             .current_records()
             .unwrap()
-            .next_record(Oid(501))
+            .next_record(Oid(501), Wait::Allowed)
             .unwrap()
             .map(|found| (found.oid, found.next)),
         Some((Oid(u64::MAX), None))

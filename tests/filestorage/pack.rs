@@ -64,12 +64,12 @@ fn exists(storage: &FileStorage, oid: u64) -> bool {
 
 /// All transactions after one, with their records.
 pub(super) fn since(storage: &FileStorage, tid: Tid) -> Vec<(Tid, Meta, Vec<zeo_server::storage::Record>)> {
-    let mut walk = storage.history().unwrap().iterate(Some(Tid(tid.0 + 1)), None).unwrap();
+    let mut walk = storage.history().unwrap().iterate(Some(Tid(tid.0 + 1)), None, Wait::Allowed).unwrap();
     let mut all = Vec::new();
-    while let Some((tid, meta)) = walk.next().unwrap() {
+    while let Some((tid, meta)) = walk.next(Wait::Allowed).unwrap() {
         let mut records = walk.records().unwrap();
         let mut of_transaction = Vec::new();
-        while let Some(record) = records.next().unwrap() {
+        while let Some(record) = records.next(Wait::Allowed).unwrap() {
             of_transaction.push(record);
         }
         all.push((tid, meta, of_transaction));
@@ -94,7 +94,7 @@ fn old_revisions_and_what_nothing_refers_to_are_removed() {
     assert_eq!(storage.stats().objects, 2);
     assert_eq!(since(&storage, until), before);
     let tids = |oid| {
-        let entries = storage.history().unwrap().revisions(Oid(oid), 9).unwrap();
+        let entries = storage.history().unwrap().revisions(Oid(oid), 9, Wait::Allowed).unwrap();
         entries.into_iter().map(|entry| entry.tid).collect::<Vec<_>>()
     };
     assert_eq!((tids(0), tids(1)), (vec![until], vec![later, first]));
@@ -220,7 +220,7 @@ fn record_that_cannot_be_read_keeps_all_objects_and_is_named() {
         commit(&storage, vec![linking(0, first, "3", &[1]), linking(9, Tid::ZERO, "3", &[])]).unwrap();
     packed(&storage, until);
     assert_eq!([0, 1, 9].map(|oid| exists(&storage, oid)), [true; 3]);
-    assert_eq!(storage.history().unwrap().revisions(Oid(0), 9).unwrap().len(), 1);
+    assert_eq!(storage.history().unwrap().revisions(Oid(0), 9, Wait::Allowed).unwrap().len(), 1);
     let line = format!("what object 0x1 of transaction {second} refers to cannot be read");
     assert!(sandbox.read("log").contains(&line), "{}", sandbox.read("log"));
 }
@@ -311,13 +311,13 @@ fn readers_go_on_in_the_file_that_they_began_with() {
     let first =
         commit(&storage, vec![linking(0, Tid::ZERO, "1", &[]), linking(3, Tid::ZERO, "1", &[])]).unwrap();
     let second = commit(&storage, vec![linking(0, first, "2", &[])]).unwrap();
-    let mut walk = storage.history().unwrap().iterate(None, None).unwrap();
-    assert_eq!(walk.next().unwrap().unwrap().0, first);
+    let mut walk = storage.history().unwrap().iterate(None, None, Wait::Allowed).unwrap();
+    assert_eq!(walk.next(Wait::Allowed).unwrap().unwrap().0, first);
     packed(&storage, second);
     let mut records = walk.records().unwrap();
-    assert_eq!(records.next().unwrap().unwrap().data, Some(record("1", &[])));
-    assert_eq!(records.next().unwrap().unwrap().oid, Oid(3));
-    assert_eq!(walk.next().unwrap().unwrap().0, second);
+    assert_eq!(records.next(Wait::Allowed).unwrap().unwrap().data, Some(record("1", &[])));
+    assert_eq!(records.next(Wait::Allowed).unwrap().unwrap().oid, Oid(3));
+    assert_eq!(walk.next(Wait::Allowed).unwrap().unwrap().0, second);
 }
 
 /// Commits something while a pack looks at the root object, and packs.

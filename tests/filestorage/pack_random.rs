@@ -71,7 +71,7 @@ impl History {
             }
             self.there.insert(oid);
             // Of an object that nothing refers to the model does not know whether a pack has removed it.
-            let current = storage.history().unwrap().revisions(Oid(oid), 1);
+            let current = storage.history().unwrap().revisions(Oid(oid), 1, Wait::Allowed);
             let before = current.map_or(Tid::ZERO, |entries| entries[0].tid);
             let earlier = self.states.iter().rev().filter_map(|(_, state)| state.get(&oid));
             let earlier: Vec<_> = earlier.filter(|(tid, _)| *tid != before).take(3).cloned().collect();
@@ -79,7 +79,7 @@ impl History {
             if let Some((tid, links)) =
                 undo.filter(|(_, links)| links.iter().all(|oid| self.there.contains(oid)))
             {
-                let held = storage.load_serial(Oid(oid), *tid);
+                let held = storage.load_serial(Oid(oid), *tid, Wait::Allowed);
                 if held.is_ok() {
                     state.insert(oid, (Tid::ZERO, links.clone()));
                     steps.push(Operation::Restore { oid: Oid(oid), data: None, previous: Some(*tid) });
@@ -181,7 +181,7 @@ fn random_histories_are_packed_without_loss() {
             for oid in 0..OBJECTS {
                 let mut data = Vec::new();
                 let _ = storage.load_before(Oid(oid), Tid::MAX, Wait::Allowed, &mut data);
-                if let Ok(found) = storage.history().unwrap().revisions(Oid(oid), 99) {
+                if let Ok(found) = storage.history().unwrap().revisions(Oid(oid), 99, Wait::Allowed) {
                     assert!(found.is_sorted_by(|one, next| one.tid > next.tid), "{what}: {oid}");
                 }
             }

@@ -73,14 +73,14 @@ fn dump(storage: &FileStorage) -> String {
     let Stats { last_tid: last, objects: length, bytes: size } = storage.stats();
     writeln!(out, "last {last} length {length} size {size}").unwrap();
     let (mut tids, mut oids) = (Vec::new(), BTreeSet::new());
-    let mut walk = storage.history().unwrap().iterate(None, None).unwrap();
-    while let Some((found, meta)) = walk.next().unwrap() {
+    let mut walk = storage.history().unwrap().iterate(None, None, Wait::Allowed).unwrap();
+    while let Some((found, meta)) = walk.next(Wait::Allowed).unwrap() {
         let status = if meta.packed { "p" } else { " " };
         let texts = [&meta.user, &meta.description, &meta.extension].map(|text| shown(text));
         writeln!(out, "transaction {found} {status} {}", texts.join(" ")).unwrap();
         tids.push(found);
         let mut records = walk.records().unwrap();
-        while let Some(record) = records.next().unwrap() {
+        while let Some(record) = records.next(Wait::Allowed).unwrap() {
             oids.insert(record.oid);
             let data = record.data.map_or("none".to_owned(), |data| shown(&data));
             writeln!(out, " record {} {data} {}", hex(record.oid.to_bytes()), tid(record.data_tid)).unwrap();
@@ -116,12 +116,12 @@ fn dump_object(storage: &FileStorage, oid: Oid, tids: &[Tid], out: &mut String) 
         writeln!(out, " before {before} {found}").unwrap();
     }
     for tid in tids {
-        match storage.load_serial(oid, *tid) {
+        match storage.load_serial(oid, *tid, Wait::Allowed) {
             Ok(data) => writeln!(out, " serial {tid} {}", shown(&data)).unwrap(),
             Err(error) => assert!(matches!(error, Error::NoSuchObject(_)), "{error}"),
         }
     }
-    match storage.history().unwrap().revisions(oid, 1000) {
+    match storage.history().unwrap().revisions(oid, 1000, Wait::Allowed) {
         Ok(entries) => {
             for entry in entries {
                 let (user, about) = (shown(&entry.meta.user), shown(&entry.meta.description));
@@ -243,7 +243,7 @@ impl History {
                 panic!()
             };
             self.current.insert(oid.0, id);
-            self.revisions.push((oid.0, id, self.storage.load_serial(oid, id).ok()));
+            self.revisions.push((oid.0, id, self.storage.load_serial(oid, id, Wait::Allowed).ok()));
         }
     }
 

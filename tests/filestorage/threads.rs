@@ -90,7 +90,7 @@ fn conflict_is_answered_when_the_revision_that_won_can_be_loaded() {
             other => panic!("{other:?}"),
         };
         assert_eq!(committed, second);
-        assert_eq!(held.storage.load_serial(Oid(1), second).unwrap(), b"two");
+        assert_eq!(held.storage.load_serial(Oid(1), second, Wait::Allowed).unwrap(), b"two");
     }
 }
 

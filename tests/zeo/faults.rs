@@ -30,7 +30,7 @@ fn status(client: &mut Client, key: &str) -> Option<i64> {
 /// The call fails in a fault when the client holds the lock, in line, or has nothing.
 #[test]
 fn fault_in_one_clients_call_ends_that_client_and_what_it_has() {
-    let server = server(|about| matches!(about, About::Load(ILL) | About::History(ILL)));
+    let server = server(|about| matches!(about, About::Load(ILL) | About::History(ILL, _)));
     let mut watcher = Client::new(server.port, Encoding::Pickle);
     let calls = [("loadBefore", vec![eight(ILL.0), eight(MAX)]), ("history", vec![eight(ILL.0), ONE])];
     for (faults, (method, arguments)) in (1..).zip(calls) {

@@ -16,3 +16,4 @@ mod probed;
 mod reads;
 mod server;
 mod storm;
+mod walks;

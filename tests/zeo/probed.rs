@@ -12,7 +12,8 @@ use zeo_server::storage::{
 /// What is about to be done.
 pub(crate) enum About<'a> {
     Load(Oid),
-    History(Oid),
+    /// On a thread that may wait or may not.
+    History(Oid, Wait),
     /// Of these objects, on a thread that may wait or may not.
     Vote(&'a [Oid], Wait),
     Finish,
@@ -57,8 +58,8 @@ impl Storage for Probed {
         self.whole.load_before(oid, before, wait, data)
     }
 
-    fn load_serial(&self, oid: Oid, tid: Tid) -> Result<Vec<u8>, Error> {
-        self.whole.load_serial(oid, tid)
+    fn load_serial(&self, oid: Oid, tid: Tid, wait: Wait) -> Result<Vec<u8>, Error> {
+        self.whole.load_serial(oid, tid, wait)
     }
 
     fn current_tid(&self, oid: Oid) -> Result<Tid, Error> {
@@ -73,8 +74,13 @@ impl Storage for Probed {
         self.whole.last_transactions(count)
     }
 
-    fn changes_since(&self, since: Tid, limit: usize) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
-        self.whole.changes_since(since, limit)
+    fn changes_since(
+        &self,
+        since: Tid,
+        limit: usize,
+        wait: Wait,
+    ) -> Result<Option<(Tid, BTreeSet<Oid>)>, Error> {
+        self.whole.changes_since(since, limit, wait)
     }
 
     fn begin(&self, meta: Meta) -> Result<Box<dyn Transaction>, Error> {
@@ -92,13 +98,22 @@ impl Storage for Probed {
 }
 
 impl History for Probed {
-    fn revisions(&self, oid: Oid, size: usize) -> Result<Vec<HistoryEntry>, Error> {
-        (self.probe)(About::History(oid));
-        self.whole.history().expect("it has one").revisions(oid, size)
+    fn revisions(&self, oid: Oid, size: usize, wait: Wait) -> Result<Vec<HistoryEntry>, Error> {
+        (self.probe)(About::History(oid, wait));
+        // All of them are long.
+        if wait != Wait::Allowed {
+            return Err(Error::WouldWait);
+        }
+        self.whole.history().expect("it has one").revisions(oid, size, wait)
     }
 
-    fn iterate(&self, start: Option<Tid>, stop: Option<Tid>) -> Result<Box<dyn TransactionIterator>, Error> {
-        self.whole.history().expect("it has one").iterate(start, stop)
+    fn iterate(
+        &self,
+        start: Option<Tid>,
+        stop: Option<Tid>,
+        wait: Wait,
+    ) -> Result<Box<dyn TransactionIterator>, Error> {
+        self.whole.history().expect("it has one").iterate(start, stop, wait)
     }
 }
 

@@ -208,23 +208,43 @@ fn young_cache_is_brought_up_to_date_beyond_the_queue() {
     assert_eq!(since(1), Value::None);
 }
 
-/// ZEO's client gives up both kinds of iterators by one call.
+/// ZEO's client gives up both kinds of iterators by one call, and only when it commits.
 #[test]
-fn iterators_that_are_given_up_make_room_for_others() {
+fn iterators_that_are_given_up_or_left_make_room_for_others() {
     let limits = Limits { iterators: 3, ..Limits::default() };
     let server = Server::start(Settings { limits, ..Settings::default() });
     let mut client = Client::new(server.port, Encoding::Pickle);
-    let tid = client.commit(1, &[(1, 0, b"a")]);
-    let walk = client.call("iterator_start", vec![Value::None, Value::None]).unwrap();
-    client.call("iterator_next", vec![walk.clone()]).unwrap();
-    let start = |client: &mut Client| client.call("iterator_record_start", vec![walk.clone(), eight(tid)]);
-    for _ in 0..3 {
-        let records = [start(&mut client).unwrap(), start(&mut client).unwrap()];
-        assert_eq!(start(&mut client).unwrap_err().0, "builtins.Exception");
-        client.tell("iterator_gc", vec![Value::List(records.to_vec())]);
-        for records in records {
-            let gone = client.call("iterator_record_next", vec![records]).unwrap_err();
-            assert_eq!(gone.0, "builtins.KeyError");
-        }
+    let tid = client.commit(1, &[(1, 0, b"a"), (2, 0, b"b")]);
+    let gone = |client: &mut Client, method: &str, iterator: &Value| {
+        let (name, _) = client.call(method, vec![iterator.clone()]).unwrap_err();
+        assert_eq!(name, "builtins.KeyError");
+    };
+    let walk = |client: &mut Client| {
+        let walk = client.call("iterator_start", vec![Value::None, Value::None]).unwrap();
+        client.call("iterator_next", vec![walk.clone()]).unwrap();
+        walk
+    };
+    let first = walk(&mut client);
+    let start = |client: &mut Client| client.call("iterator_record_start", vec![first.clone(), eight(tid)]);
+    let mut records = start(&mut client).unwrap();
+    // "Who changed this last": one record of each transaction is looked at.
+    for _ in 0..5 {
+        client.call("iterator_record_next", vec![records.clone()]).unwrap();
+        let earlier = std::mem::replace(&mut records, start(&mut client).unwrap());
+        gone(&mut client, "iterator_record_next", &earlier);
+    }
+    client.tell("iterator_gc", vec![Value::List(vec![first.clone(), records.clone()])]);
+    gone(&mut client, "iterator_record_next", &records);
+    gone(&mut client, "iterator_next", &first);
+    // Walks that are left in the middle: the one that was not used for longest makes way.
+    let walks: Vec<_> = (0..3).map(|_| walk(&mut client)).collect();
+    client.call("iterator_record_start", vec![walks[0].clone(), eight(tid)]).unwrap();
+    gone(&mut client, "iterator_next", &walks[1]);
+    for left in [&walks[0], &walks[2]] {
+        assert_eq!(client.call("iterator_next", vec![left.clone()]), Ok(Value::None));
+    }
+    // As many as a reader may leave in its life.
+    for _ in 0..3000 {
+        walk(&mut client);
     }
 }

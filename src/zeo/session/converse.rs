@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Session, Shared};
 use crate::eventlog::EventLog;
-use crate::storage::Storage;
+use crate::storage::{Storage, Wait};
 use crate::zeo::chunks::Chunks;
 use crate::zeo::frame::Frames;
 use crate::zeo::peer::Peer;
@@ -38,7 +38,7 @@ pub fn converse(storage: Arc<dyn Storage>, said: &[u8]) -> Vec<u8> {
             let Ok(place) = frames.next(limit) else { break 'said };
             let Some(place) = place else { break };
             peer.outbox.begin_batch(&mut sent);
-            let received = session.receive(frames.bytes(place), &mut replies);
+            let received = session.receive(frames.bytes(place), Wait::Allowed, &mut replies);
             sent.push_buffer(&mut replies);
             if received.is_err() {
                 break 'said;

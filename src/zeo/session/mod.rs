@@ -16,12 +16,12 @@ use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
 
-use super::blocking;
 use super::call::{Call, NoCall};
 use super::client_log::ClientLog;
 use super::exception::{Exception, in_a_line, tid};
 use super::fast::{self, LoadBefore};
 use super::frame;
+use super::lanes::Lanes;
 use super::message::{Encoding, Message, Undecodable};
 use super::peer::Peer;
 use super::settings::Settings;
@@ -29,7 +29,7 @@ use super::stats::{count, json};
 use super::storage_service::StorageService;
 use crate::eventlog::Level;
 use crate::pickle::Value;
-use crate::storage::{Error, Wait};
+use crate::storage::{self, Wait};
 use crate::sys::system_error::os_error_text;
 
 pub use self::converse::converse;
@@ -135,6 +135,38 @@ struct Client {
     iterators: Iterators,
 }
 
+/// What became of a frame.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Received {
+    /// All that there was to do.
+    Done,
+    /// Nothing: it would have had to wait, and may not. It is to be received again.
+    WouldWait,
+}
+
+/// Why a call has no answer.
+enum Failure {
+    /// It is answered with an exception.
+    Exception(Exception),
+    /// It would have had to wait, and may not. Nothing has been done.
+    WouldWait,
+}
+
+impl From<Exception> for Failure {
+    fn from(exception: Exception) -> Self {
+        Self::Exception(exception)
+    }
+}
+
+impl From<storage::Error> for Failure {
+    fn from(error: storage::Error) -> Self {
+        match error {
+            storage::Error::WouldWait => Self::WouldWait,
+            error => Self::Exception(error.into()),
+        }
+    }
+}
+
 /// What a call comes to.
 enum Answer {
     /// A result.
@@ -166,25 +198,33 @@ impl Session {
         matches!(self.stage, Stage::Client(_))
     }
 
-    /// Takes a frame; its reply, if it is made now, goes behind `replies`.
+    /// Where its calls run that have to wait; before it has registered, none has.
+    pub fn lanes(&self) -> Option<&Lanes> {
+        match &self.stage {
+            Stage::Client(client) => Some(&client.service.lanes),
+            _ => None,
+        }
+    }
+
+    /// Takes a frame; its reply, if it is made now, goes behind `replies`. Reads keep the thread as `wait` says (votes and finishes
+    /// see to that themselves).
     ///
     /// # Errors
     /// The connection is to end.
-    pub fn receive(&mut self, frame: &[u8], replies: &mut Vec<u8>) -> Result<(), End> {
+    pub fn receive(&mut self, frame: &[u8], wait: Wait, replies: &mut Vec<u8>) -> Result<Received, End> {
         match &mut self.stage {
-            Stage::Greeted => return self.greeted(frame, replies),
+            Stage::Greeted => return self.greeted(frame, replies).map(|()| Received::Done),
             Stage::Client(client) => {
                 let encoding = self.peer.encoding();
                 if let Some(load) = fast::recognise(encoding, frame) {
-                    client.load(&load, &self.peer, replies);
-                    return Ok(());
+                    return Ok(client.load(&load, &self.peer, wait, replies));
                 }
             }
             Stage::Anonymous => {}
         }
         match self.peer.encoding().decode(frame)? {
-            Some(message) => self.message(message, replies),
-            None => Ok(()),
+            Some(message) => self.message(message, wait, replies),
+            None => Ok(Received::Done),
         }
     }
 
@@ -205,7 +245,7 @@ impl Session {
         Ok(())
     }
 
-    fn message(&mut self, message: Message, replies: &mut Vec<u8>) -> Result<(), End> {
+    fn message(&mut self, message: Message, wait: Wait, replies: &mut Vec<u8>) -> Result<Received, End> {
         let Message { id, asynchronous, name, arguments } = message;
         // Only what is to come next is admitted: `register` first, and once.
         if self.registered() == (name == "register") {
@@ -218,9 +258,14 @@ impl Session {
             }
             Ok(call) => {
                 let mut request = Request { peer: &peer, id: &id, replies };
-                match &mut self.stage {
-                    Stage::Client(client) => client.call(call, &mut request),
-                    _ => self.register(call, &mut request),
+                let outcome = match &mut self.stage {
+                    Stage::Client(client) => client.call(call, &mut request, wait),
+                    _ => self.register(call, &mut request).map_err(Failure::from),
+                };
+                match outcome {
+                    Ok(answer) => Ok(answer),
+                    Err(Failure::Exception(exception)) => Err(exception),
+                    Err(Failure::WouldWait) => return Ok(Received::WouldWait),
                 }
             }
             Err(NoCall::Unknown) => return Err(End::Method(name.escape_debug().take(100).collect())),
@@ -242,7 +287,7 @@ impl Session {
                 peer.encoding().error(&id, exception.name, exception.arguments, replies);
             }
         }
-        Ok(())
+        Ok(Received::Done)
     }
 
     fn register(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
@@ -293,42 +338,41 @@ impl Drop for Session {
     }
 }
 
-/// Where calls run: in the client's own task, which shares its thread with others. What may wait for a disk, a network or
-/// another transaction runs outside of the workers ([`blocking`]), and other tasks go on on other threads. A load is
-/// tried without waiting first, since most are of what is in memory; so are votes (`coordinator`).
+/// Where calls run: in the client's own task, which shares its thread with others. A read is tried without waiting first, since
+/// most are of what is in memory. One that would have to wait, or to walk far, is received again where that holds back no other
+/// client ([`Lanes`]); votes see to that themselves (`coordinator`).
 impl Client {
-    fn call(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
-        if call.may_wait() { blocking(|| self.dispatch(call, request)) } else { self.dispatch(call, request) }
-    }
-
     /// Answers a load in the form that nearly all have.
-    fn load(&self, load: &LoadBefore<'_>, peer: &Peer, replies: &mut Vec<u8>) {
-        let (encoding, storage) = (peer.encoding(), &*self.service.storage);
-        count(&self.service.stats.loads);
-        let answered = match load.answer(encoding, storage, Wait::Refused, replies) {
-            Err(Error::WouldWait) => blocking(|| load.answer(encoding, storage, Wait::Allowed, replies)),
-            answered => answered,
-        };
-        if let Err(error) = answered {
-            self.service.log.exception(peer, "loadBefore", &Exception::from(&error));
-            load.fail(encoding, &error, replies);
+    fn load(&self, load: &LoadBefore<'_>, peer: &Peer, wait: Wait, replies: &mut Vec<u8>) -> Received {
+        let encoding = peer.encoding();
+        match load.answer(encoding, &*self.service.storage, wait, replies) {
+            Ok(()) => {}
+            Err(storage::Error::WouldWait) if wait != Wait::Allowed => return Received::WouldWait,
+            Err(error) => {
+                self.service.log.exception(peer, "loadBefore", &Exception::from(&error));
+                load.fail(encoding, &error, replies);
+            }
         }
+        count(&self.service.stats.loads);
+        Received::Done
     }
 
-    fn dispatch(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
+    fn call(&mut self, call: Call, request: &mut Request<'_>, wait: Wait) -> Result<Answer, Failure> {
         match call {
             Call::Begin { .. }
             | Call::Step { .. }
             | Call::LackingStep { .. }
             | Call::Vote(_)
             | Call::Finish(_)
-            | Call::Abort(_) => self.commit(call, request),
+            | Call::Abort(_) => Ok(self.commit(call, request)?),
             Call::IteratorStart { .. }
             | Call::IteratorNext(_)
             | Call::IteratorRecordStart { .. }
             | Call::IteratorRecordNext(_)
-            | Call::IteratorGc(_) => self.iterators.call(call, &*self.service.storage).map(Answer::Result),
-            other => self.read(other, request),
+            | Call::IteratorGc(_) => {
+                self.iterators.call(call, &*self.service.storage, wait).map(Answer::Result)
+            }
+            other => self.read(other, request, wait),
         }
     }
 }

@@ -4,7 +4,7 @@ use super::super::call::Call;
 use super::super::exception::{Exception, oid, tid};
 use super::super::pack::{self, PackRequest};
 use super::super::stats::{count, number};
-use super::{Answer, Client, Request};
+use super::{Answer, Client, Failure, Request};
 use crate::pickle::{self, Limits, Policy, Value, any_global};
 use crate::storage::{Error, HistoryEntry, Meta, Oid, Revision, Wait};
 
@@ -12,7 +12,12 @@ use crate::storage::{Error, HistoryEntry, Meta, Oid, Revision, Wait};
 const EXTENSION: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
 
 impl Client {
-    pub(super) fn read(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
+    pub(super) fn read(
+        &mut self,
+        call: Call,
+        request: &mut Request<'_>,
+        wait: Wait,
+    ) -> Result<Answer, Failure> {
         let service = &self.service;
         let storage = &*service.storage;
         let encoding = request.peer.encoding();
@@ -31,29 +36,34 @@ impl Client {
                     });
                     encoding.reply(id, changes, replies);
                 };
-                service.changes(since, request.peer, request.replies, reply)?;
+                service.changes(since, wait, request.peer, request.replies, reply)?;
                 return Ok(Answer::Elsewhere);
             }
             Call::LoadBefore { oid, before } => {
-                count(&service.stats.loads);
                 let mut data = Vec::new();
-                let loaded = storage.load_before(oid, before, Wait::Allowed, &mut data)?;
+                let loaded = storage.load_before(oid, before, wait, &mut data);
+                if !matches!(loaded, Err(Error::WouldWait)) {
+                    count(&service.stats.loads);
+                }
+                let loaded = loaded?;
                 loaded.map_or(Value::None, |Revision { start, end }| {
                     Value::Tuple(vec![Value::Bytes(data), tid(start), end.map_or(Value::None, tid)])
                 })
             }
-            Call::LoadSerial { oid, tid } => Value::Bytes(storage.load_serial(oid, tid)?),
+            Call::LoadSerial { oid, tid } => Value::Bytes(storage.load_serial(oid, tid, wait)?),
+            // These have no say in whether they wait.
+            Call::GetTid(_) | Call::NewOids(_) if wait == Wait::Refused => return Err(Failure::WouldWait),
             Call::GetTid(of) => tid(storage.current_tid(of)?),
             Call::History { oid, size } => {
                 let history = storage.history().ok_or(Error::Unsupported("history"))?;
-                let entries = history.revisions(oid, size)?;
+                let entries = history.revisions(oid, size, wait)?;
                 Value::List(entries.into_iter().map(history_entry).collect::<Result<_, _>>()?)
             }
-            Call::NewOids(_) if self.read_only => return Err(Exception::read_only()),
+            Call::NewOids(_) if self.read_only => return Err(Exception::read_only().into()),
             Call::NewOids(count) => Value::List(storage.new_oids(count)?.map(|new| oid(Oid(new))).collect()),
             Call::RecordNext(from) => {
                 let records = storage.current_records().ok_or(Error::Unsupported("record_iternext"))?;
-                let found = records.next_record(from.unwrap_or(Oid::ROOT))?;
+                let found = records.next_record(from.unwrap_or(Oid::ROOT), wait)?;
                 let found = found.ok_or_else(|| Exception {
                     expected: true,
                     ..Exception::new("builtins.ValueError", "empty tree")

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use super::{eight, heard, text};
 use crate::eventlog::EventLog;
 use crate::pickle::{self, Value};
-use crate::storage::{MemoryStorage, Oid, Tid};
+use crate::storage::{MemoryStorage, Oid, Tid, Wait};
 use crate::zeo::chunks::Chunks;
 use crate::zeo::commit_lock::Standing;
 use crate::zeo::message::Encoding;
@@ -94,7 +94,7 @@ impl Crowd {
         self.came += 1;
         let peer = Peer::new(self.came, "test".to_owned(), 1 << 20);
         let mut session = Session::new(self.shared.clone(), peer.clone());
-        session.receive(b"Z5", &mut Vec::new()).unwrap();
+        session.receive(b"Z5", Wait::Allowed, &mut Vec::new()).unwrap();
         let before = self.finished.len();
         let sent = Chunks::default();
         let mut client =
@@ -168,7 +168,7 @@ impl Member {
         let (mut frame, mut replies) = (Vec::new(), Vec::new());
         pickle::encode(&Value::Tuple(call), &mut frame).unwrap();
         self.peer.outbox.begin_batch(&mut self.sent);
-        let received = self.session.receive(&frame, &mut replies);
+        let received = self.session.receive(&frame, Wait::Allowed, &mut replies);
         self.sent.push_buffer(&mut replies);
         received.is_ok()
     }
