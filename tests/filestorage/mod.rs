@@ -13,6 +13,7 @@ pub(crate) mod pack;
 mod pack_python;
 mod pack_random;
 mod python;
+mod random_damage;
 pub(crate) mod simulated;
 mod threads;
 
