@@ -108,7 +108,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "`restart`: `fg` runs the program", |s| { foreground(s); zdctl(s, SLEEP, "restart") }),
     ("zdctl", "`shell`: the command ended with status 7", |s| zdctl(s, SLEEP, "shell").arg("exit 7")),
     ("zdctl", "`logtail`: no log file is configured", |s| zdctl(s, SLEEP, "logtail")),
-    ("zdctl", "`logtail`: the file cannot be read", |s| zdctl(s, SLEEP, "logtail").arg("no-such-file")),
+    ("zdctl", "`logtail`: the file cannot be read", |s| zdctl(s, SLEEP, "logtail").arg("/")),
     ("zdctl", "`help`: there is such an action", |s| zdctl(s, SLEEP, "help").arg("start")),
     ("zdctl", "`help`: there is not", |s| zdctl(s, SLEEP, "help").arg("none")),
     ("zdctl", "`show`: there is no such topic", |s| zdctl(s, SLEEP, "show").arg("none")),

@@ -8,7 +8,7 @@ use std::path::PathBuf;
 use crate::config::{self, Flags, Settings};
 use crate::control::repr::{Escapes, quote};
 use crate::exit::Exit;
-use crate::shell::{self, Failure, Host, Session, Unchanged};
+use crate::shell::{self, Failure, Host, Needs, Session, Unchanged};
 use crate::sys::system_error::os_error_text;
 use crate::sys::user;
 
@@ -65,32 +65,47 @@ fn typed(arguments: &[OsString]) -> Result<Typed, Exit> {
     })
 }
 
-/// The settings that it stands for; or the exit status, as above.
+/// The settings that it stands for, as far as the action needs them; or the exit status, as above.
 fn settings(typed: &Typed) -> Result<Settings, Exit> {
-    let settings = config::resolve(&typed.flags).map_err(|errors| print_error(NAME, Exit::Usage, &errors))?;
-    if settings.runner.program.is_empty() {
+    let flags = &typed.flags;
+    let wants_shell = flags.interactive || typed.action.is_empty();
+    let needs = if wants_shell { Needs::Everything } else { shell::needs(&typed.action) };
+    let refuse = |faults| print_error(NAME, Exit::Usage, &faults);
+    let settings = match needs {
+        Needs::Nothing => return Ok(config::resolve_lossy(flags)),
+        Needs::Socket => {
+            let (settings, faults) = config::resolve_socket(flags).map_err(refuse)?;
+            warn_of_faults(&faults);
+            settings
+        }
+        Needs::Everything => config::resolve_with_user(flags).map_err(refuse)?,
+    };
+    let names_socket = flags.configure.is_some() || flags.socket_name.is_some();
+    if settings.runner.program.is_empty() && !(needs == Needs::Socket && names_socket) {
         return Err(usage("no program specified; use -p or -C"));
     }
-    let starts = typed.flags.interactive || typed.action.is_empty() || shell::starts_program(&typed.action);
-    if let Some(name) = settings.runner.user.as_ref().filter(|_| starts || typed.flags.user.is_some()) {
-        check_user(name, typed.flags.user.is_some())?;
+    if let Some(name) = &flags.user {
+        check_typed_user(name)?;
     }
     Ok(settings)
 }
 
-/// Only root can become another user; the manager does so, later. Actions that start nothing do without. The user's name
-/// was typed, or it is the file's.
-fn check_user(name: &str, typed: bool) -> Result<(), Exit> {
+/// Warns in one line of a configuration at fault, which the action does without.
+fn warn_of_faults(faults: &config::Errors) {
+    let Some(first) = faults.list().first() else { return };
+    let more = match faults.list().len() + faults.more() {
+        1 => String::new(),
+        all => format!("; {} more, which 'zdctl check' lists", all - 1),
+    };
+    print_error(NAME, Exit::Success, &format!("warning: {first}{more}"));
+}
+
+/// Only root can become another user.
+fn check_typed_user(name: &str) -> Result<(), Exit> {
     let own = user::own_uid();
     match user::lookup(name) {
         Ok(Some(account)) if own == 0 || account.uid == own => Ok(()),
-        Ok(Some(_)) if typed => Err(usage("only root can use -u USER to change users")),
-        Ok(Some(_)) => {
-            let what = format!(
-                "only root can start a program as user '{name}' (key user); become that user, or root"
-            );
-            Err(print_error(NAME, Exit::Usage, &what))
-        }
+        Ok(Some(_)) => Err(usage("only root can use -u USER to change users")),
         Ok(None) => {
             let what = if user::is_number(name) { "uid" } else { "username" };
             Err(usage(&format!("{what} {} not found", quote(name.as_bytes(), Escapes::Characters))))

@@ -25,12 +25,14 @@ mod toml_form;
 mod words;
 
 pub use crate::zconfig::{Problem, Problems as Errors, ValueError};
-pub use check::{CHECK_PASSED, appendable, check, check_in, left_by_another, lost_when_detached};
+pub use check::{
+    CHECK_PASSED, appendable, check, check_in, left_by_another, lost_when_detached, resolve_with_user,
+};
 pub use home::{OtherHome, other_home, other_server_home};
 pub use option_values::{
     command_line, directory, existing_dirpath, exit_codes, listen_address, mask, path, seconds, socket_name,
     text, timeout,
 };
-pub use resolve::{resolve, resolve_in};
+pub use resolve::{resolve, resolve_in, resolve_lossy, resolve_socket};
 pub use runner::{EditingMode, Flags, Runner, Settings};
 pub use words::{WordsError, split_words};

@@ -26,6 +26,26 @@ pub fn resolve_in(flags: &Flags, environment: &Environment) -> Result<Settings, 
     if faults.is_none() { Ok(settings) } else { Err(faults) }
 }
 
+/// What an action on a running manager needs: where its socket is. Returned beside the settings are the faults that do not
+/// matter to that; what they are about has its default.
+///
+/// # Errors
+/// All faults, if one of them is of the command line, or leaves it uncertain where the socket is.
+pub fn resolve_socket(flags: &Flags) -> Result<(Settings, Errors), Errors> {
+    let reading = read(flags, &Environment::process());
+    if reading.is_socket_certain(flags) {
+        Ok((reading.settings, reading.faults))
+    } else {
+        Err(reading.faults)
+    }
+}
+
+/// The settings as far as they could be read, for what needs none for certain.
+#[must_use]
+pub fn resolve_lossy(flags: &Flags) -> Settings {
+    read(flags, &Environment::process()).settings
+}
+
 /// A configuration as far as it could be read.
 pub(super) struct Reading {
     /// Where a value is at fault, its default.
@@ -34,6 +54,45 @@ pub(super) struct Reading {
     pub(super) tree: Tree,
     /// What is wrong with it.
     pub(super) faults: Errors,
+}
+
+impl Reading {
+    /// Whether the manager's socket is where the settings have it, whatever else is at fault.
+    fn is_socket_certain(&self, flags: &Flags) -> bool {
+        const KEY: &str = "socket-name";
+        let of_command_line = |fault: &Problem| {
+            matches!(fault.at, Location::CommandLine | Location::Override(_))
+                || matches!((&fault.kind, &fault.at), (ErrorKind::Unreadable { .. }, Location::File(_)))
+        };
+        if self.faults.list().iter().any(of_command_line) {
+            return false;
+        }
+        if flags.socket_name.is_some() || self.faults.is_none() {
+            return true;
+        }
+        let entry =
+            self.tree.root().and_then(|root| root.section("runner")).and_then(|runner| runner.entry(KEY));
+        let Some(entry) = entry else { return false };
+        // The default stands only where no line of the file can be one that says otherwise.
+        let leaves_default = |kind: &ErrorKind| match kind {
+            ErrorKind::UnknownKey { hint, .. } => !hint.contains(KEY),
+            ErrorKind::Value { .. }
+            | ErrorKind::Section { .. }
+            | ErrorKind::UnknownType { .. }
+            | ErrorKind::UnknownComponent { .. }
+            | ErrorKind::Misplaced { .. }
+            | ErrorKind::MissingKey { .. }
+            | ErrorKind::MissingSection { .. }
+            | ErrorKind::Other(_) => true,
+            _ => false,
+        };
+        let leaves_socket = |kind: &ErrorKind| match kind {
+            ErrorKind::KeyTwice { key, .. } => key != KEY,
+            ErrorKind::TooMany { kind } => kind != "runner",
+            kind => entry.at.is_some() || leaves_default(kind),
+        };
+        self.faults.more() == 0 && self.faults.list().iter().all(|fault| leaves_socket(&fault.kind))
+    }
 }
 
 /// Reads the file that the command line names, if it does, and puts everything together.

@@ -54,6 +54,17 @@ pub(super) enum Action {
     EndOfFile,
 }
 
+/// What an action needs of the configuration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Needs {
+    /// Nothing: a fault in it is none of its business.
+    Nothing,
+    /// The manager's socket: whom to ask.
+    Socket,
+    /// Every setting may matter.
+    Everything,
+}
+
 /// The form of the answer of `status`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Form {
@@ -105,6 +116,35 @@ impl Action {
         let (name, tail) = split_name(line.as_bytes()).ok_or_else(unknown)?;
         let arguments = Arguments::Line(OsStr::from_bytes(tail).to_owned());
         Self::of(Command { name, arguments }).ok_or_else(unknown)?
+    }
+
+    /// What it needs of the configuration.
+    pub(super) fn needs(&self) -> Needs {
+        match self {
+            Self::Help(_) | Self::LogTail { file: Some(_), .. } | Self::EndOfFile => Needs::Nothing,
+            Self::Stop
+            | Self::Status(_)
+            | Self::Kill(_)
+            | Self::Wait
+            | Self::LogReopen
+            | Self::ReopenTranscript
+            | Self::Reexec
+            | Self::Reload(_)
+            | Self::Quit => Needs::Socket,
+            Self::Start(_)
+            | Self::Restart
+            | Self::TryRestart
+            | Self::Foreground(_)
+            | Self::Check
+            | Self::LogTail { file: None, .. }
+            | Self::Show(_)
+            | Self::Shell(_) => Needs::Everything,
+        }
+    }
+
+    /// Whether it may start the program, as its user.
+    pub(super) fn starts_program(&self) -> bool {
+        matches!(self, Self::Start(_) | Self::Restart | Self::TryRestart | Self::Foreground(_))
     }
 
     /// Whether it is shown before a blank line repeats it.

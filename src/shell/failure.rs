@@ -152,6 +152,12 @@ pub enum Failure {
     /// There is no such user any more.
     #[error("username {0} not found")]
     NoUser(String),
+    /// The program that runs does not have what these files have now, which is a warning.
+    #[error("warning: changed since the program was started: {}; restart puts it in force", listed(.0))]
+    Outdated(Vec<PathBuf>),
+    /// The program would have to run as a user that this process cannot become.
+    #[error("only root can start a program as user '{0}' (key user); become that user, or root")]
+    OtherUser(String),
     /// A file cannot be read.
     #[error("cannot read log file '{}': {}", .path.display(), os_error_text(.source))]
     Log {
@@ -205,7 +211,9 @@ impl Failure {
     #[must_use]
     pub fn exit(&self) -> Exit {
         match self {
-            Self::UnknownAction { .. } | Self::Arguments(_) | Self::Configuration(_) => Exit::Usage,
+            Self::UnknownAction { .. } | Self::Arguments(_) | Self::Configuration(_) | Self::OtherUser(_) => {
+                Exit::Usage
+            }
             // A shell has 127 for "no such program" and 126 for one that cannot be executed.
             Self::Run { source, .. } if source.kind() == io::ErrorKind::NotFound => Exit::Program(127),
             Self::Run { .. } => Exit::Program(126),
@@ -232,6 +240,11 @@ impl Failure {
 /// What to do where another user has left the socket.
 fn hint(socket: &Path) -> String {
     config::left_by_another(socket).map(|hint| format!("; {hint}")).unwrap_or_default()
+}
+
+fn listed(paths: &[PathBuf]) -> String {
+    let paths: Vec<String> = paths.iter().map(|path| format!("'{}'", path.display())).collect();
+    paths.join(", ")
 }
 
 fn quoted(word: &OsString) -> String {

@@ -106,7 +106,8 @@ fn reopen_logs_of_program(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Fail
     let here = |pid| Some(signals::is_handled(pid, number::USR2));
     let (pid, is_handled) = match record(client, ui)? {
         Some(record) => {
-            let seen = || record.application.filter(|pid| is_below(*pid, record.manager)).and_then(here);
+            let seen =
+                || record.application.filter(|pid| proc::is_child_of(*pid, record.manager)).and_then(here);
             (record.application, record.handles_usr2.or_else(seen))
         }
         None => match orphaned::find(client) {
@@ -119,10 +120,4 @@ fn reopen_logs_of_program(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Fail
         (Some(pid), None) => Err(Failure::HandlingUnknown(pid)),
         (Some(_), Some(true)) | (None, _) => send(client, ui, number::USR2),
     }
-}
-
-/// Whether what has this process id here is a child of what has that of the manager. A process id that came over the
-/// socket is another process's where the manager is in another pid namespace (`pid_namespaces(7)`), as in a container.
-fn is_below(pid: u32, manager: u32) -> bool {
-    proc::find(pid.cast_signed()).is_some_and(|found| found.parent == manager.cast_signed())
 }

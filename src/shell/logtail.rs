@@ -32,15 +32,33 @@ pub(super) fn logtail(
         ui.say("No default log file specified; use logtail <logfile>")?;
         return Ok(Exit::Usage);
     };
-    let failed = |source| Failure::Log { path: path.clone(), source };
-    let mut log = Log::open(&path).map_err(failed)?;
-    let start = last_lines(&mut log.file, lines).map_err(failed)?;
-    log.file.seek(SeekFrom::Start(start)).map_err(failed)?;
     catch_interrupt()?;
-    match follow(ui, log) {
+    match open(ui, &path, lines).and_then(|log| follow(ui, log)) {
         Err(Failure::Interrupted) => ui.say("").map(|()| Exit::Success),
         ended => ended.map(|never| match never {}),
     }
+}
+
+/// Opens the file, as soon as it is there, at its last lines; all of them where it was waited for.
+fn open(ui: &mut Ui<'_>, path: &Path, lines: usize) -> Result<Log, Failure> {
+    let failed = |source| Failure::Log { path: path.to_owned(), source };
+    let mut waited = false;
+    let mut log = loop {
+        match Log::open(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                if !std::mem::replace(&mut waited, true) {
+                    ui.say(format_args!("==> Waiting for {} <==", path.display()))?;
+                }
+                pause(None, POLL_INTERVAL)?;
+            }
+            opened => break opened.map_err(failed)?,
+        }
+    };
+    if !waited {
+        let start = last_lines(&mut log.file, lines).map_err(failed)?;
+        log.file.seek(SeekFrom::Start(start)).map_err(failed)?;
+    }
+    Ok(log)
 }
 
 /// Shows what is added, without end.

@@ -20,6 +20,7 @@ mod kill;
 mod launch;
 mod logtail;
 mod orphaned;
+mod outdated;
 mod perform;
 mod reload;
 mod repl;
@@ -39,6 +40,7 @@ use crate::config::{Flags, Settings};
 use crate::exit::Exit;
 
 use action::Action;
+pub use action::Needs;
 pub use check_program::run_check_program;
 use client::Client;
 pub use failure::Failure;
@@ -59,13 +61,10 @@ pub fn is_check(words: &[OsString]) -> bool {
     matches!(Action::from_words(words), Ok(Action::Check))
 }
 
-/// Whether these words of a command line ask for the program to be started: then its user matters.
+/// What these words of a command line need of the configuration: nothing where they are no action, as it is.
 #[must_use]
-pub fn starts_program(words: &[OsString]) -> bool {
-    matches!(
-        Action::from_words(words),
-        Ok(Action::Start(_) | Action::Restart | Action::TryRestart | Action::Foreground(_))
-    )
+pub fn needs(words: &[OsString]) -> Needs {
+    Action::from_words(words).map_or(Needs::Nothing, |action| action.needs())
 }
 
 impl<'a> Session<'a> {

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::config::Runner;
 use crate::exit::Exit;
+use crate::sys::user;
 
 use super::action::Action;
 use super::client::Client;
@@ -16,6 +17,9 @@ use super::{foreground, help, kill, logtail, reload, show, start, status, stop};
 pub(super) fn perform(client: &mut Client, ui: &mut Ui<'_>, action: &Action) -> Result<Exit, Failure> {
     let (what, limit) = progress(action, &client.settings.runner);
     ui.begin(what, limit);
+    if action.starts_program() {
+        expect_own_user(client)?;
+    }
     match action {
         // Supervisord is told to run `start`, and keeps running what stays: so plone.recipe.zeoserver's zeoctl.
         Action::Start(extra) if !ui.interactive && env::var_os("SUPERVISOR_ENABLED").is_some() => {
@@ -41,6 +45,20 @@ pub(super) fn perform(client: &mut Client, ui: &mut Ui<'_>, action: &Action) -> 
         Action::Reload(options) => reload::reload_manager(client, ui, options),
         Action::Quit => stop::quit(client, ui),
         Action::EndOfFile => stop::end_of_file(ui),
+    }
+}
+
+/// Only root can become another user. The manager does so, later.
+///
+/// # Errors
+/// The program is to run as another user than this process can become.
+fn expect_own_user(client: &Client) -> Result<(), Failure> {
+    let Some(name) = &client.runner().user else { return Ok(()) };
+    let own = user::own_uid();
+    match user::lookup(name) {
+        Ok(Some(account)) if own != 0 && account.uid != own => Err(Failure::OtherUser(name.clone())),
+        // A user that has gone is the manager's to report.
+        _ => Ok(()),
     }
 }
 

@@ -13,6 +13,7 @@ use super::action::Form;
 use super::client::Client;
 use super::failure::Failure;
 use super::orphaned;
+use super::outdated::outdated_files;
 use super::state::State;
 use super::ui::{Severity, Ui};
 use super::watch::warn_of_other_program;
@@ -41,6 +42,10 @@ pub(super) fn status(client: &Client, ui: &mut Ui<'_>, form: Form) -> Result<Exi
     }
     warn_of_other_program(client, ui, record)?;
     seen.say(ui)?;
+    let outdated = record.map(outdated_files).unwrap_or_default();
+    if !outdated.is_empty() {
+        ui.host.report(&Failure::Outdated(outdated));
+    }
     if let Some(status) = status.filter(|_| form == Form::Long) {
         // The record ends its last line, and the peer puts an empty one after it.
         ui.say(status.text)?;

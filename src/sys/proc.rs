@@ -51,6 +51,13 @@ pub fn start_time(pid: i32) -> Option<u64> {
     find(pid).map(|found| found.start_time)
 }
 
+/// Whether what has this process id here is a child of what has that of its manager. A process id that came over a socket is
+/// another process's where the manager is in another pid namespace (`pid_namespaces(7)`), as in a container.
+#[must_use]
+pub fn is_child_of(pid: u32, manager: u32) -> bool {
+    find(pid.cast_signed()).is_some_and(|found| found.parent == manager.cast_signed())
+}
+
 /// The id of this start of the system (random(4), `boot_id`); empty where that cannot be read.
 #[must_use]
 pub fn boot_id() -> String {

@@ -57,6 +57,8 @@ const OPEN: &[&str] = &[
     "PORT",
     "HOST",
     "PIDS",
+    "PLACE",
+    "FAULT",
 ];
 
 const SLEEP: &str = "sleep 1000";
@@ -89,6 +91,13 @@ fn configured(s: &Sandbox, runner: &str, words: &[&str]) -> Run {
         format!("<runner>\nprogram {SLEEP}\nsocket-name {socket}\ndaemon true\n{runner}\n</runner>\n"),
     );
     s.zdctl().args(["-C", "conf"]).args(words)
+}
+
+/// With `zeo.conf` as the last word of this program.
+fn configured_with(s: &Sandbox, program: &[&str], word: &str) -> Run {
+    let words: Vec<String> = program.iter().map(|word| format!("'{word}'")).collect();
+    let program = format!("{} {}", words.join(" "), s.path("zeo.conf").display());
+    s.zdctl().args(["-d", "-s", "sock", "-p", &program, word])
 }
 
 /// A server that does not come up.
@@ -187,6 +196,12 @@ const ROWS: &[Row] = &[
     ("zdctl", "invalid signal VALUE", |s| one(s, &["kill", "NONE"])),
     ("zdctl", "To run the program in the foreground, please stop it first.", |s| then(s, &["fg"])),
     ("zdctl", "No default log file specified; use logtail <logfile>", |s| one(s, &["logtail"])),
+    ("zdctl", "==> Waiting for FILE <==", |s| {
+        let running = zdctl(s, SLEEP, &["logtail", "log"]).spawn();
+        eventually(SOON, || running.stdout().contains("Waiting"));
+        running.signal(Signal::SIGINT);
+        Some(running.wait(SOON))
+    }),
     ("zdctl", "==> File truncated <==", |s| logtail(s, |s| { s.write("log", ""); }, "truncated")),
     ("zdctl", "==> File replaced <==", |s| logtail(s, |s| fs::rename(s.write("new", "new\n"), s.path("log")).unwrap(), "replaced")),
     ("zdctl", "no such topic: WORD", |s| one(s, &["show", "none"])),
@@ -295,8 +310,27 @@ const ROWS: &[Row] = &[
         faked(s, &["", &RECORD.replace("4242", "1")], &["logreopen"])
     }),
     ("zdctl", "cannot run PROGRAM: REASON", |s| Some(zdctl(s, "no-such-program", &["fg"]).output())),
+    ("zdctl", "only root can start a program as user NAME (key user); become that user, or root", |s| {
+        if !nix::unistd::geteuid().is_root() {
+            return None;
+        }
+        s.write("conf", format!("<runner>\nprogram {SLEEP}\nsocket-name s\nuser root\n</runner>\n"));
+        // The directory of the program under test may be closed to others.
+        fs::copy(env!("CARGO_BIN_EXE_zdctl"), s.path("zdctl")).expect("a copy");
+        s.command("chmod").args(["a+rx", "."]).run();
+        let options = ["--reuid", "65533", "--regid", "65533", "--clear-groups", "./zdctl", "-C", "conf", "start"];
+        Some(s.command("setpriv").args(options).output())
+    }),
+    ("zdctl", "warning: PLACE: FAULT", |s| Some(configured(s, "umaks 7", &["stop"]).output())),
     ("zdctl", "username NAME not found", |s| Some(zdctl(s, SLEEP, &["-u", "no-such-user", "status"]).output())),
-    ("zdctl", "cannot read log file PATH: REASON", |s| one(s, &["logtail", "no-such-file"])),
+    ("zdctl", "cannot read log file PATH: REASON", |s| one(s, &["logtail", "/"])),
+    ("zdctl", "warning: changed since the program was started: PATH; restart puts it in force", |s| {
+        s.write("zeo.conf", "");
+        let zdctl = |word| configured_with(s, &["sh", "-c", "sleep 1000; :", "-C"], word);
+        zdctl("start").stdout("daemon process started, pid=[..]\n").run();
+        s.write("zeo.conf", "");
+        Some(zdctl("status").output())
+    }),
     ("zdctl", "cannot keep command history in PATH: REASON", |s| {
         s.write("state/zdctl", "no directory");
         let mut shell = zdctl(s, SLEEP, &[]).env("XDG_STATE_HOME", s.path("state")).on_terminal(20, 200);

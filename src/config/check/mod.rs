@@ -47,6 +47,39 @@ pub fn check_in(flags: &Flags, environment: &Environment) -> Result<(), Errors> 
     if faults.is_none() { Ok(()) } else { Err(faults) }
 }
 
+/// As [`resolve`](super::resolve()), for what starts the program or shows how: a `user` of the file that the system does not
+/// know is one of the faults.
+///
+/// # Errors
+/// All faults of the file and of those that it includes.
+pub fn resolve_with_user(flags: &Flags) -> Result<Settings, Errors> {
+    let environment = Environment::process();
+    let Reading { settings, tree, mut faults } = read(flags, &environment);
+    if flags.user.is_none()
+        && let Some(name) = &settings.runner.user
+        && let Err(fault) = known_account(name)
+    {
+        if let Some((what, at)) = Check::new(flags, &settings, &tree, &environment).found("user", Err(fault))
+        {
+            faults.add(Problem::new(ErrorKind::Other(what), at));
+        }
+        faults.sort_by_place();
+    }
+    if faults.is_none() { Ok(settings) } else { Err(faults) }
+}
+
+/// The account of a user; or that there is none.
+fn known_account(name: &str) -> Result<Account, String> {
+    match user::lookup(name) {
+        Ok(Some(account)) => Ok(account),
+        Ok(None) => {
+            let what = if user::is_number(name) { "uid" } else { "username" };
+            Err(format!("{what} {} not found", repr(name)))
+        }
+        Err(error) => Err(format!("cannot look up user '{name}': {}", os_error_text(&error))),
+    }
+}
+
 /// What is wrong, and where it was configured.
 type Finding = (String, Location);
 
@@ -103,16 +136,17 @@ impl<'a> Check<'a> {
     /// The user that the program will run as, where one is configured.
     fn account(&self) -> Result<Option<Account>, String> {
         let Some(name) = &self.settings.runner.user else { return Ok(None) };
+        let account = known_account(name)?;
         let own = user::own_uid();
-        match user::lookup(name) {
-            Ok(Some(account)) if own == 0 || account.uid == own => Ok(Some(account)),
-            Ok(Some(_)) => Err("only root can use -u USER to change users".to_owned()),
-            Ok(None) => {
-                let what = if user::is_number(name) { "uid" } else { "username" };
-                Err(format!("{what} {} not found", repr(name)))
-            }
-            Err(error) => Err(format!("cannot look up user '{name}': {}", os_error_text(&error))),
+        if own == 0 || account.uid == own {
+            return Ok(Some(account));
         }
+        Err(match self.flags.user {
+            Some(_) => "only root can use -u USER to change users".to_owned(),
+            None => {
+                format!("only root can start a program as user '{name}'; become that user, or root")
+            }
+        })
     }
 
     /// What the program and the manager do after they have changed the user.

@@ -1,0 +1,105 @@
+//! `status` says what is newer on the disk than in the program that runs, and is silent otherwise.
+
+use std::fs;
+
+use super::*;
+
+/// A program of its own file, started with a configuration.
+struct Started {
+    sandbox: Sandbox,
+    program: String,
+}
+
+impl Started {
+    fn new(program: &str) -> Self {
+        let started = Self { sandbox: Sandbox::new(), program: program.to_owned() };
+        fs::copy("/bin/sh", started.sandbox.path("sh")).expect("a shell");
+        started.sandbox.write("script", "#!/bin/sh\nsleep 1000\n");
+        started.sandbox.command("chmod").args(["a+x", "script"]).run();
+        started.sandbox.write("zeo.conf", "");
+        started.does("start");
+        started
+    }
+
+    fn zdctl(&self, action: &str) -> Run {
+        let root = self.sandbox.root().display().to_string();
+        let program = self.program.replace('@', &root);
+        self.sandbox.zdctl().args(["-d", "-s", "sock", "-z", &root, "-p", &program, action])
+    }
+
+    fn does(&self, action: &str) {
+        let expected = match action {
+            "stop" => "daemon process stopped\n",
+            _ => "daemon process [..]started, pid=[..]\n",
+        };
+        self.zdctl(action).stdout(expected).run();
+    }
+
+    /// What `status` names, with `@` for the directory.
+    fn named(&self) -> String {
+        let status = self.zdctl("status").output();
+        assert_eq!(status.status, 0);
+        assert!(matches("program running; pid=[..]\n", &status.stdout), "{}", status.stdout);
+        let line = status.stderr.replace(&self.sandbox.root().display().to_string(), "@");
+        let middle = line.strip_prefix("zdctl: warning: changed since the program was started: ");
+        let middle = middle.and_then(|line| line.strip_suffix("; restart puts it in force\n"));
+        assert!(middle.is_some() || line.is_empty(), "{line}");
+        middle.unwrap_or_default().to_owned()
+    }
+
+    fn touch(&self, time: &str, file: &str) {
+        self.sandbox.command("touch").args(["-d", time, file]).run();
+    }
+}
+
+#[test]
+fn binary_that_was_replaced_is_named_whatever_its_time() {
+    let started = Started::new("@/sh -c 'sleep 1000; :'");
+    assert_eq!(started.named(), "");
+    started.touch("now", "sh");
+    assert_eq!(started.named(), "", "the same file with another time is the same file");
+    fs::copy("/bin/sh", started.sandbox.path("new")).expect("a shell");
+    // As a package manager leaves it: with the time at which it was built.
+    started.touch("2001-01-01", "new");
+    fs::rename(started.sandbox.path("new"), started.sandbox.path("sh")).expect("it can be renamed");
+    assert_eq!(started.named(), "'@/sh'");
+    started.does("restart");
+    assert_eq!(started.named(), "");
+    // Kept under another name, as by install --backup.
+    fs::rename(started.sandbox.path("sh"), started.sandbox.path("sh~")).expect("it can be renamed");
+    assert_eq!(started.named(), "", "there is nothing that a restart could take");
+    fs::copy("/bin/sh", started.sandbox.path("sh")).expect("a shell");
+    started.touch("now", "sh");
+    assert_eq!(started.named(), "'@/sh'");
+    fs::remove_file(started.sandbox.path("sh")).expect("it can be removed");
+    assert_eq!(started.named(), "");
+    started.does("stop");
+}
+
+#[test]
+fn script_that_was_changed_is_named() {
+    let started = Started::new("@/script");
+    assert_eq!(started.named(), "");
+    started.touch("now", "script");
+    assert_eq!(started.named(), "'@/script'");
+    started.does("stop");
+}
+
+#[test]
+fn configuration_that_was_changed_is_named() {
+    for option in ["-C @/zeo.conf", "-C zeo.conf", "--configure=@/zeo.conf"] {
+        let started = Started::new(&format!("@/sh -c 'sleep 1000; :' {option}"));
+        assert_eq!(started.named(), "");
+        started.touch("2 hours", "zeo.conf");
+        assert_eq!(started.named(), "", "a time that is still to come says nothing");
+        started.touch("2 hours ago", "zeo.conf");
+        assert_eq!(started.named(), "");
+        started.touch("now", "zeo.conf");
+        assert_eq!(started.named(), "'@/zeo.conf'", "{option}");
+        started.does("restart");
+        assert_eq!(started.named(), "");
+        fs::remove_file(started.sandbox.path("zeo.conf")).expect("it can be removed");
+        assert_eq!(started.named(), "");
+        started.does("stop");
+    }
+}
