@@ -266,11 +266,11 @@ fn check(
         let storage = open(&files).map_err(|error| error.to_string())?;
         let found = answers(&storage, asked);
         // Whatever else there is to ask may fail, but ends.
-        let _ = (storage.last_transactions(100), storage.changes_since(asked[0], 1000));
-        if let Ok(mut walk) = storage.history().unwrap().iterate(None, None) {
-            while let Ok(Some(_)) = walk.next() {
+        let _ = (storage.last_transactions(100), storage.changes_since(asked[0], 1000, Wait::Allowed));
+        if let Ok(mut walk) = storage.history().unwrap().iterate(None, None, Wait::Allowed) {
+            while let Ok(Some(_)) = walk.next(Wait::Allowed) {
                 let mut records = walk.records().unwrap();
-                while let Ok(Some(_)) = records.next() {}
+                while let Ok(Some(_)) = records.next(Wait::Allowed) {}
             }
         }
         storage.close().unwrap();
