@@ -321,7 +321,7 @@ fn damage_loses_nothing_whole_and_gives_no_wrong_answer() {
     let mut chance = Chance::new();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("Data.fs");
-    let (files, damages) = if crate::sandbox::is_long() { (100, 200) } else { (6, 30) };
+    let (files, damages) = if crate::sandbox::is_long() { (40, 100) } else { (6, 30) };
     let (mut opened, mut refused) = (0, 0);
     for _ in 0..files {
         let file = File::random(&mut chance);
