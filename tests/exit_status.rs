@@ -149,7 +149,7 @@ const ROWS: &[Row] = &[
     }),
     ("runzeo", "`--check`: nothing is wrong", |s| runzeo(s).arg("--check")),
     ("runzeo", "`--check`: the data file is none", |s| { s.write("Data.fs", "none"); runzeo(s).arg("--check") }),
-    ("runzeo", "`--check`: a start would cut off a damaged end", |s| {
+    ("runzeo", "`--check`: a data file has a fault, or a start would cut off an unfinished end", |s| {
         s.write("Data.fs", "FS30 scraps");
         runzeo(s).arg("--check")
     }),

@@ -140,8 +140,8 @@ impl Writer {
         }
     }
 
-    /// See [`Transaction::vote`](crate::storage::Transaction::vote). A transaction that lost to one which is not published yet is refused when that is, and
-    /// judged anew when that is lost.
+    /// See [`Transaction::vote`](crate::storage::Transaction::vote). A transaction that lost to one which is not published yet
+    /// is refused when that is, and judged anew when that is lost.
     pub(super) fn vote(&self, draft: &Draft, wait: Wait) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
         let looks_back = plan::looks_back(draft.steps());
         if wait == Wait::Refused && (looks_back || draft.steps().len() > MAX_STEPS_WITHOUT_WAIT) {

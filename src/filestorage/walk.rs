@@ -26,16 +26,20 @@ impl Walk {
     }
 }
 
-/// What of a snapshot can be mended: all of it is finished.
-fn probe(snapshot: &Snapshot) -> Probe<'_> {
-    let Snapshot { disk, path, end, .. } = snapshot;
-    Probe { disk: &**disk, path, size: *end, finished: *end }
+/// The right header of a transaction that is damaged as `error` says. All of a snapshot is finished.
+fn mended(snapshot: &Snapshot, at: u64, error: Error) -> Result<TransactionHeader, Error> {
+    let Snapshot { disk, path, end, wait } = snapshot;
+    // It is looked for here and there.
+    if *wait == Wait::Refused {
+        return Err(Error::WouldWait);
+    }
+    Probe { disk: &**disk, path, size: *end, finished: *end }.mended(at)?.ok_or(error)
 }
 
 /// The header of the transaction at a position, with the right length.
 fn transaction(snapshot: &Snapshot, at: u64) -> Result<TransactionHeader, Error> {
     match snapshot.transaction(at) {
-        Err(error @ Error::Damaged { .. }) => probe(snapshot).mended(at)?.ok_or(error),
+        Err(error @ Error::Damaged { .. }) => mended(snapshot, at, error),
         result => result,
     }
 }
@@ -45,8 +49,8 @@ fn transaction_before(snapshot: &Snapshot, end: u64) -> Result<Option<(u64, Tran
     match snapshot.transaction_before(end) {
         Err(error @ Error::Damaged { .. }) => {
             let start = snapshot.start_before(end)?;
-            let header = probe(snapshot).mended(start)?.filter(|header| header.next(start) == Some(end));
-            header.map(|header| Some((start, header))).ok_or(error)
+            let header = mended(snapshot, start, error.clone())?;
+            if header.next(start) == Some(end) { Ok(Some((start, header))) } else { Err(error) }
         }
         result => result,
     }

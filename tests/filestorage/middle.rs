@@ -311,6 +311,12 @@ fn transactions_with_a_damaged_length_or_status_are_iterated_over() {
         if !what.contains("of the id") {
             assert_eq!(walk(&storage), file.revisions, "{what}");
         }
+        // Where it may not wait it does not look around.
+        let mut walk = storage.history().unwrap().iterate(None, None, Wait::Allowed).unwrap();
+        (0..30).for_each(|_| drop(walk.next(Wait::Allowed).unwrap().unwrap()));
+        let in_frame = !what.contains("of the id") && !what.contains("status");
+        assert_eq!(matches!(walk.next(Wait::Refused), Err(Error::WouldWait)), in_frame, "{what}");
+        assert!(walk.next(Wait::Allowed).unwrap().is_some(), "{what}");
         // From behind it, by ids alone.
         let (_, tid, _) = &file.revisions[file.revisions.len() - 2];
         let mut walk = storage.history().unwrap().iterate(Some(*tid), None, Wait::Allowed).unwrap();
@@ -347,5 +353,19 @@ fn damage_in_the_last_transactions_makes_what_is_known_of_them_shorter() {
             Some((last, late)),
             "{what}"
         );
+    }
+}
+
+#[test]
+fn pack_of_a_damaged_file_fails_and_leaves_it_as_it_is() {
+    let file = File::new(60);
+    for (offset, byte) in [(8, 1), (15, 1), (file.length(9) - 1, 1)] {
+        let bytes = file.with(9, offset, &[file.bytes[file.starts[9] + offset] ^ byte]);
+        let files = Simulated::holding(bytes.clone(), None);
+        let storage = open(&files).unwrap();
+        let packed = super::pack::pack(&storage, Tid::MAX);
+        assert!(matches!(packed, Err(Error::Damaged { .. })), "{offset}: {packed:?}");
+        assert_eq!(walk(&storage), file.revisions);
+        assert!(files.data() == bytes);
     }
 }
