@@ -152,3 +152,28 @@ fn check_names_each_fault_with_its_place_and_their_sum() {
     let damage = line(&format!("at byte {start}: damage up to byte {next}, in front of whole transactions"));
     assert_eq!(checked(&sandbox), damage + &sum(1, 29) + &line(refused));
 }
+
+#[test]
+fn server_starts_with_a_wrong_previous_pointer_and_serves_what_is_current() {
+    let sandbox = Sandbox::new();
+    let (whole, starts) = made(&sandbox, 30);
+    for (transaction, target) in [(29, u64::MAX), (29, starts[29] as u64 + 23), (10, 5)] {
+        let mut bytes = whole.clone();
+        let record = starts[transaction] + 23;
+        bytes[record + 16..record + 24].copy_from_slice(&target.to_be_bytes());
+        fs::write(sandbox.path("Data.fs"), &bytes).unwrap();
+        let line = format!(
+            "WARNING ZODB.FileStorage Data.fs has a record that does not point at the previous one of its object, at byte {record}\n"
+        );
+        // The second start has an index.
+        for warnings in [1, 0] {
+            let server = Server::start(&sandbox, sandbox.port());
+            assert_eq!(server.client().load(1).unwrap().unwrap().0, [29; 50]);
+            let log = server.stop();
+            assert_eq!(log.matches(&line).count(), warnings, "{log}");
+            assert_eq!(log.matches("WARNING").count(), warnings, "{log}");
+        }
+        assert!(fs::read(sandbox.path("Data.fs")).unwrap() == bytes);
+        fs::remove_file(sandbox.path("Data.fs.index")).unwrap();
+    }
+}
