@@ -7,13 +7,14 @@ use std::time::SystemTime;
 
 use super::LOGGER;
 use super::disk::{Access, Backend, Disk};
-use super::format::{MAGIC, MAGIC_PYTHON2, START, Status};
+use super::format::{MAGIC, MAGIC_PYTHON2, START, Status, TransactionHeader};
 use super::index::Index;
 use super::index_file;
 use super::oddity::Oddities;
 use super::pack::PackOptions;
 use super::scan::{Bounds, Ending, Passed, Scanned, scan};
 use super::snapshot::{Snapshot, failed};
+use super::walk::transaction_before;
 use crate::eventlog::{EventLog, Level};
 use crate::storage::{Error, Tid, Wait};
 use crate::sys::system_error::os_error_text;
@@ -223,37 +224,24 @@ impl<'a> Opening<'a> {
     }
 
     /// Whether the first records of the last transaction before `end` that has some are where the index says; then the id of
-    /// the last transaction. (Records of earlier ones need not be the current ones of their objects.)
+    /// the last transaction. (Records of earlier ones need not be the current ones of their objects.) What a scan puts up with
+    /// is no fault of the index.
     fn fits(&self, index: &Index, end: u64) -> Result<Tid, String> {
-        const RECORDS: usize = 5;
         let snapshot = Snapshot { disk: self.disk.clone(), path: self.path.into(), end, wait: Wait::Allowed };
+        let before = |end| transaction_before(&snapshot, end).map_err(|error| error.to_string());
         let (mut end, mut last) = (end, None);
-        while let Some((start, header)) =
-            snapshot.transaction_before(end).map_err(|error| error.to_string())?
-        {
-            last = last.or(Some(header.tid));
-            if !Status::FINISHED.contains(&header.status) {
-                return Err(format!("the transaction at byte {start} is not a finished one"));
-            }
-            let (mut at, records_end) = (start + header.full_length(), start + header.length);
-            if header.status == Status::UNDONE || at >= records_end {
-                end = start;
+        while let Some((start, header)) = before(end)? {
+            end = start;
+            if header.status == Status::UNDONE || header.length == header.full_length() {
+                last = last.or(Some(header.tid));
                 continue;
             }
-            for _ in 0..RECORDS {
-                let record = snapshot.record(at, None).map_err(|error| error.to_string())?;
-                if index.get(record.header.oid) != Some(at) || record.header.transaction != start {
-                    return Err(format!("object {} is not where it says", record.header.oid));
-                }
-                if record.header.tid != header.tid {
-                    return Err(format!("the record at byte {at} is not of its transaction"));
-                }
-                at += record.header.full_length().unwrap_or(u64::MAX);
-                if at >= records_end {
-                    break;
-                }
-            }
-            break;
+            let tids = first_tids(&snapshot, index, start, &header)?;
+            let agree = tids.iter().all(|tid| *tid == tids[0] && *tid != header.tid);
+            // As a scan decides between two ids that contradict each other.
+            let later = || before(end).map(|before| before.is_none_or(|(_, before)| tids[0] > before.tid));
+            let own = if agree && later()? { tids[0] } else { header.tid };
+            return Ok(last.unwrap_or(own));
         }
         last.ok_or_else(|| "there is no transaction".to_owned())
     }
@@ -342,4 +330,27 @@ impl<'a> Opening<'a> {
                 .error(LOGGER, format_args!("cannot save the index of {path}: {}", os_error_text(&error)));
         }
     }
+}
+
+/// The ids in the first records of a transaction that has some, which are where the index says.
+fn first_tids(
+    snapshot: &Snapshot,
+    index: &Index,
+    start: u64,
+    transaction: &TransactionHeader,
+) -> Result<Vec<Tid>, String> {
+    const RECORDS: usize = 5;
+    let (mut at, end) = (start + transaction.full_length(), start + transaction.length);
+    let mut tids = Vec::new();
+    while at < end && tids.len() < RECORDS {
+        let header = snapshot.record(at, None).map_err(|error| error.to_string())?.header;
+        // Of several records of an object the last one counts.
+        let there = index.get(header.oid).is_some_and(|found| (at..end).contains(&found));
+        if !there || header.transaction != start {
+            return Err(format!("object {} is not where it says", header.oid));
+        }
+        tids.push(header.tid);
+        at += header.full_length().unwrap_or(u64::MAX);
+    }
+    Ok(tids)
 }

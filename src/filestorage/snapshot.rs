@@ -183,7 +183,8 @@ impl Snapshot {
         Ok(Found { at, header, back })
     }
 
-    /// Where the record before this one of the same object is; 0: there is none. Only who goes there minds a wrong one.
+    /// Where the record before this one of the same object is; 0: there is none. A wrong one hides earlier revisions,
+    /// and nothing else.
     ///
     /// # Errors
     /// It would be behind this one.

@@ -45,7 +45,10 @@ fn transaction(snapshot: &Snapshot, at: u64) -> Result<TransactionHeader, Error>
 }
 
 /// The position and header of the transaction that ends at `end`, likewise; `None`: that is the start of the file.
-fn transaction_before(snapshot: &Snapshot, end: u64) -> Result<Option<(u64, TransactionHeader)>, Error> {
+pub(super) fn transaction_before(
+    snapshot: &Snapshot,
+    end: u64,
+) -> Result<Option<(u64, TransactionHeader)>, Error> {
     match snapshot.transaction_before(end) {
         Err(error @ Error::Damaged { .. }) => {
             let start = snapshot.start_before(end)?;

@@ -29,7 +29,7 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
     Encoder { out, memo: None }.pickle(value)
 }
 
-/// As [`encode`], but numbers each value for later use, as Python does where nobody asks it not to. Values that were decoded from
+/// As [`encode`], but numbers each value for later use, as Python does by default. Values that were decoded from
 /// a message are all different objects, but for those that Python has only once: the empty text, texts of one character below
 /// U+0100, and bytes of at most one byte. What is called or names a class is as [`encode`] writes it, with all around it.
 ///

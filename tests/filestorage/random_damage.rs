@@ -144,7 +144,7 @@ impl File {
         bytes.get(place.range.clone()) != Some(&self.bytes[place.range.clone()])
     }
 
-    /// Objects of which a wrong answer is not to be avoided: without checksums nobody can see that these bytes are others.
+    /// Objects of which a wrong answer is not to be avoided: without checksums it cannot be seen that these bytes are others.
     fn unsure(&self, bytes: &[u8], indexed: usize) -> BTreeSet<u64> {
         let mut unsure = BTreeSet::new();
         for place in self.places.iter().filter(|place| self.is_hit(bytes, place)) {
