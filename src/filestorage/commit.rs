@@ -29,12 +29,13 @@ use super::format::{LARGEST_POSITION, Status};
 use super::in_flight::{Accepted, InFlight, Pending};
 use super::plan::{self, CurrentRecord, Planned, count_new, last_of_each};
 use super::snapshot::{Snapshot, failed};
+use super::undo::{self, Places};
 use super::view::{State, View};
 use super::write::{self, Failure, Placed, Written};
 use crate::eventlog::EventLog;
 use crate::storage::{
-    CommitListener, Completion, Conflict, Draft, Error, Judgement, Lookup, Oid, Present, Tid, Wait, judge,
-    lock, next_tid,
+    CommitListener, Completion, Conflict, Draft, Error, Judgement, Lookup, Merge, Oid, Present, Tid, Wait,
+    judge, lock, next_tid,
 };
 
 /// The largest transaction that stays in memory until it is made durable.
@@ -65,6 +66,7 @@ pub(super) struct Writer {
     /// In use or given out.
     pub(super) largest_oid: Mutex<u64>,
     pub(super) listener: OnceLock<Arc<dyn CommitListener>>,
+    pub(super) merge: OnceLock<Merge>,
 }
 
 /// What a vote builds on.
@@ -137,21 +139,27 @@ impl Writer {
             reserved: AtomicU64::new(0),
             largest_oid: Mutex::new(largest_oid),
             listener: OnceLock::new(),
+            merge: OnceLock::new(),
         }
     }
 
     /// See [`Transaction::vote`](crate::storage::Transaction::vote). A transaction that lost to one which is not published yet
     /// is refused when that is, and judged anew when that is lost.
-    pub(super) fn vote(&self, draft: &Draft, wait: Wait) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
+    pub(super) fn vote(
+        &self,
+        draft: &mut Draft,
+        wait: Wait,
+    ) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
         let looks_back = plan::looks_back(draft.steps());
         if wait == Wait::Refused && (looks_back || draft.steps().len() > MAX_STEPS_WITHOUT_WAIT) {
             return Err(Error::WouldWait);
         }
+        let undone = undo::locate(&self.view.snapshot(wait), draft.steps())?;
         loop {
             let (voting, base) = self.begin_vote(wait, looks_back)?;
             let lookup =
                 WithRecent { writer: self, snapshot: &base.snapshot, unpublished: Cell::new(Tid::ZERO) };
-            let outcome = self.judge_and_write(draft, &base, wait, &lookup);
+            let outcome = self.judge_and_write(draft, &undone, &base, wait, &lookup);
             if let Err(Error::WouldWait) = outcome {
                 return outcome;
             }
@@ -211,19 +219,22 @@ impl Writer {
 
     fn judge_and_write(
         &self,
-        draft: &Draft,
+        draft: &mut Draft,
+        known: &Places,
         base: &Base,
         wait: Wait,
         lookup: &WithRecent<'_>,
     ) -> Result<Result<Accepted, Vec<Conflict>>, Error> {
-        let (snapshot, meta) = (&base.snapshot, &draft.meta);
-        let tid = next_tid(base.last, meta.tid, SystemTime::now())?;
+        let snapshot = &base.snapshot;
+        let tid = next_tid(base.last, draft.meta.tid, SystemTime::now())?;
         let steps = draft.steps().iter().copied();
         let changes = match judge(lookup, steps, |range| range.length() == 0)? {
             Judgement::Accepted(changes) => changes,
             Judgement::Conflicts(conflicts) => return draft.conflicts(conflicts).map(Err),
         };
-        let planned = plan::plan(draft, snapshot, changes)?;
+        let how = (known, self.merge.get().copied());
+        let (planned, undone) = undo::plan(draft, snapshot, lookup, changes, how)?;
+        let (draft, meta) = (&*draft, &draft.meta);
         let placed = Placed::new(tid, snapshot.end, meta, &planned).ok_or(Error::Quota)?;
         self.check_room(&placed, &planned)?;
         let status = if meta.packed { Status::PACKED } else { Status::NORMAL };
@@ -249,7 +260,7 @@ impl Writer {
                 let records = last_of_each(records);
                 let losses = base.losses;
                 let new_objects = count_new(&planned);
-                Ok(Ok(Accepted { placed, status, records, new_objects, bytes, losses }))
+                Ok(Ok(Accepted { placed, status, records, new_objects, bytes, changed: undone, losses }))
             }
             Err(failure) => {
                 self.truncate(disk, placed.start);

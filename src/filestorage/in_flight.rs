@@ -46,6 +46,8 @@ pub(super) struct Accepted {
     pub(super) new_objects: u64,
     /// All of it; empty: it is in the file, with another status.
     pub(super) bytes: Vec<u8>,
+    /// Objects that its undos change.
+    pub(super) changed: Vec<Oid>,
     /// [`InFlight::losses`] at the vote: it builds on what was lost since.
     pub(super) losses: u64,
 }

@@ -33,6 +33,7 @@ mod scan;
 mod snapshot;
 mod syncer;
 mod transaction;
+mod undo;
 mod view;
 mod walk;
 mod window;
@@ -43,7 +44,7 @@ pub use open::{CutOff, Options};
 pub use pack::PackOptions;
 
 use std::collections::BTreeSet;
-use std::ops::RangeInclusive;
+use std::ops::{ControlFlow, RangeInclusive};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex};
@@ -57,8 +58,9 @@ use self::transaction::FileTransaction;
 use self::view::{State, View};
 use crate::eventlog::EventLog;
 use crate::storage::{
-    CommitListener, CurrentRecords, Draft, Error, History, Info, Meta, Oid, Pack, PackOutcome, PackProgress,
-    ReadReferences, Revision, Stats, Storage, Tid, Transaction, Wait, lock, next_oids,
+    CommitListener, CurrentRecords, Draft, Error, History, Info, Merge, Meta, Oid, Pack, PackOutcome,
+    PackProgress, ReadReferences, Revision, Stats, Storage, Tid, Transaction, Undo, Undoable, Wait, lock,
+    next_oids,
 };
 use crate::sys::files;
 
@@ -134,6 +136,17 @@ impl FileStorage {
             let _ = thread.join();
             self.writer.release_end();
         }
+    }
+}
+
+impl Undo for FileStorage {
+    fn undoable(&self, wait: Wait, visit: &mut dyn FnMut(Undoable) -> ControlFlow<()>) -> Result<(), Error> {
+        undo::list(&self.view.snapshot(wait), visit)
+    }
+
+    fn merge_with(&self, merge: Merge) {
+        // A second one would break the contract; the first goes on.
+        let _ = self.writer.merge.set(merge);
     }
 }
 
@@ -270,5 +283,9 @@ impl Storage for FileStorage {
 
     fn current_records(&self) -> Option<&dyn CurrentRecords> {
         Some(&*self.view)
+    }
+
+    fn undo(&self) -> Option<&dyn Undo> {
+        Some(self)
     }
 }

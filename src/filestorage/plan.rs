@@ -4,7 +4,7 @@ use std::collections::HashSet;
 
 use super::format::{BACK_POINTER, DATA_HEADER};
 use super::snapshot::{Found, Snapshot};
-use crate::storage::{Change, Draft, Error, Oid, SpoolRange, Step, Tid};
+use crate::storage::{Draft, Error, NewRecord, Oid, SpoolRange, Step, Tid};
 
 /// Records of an object that are looked at for the one that a restored record may point at. The copying program sends
 /// the data as well, which are written where nothing is found: a long history must not keep the commit lock.
@@ -52,40 +52,44 @@ pub(super) struct CurrentRecord {
 
 /// Whether planning a transaction looks at more than current records: then all before it must be in the file.
 pub(super) fn looks_back(steps: &[Step]) -> bool {
-    steps.iter().any(|step| matches!(step, Step::Restore { previous: Some(_), .. }))
+    steps.iter().any(|step| matches!(step, Step::Restore { previous: Some(_), .. } | Step::Undo { .. }))
 }
 
-/// The records of a transaction. `snapshot` reaches to the end of the last finished one.
-pub(super) fn plan(
+/// Earlier records that a transaction with so many changes may look at for all that it restores.
+pub(super) fn records_to_look_at(changes: usize) -> usize {
+    changes.saturating_mul(HINT_RECORDS_EACH).saturating_add(HINT_RECORDS_MORE)
+}
+
+/// A record of a transaction. `snapshot` reaches to the end of the last finished one. `left` counts the earlier records that may
+/// be looked at.
+pub(super) fn record(
     draft: &Draft,
     snapshot: &Snapshot,
-    changes: Vec<Change<u64, SpoolRange>>,
-) -> Result<Vec<Planned>, Error> {
-    let mut left = changes.len().saturating_mul(HINT_RECORDS_EACH).saturating_add(HINT_RECORDS_MORE);
-    let planned = |change: Change<u64, SpoolRange>| {
-        let Change { oid, before, data, same_as } = change;
-        let previous = before.map_or(0, |before| before.record);
-        let most = if data.is_some() { left.min(MAX_HINT_RECORDS) } else { left };
-        let looked = match same_as {
-            Some(tid) => revision(snapshot, oid, previous, tid, most)?,
-            None => Looked { found: None, records: 0 },
-        };
-        left -= looked.records;
-        if data.is_none() && looked.found.is_none() && left == 0 {
-            // Without its data the record would say that the object does not exist.
-            return Err(Error::Transaction(format!(
-                "the history of object {oid} is too long to look for the revision to be restored"
-            )));
-        }
-        let content = match (looked.found, data) {
-            (Some(found), None) => Content::BackPointer(found.at),
-            (Some(found), Some(data)) if has(draft, snapshot, found, data)? => Content::BackPointer(found.at),
-            (_, Some(data)) => Content::Data(data),
-            (None, None) => Content::BackPointer(0),
-        };
-        Ok(Planned { oid, previous, content })
+    record: NewRecord<u64, SpoolRange>,
+    left: &mut usize,
+) -> Result<Planned, Error> {
+    let NewRecord { oid, before, data, same_as } = record;
+    let previous = before.map_or(0, |before| before.record);
+    let most = if data.is_some() { MAX_HINT_RECORDS.min(*left) } else { *left };
+    let looked = match same_as {
+        Some(tid) => revision(snapshot, oid, previous, tid, most)?,
+        None => Looked { found: None, records: 0 },
     };
-    changes.into_iter().map(planned).collect()
+    *left -= looked.records;
+    if data.is_none() && looked.found.is_none() && *left == 0 {
+        // Without its data the record would say that the object does not exist.
+        return Err(Error::Transaction(format!(
+            "the history of object {oid} is too long to look for the revision to be restored"
+        )));
+    }
+    let earlier = looked.found;
+    let content = match (earlier, data) {
+        (Some(found), None) => Content::BackPointer(found.at),
+        (Some(found), Some(data)) if has(draft, snapshot, found, data)? => Content::BackPointer(found.at),
+        (_, Some(data)) => Content::Data(data),
+        (None, None) => Content::BackPointer(0),
+    };
+    Ok(Planned { oid, previous, content })
 }
 
 /// What was found, and how many records were looked at for it.

@@ -1,5 +1,6 @@
 //! A transaction as the storage's callers see it.
 
+use std::mem;
 use std::sync::Arc;
 
 use super::commit::Writer;
@@ -28,11 +29,11 @@ impl Transaction for FileTransaction {
         if self.accepted.is_some() {
             return Err(Error::voted_already());
         }
-        Ok(match self.writer.vote(&self.draft, wait)? {
-            Ok(accepted) => {
-                let tid = Some(accepted.placed.tid);
+        Ok(match self.writer.vote(&mut self.draft, wait)? {
+            Ok(mut accepted) => {
+                let (tid, changed) = (Some(accepted.placed.tid), mem::take(&mut accepted.changed));
                 self.accepted = Some(accepted);
-                Vote::Accepted { tid, changed: Vec::new() }
+                Vote::Accepted { tid, changed }
             }
             Err(conflicts) => Vote::Conflicts(conflicts),
         })

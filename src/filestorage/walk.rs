@@ -59,6 +59,18 @@ pub(super) fn transaction_before(
     }
 }
 
+/// The transactions, newest first, up to the first that cannot be read.
+pub(super) fn newest_first(
+    snapshot: &Snapshot,
+) -> impl Iterator<Item = Result<(u64, TransactionHeader), Error>> + '_ {
+    let mut end = snapshot.end;
+    std::iter::from_fn(move || {
+        let found = transaction_before(snapshot, end);
+        end = found.as_ref().ok().copied().flatten().map_or(START, |(start, _)| start);
+        found.transpose()
+    })
+}
+
 /// Where the first transaction is that is not before `tid`: looked for from the nearer end, by the ids; from the other one where
 /// damage is in the way.
 fn first_from(snapshot: &Snapshot, tid: Tid) -> Result<u64, Error> {

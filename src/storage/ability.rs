@@ -1,5 +1,7 @@
 //! What some storages can do and others cannot: a trait for each ability, and the values that it deals in.
 
+use std::ops::ControlFlow;
+
 use super::{Error, Meta, Oid, Tid, Wait};
 
 /// Bytes that the entries of a history may take together.
@@ -102,6 +104,44 @@ pub trait History: Send + Sync {
         stop: Option<Tid>,
         wait: Wait,
     ) -> Result<Box<dyn TransactionIterator>, Error>;
+}
+
+/// A transaction that can be undone, as far as its storage can say without a try.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Undoable {
+    /// The transaction.
+    pub tid: Tid,
+    /// Its description of itself.
+    pub meta: Meta,
+    /// Its length in bytes.
+    pub size: u64,
+}
+
+/// The data of an object that was changed again since the transaction that is undone.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Diverged<'a> {
+    /// What the undone transaction made of it: both others come from there.
+    pub base: &'a [u8],
+    /// The current data.
+    pub current: &'a [u8],
+    /// The data before the undone transaction.
+    pub before: &'a [u8],
+}
+
+/// Data with both changes of a diverged object; `None`: they cannot be merged.
+pub type Merge = fn(Diverged<'_>) -> Option<Vec<u8>>;
+
+/// Undoing transactions, by [`Operation::Undo`](super::Operation::Undo).
+pub trait Undo: Send + Sync {
+    /// Calls `visit` with the published transactions that can be undone, newest first, until it breaks off. They are those since
+    /// the last one that a pack kept.
+    ///
+    /// # Errors
+    /// [`Error::WouldWait`], if `wait` says so, perhaps after some. What cannot be read.
+    fn undoable(&self, wait: Wait, visit: &mut dyn FnMut(Undoable) -> ControlFlow<()>) -> Result<(), Error>;
+
+    /// How to merge objects that have been changed since; once, before the first transaction. Without it such are refused.
+    fn merge_with(&self, merge: Merge);
 }
 
 /// Walking through the current records of all objects, by id.

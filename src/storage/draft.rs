@@ -59,6 +59,12 @@ pub enum Operation<Data = Vec<u8>> {
         /// A transaction that may have the same data: a hint.
         previous: Option<Tid>,
     },
+    /// The objects of an earlier transaction are to be as they were before it. Only for storages with
+    /// [`Storage::undo`](super::Storage::undo).
+    Undo {
+        /// The transaction.
+        tid: Tid,
+    },
 }
 
 /// An [`Operation`] whose data are in the spool of a [`Draft`].
@@ -77,6 +83,7 @@ impl<Data> Operation<Data> {
             }
             Self::CheckCurrent { oid, serial } => Operation::CheckCurrent { oid, serial },
             Self::Delete { oid, serial } => Operation::Delete { oid, serial },
+            Self::Undo { tid } => Operation::Undo { tid },
         })
     }
 }
@@ -130,6 +137,14 @@ impl Draft {
         let step = operation.try_map(|data| self.spool.append(data))?;
         self.steps.push(step);
         Ok(())
+    }
+
+    /// Keeps data that no step brought with it.
+    ///
+    /// # Errors
+    /// They cannot be kept.
+    pub fn keep(&mut self, data: Vec<u8>) -> Result<SpoolRange, Error> {
+        self.spool.append(data)
     }
 
     /// Bytes of its records that are in memory.
@@ -188,6 +203,7 @@ mod tests {
         pushed.extend([
             Operation::CheckCurrent { oid: Oid(1), serial: None },
             Operation::Delete { oid: Oid(2), serial: Some(Tid(3)) },
+            Operation::Undo { tid: Tid(5) },
             Operation::Restore { oid: Oid(3), data: None, previous: Some(Tid(4)) },
             Operation::Restore { oid: Oid(3), data: Some(vec![9]), previous: None },
         ]);

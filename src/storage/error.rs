@@ -33,6 +33,15 @@ pub enum Error {
         /// The one that was read.
         given: Tid,
     },
+    /// There is no such transaction to undo.
+    #[error("no transaction {0}")]
+    NoSuchTransaction(Tid),
+    /// A transaction of which a pack may have removed a part.
+    #[error("transaction {0} was packed and cannot be undone")]
+    Packed(Tid),
+    /// These objects keep a transaction from being undone.
+    #[error("{}", cannot_undo(.0))]
+    Undo(Vec<(Oid, NotUndone)>),
     /// Nothing may be written: so configured, or the disk failed earlier.
     #[error("the storage is read-only")]
     ReadOnly,
@@ -78,6 +87,34 @@ pub enum Error {
     /// The system failed.
     #[error(transparent)]
     System(#[from] SystemError),
+}
+
+/// Why an object cannot go back to what it was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum NotUndone {
+    /// The transaction made it, and it was changed since.
+    ChangedSinceAdded,
+    /// It was changed since, in a manner that cannot be merged.
+    Changed,
+    /// It was deleted since.
+    Deleted,
+    /// It was changed since, and did not exist before: there is nothing to merge with.
+    NoDataBefore,
+}
+
+fn cannot_undo(objects: &[(Oid, NotUndone)]) -> String {
+    let others = objects.len().saturating_sub(1);
+    objects.first().map_or_else(String::new, |(oid, why)| {
+        let why = match why {
+            NotUndone::ChangedSinceAdded | NotUndone::Changed => "was changed since",
+            NotUndone::Deleted => "was deleted",
+            NotUndone::NoDataBefore => "was changed since and did not exist before",
+        };
+        match others {
+            0 => format!("cannot undo: object {oid} {why}"),
+            _ => format!("cannot undo: object {oid} {why}, and {others} others"),
+        }
+    })
 }
 
 impl Error {

@@ -30,7 +30,7 @@ pub trait Lookup {
 
 /// A record that is to be written. Of several of one object the last one counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Change<Record, Data> {
+pub struct NewRecord<Record, Data> {
     /// The object.
     pub oid: Oid,
     /// Its record before this transaction.
@@ -41,10 +41,19 @@ pub struct Change<Record, Data> {
     pub same_as: Option<Tid>,
 }
 
+/// What is to be done for a step, of those that write.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Change<Record, Data> {
+    /// This record is to be written.
+    Record(NewRecord<Record, Data>),
+    /// This transaction is to be undone; what that comes to depends on what the storage has of it.
+    Undo(Tid),
+}
+
 /// What a transaction comes to.
 #[derive(Debug)]
 pub enum Judgement<Record, Data> {
-    /// These records are to be written, in this order.
+    /// This is to be done, in this order.
     Accepted(Vec<Change<Record, Data>>),
     /// These stores do not build on the current revision, in their order.
     Conflicts(Vec<Conflict<Data>>),
@@ -78,7 +87,8 @@ pub fn judge<L: Lookup, Data>(
                 } else {
                     has_data(oid, &data)?;
                     conflicts.remove(&oid);
-                    changes.push(Change { oid, before, data: Some(data), same_as: None });
+                    let data = Some(data);
+                    changes.push(Change::Record(NewRecord { oid, before, data, same_as: None }));
                 }
             }
             Operation::CheckCurrent { oid, serial } => {
@@ -93,11 +103,14 @@ pub fn judge<L: Lookup, Data>(
                 if serial != Some(before.tid) {
                     return Err(Error::Conflict { oid, committed: before.tid, given: given(serial) });
                 }
-                changes.push(Change { oid, before: Some(before), data: None, same_as: None });
+                let before = Some(before);
+                changes.push(Change::Record(NewRecord { oid, before, data: None, same_as: None }));
             }
+            Operation::Undo { tid } => changes.push(Change::Undo(tid)),
             Operation::Restore { oid, data, previous } => {
                 data.iter().try_for_each(|data| has_data(oid, data))?;
-                changes.push(Change { oid, before: lookup.current(oid)?, data, same_as: previous });
+                let before = lookup.current(oid)?;
+                changes.push(Change::Record(NewRecord { oid, before, data, same_as: previous }));
             }
         }
     }

@@ -7,8 +7,8 @@ use std::time::SystemTime;
 
 use super::{
     Change, CommitListener, Completion, Draft, Error, History, HistoryEntry, Info, Judgement, Lookup, Meta,
-    Oid, Operation, Present, Published, Record, RecordIterator, Revision, SpoolRange, Stats, Storage, Tid,
-    Transaction, TransactionIterator, Vote, Wait, judge, lock, next_oids, next_tid,
+    NewRecord, Oid, Operation, Present, Published, Record, RecordIterator, Revision, SpoolRange, Stats,
+    Storage, Tid, Transaction, TransactionIterator, Vote, Wait, judge, lock, next_oids, next_tid,
 };
 
 /// Data of a revision; `None`: the object does not exist from there on.
@@ -241,7 +241,8 @@ impl MemoryTransaction {
         changes: Vec<Change<(), SpoolRange>>,
     ) -> Result<Vec<(Oid, Data)>, Error> {
         let (mut records, mut places) = (Vec::<(Oid, Data)>::new(), HashMap::new());
-        for Change { oid, data, same_as, .. } in changes {
+        for change in changes {
+            let Change::Record(NewRecord { oid, data, same_as, .. }) = change else { continue };
             let data = match data {
                 Some(range) => {
                     let mut data = Vec::with_capacity(range.length());
@@ -262,6 +263,9 @@ impl MemoryTransaction {
 
 impl Transaction for MemoryTransaction {
     fn push(&mut self, operation: Operation) -> Result<(), Error> {
+        if let Operation::Undo { .. } = operation {
+            return Err(Error::Unsupported("undo"));
+        }
         self.draft.push(operation)
     }
 

@@ -26,9 +26,8 @@
 //! those that are called with [`Wait::Refused`].
 //!
 //! What not every storage can do is a trait of its own, which [`Storage`] has an accessor for: the accessor is the flag.
-//! Each ability comes with the first storage that has it: `undo()` (list
-//! what can be undone) with an operation that undoes a transaction, `blobs()` (open the blob of a revision for reading) with
-//! one that takes over a written file.
+//! Each ability comes with the first storage that has it: `blobs()` (open the blob of a revision for reading) with an operation
+//! that takes over a written file.
 //!
 //! `tests/storage` is the contract as tests, over every storage.
 //!
@@ -47,13 +46,13 @@ mod spool;
 mod stamp;
 
 pub use ability::{
-    Current, CurrentRecords, History, HistoryEntry, MAX_HISTORY_BYTES, Record, RecordIterator,
-    TransactionIterator,
+    Current, CurrentRecords, Diverged, History, HistoryEntry, MAX_HISTORY_BYTES, Merge, Record,
+    RecordIterator, TransactionIterator, Undo, Undoable,
 };
 pub use draft::{Conflict, Draft, Meta, Operation, Serial, Step};
-pub use error::Error;
+pub use error::{Error, NotUndone};
 pub use id::{Oid, Tid};
-pub use judge::{Change, Judgement, Lookup, Present, judge};
+pub use judge::{Change, Judgement, Lookup, NewRecord, Present, judge};
 pub use lock::lock;
 pub use memory::MemoryStorage;
 pub use next_ids::{next_oids, next_tid};
@@ -182,8 +181,8 @@ pub trait Transaction: Send {
     /// After an error nothing of it is written and the lock is free.
     ///
     /// # Errors
-    /// [`Error::ReadConflict`], [`Error::Conflict`] (of a delete), [`Error::NoSuchObject`], [`Error::ReadOnly`],
-    /// [`Error::Quota`], [`Error::Unavailable`], or what could not be read or written. With [`Wait::Refused`] also
+    /// [`Error::ReadConflict`], [`Error::Conflict`] (of a delete), [`Error::NoSuchObject`], [`Error::NoSuchTransaction`],
+    /// [`Error::Packed`] and [`Error::Undo`] (of an undo), [`Error::ReadOnly`], [`Error::Quota`], [`Error::Unavailable`], or what could not be read or written. With [`Wait::Refused`] also
     /// [`Error::WouldWait`]: the vote may be tried again.
     fn vote(&mut self, wait: Wait) -> Result<Vote, Error>;
 
@@ -278,6 +277,11 @@ pub trait Storage: Send + Sync {
 
     /// Current records can be walked through by id.
     fn current_records(&self) -> Option<&dyn CurrentRecords> {
+        None
+    }
+
+    /// Transactions can be undone.
+    fn undo(&self) -> Option<&dyn Undo> {
         None
     }
 }

@@ -1,5 +1,6 @@
 //! The methods of the protocol with their arguments (ZEO-PROTOCOL section 7), from message to meaning.
 
+use super::undo_id;
 use crate::pickle::{self, Value};
 use crate::storage::{Meta, Oid, Operation, Serial, Tid};
 
@@ -29,7 +30,11 @@ pub enum Call {
     },
     NewOids(u32),
     RecordNext(Option<Oid>),
-    UndoLog,
+    UndoLog {
+        first: i64,
+        last: i64,
+        filter: Vec<(Value, Value)>,
+    },
     /// Seconds since 1970, and whether the reply is to wait for the end.
     Pack {
         time: f64,
@@ -110,7 +115,11 @@ impl Call {
             "storea" | "checkCurrentSerialInTransaction" | "deleteObject" | "restorea" => {
                 step(name, &mut left)?
             }
-            "undoa" => Self::LackingStep { id: left.last()?, ability: "undo" },
+            "undoa" => {
+                // What is no name of a transaction is that of one that there is not, which the vote says.
+                let tid = left.value()?.as_bytes().and_then(undo_id::decode).unwrap_or(Tid::ZERO);
+                Self::Step { id: left.value()?, operation: Operation::Undo { tid } }
+            }
             "tpc_begin" => begin(&mut left)?,
             "iterator_start"
             | "iterator_next"
@@ -138,8 +147,17 @@ impl Call {
                 Self::NewOids(u32::try_from(count.clamp(1, OIDS)).unwrap_or(1))
             }
             "record_iternext" => Self::RecordNext(left.optional()?.map(Oid::from_bytes)),
-            // Which part of it is asked for matters only where there is one.
-            "undoLog" | "undoInfo" => left.ignore(Self::UndoLog),
+            "undoLog" | "undoInfo" => {
+                let mut number = |default| left.next().map_or(Some(default), |value| value.as_int());
+                let first = number(0).ok_or(NoCall::Arguments)?;
+                let last = number(-20).ok_or(NoCall::Arguments)?;
+                let filter = match left.next().filter(|_| name == "undoInfo") {
+                    Some(Value::Dict(pairs)) => pairs,
+                    None | Some(Value::None) => Vec::new(),
+                    Some(_) => return Err(NoCall::Arguments),
+                };
+                Self::UndoLog { first, last, filter }
+            }
             "pack" => {
                 Self::Pack { time: left.seconds()?, wait: left.next().is_none_or(|flag| is_true(&flag)) }
             }
@@ -381,6 +399,22 @@ mod tests {
                 },
             ),
             ("iterator_gc", vec![Value::List(vec![Value::Int(3)])], Call::IteratorGc(vec![3])),
+            (
+                "undoa",
+                vec![Value::Bytes(b"AAAAAAAAAAE=".to_vec()), Value::Int(7)],
+                Call::Step { id: Value::Int(7), operation: Operation::Undo { tid: Tid(1) } },
+            ),
+            (
+                "undoa",
+                vec![Value::None, Value::Int(7)],
+                Call::Step { id: Value::Int(7), operation: Operation::Undo { tid: Tid::ZERO } },
+            ),
+            ("undoLog", vec![], Call::UndoLog { first: 0, last: -20, filter: vec![] }),
+            (
+                "undoInfo",
+                vec![Value::Int(3), Value::Int(9), Value::Dict(vec![(text("user_name"), text("x"))])],
+                Call::UndoLog { first: 3, last: 9, filter: vec![(text("user_name"), text("x"))] },
+            ),
         ] {
             assert_eq!(Call::parse(name, arguments), Ok(call), "{name}");
         }
@@ -419,14 +453,13 @@ mod tests {
         assert_eq!(Call::parse("__class__", vec![]), Err(NoCall::Unknown));
         let no_oid = Value::Bytes(vec![1; 7]);
         assert_eq!(Call::parse("getTid", vec![no_oid.clone()]), Err(NoCall::NoObject(no_oid)));
-        let undo = vec![Value::Bytes(b"BA1ebYqzDcw=".to_vec()), Value::Int(7)];
-        let lacking = Call::LackingStep { id: Value::Int(7), ability: "undo" };
-        assert_eq!(Call::parse("undoa", undo), Ok(lacking));
         for (name, arguments) in [
             ("loadBefore", vec![bytes(1)]),
             ("loadBefore", vec![bytes(1), bytes(1), bytes(1)]),
             ("loadBefore", vec![bytes(1), Value::None]),
             ("ping", vec![Value::None]),
+            ("undoLog", vec![Value::None]),
+            ("undoInfo", vec![Value::Int(0), Value::Int(1), Value::Int(2)]),
             ("iterator_gc", vec![Value::Int(1)]),
             ("tpc_begin", vec![Value::Int(7), Value::None]),
         ] {

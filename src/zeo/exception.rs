@@ -1,7 +1,13 @@
 //! What fails, as the exceptions that the Python clients know (ZEO-PROTOCOL section 5).
 
+use super::message::instance;
 use crate::pickle::Value;
-use crate::storage::{Error, Oid, Serial, Tid};
+use crate::storage::{Error, NotUndone, Oid, Serial, Tid};
+
+/// Why one object, or a whole transaction, cannot be undone.
+const UNDO_ERROR: &str = "ZODB.POSException.UndoError";
+/// Objects that one error reply names: a transaction may have millions.
+const MAX_UNDO_ERRORS: usize = 1000;
 
 /// An exception of Python: what an error reply says.
 #[derive(Debug, Clone, PartialEq)]
@@ -34,6 +40,41 @@ impl Exception {
     pub fn transaction(arguments: Vec<Value>) -> Self {
         let name = "ZODB.POSException.StorageTransactionError";
         Self { name, arguments: Value::Tuple(arguments), expected: false }
+    }
+
+    /// A transaction that cannot be undone, for a reason that is none of its objects'.
+    fn undo(reason: &str) -> Self {
+        let arguments = dict([("_reason", Value::Text(reason.to_owned())), ("_oid", Value::None)]);
+        Self { name: UNDO_ERROR, arguments, expected: false }
+    }
+
+    /// One that cannot be undone because of these objects.
+    fn undo_of(objects: &[(Oid, NotUndone)]) -> Self {
+        // Python's words (FileStorage._transactionalUndoRecord).
+        let reason = |why: NotUndone| {
+            let reason = match why {
+                NotUndone::ChangedSinceAdded => {
+                    "Can't undo an add transaction followed by conflicting transactions."
+                }
+                NotUndone::Changed => "Some data were modified by a later transaction",
+                NotUndone::Deleted => "_loadBack() failed",
+                NotUndone::NoDataBefore => "_loadBack() failed for %s",
+            };
+            Value::Text(reason.to_owned())
+        };
+        let error = |(of, why): &(Oid, NotUndone)| {
+            let reason = reason(*why);
+            let state = dict([
+                ("_reason", reason.clone()),
+                ("_oid", oid(*of)),
+                ("args", Value::Tuple(vec![reason, oid(*of)])),
+            ]);
+            Value::Tuple(vec![oid(*of), instance(UNDO_ERROR, state)])
+        };
+        let errors = objects.iter().take(MAX_UNDO_ERRORS).map(error).collect();
+        let first = objects.first().map_or(Value::None, |(_, why)| reason(*why));
+        let arguments = dict([("_reason", first), ("_errs", Value::List(errors))]);
+        Self { name: "ZODB.POSException.MultipleUndoErrors", arguments, expected: false }
     }
 
     /// As a line for the log.
@@ -106,6 +147,9 @@ impl From<&Error> for Exception {
                 *committed,
                 Some(*given),
             ),
+            Error::NoSuchTransaction(_) => Self::undo("Invalid transaction id"),
+            Error::Packed(_) => Self::undo("non-undoable transaction"),
+            Error::Undo(objects) => Self::undo_of(objects),
             Error::ReadOnly => Self::read_only(),
             // Clients know TypeError; of other names they see a ServerException.
             Error::Unsupported(_) => Self::new("builtins.TypeError", error.to_string()),

@@ -117,6 +117,10 @@ impl Encoding {
     /// Appends the reply that the message `id` failed with an exception of Python: its name, and its arguments or its
     /// attributes.
     pub fn error(self, id: &Value, exception: &str, arguments: Value, out: &mut Vec<u8>) {
+        let arguments = match self {
+            Self::Pickle => arguments,
+            Self::Msgpack => without_instances(arguments),
+        };
         let raised = Value::Tuple(vec![Value::Text(exception.to_owned()), arguments]);
         // The arguments are texts, numbers and bytes of ours, the id came in the same encoding.
         let _ = self.append(&message(id.clone(), Value::Int(2), REPLY, raised), out);
@@ -126,6 +130,40 @@ impl Encoding {
     pub fn call(self, name: &str, arguments: Vec<Value>, out: &mut Vec<u8>) {
         // All arguments are ids and numbers of ours.
         let _ = self.append(&message(Value::Int(0), Value::Bool(true), name, Value::Tuple(arguments)), out);
+    }
+}
+
+/// What Python's exceptions of ZODB are pickled by.
+const RECON: (&str, &str) = ("ZODB.POSException", "_recon");
+
+/// An exception inside of another one: `module.Class` and its attributes.
+pub fn instance(class: &str, attributes: Value) -> Value {
+    let global =
+        |module: &str, name: &str| Value::Global { module: module.to_owned(), name: name.to_owned() };
+    let (module, name) = class.rsplit_once('.').unwrap_or(("builtins", class));
+    Value::Call(Box::new(pickle::Call {
+        callable: global(RECON.0, RECON.1),
+        arguments: Value::Tuple(vec![global(module, name), attributes]),
+        new: false,
+        state: None,
+    }))
+}
+
+/// With each [`instance`] as Python's server says it where there are no instances: its class by name, and its attributes.
+fn without_instances(value: Value) -> Value {
+    match value {
+        Value::Tuple(items) => Value::Tuple(items.into_iter().map(without_instances).collect()),
+        Value::List(items) => Value::List(items.into_iter().map(without_instances).collect()),
+        Value::Dict(pairs) => {
+            Value::Dict(pairs.into_iter().map(|(key, value)| (key, without_instances(value))).collect())
+        }
+        Value::Call(call) => match call.arguments.items() {
+            Some([Value::Global { module, name }, attributes]) => {
+                Value::Tuple(vec![Value::Text(format!("{module}.{name}")), attributes.clone()])
+            }
+            _ => Value::Call(call),
+        },
+        other => other,
     }
 }
 

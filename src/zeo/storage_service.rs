@@ -179,7 +179,7 @@ impl StorageService {
             ("length", number(stats.objects)),
             ("size", number(stats.bytes)),
             ("name", Value::Text(info.name)),
-            ("supportsUndo", Value::Bool(false)),
+            ("supportsUndo", Value::Bool(self.storage.undo().is_some())),
             ("supports_record_iternext", Value::Bool(self.storage.current_records().is_some())),
             ("interfaces", interfaces(&*self.storage)),
         ])
@@ -243,8 +243,7 @@ fn interfaces(storage: &dyn Storage) -> Value {
     let named = [
         ("IStorageRestoreable", info.restore),
         ("IStorageIteration", storage.history().is_some()),
-        // FileStorage has it whatever `supportsUndo` says, and ZEO's tests compare the whole tuple.
-        ("IStorageUndoable", info.restore),
+        ("IStorageUndoable", storage.undo().is_some()),
         ("IStorageCurrentRecordIteration", storage.current_records().is_some()),
         ("IExternalGC", info.delete),
         ("IStorage", true),

@@ -1,4 +1,5 @@
 """ZODB's FileStorage, for comparison: makes files, follows a script, tells all that can be seen of a file."""
+import base64
 import binascii
 import contextlib
 import io
@@ -18,7 +19,7 @@ from ZODB.blob import Blob
 from ZODB.Connection import TransactionMetaData
 from ZODB.FileStorage import FileStorage
 from ZODB.fsIndex import fsIndex
-from ZODB.POSException import POSKeyError
+from ZODB.POSException import POSKeyError, UndoError
 from ZODB.serialize import referencesf
 from ZODB.scripts import fstest
 from ZODB.utils import maxtid, z64
@@ -71,6 +72,9 @@ def dump(path, read_only=True):
             say(' no history')
     for tid, changed in storage.lastInvalidations(5):
         say('invalidation', tid.hex(), ' '.join(oid.hex() for oid in changed))
+    for entry in storage.undoLog(0, sys.maxsize):
+        texts = shown(entry['user_name']), shown(entry['description'])
+        say('undoable', base64.b64decode(entry['id']).hex(), entry['size'], *texts)
     storage.close()
     return '\n'.join(out) + '\n'
 
@@ -133,16 +137,20 @@ def build(path, kind):
     db.close()
 
 
-def apply(path, script):
-    """Follows a script of lines: the steps of transactions, under given ids."""
-    storage = FileStorage(path)
-    meta = None
+def apply(script):
+    """Follows a script of lines: the steps of transactions, under given ids, in one file after the other."""
+    storage = meta = None
     raw = binascii.unhexlify
     for line in script.splitlines():
         word, *rest = line.split(' ')
-        if word == 'begin':
+        if word == 'file':
+            if storage is not None:
+                storage.close()
+            storage = FileStorage(rest[0])
+        elif word == 'begin':
             tid, status, user, about, ext = rest
             meta = TransactionMetaData(raw(user), raw(about), raw(ext))
+            failure, changed = None, set()
             storage.tpc_begin(meta, raw(tid), {'n': ' ', 'p': 'p'}[status])
         elif word == 'store':
             oid, serial, data = rest
@@ -155,6 +163,21 @@ def apply(path, script):
             data = None if data == '-' else raw(data)
             previous = None if previous == '-' else raw(previous)
             storage.restore(raw(oid), storage._tid, data, '', previous, meta)
+        elif word == 'undo':
+            if failure is None:
+                try:
+                    changed.update(storage.undo(base64.encodebytes(raw(rest[0])).rstrip(), meta)[1])
+                except UndoError as error:
+                    failure = getattr(error, '_errs', [(None, error)])
+        elif word == 'changed':
+            if failure or sorted(oid.hex() for oid in changed) != rest:
+                raise ValueError('%s: %s %s' % (line, failure, changed))
+        elif word == 'refused':
+            # The oid and reason of each object, or the reason of the transaction.
+            found = sorted('%s %s' % (oid.hex() if oid else '-', e._reason) for oid, e in failure)
+            if found != sorted(' '.join(rest).split(', ')):
+                raise ValueError('%s: %s' % (line, found))
+            storage.tpc_abort(meta)
         elif word == 'finish':
             storage.tpc_vote(meta)
             storage.tpc_finish(meta)
@@ -280,7 +303,8 @@ def main():
     elif what == 'build':
         build(*rest)
     elif what == 'apply':
-        apply(rest[0], sys.stdin.read())
+        script = sys.stdin.read()
+        apply('file %s\n%s' % (rest[0], script) if rest else script)
     elif what == 'graph':
         graph(*rest)
     elif what == 'pack':

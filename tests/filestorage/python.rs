@@ -3,16 +3,19 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::fs;
+use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options, PackOptions};
-use zeo_server::storage::{Error, Meta, Oid, Operation, Stats, Storage, Tid, Vote, Wait};
+use zeo_server::storage::{
+    Error, Meta, NotUndone, Oid, Operation, Stats, Storage, Tid, Undoable, Vote, Wait,
+};
 
 use crate::peers;
 use crate::sandbox::chance::Chance;
-use crate::sandbox::{Sandbox, forks};
+use crate::sandbox::{Sandbox, forks, is_long};
 
 const READ_ONLY: Options =
     Options { create: false, read_only: true, quota: None, stop: None, pack: PackOptions::DEFAULT };
@@ -93,6 +96,12 @@ fn dump(storage: &FileStorage) -> String {
         let changed: Vec<_> = changed.iter().map(|oid| hex(oid.to_bytes())).collect();
         writeln!(out, "invalidation {tid} {}", changed.join(" ")).unwrap();
     }
+    let mut undoable = |found: Undoable| {
+        let (user, about) = (shown(&found.meta.user), shown(&found.meta.description));
+        writeln!(out, "undoable {} {} {user} {about}", found.tid, found.size).unwrap();
+        ControlFlow::Continue(())
+    };
+    storage.undo().unwrap().undoable(Wait::Allowed, &mut undoable).unwrap();
     out
 }
 
@@ -175,6 +184,7 @@ struct History {
     current: BTreeMap<u64, Tid>,
     /// All revisions, as (object, transaction, data).
     revisions: Vec<(u64, Tid, Option<Vec<u8>>)>,
+    transactions: Vec<Tid>,
     next: u64,
 }
 
@@ -186,7 +196,7 @@ impl History {
 
     fn meta(&mut self) -> Meta {
         self.next += 1 + self.chance.below(1 << 33) as u64;
-        let packed = self.chance.below(5) == 0;
+        let packed = self.chance.below(12) == 0;
         let (user, description) = (self.text(20), self.text(300));
         // The pickle of {"k": 7}, which the oracle's history looks into.
         let pickled = b"\x80\x03}q\0X\x01\0\0\0kq\x01K\x07s.";
@@ -222,29 +232,75 @@ impl History {
         let status = if meta.packed { 'p' } else { 'n' };
         let texts = [&meta.user, &meta.description, &meta.extension].map(hex).join(" ");
         writeln!(self.script, "begin {} {status} {texts}", hex(id.to_bytes())).unwrap();
-        let steps: Vec<_> = (0..self.chance.below(6)).map(|_| self.step()).collect();
+        let steps = if self.chance.below(3) == 0 { self.undos() } else { self.steps() };
         let mut transaction = self.storage.begin(meta).unwrap();
         for step in &steps {
-            self.write(step);
             transaction.push(step.clone()).unwrap();
         }
-        let Vote::Accepted { .. } = transaction.vote(Wait::Allowed).unwrap() else { panic!() };
+        let vote = transaction.vote(Wait::Allowed);
+        self.script(&steps, &vote);
+        if vote.is_err() {
+            return;
+        }
         if self.chance.below(6) == 0 {
             self.script.push_str("abort\n");
             return;
         }
         self.script.push_str("finish\n");
         super::finish(transaction).recv().unwrap().unwrap();
-        for step in steps {
-            let (Operation::Store { oid, .. }
-            | Operation::Delete { oid, .. }
-            | Operation::Restore { oid, .. }) = step
-            else {
-                panic!()
-            };
+        self.transactions.push(id);
+        let (_, changed) = self.storage.last_transactions(1).unwrap().remove(0);
+        for oid in changed {
             self.current.insert(oid.0, id);
             self.revisions.push((oid.0, id, self.storage.load_serial(oid, id, Wait::Allowed).ok()));
         }
+    }
+
+    fn steps(&mut self) -> Vec<Operation> {
+        (0..self.chance.below(6)).map(|_| self.step()).collect()
+    }
+
+    /// Some of the last transactions are undone, in the order that they may or may not be; at times beside other steps.
+    fn undos(&mut self) -> Vec<Operation> {
+        let mut steps = if self.chance.below(4) == 0 { self.steps() } else { Vec::new() };
+        for _ in 0..=self.chance.below(3) {
+            let most = 1 + self.chance.below(9);
+            let back = 1 + self.chance.below(most);
+            let tid = self.transactions.len().checked_sub(back).map(|at| self.transactions[at]);
+            steps.push(Operation::Undo { tid: tid.unwrap_or(Tid(5)) });
+        }
+        steps
+    }
+
+    /// The steps, and what came of those that undo.
+    fn script(&mut self, steps: &[Operation], vote: &Result<Vote, Error>) {
+        for step in steps {
+            self.write(step);
+        }
+        let outcome = match vote {
+            Ok(Vote::Accepted { changed, .. }) => {
+                changed.iter().fold("changed".to_owned(), |line, oid| line + " " + &hex(oid.to_bytes()))
+            }
+            Ok(Vote::Conflicts(conflicts)) => panic!("{conflicts:?}"),
+            Err(Error::NoSuchTransaction(_)) => "refused - Invalid transaction id".to_owned(),
+            Err(Error::Packed(_)) => "refused - non-undoable transaction".to_owned(),
+            Err(Error::Undo(objects)) => {
+                let reason = |(oid, why): &(Oid, NotUndone)| {
+                    let reason = match why {
+                        NotUndone::ChangedSinceAdded => {
+                            "Can't undo an add transaction followed by conflicting transactions."
+                        }
+                        NotUndone::Changed => "Some data were modified by a later transaction",
+                        NotUndone::Deleted => "_loadBack() failed",
+                        NotUndone::NoDataBefore => "_loadBack() failed for %s",
+                    };
+                    format!("{} {reason}", hex(oid.to_bytes()))
+                };
+                format!("refused {}", objects.iter().map(reason).collect::<Vec<_>>().join(", "))
+            }
+            Err(error) => panic!("{error}"),
+        };
+        writeln!(self.script, "{outcome}").unwrap();
     }
 
     fn write(&mut self, step: &Operation) {
@@ -261,6 +317,7 @@ impl History {
                 let previous = previous.map_or("-".to_owned(), |tid| hex(tid.to_bytes()));
                 format!("restore {} {data} {previous}", hex(oid.to_bytes()))
             }
+            Operation::Undo { tid } => format!("undo {}", hex(tid.to_bytes())),
             other @ Operation::CheckCurrent { .. } => panic!("{other:?}"),
         };
         self.script.push_str(&line);
@@ -268,35 +325,61 @@ impl History {
     }
 }
 
+/// Follows a random history, given a number, in the file `ours{round}.fs`: its script, and what can be seen at its end.
+fn history(oracle: &Oracle, round: u64, length: usize) -> (String, String) {
+    let storage = open(&oracle.sandbox.path(format!("ours{round}.fs")), &Options::default()).unwrap();
+    let mut history = History {
+        chance: Chance::new(),
+        storage,
+        script: format!("file python{round}.fs\n"),
+        current: BTreeMap::new(),
+        revisions: Vec::new(),
+        transactions: Vec::new(),
+        next: 0x03f6_d9e0_0000_0000 + round,
+    };
+    // Each round another part of the sequence.
+    (0..round).for_each(|_| drop(history.text(9)));
+    (0..length).for_each(|_| history.transaction());
+    let seen = dump(&history.storage);
+    history.storage.close().unwrap();
+    (history.script, seen)
+}
+
 #[test]
 fn random_histories_make_the_same_bytes_and_are_read_alike() {
     let Some(oracle) = Oracle::new() else { return };
-    for round in 0..4 {
-        let name = format!("ours{round}.fs");
-        let storage = open(&oracle.sandbox.path(&name), &Options::default()).unwrap();
-        let mut history = History {
-            chance: Chance::new(),
-            storage,
-            script: String::new(),
-            current: BTreeMap::new(),
-            revisions: Vec::new(),
-            next: 0x03f6_d9e0_0000_0000 + round,
-        };
-        // Each round another part of the sequence.
-        (0..round).for_each(|_| drop(history.text(9)));
-        let what = format!("round {round}, seed {}", history.chance.seed());
-        (0..60).for_each(|_| history.transaction());
-        let ours = dump(&history.storage);
-        history.storage.close().unwrap();
-        let pythons = format!("python{round}.fs");
-        oracle.ask(&["apply", &pythons], &history.script);
-        let (one, other) = (oracle.bytes(&name), oracle.bytes(&pythons));
-        let first = one.iter().zip(&other).position(|(one, other)| one != other);
-        assert!(one == other, "{what}: the files differ, first at {first:?}");
-        assert!(
-            oracle.bytes(&format!("{name}.index")) == oracle.bytes(&format!("{pythons}.index")),
-            "{what}"
-        );
-        assert_same(&ours, &oracle.ask(&["dump", &name], ""), &what);
+    // As many as one process of Python follows.
+    let (groups, size, length) = if is_long() { (20, 100, 20) } else { (1, 4, 60) };
+    let (mut refusals, seed) = (String::new(), Chance::new().seed());
+    for group in 0..groups {
+        let rounds = group * size..(group + 1) * size;
+        let (scripts, ours): (Vec<_>, Vec<_>) =
+            rounds.clone().map(|round| history(&oracle, round, length)).unzip();
+        oracle.ask(&["apply"], &scripts.concat());
+        for round in rounds.clone() {
+            let what = format!("round {round}, seed {seed}");
+            let (one, other) = (format!("ours{round}.fs"), format!("python{round}.fs"));
+            let first =
+                oracle.bytes(&one).iter().zip(&oracle.bytes(&other)).position(|(one, other)| one != other);
+            assert!(
+                oracle.bytes(&one) == oracle.bytes(&other),
+                "{what}: the files differ, first at {first:?}"
+            );
+            let (one, other) = (format!("{one}.index"), format!("{other}.index"));
+            assert!(oracle.bytes(&one) == oracle.bytes(&other), "{what}");
+        }
+        let names: Vec<_> = rounds.map(|round| format!("ours{round}.fs")).collect();
+        let dump: Vec<_> = ["dump"].into_iter().chain(names.iter().map(String::as_str)).collect();
+        assert_same(&ours.concat(), &oracle.ask(&dump, ""), &format!("group {group}, seed {seed}"));
+        for name in names {
+            fs::remove_file(oracle.sandbox.path(&name)).unwrap();
+        }
+        let refused = |line: &&str| line.starts_with("refused");
+        refusals.extend(scripts.iter().flat_map(|script| script.lines().filter(refused)));
+    }
+    for reason in
+        ["Invalid", "non-undoable", "Can't undo an add", "Some data were", "() failed", "failed for %s"]
+    {
+        assert!(refusals.contains(reason), "no undo was refused with '{reason}', seed {seed}");
     }
 }

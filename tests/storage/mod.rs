@@ -2,6 +2,7 @@
 
 mod commits;
 mod reads;
+mod undo;
 
 use std::sync::mpsc::{self, Receiver};
 use std::sync::{Arc, Mutex};

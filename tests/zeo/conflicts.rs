@@ -101,3 +101,21 @@ fn conflict_of_a_dependency_and_of_a_delete_are_too() {
         );
     }
 }
+
+#[test]
+fn undo_is_judged_when_all_before_it_can_be_seen() {
+    race(
+        Encoding::Pickle,
+        |loser, first| {
+            let digits: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+            let digit = |at: u32| digits[(u128::from(first) << 2 >> (60 - 6 * at)) as usize & 63];
+            let name = (0..11).map(digit).chain([b'=']).collect();
+            loser.tell("undoa", vec![Value::Bytes(name), ONE]);
+        },
+        |_, outcome, _| {
+            let (name, arguments) = outcome.unwrap_err();
+            assert_eq!(name, "ZODB.POSException.MultipleUndoErrors");
+            assert_eq!(arguments.get("_errs").and_then(Value::items).map(<[Value]>::len), Some(1));
+        },
+    );
+}

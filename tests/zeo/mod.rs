@@ -16,4 +16,5 @@ mod probed;
 mod reads;
 mod server;
 mod storm;
+mod undo;
 mod walks;

@@ -105,6 +105,7 @@ fn info_tells_what_the_storage_can_do() {
             Value::Tuple(vec![text(module), text(name)])
         });
         assert_eq!(info.get("interfaces"), Some(&Value::Tuple(interfaces.collect())));
+        assert_eq!(info.get("supportsUndo"), Some(&Value::Bool(over == Over::File)));
         assert_eq!(info.get("supports_record_iternext"), Some(&Value::Bool(over == Over::File)));
     }
 }

@@ -108,7 +108,7 @@ impl Client {
                     "a transaction may have {max_steps} stores and checks at most"
                 ))),
                 operation => {
-                    if !matches!(operation, Operation::CheckCurrent { .. }) {
+                    if !matches!(operation, Operation::CheckCurrent { .. } | Operation::Undo { .. }) {
                         count(&service.stats.stores);
                     }
                     transaction.push(operation)

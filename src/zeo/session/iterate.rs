@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use super::super::call::Call;
 use super::super::exception::{Exception, oid, tid};
 use super::Failure;
-use super::read::extension;
+use super::extension::extension;
 use crate::pickle::Value;
 use crate::storage::{Error, History, RecordIterator, Storage, Tid, TransactionIterator, Wait};
 

@@ -7,10 +7,12 @@
 
 mod commit;
 mod converse;
+mod extension;
 mod iterate;
 mod read;
 #[cfg(test)]
 mod tests;
+mod undo_log;
 
 use std::collections::BTreeMap;
 use std::io;

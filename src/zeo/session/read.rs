@@ -4,12 +4,11 @@ use super::super::call::Call;
 use super::super::exception::{Exception, oid, tid};
 use super::super::pack::{self, PackRequest};
 use super::super::stats::{count, number};
+use super::extension::extension;
+use super::undo_log::{self, Wanted};
 use super::{Answer, Client, Failure, Request};
-use crate::pickle::{self, Limits, Policy, Value, any_global};
-use crate::storage::{Error, HistoryEntry, Meta, Oid, Revision, Wait};
-
-/// What a transaction's extension may be: whatever a client once stored.
-const EXTENSION: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+use crate::pickle::Value;
+use crate::storage::{Error, HistoryEntry, Oid, Revision, Wait};
 
 impl Client {
     pub(super) fn read(
@@ -71,8 +70,14 @@ impl Client {
                 let next = found.next.map_or(Value::None, oid);
                 Value::Tuple(vec![oid(found.oid), tid(found.tid), Value::Bytes(found.data), next])
             }
-            // As Python answers for a storage that cannot undo, and none can yet.
-            Call::UndoLog => Value::Tuple(Vec::new()),
+            Call::UndoLog { first, last, filter } => match storage.undo() {
+                Some(undo) => {
+                    let wanted = Wanted { first, last, filter: &filter };
+                    Value::List(undo_log::entries(undo, wanted, wait)?)
+                }
+                // As Python answers for a storage that cannot undo.
+                None => Value::Tuple(Vec::new()),
+            },
             Call::Pack { time, wait } => {
                 let message = wait.then(|| id.clone());
                 pack::start(service, PackRequest { peer: request.peer.clone(), message, time })?;
@@ -95,17 +100,6 @@ impl Client {
         };
         Ok(Answer::Result(result))
     }
-}
-
-/// What a transaction's extension is: a dict, as a rule.
-pub(super) fn extension(meta: &Meta) -> Result<Value, Exception> {
-    if meta.extension.is_empty() {
-        return Ok(Value::Dict(Vec::new()));
-    }
-    pickle::decode(&meta.extension, &EXTENSION).map_err(|error| {
-        let what = format!("the extension of a transaction cannot be read: {error}");
-        Exception::new("builtins.ValueError", what)
-    })
 }
 
 /// Its own items win over those of the extension.
