@@ -4,6 +4,7 @@
 //! little. They are measured in turn, round by round; what is printed is the median.
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::cast_precision_loss)] // a measurement that cannot go on stops
 
+mod application;
 mod client;
 mod commits;
 mod data;
@@ -48,6 +49,8 @@ enum Figure {
     Loads,
     /// Commits of one and of eight clients
     Commits,
+    /// What ZODB's own client gets, in one process and in four
+    Applications,
     /// From the spawn to the first answer, on a million objects; memory
     Start,
 }
@@ -73,6 +76,7 @@ fn main() {
             rows.extend(match figure {
                 Figure::Loads => loads::measure(place.path(), &contenders, options.rounds),
                 Figure::Commits => commits::measure(place.path(), &contenders, options.rounds),
+                Figure::Applications => application::measure(place.path(), &contenders, options.rounds),
                 Figure::Start => start::measure(place.path(), &contenders, options.rounds),
             });
         }
