@@ -162,6 +162,10 @@ impl<L: Lookup<Record = u64>> Undoing<'_, L> {
     /// What undoes a record of an object whose current one is at `current`.
     fn record(&mut self, undone: Found, current: u64) -> Result<Result<Content, NotUndone>, Error> {
         let before = self.snapshot.previous(&undone)?;
+        // A wrong one must not become where the object's data are.
+        if before != 0 {
+            self.snapshot.record(before, Some(undone.header.oid))?;
+        }
         let back = Content::BackPointer(before);
         let own = self.own.get(&undone.header.oid).copied();
         if own.is_none() && current == undone.at {

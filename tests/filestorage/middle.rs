@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use zeo_server::filestorage::FileStorage;
-use zeo_server::storage::{Error, Oid, Storage, Tid, Wait};
+use zeo_server::storage::{Error, Oid, Operation, Storage, Tid, Wait};
 
 use super::simulated::Simulated;
 use super::{commit, open, store};
@@ -380,5 +380,23 @@ fn pack_of_a_damaged_file_fails_and_leaves_it_as_it_is() {
         assert!(matches!(packed, Err(Error::Damaged { .. })), "{offset}: {packed:?}");
         assert_eq!(walk(&storage), file.revisions);
         assert!(files.data() == bytes);
+    }
+}
+
+#[test]
+fn undo_takes_no_data_from_where_a_wrong_previous_pointer_leads() {
+    let file = File::new(60);
+    let (_, tid, _) = file.revisions.iter().rfind(|(oid, ..)| *oid == 2).unwrap();
+    let (_, other, _) = &file.revisions[0];
+    let at = record_at(&file, 2, *tid);
+    for previous in [record_at(&file, 0, *other) as u64, 5, at as u64, u64::MAX] {
+        let mut bytes = file.bytes.clone();
+        bytes[at + 16..at + 24].copy_from_slice(&previous.to_be_bytes());
+        let files = Simulated::holding(bytes.clone(), Some(file.index.clone()));
+        let storage = open(&files).unwrap();
+        let undone = super::vote(&storage, vec![Operation::Undo { tid: *tid }]);
+        assert!(matches!(undone, Err(Error::Damaged { .. })), "{previous}");
+        storage.close().unwrap();
+        assert!(files.data() == bytes, "{previous}");
     }
 }
