@@ -27,3 +27,23 @@ pub fn decode_first(bytes: &[u8], policy: &Policy) -> Result<(Value, usize), Err
     let value = Tree::new(machine.nodes(), policy.limits, max_bytes).value(top)?;
     Ok((value, used))
 }
+
+/// The values of two pickles that take up all the bytes, and the length of the first. The second may refer to parts of the first:
+/// one pickler of Python wrote both.
+///
+/// # Errors
+/// As [`decode`].
+pub fn decode_pair(bytes: &[u8], policy: &Policy) -> Result<(Value, Value, usize), Error> {
+    let mut machine = Machine::new(bytes, policy);
+    let first = machine.run()?;
+    let length = machine.at();
+    machine.restart();
+    let second = machine.run()?;
+    let used = machine.at();
+    if used < bytes.len() {
+        return Err(Error::Trailing(bytes.len() - used));
+    }
+    let max_bytes = used.saturating_mul(2).max(1 << 20);
+    let mut tree = Tree::new(machine.nodes(), policy.limits, max_bytes);
+    Ok((tree.value(first)?, tree.value(second)?, length))
+}

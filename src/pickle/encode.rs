@@ -45,7 +45,7 @@ fn is_plain(value: &Value) -> bool {
     match value {
         Value::Tuple(items) | Value::List(items) => items.iter().all(is_plain),
         Value::Dict(pairs) => pairs.iter().all(|(key, value)| is_plain(key) && is_plain(value)),
-        Value::Global { .. } | Value::Call(_) => false,
+        Value::Global { .. } | Value::Call(_) | Value::Persistent(_) => false,
         _ => true,
     }
 }
@@ -93,6 +93,10 @@ impl<'v> Encoder<'_, 'v> {
             Value::Dict(pairs) => self.dict(pairs)?,
             Value::Global { module, name } => self.global(module, name)?,
             Value::Call(call) => self.call(call)?,
+            Value::Persistent(id) => {
+                self.write(id)?;
+                self.out.push(b'Q');
+            }
         }
         Ok(())
     }

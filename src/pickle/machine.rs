@@ -33,6 +33,7 @@ pub(super) enum Node<'a> {
         module: &'a str,
         name: &'a str,
     },
+    Persistent(NodeId),
     Call {
         callable: NodeId,
         arguments: NodeId,
@@ -77,6 +78,12 @@ impl<'a> Machine<'a> {
         &self.nodes
     }
 
+    /// Makes ready for a pickle after this one: only the memo stays.
+    pub(super) fn restart(&mut self) {
+        self.stack.clear();
+        self.marks.clear();
+    }
+
     /// Runs to the STOP; what is on top then.
     pub(super) fn run(&mut self) -> Result<NodeId, Error> {
         loop {
@@ -108,6 +115,10 @@ impl<'a> Machine<'a> {
             b')' | 0x85 | 0x86 | 0x87 | b't' | b']' | b'}' => self.made_of_parts(opcode),
             b'a' | b'e' | b's' | b'u' => self.added_parts(opcode),
             b'c' | b'R' | 0x81 | b'b' => self.named_step(opcode),
+            b'Q' if self.policy.limits.record => {
+                let id = self.pop()?;
+                self.push(Node::Persistent(id))
+            }
             _ => Err(Error::Opcode { opcode, at: self.input.at() - 1 }),
         }
     }
@@ -146,8 +157,15 @@ impl<'a> Machine<'a> {
         let node = match opcode {
             b'B' => Node::Bytes(input.counted()?),
             b'C' => Node::Bytes(input.short_counted()?),
-            b'T' => native(input.counted()?),
-            b'U' => native(input.short_counted()?),
+            b'T' | b'U' => {
+                let bytes = if opcode == b'T' { input.counted()? } else { input.short_counted()? };
+                match native(bytes) {
+                    Node::Bytes(_) if self.policy.limits.record => {
+                        return Err(input.invalid("a string of Python 2 that is not ASCII"));
+                    }
+                    node => node,
+                }
+            }
             // b'X'
             _ => {
                 let text = std::str::from_utf8(input.counted()?);

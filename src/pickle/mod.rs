@@ -24,7 +24,7 @@ mod policy;
 mod tests;
 mod tree;
 
-pub use decode::{decode, decode_first};
+pub use decode::{decode, decode_first, decode_pair};
 pub use encode::{EncodeError, encode, encode_with_memo};
 pub use error::Error;
 pub use persistent::{PersistentId, PersistentIds};
@@ -61,6 +61,8 @@ pub enum Value {
         /// The name in it.
         name: String,
     },
+    /// Another object, by its persistent id. Only in a record.
+    Persistent(Box<Value>),
     /// What a call gives, which is not carried out: an instance, a set.
     Call(Box<Call>),
 }

@@ -11,6 +11,9 @@ pub struct Limits {
     pub depth: usize,
     /// Opcodes, and values in the result. Each needs at most some hundred bytes of memory.
     pub steps: usize,
+    /// Whether it is of a record: other objects may be named, and strings of Python 2 are text in ASCII or cannot be read, as with
+    /// ZODB.
+    pub record: bool,
 }
 
 /// What is read.
@@ -23,8 +26,10 @@ pub struct Policy {
 }
 
 impl Limits {
+    /// For an object's class or state in a record.
+    pub const RECORD: Self = Self { depth: 100, steps: 1_000_000, record: true };
     /// For a message or a transaction's extension, which has at most 65,535 bytes.
-    pub const MESSAGE: Self = Self { depth: 100, steps: 100_000 };
+    pub const MESSAGE: Self = Self { depth: 100, steps: 100_000, record: false };
 }
 
 impl Policy {

@@ -46,6 +46,7 @@ impl<'n, 'a> Tree<'n, 'a> {
                 self.spend(module.len() + name.len())?;
                 Value::Global { module: (*module).to_owned(), name: (*name).to_owned() }
             }
+            Node::Persistent(id) => Value::Persistent(Box::new(self.value(*id)?)),
             Node::Call { callable, arguments, new, state, items } => {
                 if !items.is_empty() {
                     return Err(Error::Limit("an instance with items"));

@@ -19,6 +19,7 @@ use super::stats::{Moment, Stats, number};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::pickle::Value;
+use crate::record;
 use crate::storage::{self, CommitListener, Oid, Published, Storage, Tid, Wait};
 
 /// A timeout that is never: what is longer cannot be added to a moment.
@@ -89,6 +90,9 @@ impl StorageService {
             name,
             storage,
         });
+        if let Some(undo) = service.storage.undo() {
+            undo.merge_with(|diverged| record::merge(diverged.base, diverged.current, diverged.before));
+        }
         service.storage.subscribe(Arc::new(ListenerHandle(Arc::downgrade(&service))));
         Ok(service)
     }

@@ -1,5 +1,6 @@
 //! The Python programs of today, and our parts against them.
 
+mod btrees;
 mod control;
 mod environment;
 mod eventlog;

@@ -46,7 +46,7 @@ fn assert_same_as_python(parts: &[&str]) {
 
 #[test]
 fn client_sees_of_undo_what_it_sees_of_python() {
-    assert_same_as_python(&["changes", "refusals", "filters"]);
+    assert_same_as_python(&["changes", "refusals", "filters", "merges"]);
 }
 
 #[test]

@@ -52,7 +52,7 @@ pub fn encode(value: &Value, out: &mut Vec<u8>) -> Result<(), EncodeError> {
                 encode(value, out)?;
             }
         }
-        Value::Global { .. } | Value::Call(_) => return Err(EncodeError::Instance),
+        Value::Global { .. } | Value::Call(_) | Value::Persistent(_) => return Err(EncodeError::Instance),
     }
     Ok(())
 }
