@@ -55,6 +55,22 @@ fn client_sees_of_deletion_and_restoring_what_it_sees_of_python() {
 }
 
 #[test]
+fn copies_to_python_and_back_hold_the_same() {
+    let Some(python) = peers::python() else { return };
+    let sandbox = Sandbox::new();
+    let servers = [(); 2].map(|()| Server::over(Over::File, Settings::default()));
+    let ports = servers.each_ref().map(|server| server.port.to_string());
+    let run = |script: &str, arguments: &[&str]| {
+        let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients").join(script);
+        let outcome = sandbox.command(&python).arg(script).args(arguments).output();
+        assert_eq!((outcome.status, outcome.stderr.as_str()), (0, ""));
+        outcome.stdout
+    };
+    run("undo.py", &[&ports[0], "changes", "refusals", "merges", "deletions"]);
+    assert_eq!(run("copies.py", &[&ports[0], &ports[1]]), "52 True\n");
+}
+
+#[test]
 fn undone_deleted_and_restored_objects_are_invalidated_at_other_clients() {
     for encoding in BOTH {
         let server = Server::over(Over::File, Settings::default());
