@@ -1,7 +1,7 @@
 //! What `--generate` prints of a program: its manual page, and the completions of the shells that people use. Options come
 //! from the definition that parses the command line; a page has the sections of `--help` besides.
 
-use clap::{Args, Command, ValueEnum};
+use clap::{Arg, Args, Command, ValueEnum};
 use clap_complete::Shell;
 use clap_mangen::Man;
 use clap_mangen::roff::{Roff, bold, roman};
@@ -141,6 +141,9 @@ impl Program {
         let mut script = String::from_utf8_lossy(&script).into_owned();
         if shell == Shell::Fish {
             script.extend(command.get_subcommands().filter_map(|action| self.fish_values(action)));
+            if command.has_subcommands() {
+                script.extend(command.get_opts().filter_map(|option| self.fish_option_values(option)));
+            }
         }
         match self.alias {
             Some(alias) => self.with_alias(&script, alias.name, shell),
@@ -159,6 +162,16 @@ impl Program {
             values.join(" ")
         );
         (!values.is_empty()).then_some(line)
+    }
+
+    /// The values of an option that stands before an action: the generator's own lines hold only where no option lacks its value.
+    fn fish_option_values(&self, option: &Arg) -> Option<String> {
+        let values: Vec<_> = option.get_possible_values().iter().map(|v| v.get_name().to_owned()).collect();
+        let takes_values = option.get_action().takes_values() && !values.is_empty();
+        let name = self.name;
+        let line =
+            format!("complete -c {name} -l {} -r -f -a \"{}\"\n", option.get_long()?, values.join(" "));
+        takes_values.then_some(line)
     }
 
     /// The script, which also completes the command lines of the alias.

@@ -4,7 +4,7 @@
 use std::fmt::Display;
 use std::io::{self, Write};
 
-use crate::config::{self, Flags, OtherHome, Settings};
+use crate::config::{self, OtherHome, Settings};
 use crate::exit::Exit;
 
 pub mod file_page;
@@ -38,21 +38,17 @@ fn warn_of_other_home(program: &str, other: Option<OtherHome>) {
 const NO_TRANSCRIPT: &str = "warning: transcript has no effect: the program runs on the terminal of its start and ends \
     with it; -d or 'daemon true' detaches it";
 
-/// Checks the configuration and what it names, and says so.
-fn check(program: &str, flags: &Flags, further: impl Fn(&Settings) -> Result<(), String>) -> Exit {
-    // What cannot be resolved is reported below.
-    if let Ok(settings) = config::resolve(flags) {
-        warn_of_other_home(program, config::other_home(&settings));
-        let runner = &settings.runner;
-        if !runner.daemon && runner.transcript.is_some() {
-            print_error(program, Exit::Success, &NO_TRANSCRIPT);
+/// Prints what a check of the configuration has come to, and warns of what is hardly meant.
+fn conclude_check(program: &str, checked: Result<Settings, config::Errors>) -> Exit {
+    match checked {
+        Ok(settings) => {
+            warn_of_other_home(program, config::other_home(&settings));
+            let runner = &settings.runner;
+            if !runner.daemon && runner.transcript.is_some() {
+                print_error(program, Exit::Success, &NO_TRANSCRIPT);
+            }
+            print(config::CHECK_PASSED)
         }
-    }
-    match config::check(flags) {
-        Ok(()) => match config::resolve(flags).map(|settings| further(&settings)) {
-            Ok(Err(why)) => print_error(program, Exit::Failure, &why),
-            _ => print(config::CHECK_PASSED),
-        },
         Err(faults) => list_faults(program, Exit::Usage, &faults),
     }
 }

@@ -13,7 +13,7 @@ use crate::sys::system_error::os_error_text;
 use crate::sys::user;
 
 use super::options::{self, Outcome, Typed};
-use super::{check, list_faults, print, print_error, warn_of_other_home};
+use super::{conclude_check, list_faults, print, print_error, warn_of_other_home};
 
 const NAME: &str = "zdctl";
 
@@ -30,7 +30,11 @@ fn run(arguments: Vec<OsString>) -> Exit {
         Err(exit) => return exit,
     };
     if shell::is_check(&typed.action) && !typed.flags.interactive {
-        return check(NAME, &typed.flags, shell::run_check_program);
+        return match shell::check(&typed.flags) {
+            Ok(settings) => conclude_check(NAME, Ok(settings)),
+            Err(Failure::Configuration(faults)) => conclude_check(NAME, Err(faults)),
+            Err(failure) => print_failure(&failure),
+        };
     }
     let settings = match settings(&typed) {
         Ok(settings) => settings,

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 use std::os::fd::OwnedFd;
 
 use super::options::{self, ManagerTyped, Outcome};
-use super::{check, print, print_error, warn_of_other_home};
+use super::{conclude_check, print, print_error, warn_of_other_home};
 use crate::config;
 use crate::control::READY_FD;
 use crate::exit::Exit;
@@ -30,7 +30,7 @@ fn run(arguments: &[OsString]) -> Exit {
         }
     };
     if only_check {
-        return check(NAME, &flags, |_| Ok(()));
+        return conclude_check(NAME, config::check(&flags));
     }
     let settings = match config::resolve(&flags) {
         Ok(settings) => settings,

@@ -62,6 +62,7 @@ impl Reading {
         const KEY: &str = "socket-name";
         let of_command_line = |fault: &Problem| {
             matches!(fault.at, Location::CommandLine | Location::Override(_))
+                || matches!(fault.kind, ErrorKind::OverridesLeft { .. })
                 || matches!((&fault.kind, &fault.at), (ErrorKind::Unreadable { .. }, Location::File(_)))
         };
         if self.faults.list().iter().any(of_command_line) {

@@ -9,6 +9,8 @@ use std::path::{Component, Path};
 
 use tera::{Context, ErrorKind, Kwargs, State, Tera};
 
+use crate::zconfig::did_you_mean;
+
 use super::built_in::{TEMPLATES, embedded, list};
 use super::manifest::{self, Manifest};
 use super::stamp::stamped;
@@ -103,7 +105,10 @@ impl Templates {
     pub fn render(&self, request: &Request) -> Result<Vec<Rendered>, Error> {
         let extras = self.manifest.extras();
         if let Some(name) = request.with.iter().find(|name| !extras.contains(&name.as_str())) {
-            return Err(Error::NoExtra { name: name.clone(), known: extras.join(", ") });
+            return Err(Error::NoExtra {
+                name: name.clone(),
+                known: extras.join(", ") + &did_you_mean(name, extras.iter().copied()),
+            });
         }
         if request.addresses.len() > 1 {
             self.check_addresses()?;

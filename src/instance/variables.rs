@@ -14,7 +14,7 @@ use tera::Context;
 use super::locate_programs::{is_ours, is_python};
 use super::quote::shown;
 use super::{Error, Request, address, home, owner};
-use crate::zconfig::Address;
+use crate::zconfig::{Address, did_you_mean};
 
 /// A variable.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -208,10 +208,11 @@ pub fn context(request: &Request, declared: &[Variable]) -> Result<Context, Erro
         return Err(Error::Variable { name: name.clone(), why: "it follows from the home".to_owned() });
     }
     if let Some(name) = request.set.keys().find(|name| known().all(|variable| variable.name != **name)) {
-        return Err(Error::Variable {
-            name: name.clone(),
-            why: "there is no such variable; see --list-variables".to_owned(),
-        });
+        let settable =
+            known().filter(|variable| variable.is_settable()).map(|variable| variable.name.as_ref());
+        let hint = did_you_mean(name, settable);
+        let why = format!("there is no such variable{hint}; see --list-variables");
+        return Err(Error::Variable { name: name.clone(), why });
     }
     let given = given(request)?;
     for variable in known() {

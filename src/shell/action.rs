@@ -129,7 +129,6 @@ impl Action {
             | Self::LogReopen
             | Self::ReopenTranscript
             | Self::Reexec
-            | Self::Reload(_)
             | Self::Quit => Needs::Socket,
             Self::Start(_)
             | Self::Restart
@@ -138,7 +137,8 @@ impl Action {
             | Self::Check
             | Self::LogTail { file: None, .. }
             | Self::Show(_)
-            | Self::Shell(_) => Needs::Everything,
+            | Self::Shell(_)
+            | Self::Reload(_) => Needs::Everything,
         }
     }
 

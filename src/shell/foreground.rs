@@ -25,8 +25,9 @@ use crate::sys::proc::{boot_id, pid_namespace, start_time};
 use crate::sys::process::{Ended, is_init, own_pid};
 use crate::sys::run_here::{RanHere, run_here};
 use crate::sys::terminal::Modes;
-use crate::sys::user::{self, Account};
+use crate::sys::user::Account;
 
+use super::as_program::command_as_program;
 use super::client::Client;
 use super::failure::Failure;
 use super::orphaned;
@@ -47,14 +48,7 @@ pub(super) fn foreground(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -
     let words: Vec<OsString> = client.runner().program.iter().chain(extra).cloned().collect();
     let (program, arguments) =
         words.split_first().ok_or_else(|| Failure::NotStarted("no program specified".to_owned()))?;
-    let mut command = Command::new(program);
-    command.args(arguments);
-    let account = account(client)?;
-    if let Some(account) = &account {
-        command.envs(account.variables());
-        user::run_as(&mut command, account).map_err(cannot_become)?;
-    }
-    command.envs(client.settings.environment.iter().map(|(name, value)| (name, value)));
+    let (command, account) = command_as_program(&client.settings, program, arguments)?;
     let Some(mut lock) = HeldLock::take(client, ui, &words, account.as_ref())? else { return refuse(ui) };
     lock.record(own_pid());
     ui.say(words.join(OsStr::new(" ")).display())?;
@@ -66,17 +60,6 @@ pub(super) fn foreground(client: &Client, ui: &mut Ui<'_>, extra: &[OsString]) -
 fn refuse(ui: &mut Ui<'_>) -> Result<Exit, Failure> {
     ui.say("To run the program in the foreground, please stop it first.")?;
     Ok(Exit::Failure)
-}
-
-/// The user that the program runs as, as under a manager.
-fn account(client: &Client) -> Result<Option<Account>, Failure> {
-    let Some(name) = &client.runner().user else { return Ok(None) };
-    let account = user::lookup(name).map_err(cannot_become)?;
-    account.map(Some).ok_or_else(|| Failure::NoUser(name.clone()))
-}
-
-fn cannot_become(source: io::Error) -> Failure {
-    Failure::System { what: "cannot become the user", source }
 }
 
 pub(super) fn shell(client: &Client, ui: &mut Ui<'_>, line: &OsStr) -> Result<Exit, Failure> {

@@ -111,9 +111,17 @@ const ADDITIONAL: &[(&str, &str)] = &[
          program, user, directories, socket and logs.\n         \
          Nothing is changed.",
     ),
-    ("condrestart", TRY_RESTART),
+    (
+        "condrestart",
+        "condrestart -- Restart the daemon process if it is running.\n               \
+         This is chkconfig's name for try-restart.",
+    ),
     ("exit", "exit -- Exit the zdctl shell, as quit does."),
-    ("force-reload", TRY_RESTART),
+    (
+        "force-reload",
+        "force-reload -- Restart the daemon process if it is running.\n                \
+         This is the name that init scripts have for try-restart.",
+    ),
     (
         "reexec",
         "reexec -- Replace the daemon manager by its program file on the disk.\n          \
@@ -124,13 +132,35 @@ const ADDITIONAL: &[(&str, &str)] = &[
         "reopen_transcript -- Reopen the transcript log file.\n                     \
          Use after log rotation.",
     ),
-    ("try-restart", TRY_RESTART),
+    ("try-restart", "try-restart -- Restart the daemon process if it is running."),
 ];
 
-const TRY_RESTART: &str = "\
-try-restart -- Restart the daemon process if it is running.
-condrestart -- The same, as chkconfig calls it.
-force-reload -- The same, as init scripts call it.";
+/// All actions by what they are for: life, state, foreground, logs, configuration, the shell itself.
+const BY_MEANING: &[&str] = &[
+    "start",
+    "stop",
+    "restart",
+    "try-restart",
+    "condrestart",
+    "force-reload",
+    "status",
+    "wait",
+    "kill",
+    "fg",
+    "foreground",
+    "logtail",
+    "logreopen",
+    "reopen_transcript",
+    "check",
+    "show",
+    "reload",
+    "reexec",
+    "help",
+    "shell",
+    "quit",
+    "exit",
+    "EOF",
+];
 
 /// The text on an action.
 pub(super) fn text(name: &str) -> Option<&'static str> {
@@ -147,14 +177,14 @@ pub struct Described {
     pub summary: &'static str,
 }
 
-/// All actions.
+/// All actions, by what they are for.
 pub fn actions() -> impl Iterator<Item = Described> {
-    let all = DOCUMENTED.iter().chain(ADDITIONAL);
-    all.map(|(name, text)| Described { name, summary: summary(name, text) })
+    BY_MEANING.iter().map(|name| Described { name, summary: summary(name, text(name).unwrap_or_default()) })
 }
 
 fn summary(name: &str, text: &'static str) -> &'static str {
-    let line = text.lines().find(|line| line.starts_with(name)).or_else(|| text.lines().next());
+    let says_it = |line: &&str| line.starts_with(name) && !line.contains("an alias for");
+    let line = text.lines().find(says_it).or_else(|| text.lines().next());
     let line = line.unwrap_or_default();
     line.split_once("-- ").map_or(line, |(_, summary)| summary).trim_end_matches('.')
 }
@@ -225,6 +255,19 @@ mod tests {
             ("x", None),
         ] {
             assert_eq!(arguments(name).as_deref(), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn actions_by_meaning_are_all_actions_each_with_a_sentence_of_its_own() {
+        let mut known: Vec<_> = names().collect();
+        let mut described: Vec<_> = actions().map(|action| action.name).collect();
+        known.sort_unstable();
+        described.sort_unstable();
+        assert_eq!(known, described);
+        for action in actions() {
+            let leans = ["same", "alias", "above"].iter().any(|word| action.summary.contains(word));
+            assert!(!leans && !action.summary.is_empty() && action.summary.len() < 70, "{action:?}");
         }
     }
 

@@ -8,6 +8,7 @@
 //! back as a [`Failure`], which the owner of the command line prints ([`Host`]) and turns into an exit status.
 
 mod action;
+mod as_program;
 mod check_program;
 mod client;
 mod completion;
@@ -41,7 +42,7 @@ use crate::exit::Exit;
 
 use action::Action;
 pub use action::Needs;
-pub use check_program::run_check_program;
+pub use check_program::check;
 use client::Client;
 pub use failure::Failure;
 pub use help::{Described, SHOW_TOPICS, actions};

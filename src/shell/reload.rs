@@ -5,6 +5,7 @@ use std::ffi::OsString;
 use std::fs;
 use std::time::{Duration, UNIX_EPOCH};
 
+use crate::config;
 use crate::control::{Refusal, Reply, Request, StatusRecord};
 use crate::exit::Exit;
 
@@ -24,12 +25,16 @@ const OTHER_VERSION: &str = "cannot take over from the earlier daemon manager";
 const UNKNOWN: &str = "it does not know how; stop and start do it";
 
 /// Has a running manager read the configuration file again before it starts the program: what was edited holds from then
-/// on. Before that the `check-program` is run. Where the manager cannot do so at this moment, that is reported and the action goes on.
+/// on. Before that the `check-program` is run. Where the manager cannot do so at this moment, that is reported and the action
+/// goes on.
 ///
 /// # Errors
 /// What the file says now would not work.
 pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), Failure> {
-    run_check_program(&client.settings).map_err(Failure::FileRefused)?;
+    // A configuration at fault is the manager's to refuse.
+    if let Ok(settings) = config::resolve(&client.flags) {
+        run_check_program(&settings).map_err(Failure::FileRefused)?;
+    }
     if client.settings.config_file.is_none() {
         return Ok(());
     }
@@ -38,7 +43,7 @@ pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), F
     if before.configured.is_some_and(|read| before.now - read < ui.elapsed().as_secs_f64()) {
         return Ok(());
     }
-    match replace_manager(client, ui) {
+    match replace_manager(client, ui, &before) {
         Err(Failure::NotReplaced(why)) if goes_on_without(&why) => {
             if is_newer_than(client, &before) {
                 ui.host.report(&Failure::FileNotRead(why));
@@ -99,30 +104,30 @@ pub(super) fn reload_manager(
     }
     // That the file names another program is why it is to be read.
     ui.warned_of_other_program = true;
-    if replace_manager(client, ui)?.is_none() {
+    let Some(before) = record(client, ui)? else {
         ui.say("daemon manager not running")?;
         orphaned::warn(client, ui);
         return Ok(Exit::Stopped);
-    }
+    };
+    replace_manager(client, ui, &before)?;
     ui.say("daemon manager has reloaded its configuration")?;
     Ok(Exit::Success)
 }
 
 pub(super) fn reexec(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
-    let Some(version) = replace_manager(client, ui)? else {
+    let Some(before) = record(client, ui)? else {
         ui.say("daemon manager not running")?;
         orphaned::warn(client, ui);
         return Ok(Exit::Failure);
     };
+    let version = replace_manager(client, ui, &before)?;
     ui.say(format_args!("daemon manager replaced; version={version}"))?;
     Ok(Exit::Success)
 }
 
-/// Has the manager replaced; gives the version of the one that runs then, or `None`: there is no manager.
-fn replace_manager(client: &Client, ui: &mut Ui<'_>) -> Result<Option<String>, Failure> {
-    let Some(before) = record(client, ui)?.map(|record| (record.manager, record.replaced)) else {
-        return Ok(None);
-    };
+/// Has the manager of this record replaced; gives the version of the one that runs then.
+fn replace_manager(client: &Client, ui: &mut Ui<'_>, before: &StatusRecord) -> Result<String, Failure> {
+    let before = (before.manager, before.replaced);
     match client.ask(Request::Reexec)?.ok_or(Failure::ManagerGone)? {
         Reply::Replacing => {}
         Reply::NotReplaced(why) => return Err(Failure::NotReplaced(why)),
@@ -137,5 +142,5 @@ fn replace_manager(client: &Client, ui: &mut Ui<'_>) -> Result<Option<String>, F
         let is_next = (record.manager, record.replaced) != before;
         Ok(is_next.then(|| record.version.clone().unwrap_or_default()))
     })?;
-    version.map(Some).ok_or_else(|| Failure::NotReplaced("the earlier one is still there".to_owned()))
+    version.ok_or_else(|| Failure::NotReplaced("the earlier one is still there".to_owned()))
 }

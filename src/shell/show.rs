@@ -8,19 +8,18 @@ use std::path::{Path, PathBuf};
 
 use crate::config::{self, Settings};
 use crate::control::repr::{Escapes, quote, quote_list};
+use crate::eventlog::Target;
 use crate::exit::Exit;
 use crate::sys::signal_names;
 
-use super::check_program::run_check_program;
 use super::client::Client;
 use super::failure::Failure;
 use super::ui::Ui;
-use super::{help, history};
+use super::{check_program, help, history};
 
 /// Reads the file again, with the options of this session; the settings in force stay what they are.
 pub(super) fn check(client: &Client, ui: &mut Ui<'_>) -> Result<Exit, Failure> {
-    config::check(&client.flags).map_err(Failure::Configuration)?;
-    run_check_program(&client.settings).map_err(Failure::CheckProgram)?;
+    check_program::check(&client.flags)?;
     ui.say(config::CHECK_PASSED)?;
     Ok(Exit::Success)
 }
@@ -67,16 +66,41 @@ fn options(settings: &Settings, interactive: bool) -> String {
         ("hang_around", boolean(runner.hang_around)),
         ("check_program", quote_list(&runner.check_program)),
         ("start_test_program", quote_list(&runner.start_test_program)),
+        ("start_grace", runner.start_grace.as_secs().to_string()),
+        ("notify", boolean(runner.notify)),
         ("start_timeout", runner.start_timeout.as_secs().to_string()),
         ("stop_timeout", runner.stop_timeout.as_secs().to_string()),
+        ("stop_group", boolean(runner.stop_group)),
         ("stop_signal", signal_names::name(runner.stop_signal).unwrap_or_default()),
         ("pid_file", path(runner.pid_file.as_ref())),
         ("manager_pid_file", path(runner.manager_pid_file.as_ref())),
         ("prompt", text(OsStr::new(&runner.prompt))),
         ("editing_mode", format!("'{}'", runner.editing_mode.name())),
         ("history", path(if runner.history { history::file() } else { None }.as_ref())),
+        ("environment", environment(settings)),
+        ("eventlog", event_log(settings)),
     ];
     table("zdctl/zdrun options:", &rows)
+}
+
+/// As a dictionary of Python.
+fn environment(settings: &Settings) -> String {
+    let pairs = settings.environment.iter();
+    let pairs: Vec<_> =
+        pairs.map(|(name, value)| format!("{}: {}", text(name.as_ref()), text(value.as_ref()))).collect();
+    format!("{{{}}}", pairs.join(", "))
+}
+
+/// Where the manager's log goes.
+fn event_log(settings: &Settings) -> String {
+    let Some(log) = &settings.event_log else { return "None".to_owned() };
+    let targets = log.handlers.iter().map(|handler| match &handler.target {
+        Target::Stdout => "STDOUT".into(),
+        Target::Stderr => "STDERR".into(),
+        Target::File(file) => file.path.clone().into_os_string(),
+        Target::Syslog(_) => "syslog".into(),
+    });
+    quote_list(&targets.collect::<Vec<OsString>>())
 }
 
 fn implementation() -> String {

@@ -43,6 +43,12 @@ pub fn take() -> bool {
     came
 }
 
+/// Whether SIGINT was caught since the last [`take`], which will still say so.
+#[must_use]
+pub fn is_caught() -> bool {
+    CAUGHT.get().is_some_and(|stream| readable(stream, Duration::ZERO).unwrap_or_default())
+}
+
 /// As [`readable`]; SIGINT since the last [`take`] ends the wait too. Without a descriptor nothing else does.
 ///
 /// # Errors

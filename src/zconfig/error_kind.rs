@@ -133,8 +133,8 @@ pub enum ErrorKind {
     #[error("{} cannot be a step of an override; address a section by its type", repr(name))]
     OverrideName { name: String },
     /// Overrides that found no section.
-    #[error("no section in the file takes the override {}", typed.join(", "))]
-    OverridesLeft { typed: Vec<String> },
+    #[error("no section in the file takes the override {}{hint}", typed.join(", "))]
+    OverridesLeft { typed: Vec<String>, hint: String },
     /// A fault that ZConfig does not know.
     #[error("{0}")]
     Other(String),

@@ -92,7 +92,11 @@ impl Builder<'_> {
         }
         let left = open.overrides.left();
         if !left.is_empty() && !open.incomplete {
-            self.report(ErrorKind::OverridesLeft { typed: left }, end);
+            let known: Vec<&str> =
+                self.all_components().flat_map(|part| part.types).map(|kind| kind.name).collect();
+            let unknown = open.overrides.left_steps().find(|step| !known.contains(step));
+            let hint = unknown.map(|step| did_you_mean(step, known.iter().copied())).unwrap_or_default();
+            self.report(ErrorKind::OverridesLeft { typed: left, hint }, end);
         }
     }
 

@@ -98,6 +98,11 @@ impl Overrides {
         std::mem::take(&mut self.keys)
     }
 
+    /// The sections that those name for which there was none.
+    pub(super) fn left_steps(&self) -> impl Iterator<Item = &str> {
+        self.items.iter().filter_map(|item| item.path.first().map(String::as_str))
+    }
+
     /// Those for which there was no section, as typed.
     pub(super) fn left(&self) -> Vec<String> {
         self.items.iter().map(|item| item.typed.clone()).collect()

@@ -186,11 +186,12 @@ pub(super) fn nearest<'a>(word: &str, known: impl Iterator<Item = &'a str>) -> O
     /// A misspelling has one mistake in so many letters; more have words that only begin or end alike, such as
     /// `raidstorage` and `filestorage`.
     const LETTERS_TO_A_MISTAKE: usize = 4;
-    let word = word.to_lowercase().replace('_', "-");
+    let normal = |name: &str| name.to_lowercase().replace('_', "-");
+    let word = normal(word);
     let most = |name: &str| (name.len().max(word.len()) / LETTERS_TO_A_MISTAKE).max(1);
     let alike = known
-        .filter(|name| strsim::osa_distance(&word, name) <= most(name))
-        .map(|name| (strsim::jaro_winkler(&word, name), name));
+        .filter(|name| strsim::osa_distance(&word, &normal(name)) <= most(name))
+        .map(|name| (strsim::jaro_winkler(&word, &normal(name)), name));
     let best = alike.filter(|(likeness, _)| *likeness >= MIN_SIMILARITY).max_by(|a, b| a.0.total_cmp(&b.0));
     best.map(|(_, name)| name)
 }

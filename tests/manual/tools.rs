@@ -134,6 +134,17 @@ fn bash_completes_options_actions_and_their_arguments() {
     assert!(complete("zdctl", "zdctl show").lines().any(|line| line == "options"));
     assert!(complete("zdctl", "zdctl status").lines().any(|line| line == "--json"));
     assert!(complete("mkzeoinst", "mkzeoinst").lines().any(|line| line == "--server"));
+    for (words, value) in [
+        ("mkzeoinst --with", "systemd"),
+        ("mkzeoinst --only", "etc/zeo.conf"),
+        ("mkzeoinst --on-conflict", "backup"),
+        ("zdctl --generate", "man-script"),
+        ("zdctl help", "logtail"),
+    ] {
+        let name = words.split(' ').next().expect("a word");
+        let offered = complete(name, words);
+        assert!(offered.lines().any(|line| line == value), "{words}: {value} in {offered}");
+    }
 }
 
 #[test]
@@ -171,5 +182,24 @@ fn zsh_and_fish_take_their_completions() {
         "{}",
         complete("zdctl kill US")
     );
+    for (line, value) in [
+        ("mkzeoinst --with sys", "systemd"),
+        ("mkzeoinst --only etc", "etc/zeo.conf"),
+        ("mkzeoinst --on-conflict b", "backup"),
+        ("zdctl --generate man-s", "man-script"),
+        ("zdctl show o", "options"),
+        ("zdctl -C /etc/hostna", "/etc/hostname"),
+    ] {
+        assert!(complete(line).lines().any(|line| line.starts_with(value)), "{line}: {}", complete(line));
+    }
+    // What zsh offers is in the function that it has loaded above.
+    for (name, words) in [
+        ("mkzeoinst", "(logrotate openrc runit runzeo s6 systemd)"),
+        ("mkzeoinst", "(keep new backup overwrite fail)"),
+        ("zdctl", "(man man-file man-script complete-bash complete-zsh complete-fish)"),
+    ] {
+        let function = sandbox.read(format!("share/zsh/site-functions/_{name}"));
+        assert!(function.contains(words), "{name}: {words}");
+    }
     assert!(complete("zdctl --sock").lines().any(|line| line.starts_with("--socket-name")));
 }

@@ -231,3 +231,19 @@ fn file_of_ones_own_is_merged_once_it_was_accepted() {
         mkzeoinst(&sandbox).args(["--accept", name, "zeo"]).status(1).stderr(stderr).run();
     }
 }
+
+#[test]
+fn misspelt_names_of_variables_and_extras_have_a_hint() {
+    let sandbox = Sandbox::new();
+    for (option, value, hint) in [
+        ("--set", "tls_kye=x", "; did you mean 'tls_key'; see --list-variables\n"),
+        ("--set", "nothing=x", "there is no such variable; see --list-variables\n"),
+        ("--with", "sytemd", "; did you mean 'systemd'\n"),
+        ("--with", "nothing", "systemd\n"),
+    ] {
+        let outcome = sandbox.mkzeoinst().args([option, value, "home", "19999"]).output();
+        assert_eq!((outcome.status, outcome.stdout.as_str()), (2, ""), "{value}");
+        assert!(outcome.stderr.ends_with(hint), "{}", outcome.stderr);
+        assert!(!sandbox.path("home").exists(), "{value}");
+    }
+}

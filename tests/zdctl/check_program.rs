@@ -67,3 +67,47 @@ fn check_that_vanishes_is_named_and_stops_nothing() {
     zdctl("stop").stdout("daemon process stopped\n").run();
     eventually(SOON, || !sandbox.path("s").exists());
 }
+
+#[test]
+fn check_runs_where_the_program_runs_and_its_output_is_shown_if_it_fails() {
+    let sandbox = Sandbox::new();
+    std::fs::create_dir(sandbox.path("work")).unwrap();
+    sandbox.write("checker", "#!/bin/sh\nbasename \"$PWD\"\necho $SITE\ntest ! -e bad\n");
+    sandbox.command("chmod").args(["+x", "checker"]).run();
+    let file = |daemon: &str| {
+        format!(
+            "<runner>\n  program sleep 1000\n  daemon {daemon}\n  directory work\n  socket-name s\n  check-program ./checker\n\
+             </runner>\n<environment>\n  SITE north\n</environment>\n"
+        )
+    };
+    let check = || sandbox.zdctl().args(["-C", "c", "check"]);
+    sandbox.write("c", file("true"));
+    check().stdout("configuration OK\n").run();
+    sandbox.write("work/bad", "");
+    let why = "zdctl: the check program './checker' ended with exit status: 1\n";
+    check().stderr(format!("work\nnorth\n{why}")).status(1).run();
+    // In the foreground the program runs where zdctl does.
+    sandbox.write("c", file("false"));
+    check().stdout("configuration OK\n").run();
+    sandbox.write("bad", "");
+    let outcome = check().output();
+    assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""));
+    let root = sandbox.root().file_name().unwrap().to_string_lossy().into_owned();
+    assert_eq!(outcome.stderr, format!("{root}\nnorth\n{why}"));
+}
+
+#[test]
+fn open_shell_runs_the_check_that_the_file_names_now() {
+    let sandbox = Sandbox::new();
+    configured(&sandbox, "true");
+    let session =
+        "start\n!sed -i 's/check-program true/check-program false/' c\nrestart\ncheck\nstop\nquit\n";
+    let shell = sandbox.zdctl().args(["-C", "c"]).stdin(session).output();
+    let why = "the check program 'false' ended with exit status: 1";
+    let line = format!(
+        "zdctl: the configuration as it is now would not work: {why}; nothing was stopped or started\n"
+    );
+    assert_eq!(shell.stderr, format!("{line}zdctl: {why}\n"), "{}", shell.stdout);
+    assert!(shell.stdout.contains("daemon process stopped"), "{}", shell.stdout);
+    sandbox.assert_no_process_left();
+}

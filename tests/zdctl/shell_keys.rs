@@ -88,7 +88,7 @@ fn history_can_be_turned_off() {
     leave(typed);
     assert_eq!(sandbox.read(HISTORY), "help fg\n");
     let show = configured(&sandbox, "  program sleep 1000\n  history off").arg("show");
-    show.stdout("...\nhistory:      None\n").run();
+    show.stdout("...\nhistory:      None\n...\n").run();
 }
 
 #[test]
@@ -174,7 +174,7 @@ fn lines_are_edited_with_the_configured_keys() {
     typed.keys("ait\x01help w\r");
     typed.ends_with("zdctl> help wait\nwait -- Wait for the daemon process to exit.\nzdctl> ");
     let why = "zdctl: [..]zdctl.conf:5: editing-mode: 'nano' is not an editing mode; emacs and vi are\n";
-    conf("nano").arg("status").stderr(why).status(2).run();
+    conf("nano").arg("show").stderr(why).status(2).run();
 }
 
 #[test]

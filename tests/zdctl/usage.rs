@@ -1,5 +1,8 @@
 //! What is wrong with a command line, and what only tells something.
 
+use zeo_server::config::schema;
+use zeo_server::zconfig::Member;
+
 use super::*;
 
 const HELP: &str = "; for help, use zdctl -h\n";
@@ -137,14 +140,19 @@ default_to_interactive: True
 hang_around:  False
 check_program: []
 start_test_program: []
+start_grace:  1
+notify:       False
 start_timeout: 300
 stop_timeout: 300
+stop_group:   True
 stop_signal:  SIGTERM
 pid_file:     None
 manager_pid_file: None
 prompt:       'zdctl>'
 editing_mode: 'emacs'
 history:      '{history}'
+environment:  {{}}
+eventlog:     None
 "
     );
     let zdctl = || zdctl(&sandbox, SLEEP);
@@ -155,6 +163,50 @@ history:      '{history}'
     zdctl().args(["show", "all"]).stdout(format!("{options}\n{python}")).run();
     let unknown = "no such topic: x\nshow options -- show zdctl options\n...\n";
     zdctl().args(["show", "x"]).stdout(unknown).status(2).run();
+}
+
+#[test]
+fn show_has_a_row_for_every_setting() {
+    let sandbox = Sandbox::new();
+    let conf = "<runner>\n  program sleep 1000\n  socket-name s\n</runner>\n<environment>\n  LANG C.UTF-8\n</environment>\n\
+                <eventlog>\n  <logfile>\n    path a.log\n  </logfile>\n  <syslog/>\n</eventlog>\n";
+    sandbox.write("c", conf);
+    let shown = sandbox.zdctl().args(["-C", "c", "show"]).output().stdout;
+    assert!(
+        shown.contains("environment:  {'LANG': 'C.UTF-8'}\neventlog:     ['a.log', 'syslog']\n"),
+        "{shown}"
+    );
+    let runner =
+        schema::types(&schema::DAEMON).into_iter().find(|known| known.name == "runner").expect("a type");
+    for member in runner.members.iter().filter(|member| matches!(member, Member::Key(_))) {
+        // Those of the peers have their labels.
+        let label = match member.name() {
+            "backoff-limit" => "backofflimit".to_owned(),
+            "socket-name" => "sockname".to_owned(),
+            "exit-codes" => "exitcodes".to_owned(),
+            name => name.replace('-', "_"),
+        };
+        assert!(shown.lines().any(|line| line.starts_with(&format!("{label}:"))), "{label}\n{shown}");
+    }
+}
+
+#[test]
+fn misspelt_override_has_a_hint() {
+    let sandbox = Sandbox::new();
+    sandbox.write("c", "<runner>\n  program sleep 1000\n  socket-name s\n</runner>\n");
+    for (typed, hint) in [
+        ("runer/umask=7", "no section in the file takes the override runer/umask=7; did you mean 'runner'"),
+        ("runner/umaks=7", "unknown key 'umaks' in '<runner>'; did you mean 'umask'"),
+        (
+            "evntlog/level=info",
+            "no section in the file takes the override evntlog/level=info; did you mean 'eventlog'",
+        ),
+        ("eventlog/level=info", "no section in the file takes the override eventlog/level=info"),
+        ("nothing/like=it", "no section in the file takes the override nothing/like=it"),
+    ] {
+        let stderr = format!("zdctl: [..]: {hint}\n");
+        sandbox.zdctl().args(["-C", "c", "-X", typed, "status"]).stderr(stderr).status(2).run();
+    }
 }
 
 #[test]

@@ -1,9 +1,10 @@
 //! The command line of `mkzeoinst`.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use clap::{CommandFactory as _, Parser, ValueEnum};
+use clap::builder::{PossibleValue, StringValueParser, TypedValueParser};
+use clap::{Arg, Command, CommandFactory as _, Parser, ValueEnum, ValueHint};
 
 use crate::cli::manual::{Generate, Program, Section};
 use crate::instance::Error;
@@ -21,6 +22,28 @@ pub const PROGRAM: Program = Program {
     file: None,
 };
 
+/// What `--with` adds; the templates of a site may add more.
+const EXTRAS: &[&str] = &["logrotate", "openrc", "runit", "runzeo", "s6", "systemd"];
+
+/// The files of an instance without extras.
+const FILES: &[&str] = &["bin/zeoctl", "etc/zeo.conf", "etc/zeoctl.conf"];
+
+/// Any text. Shells offer these.
+#[derive(Debug, Clone)]
+struct Suggested(&'static [&'static str]);
+
+impl TypedValueParser for Suggested {
+    type Value = String;
+
+    fn parse_ref(&self, command: &Command, arg: Option<&Arg>, value: &OsStr) -> Result<String, clap::Error> {
+        StringValueParser::new().parse_ref(command, arg, value)
+    }
+
+    fn possible_values(&self) -> Option<Box<dyn Iterator<Item = PossibleValue> + '_>> {
+        Some(Box::new(self.0.iter().copied().map(PossibleValue::new)))
+    }
+}
+
 /// Make the home of a ZEO server instance
 ///
 /// HOME gets the directories bin, etc, log and var, two configuration files and the script bin/zeoctl, which starts and stops
@@ -35,7 +58,7 @@ pub const PROGRAM: Program = Program {
 )]
 pub(super) struct Arguments {
     /// The directory to make; its ancestors are made as well
-    #[arg(required_unless_present_any = ["adopt", "list_variables", "print_template", "export_templates", "generate"])]
+    #[arg(required_unless_present_any = ["adopt", "list_variables", "print_template", "export_templates", "generate"], value_hint = ValueHint::DirPath)]
     pub(super) home: Option<OsString>,
 
     #[arg(
@@ -106,7 +129,7 @@ pub(super) struct Upkeep {
     on_conflict: Option<OnConflict>,
 
     /// Look at this file of HOME only, such as etc/zeo.conf; may be given again
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", hide_possible_values = true, value_parser = Suggested(FILES))]
     only: Vec<String>,
 
     /// Take over the instance of zope.mkzeoinstance, plone.recipe.zeoserver or by hand whose home or zeo.conf is OLD [default: HOME]
@@ -151,7 +174,7 @@ pub(super) struct Values {
     pub(super) host: Vec<String>,
 
     /// Keep large binary objects in DIR [default: HOME/var/blobs]
-    #[arg(short, long, value_name = "DIR", num_args = 0..=1, default_missing_value = "var/blobs")]
+    #[arg(short, long, value_name = "DIR", value_hint = ValueHint::DirPath, num_args = 0..=1, default_missing_value = "var/blobs")]
     blobs: Option<String>,
 
     /// Encrypt connections with this certificate and its key (PEM files)
@@ -163,7 +186,7 @@ pub(super) struct Values {
     tls_clients: Option<PathBuf>,
 
     /// The user that the server runs as; var and log are made theirs
-    #[arg(long, value_name = "USER")]
+    #[arg(long, value_name = "USER", value_hint = ValueHint::Username)]
     user: Option<String>,
 
     /// File mode mask of the server
@@ -175,7 +198,7 @@ pub(super) struct Values {
     set: Vec<String>,
 
     /// Add files for what runs and rotates the instance: logrotate, openrc, runit, runzeo, s6, systemd
-    #[arg(long, value_name = "NAME,...", value_delimiter = ',')]
+    #[arg(long, value_name = "NAME,...", value_delimiter = ',', hide_possible_values = true, value_parser = Suggested(EXTRAS))]
     with: Vec<String>,
 
     /// Take defaults from this file [default: /etc/mkzeoinst.toml]
@@ -192,7 +215,7 @@ pub(super) struct Values {
 #[command(next_help_heading = "Templates")]
 pub(super) struct Sources {
     /// Use the templates in DIR over the built-in ones, and besides them
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     templates: Option<PathBuf>,
 
     /// Print a template
@@ -200,7 +223,7 @@ pub(super) struct Sources {
     pub(super) print_template: Option<String>,
 
     /// Write all templates to DIR, to start from
-    #[arg(long, value_name = "DIR")]
+    #[arg(long, value_name = "DIR", value_hint = ValueHint::DirPath)]
     pub(super) export_templates: Option<PathBuf>,
 }
 

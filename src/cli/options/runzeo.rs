@@ -199,8 +199,8 @@ fn sections() -> Vec<Section> {
             "Signals",
             &[
                 ("SIGTERM", "End in order: replies are sent, indexes saved"),
-                ("SIGINT", "The same"),
-                ("SIGHUP", "The same with status 1, after which zdrun starts it again"),
+                ("SIGINT", "End in order: replies are sent, indexes saved"),
+                ("SIGHUP", "End in order with status 1, after which zdrun starts it again"),
                 ("SIGUSR2", "Open the log files anew, for rotation"),
                 ("SIGKILL", "Every commit that was acknowledged is there at the next start"),
             ],

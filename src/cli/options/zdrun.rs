@@ -88,9 +88,9 @@ fn sections() -> Vec<Section> {
             "Signals",
             &[
                 ("SIGTERM", "Stop the program in order, then end"),
-                ("SIGINT", "The same"),
+                ("SIGINT", "Stop the program in order, then end"),
                 ("SIGHUP", "Reopen event log and transcript"),
-                ("SIGUSR2", "The same"),
+                ("SIGUSR2", "Reopen event log and transcript"),
                 ("SIGKILL", "The program runs on; the next start adopts it"),
             ],
         ),

@@ -27,24 +27,24 @@ use crate::zconfig::{Environment, ErrorKind, Location, Problem, SectionRef, Tree
 /// What the programs say of a configuration without fault.
 pub const CHECK_PASSED: &str = "configuration OK";
 
-/// Looks for everything that is wrong with the configuration, and with what it names.
+/// The settings, after everything was looked for that is wrong with the configuration, and with what it names.
 ///
 /// # Errors
 /// The faults of the file, as in [`resolve`](super::resolve()), and what was found beyond it, by place. A setting that is
 /// at fault in itself is not looked at further.
-pub fn check(flags: &Flags) -> Result<(), Errors> {
+pub fn check(flags: &Flags) -> Result<Settings, Errors> {
     check_in(flags, &Environment::process())
 }
 
 /// The same, in given surroundings.
-pub fn check_in(flags: &Flags, environment: &Environment) -> Result<(), Errors> {
+pub fn check_in(flags: &Flags, environment: &Environment) -> Result<Settings, Errors> {
     let Reading { settings, tree, mut faults } = read(flags, environment);
     let reported: HashSet<Location> = faults.list().iter().map(|problem| problem.at.clone()).collect();
     let found = Check::new(flags, &settings, &tree, environment).all();
     let new = |problem: &Problem| problem.at.line().is_none() || !reported.contains(&problem.at);
     found.into_iter().filter(new).for_each(|problem| faults.add(problem));
     faults.sort_by_place();
-    if faults.is_none() { Ok(()) } else { Err(faults) }
+    if faults.is_none() { Ok(settings) } else { Err(faults) }
 }
 
 /// As [`resolve`](super::resolve()), for what starts the program or shows how: a `user` of the file that the system does not
