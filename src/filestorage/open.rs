@@ -239,8 +239,8 @@ impl<'a> Opening<'a> {
             let tids = first_tids(&snapshot, index, start, &header)?;
             let agree = tids.iter().all(|tid| *tid == tids[0] && *tid != header.tid);
             // As a scan decides between two ids that contradict each other.
-            let later = || before(end).map(|before| before.is_none_or(|(_, before)| tids[0] > before.tid));
-            let own = if agree && later()? { tids[0] } else { header.tid };
+            let later = || before(end).ok().flatten().is_none_or(|(_, before)| tids[0] > before.tid);
+            let own = if agree && later() { tids[0] } else { header.tid };
             return Ok(last.unwrap_or(own));
         }
         last.ok_or_else(|| "there is no transaction".to_owned())
