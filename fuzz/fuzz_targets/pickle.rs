@@ -5,7 +5,7 @@ use libfuzzer_sys::fuzz_target;
 use zeo_server::pickle::{Limits, Policy, any_global, decode_first, encode};
 
 fuzz_target!(|bytes: &[u8]| {
-    let policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+    let policy = Policy { globals: any_global, limits: Limits::MESSAGE, python2: true };
     let Ok((value, used)) = decode_first(bytes, &policy) else { return };
     assert!(used <= bytes.len());
     let mut written = Vec::new();

@@ -87,6 +87,10 @@ struct WithRecent<'a> {
 impl Lookup for WithRecent<'_> {
     type Record = u64;
 
+    fn largest(&self) -> Oid {
+        Oid(*lock(&self.writer.largest_oid))
+    }
+
     fn current(&self, oid: Oid) -> Result<Option<Present<u64>>, Error> {
         // In this order: a record leaves `recent` when it is in the index.
         let recent = lock(&self.writer.in_flight).recent.get(&oid).copied();
@@ -340,9 +344,11 @@ impl Writer {
     }
 
     fn raise_largest_oid(&self, planned: &[Planned]) {
-        if let Some(largest) = planned.iter().map(|record| record.oid.0).max() {
+        if let Some(largest) =
+            planned.iter().map(|record| record.oid).filter(|oid| *oid <= Oid::MAX_FOLLOWED).max()
+        {
             let mut oids = lock(&self.largest_oid);
-            *oids = largest.max(*oids);
+            *oids = largest.0.max(*oids);
         }
     }
 

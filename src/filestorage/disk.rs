@@ -165,14 +165,28 @@ impl FsBackend {
         File::open(self.beside(".lock")).is_ok_and(|file| try_lock(&file).is_ok_and(|taken| !taken))
     }
 
+    /// Whether there is a file; anything else in its place is an error, and is not opened: a pipe would wait for its other end.
+    fn is_there(&self) -> io::Result<bool> {
+        match fs::metadata(&self.path) {
+            Ok(found) if found.is_file() => Ok(true),
+            Ok(_) => Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
     fn sync_directory(&self) -> io::Result<()> {
         files::sync_directory(files::parent(&self.path))
     }
 }
 
 impl Backend for FsBackend {
-    /// As zc.lockfile: the file stays, with the number of the process that had the lock last.
+    /// As zc.lockfile: the file stays, with the number of the process that had the lock last. None is made beside what could not
+    /// be opened.
     fn lock(&self) -> io::Result<Box<dyn Send + Sync>> {
+        if self.is_there()? {
+            OpenOptions::new().read(true).write(true).open(&self.path)?;
+        }
         let path = self.beside(".lock");
         let file = OpenOptions::new().read(true).write(true).create(true).truncate(false).open(&path)?;
         if !try_lock(&file)? {
@@ -188,6 +202,7 @@ impl Backend for FsBackend {
     }
 
     fn open(&self, access: Access) -> io::Result<Arc<dyn Disk>> {
+        self.is_there()?;
         let mut options = OpenOptions::new();
         options.read(true).write(access != Access::Read);
         if access == Access::Create {

@@ -82,10 +82,10 @@ impl Index {
         self.length
     }
 
-    /// The largest id; `None`: it is empty.
+    /// The largest id that is not above `most`, which ends a group.
     #[must_use]
-    pub fn last(&self) -> Option<Oid> {
-        let (prefix, group) = self.groups.last_key_value()?;
+    pub fn last_up_to(&self, most: Oid) -> Option<Oid> {
+        let (prefix, group) = self.groups.range(..=split(most).0).next_back()?;
         group.last().map(|suffix| join(*prefix, suffix))
     }
 
@@ -291,7 +291,7 @@ mod tests {
                 prop_assert_eq!(index.get(oid), model.get(&oid.0).copied());
             }
             prop_assert_eq!(index.length(), model.len() as u64);
-            prop_assert_eq!(index.last().map(|oid| oid.0), model.keys().next_back().copied());
+            prop_assert_eq!(index.last_up_to(Oid(u64::MAX)).map(|oid| oid.0), model.keys().next_back().copied());
             let next = model.range(probe..).next().map(|(oid, position)| (Oid(*oid), *position));
             prop_assert_eq!(index.first(Oid(probe)), next);
             prop_assert_eq!(index.get(Oid(probe)), model.get(&probe).copied());

@@ -86,7 +86,7 @@ const READ_BYTES: u64 = 1 << 20;
 const MAX_PICKLE_BYTES: usize = GROUP * 8 + 64;
 /// What each of the pickles may be: a number, or a tuple of two strings, each of which may be given a number for later use.
 const POLICY: Policy =
-    Policy { globals: |_, _| false, limits: Limits { depth: 2, steps: 16, record: false } };
+    Policy { globals: |_, _| false, limits: Limits { depth: 2, steps: 16, record: false }, python2: true };
 
 /// The file as a row of pickles.
 struct Pickles<R> {

@@ -59,8 +59,8 @@ use self::view::{State, View};
 use crate::eventlog::EventLog;
 use crate::storage::{
     CommitListener, CurrentRecords, Draft, Error, History, Info, Merge, Meta, Oid, Pack, PackOutcome,
-    PackProgress, ReadReferences, Revision, Stats, Storage, Tid, Transaction, Undo, Undoable, Wait, lock,
-    next_oids,
+    PackProgress, ReadReferences, Revision, SpoolSpace, Stats, Storage, Tid, Transaction, Undo, Undoable,
+    Wait, lock, next_oids,
 };
 use crate::sys::files;
 
@@ -71,6 +71,7 @@ const LOGGER: &str = "ZODB.FileStorage";
 pub struct FileStorage {
     view: Arc<View>,
     writer: Arc<Writer>,
+    spool_space: Arc<SpoolSpace>,
     backend: Box<dyn Backend>,
     syncer: Mutex<Option<JoinHandle<()>>>,
     packs: Packs,
@@ -100,8 +101,9 @@ impl FileStorage {
         let path: Arc<Path> = path.into();
         let opened = open::open(&*backend, &path, options, &log)?;
         let open::Opened { disk, index, end, last, read_only, lock } = opened;
-        let largest = index.last().map_or(0, |oid| oid.0);
+        let largest = index.last_up_to(Oid::MAX_FOLLOWED).map_or(0, |oid| oid.0);
         let view = Arc::new(View::new(path.clone(), State { disk, index, end, last }));
+        let spool_space = SpoolSpace::of(files::parent(&path).into());
         let writer = Arc::new(Writer::new(view.clone(), log, options.quota, read_only, largest));
         let syncer = if read_only {
             None
@@ -111,7 +113,7 @@ impl FileStorage {
             Some(spawned.map_err(|error| failed("start a thread for", &path, error))?)
         };
         let (syncer, file_lock, packs) = (Mutex::new(syncer), Mutex::new(lock), Packs::new(options.pack));
-        Ok(Self { view, writer, backend, syncer, packs, file_lock })
+        Ok(Self { view, writer, spool_space, backend, syncer, packs, file_lock })
     }
 
     /// Reads the data file `path` from end to end, as a start without an index does, and changes nothing: what is wrong with
@@ -251,7 +253,7 @@ impl Storage for FileStorage {
     }
 
     fn begin(&self, meta: Meta) -> Result<Box<dyn Transaction>, Error> {
-        let draft = Draft::spooled(meta, files::parent(&self.view.path).into());
+        let draft = Draft::spooled(meta, self.spool_space.clone());
         Ok(Box::new(FileTransaction::new(self.writer.clone(), draft)))
     }
 

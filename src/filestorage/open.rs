@@ -59,6 +59,9 @@ pub(super) fn open(
     let lock = if options.read_only {
         None
     } else {
+        if !options.create {
+            refuse_foreign(backend, path)?;
+        }
         Some(backend.lock().map_err(|error| failed("lock", path, error))?)
     };
     let access = match (options.read_only, options.create) {
@@ -107,6 +110,23 @@ struct Found {
     /// The end that it is good for, and the transaction before that.
     end: u64,
     last: Tid,
+}
+
+/// Refuses a file of another kind before a lock file is made beside it.
+fn refuse_foreign(backend: &dyn Backend, path: &Path) -> Result<(), Error> {
+    let disk = match backend.open(Access::Read) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        opened => opened.map_err(|error| failed("open", path, error))?,
+    };
+    let mut magic = [0; MAGIC.len()];
+    let count = disk.read(&mut magic, 0, Wait::Allowed).map_err(|error| failed("read", path, error))?;
+    let is_ours = [MAGIC, MAGIC_PYTHON2].iter().any(|ours| ours.starts_with(&magic[..count]));
+    if is_ours { Ok(()) } else { Err(foreign(path)) }
+}
+
+fn foreign(path: &Path) -> Error {
+    let what = "it is no data file of a FileStorage: neither FS30 nor FS21".to_owned();
+    Error::Damaged { path: path.into(), at: 0, what }
 }
 
 /// A data file that is being opened.
@@ -160,11 +180,7 @@ impl<'a> Opening<'a> {
             );
             self.log.warning(LOGGER, message);
         } else if magic != MAGIC {
-            return Err(Error::Damaged {
-                path: self.path.into(),
-                at: 0,
-                what: "it is no data file of a FileStorage: neither FS30 nor FS21".to_owned(),
-            });
+            return Err(foreign(self.path));
         }
         Ok(())
     }

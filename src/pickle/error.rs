@@ -32,6 +32,9 @@ pub enum Error {
         /// The name.
         name: String,
     },
+    /// It has a string of Python 2, which is not admitted.
+    #[error("a string of Python 2 at byte {0} of the pickle")]
+    Python2(usize),
     /// It would need more than it may.
     #[error("the pickle has {0}")]
     Limit(&'static str),

@@ -153,6 +153,9 @@ impl<'a> Machine<'a> {
     }
 
     fn string_step(&mut self, opcode: u8) -> Result<(), Error> {
+        if matches!(opcode, b'T' | b'U') && !self.policy.python2 {
+            return Err(Error::Python2(self.input.at() - 1));
+        }
         let input = &mut self.input;
         let node = match opcode {
             b'B' => Node::Bytes(input.counted()?),

@@ -23,6 +23,8 @@ pub struct Policy {
     pub globals: Globals,
     /// How much it may ask for.
     pub limits: Limits,
+    /// Strings of Python 2 may be in it (`BINSTRING`, `SHORT_BINSTRING`), of which one cannot know whether they are text or bytes.
+    pub python2: bool,
 }
 
 impl Limits {
@@ -34,7 +36,7 @@ impl Limits {
 
 impl Policy {
     /// What a server reads from its clients.
-    pub const SERVER: Self = Self { globals: server_global, limits: Limits::MESSAGE };
+    pub const SERVER: Self = Self { globals: server_global, limits: Limits::MESSAGE, python2: false };
 }
 
 /// Admits the modules that ZEO's server admits (`ZEO.asyncio.marshal.server_find_global`).

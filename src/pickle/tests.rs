@@ -2,7 +2,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE, python2: true };
 
 fn text(text: &str) -> Value {
     Value::Text(text.to_owned())

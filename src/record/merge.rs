@@ -7,7 +7,7 @@ use std::cmp::Ordering;
 use super::order::{Kind, compare};
 use crate::pickle::{Limits, Policy, Value, any_global, decode_pair, encode};
 
-const STATE: Policy = Policy { globals: any_global, limits: Limits::RECORD };
+const STATE: Policy = Policy { globals: any_global, limits: Limits::RECORD, python2: true };
 
 /// The data of an object with the change from `base` to `current` and that from `base` to `other`; all are records. `None`: they
 /// cannot be put together.

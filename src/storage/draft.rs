@@ -1,9 +1,8 @@
 //! A transaction as its committer describes it, before the storage sees it.
 
-use std::path::Path;
 use std::sync::Arc;
 
-use super::spool::{Spool, SpoolRange};
+use super::spool::{Spool, SpoolRange, SpoolSpace};
 use super::{Error, Oid, Tid};
 
 /// What is said about a transaction as a whole.
@@ -123,10 +122,10 @@ impl Draft {
         Self { meta, ..Self::default() }
     }
 
-    /// An empty one that keeps what is beyond [`Spool::MAX_MEMORY_BYTES`] on the file system of `directory`.
+    /// An empty one that keeps what is beyond [`Spool::MAX_MEMORY_BYTES`] in this space.
     #[must_use]
-    pub fn spooled(meta: Meta, directory: Arc<Path>) -> Self {
-        Self { meta, spool: Spool::beside(directory), ..Self::default() }
+    pub fn spooled(meta: Meta, space: Arc<SpoolSpace>) -> Self {
+        Self { meta, spool: Spool::within(space), ..Self::default() }
     }
 
     /// Adds a step.
@@ -207,9 +206,10 @@ mod tests {
             Operation::Restore { oid: Oid(3), data: None, previous: Some(Tid(4)) },
             Operation::Restore { oid: Oid(3), data: Some(vec![9]), previous: None },
         ]);
-        for mut draft in
-            [Draft::new(Meta::default()), Draft::spooled(Meta::default(), directory.path().into())]
-        {
+        for mut draft in [
+            Draft::new(Meta::default()),
+            Draft::spooled(Meta::default(), SpoolSpace::of(directory.path().into())),
+        ] {
             for operation in &pushed {
                 draft.push(operation.clone()).unwrap();
             }
@@ -224,7 +224,8 @@ mod tests {
 
     #[test]
     fn step_that_cannot_be_kept_is_an_error() {
-        let mut draft = Draft::spooled(Meta::default(), Path::new("/nowhere/at/all").into());
+        let mut draft =
+            Draft::spooled(Meta::default(), SpoolSpace::of(std::path::Path::new("/nowhere/at/all").into()));
         draft.push(store(1, vec![0; 10])).unwrap();
         let error = draft.push(store(2, vec![0; Spool::MAX_MEMORY_BYTES])).unwrap_err();
         let text = error.to_string();

@@ -13,6 +13,11 @@ pub struct Tid(pub u64);
 impl Oid {
     /// The object that all others are reached from.
     pub const ROOT: Self = Self(0);
+    /// The largest id of a new object that the storage has not given out. Those that it gives out follow the largest one: a client
+    /// that makes its own up could leave none.
+    pub const MAX_CHOSEN: Self = Self(0x7fff_ffff_ffff_ffff);
+    /// The largest id that others are given out after: one beyond, from an older server, would leave none.
+    pub const MAX_FOLLOWED: Self = Self(0xffff_ffff_0000_ffff);
 
     /// From its bytes.
     #[must_use]

@@ -26,6 +26,9 @@ pub trait Lookup {
     /// # Errors
     /// What cannot be read.
     fn current(&self, oid: Oid) -> Result<Option<Present<Self::Record>>, Error>;
+
+    /// The largest id that is in use or was given out.
+    fn largest(&self) -> Oid;
 }
 
 /// A record that is to be written. Of several of one object the last one counts.
@@ -77,6 +80,10 @@ pub fn judge<L: Lookup, Data>(
         let refused = || Err(Error::Transaction(format!("a store of object {oid} has no data")));
         if is_empty(data) { refused() } else { Ok(()) }
     };
+    let is_possible = |oid: Oid, before: Option<&Present<L::Record>>| {
+        let refused = || Err(Error::Transaction(format!("no new object can have the id {oid}")));
+        if before.is_none() && oid > Oid::MAX_CHOSEN && oid > lookup.largest() { refused() } else { Ok(()) }
+    };
     for (step, operation) in operations.into_iter().enumerate() {
         match operation {
             Operation::Store { oid, serial, data } => {
@@ -85,6 +92,7 @@ pub fn judge<L: Lookup, Data>(
                 if let Some(committed) = committed {
                     conflicts.insert(oid, (step, Conflict { oid, committed, given: serial, data }));
                 } else {
+                    is_possible(oid, before.as_ref())?;
                     has_data(oid, &data)?;
                     conflicts.remove(&oid);
                     let data = Some(data);
@@ -110,6 +118,7 @@ pub fn judge<L: Lookup, Data>(
             Operation::Restore { oid, data, previous } => {
                 data.iter().try_for_each(|data| has_data(oid, data))?;
                 let before = lookup.current(oid)?;
+                is_possible(oid, before.as_ref())?;
                 changes.push(Change::Record(NewRecord { oid, before, data, same_as: previous }));
             }
         }

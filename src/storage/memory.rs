@@ -113,6 +113,11 @@ impl Visible {
         self.objects.get(&oid).map(Vec::as_slice).ok_or(Error::NoSuchObject(oid))
     }
 
+    fn current(&self, oid: Oid) -> Option<Present<()>> {
+        let (tid, data) = self.objects.get(&oid)?.last()?;
+        Some(Present { tid: *tid, deleted: data.is_none(), record: () })
+    }
+
     /// The data that a transaction gave an object.
     fn data(&self, oid: Oid, tid: Tid) -> Data {
         self.objects.get(&oid)?.iter().find(|(at, _)| *at == tid)?.1.clone()
@@ -136,12 +141,16 @@ impl Visible {
     }
 }
 
-impl Lookup for Visible {
+/// What is visible, and the largest id that is in use or was given out.
+impl Lookup for (&Visible, Oid) {
     type Record = ();
 
     fn current(&self, oid: Oid) -> Result<Option<Present<()>>, Error> {
-        let last = self.objects.get(&oid).and_then(|revisions| revisions.last());
-        Ok(last.map(|(tid, data)| Present { tid: *tid, deleted: data.is_none(), record: () }))
+        Ok(self.0.current(oid))
+    }
+
+    fn largest(&self) -> Oid {
+        self.1
     }
 }
 
@@ -182,7 +191,7 @@ impl Storage for MemoryStorage {
     }
 
     fn current_tid(&self, oid: Oid) -> Result<Tid, Error> {
-        let current = self.0.visible().current(oid)?.filter(|current| !current.deleted);
+        let current = self.0.visible().current(oid).filter(|current| !current.deleted);
         current.map(|current| current.tid).ok_or(Error::NoSuchObject(oid))
     }
 
@@ -275,8 +284,9 @@ impl Transaction for MemoryTransaction {
         }
         let held = self.shared.acquire(wait)?;
         let visible = self.shared.visible();
+        let largest = Oid(*lock(&self.shared.largest_oid));
         let steps = self.draft.steps().iter().copied();
-        let records = match judge(&*visible, steps, |range| range.length() == 0)? {
+        let records = match judge(&(&*visible, largest), steps, |range| range.length() == 0)? {
             Judgement::Accepted(changes) => self.records(&visible, changes)?,
             Judgement::Conflicts(conflicts) => return Ok(Vote::Conflicts(self.draft.conflicts(conflicts)?)),
         };

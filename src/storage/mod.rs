@@ -57,7 +57,7 @@ pub use lock::lock;
 pub use memory::MemoryStorage;
 pub use next_ids::{next_oids, next_tid};
 pub use pack::{Pack, PackOutcome, PackPhase, PackProgress, ReadReferences};
-pub use spool::{Spool, SpoolRange};
+pub use spool::{Spool, SpoolRange, SpoolSpace};
 
 use std::collections::BTreeSet;
 use std::ops::RangeInclusive;

@@ -2,6 +2,7 @@
 
 use std::fmt::Arguments;
 use std::sync::Arc;
+use std::time::Instant;
 
 use super::LOGGER;
 use super::exception::Exception;
@@ -23,9 +24,23 @@ impl ClientLog {
         self.0.log(Level::INFO, LOGGER, what);
     }
 
-    /// A line about a client.
+    /// A line about a client, if there have not been too many; critical ones always.
     pub fn about(&self, level: Level, peer: &Peer, what: Arguments<'_>) {
-        self.0.log(level, LOGGER, format_args!("({peer}) {what}"));
+        self.line(level, LOGGER, peer, level >= Level::CRITICAL, what);
+    }
+
+    /// The last line about a client.
+    pub fn disconnected(&self, level: Level, logger: &'static str, peer: &Peer, why: &str) {
+        self.line(level, logger, peer, true, format_args!("disconnected: {why}"));
+    }
+
+    fn line(&self, level: Level, logger: &'static str, peer: &Peer, must: bool, what: Arguments<'_>) {
+        let Some(suppressed) = peer.admit_line(must, Instant::now()) else { return };
+        if suppressed > 0 {
+            let lines = if suppressed == 1 { "line" } else { "lines" };
+            self.0.log(Level::WARNING, LOGGER, format_args!("({peer}) {suppressed} {lines} more suppressed"));
+        }
+        self.0.log(level, logger, format_args!("({peer}) {what}"));
     }
 
     /// The line about an exception that a client is sent, unless it is part of normal life.

@@ -23,6 +23,18 @@ pub enum Error {
     /// The path of a local socket is that of another kind of file.
     #[error("cannot listen on {0}: the file is there and is no socket")]
     NoSocket(String),
+    /// The path of a local socket does not fit a socket's address, here and at its clients.
+    #[error(
+        "cannot listen on {address}: the path of a local socket has at most {most} bytes, and this one {length}; use a shorter one"
+    )]
+    LongPath {
+        /// Where it was to listen.
+        address: String,
+        /// Bytes of the path.
+        length: usize,
+        /// How many it may have.
+        most: usize,
+    },
     /// The address cannot be bound for another reason.
     #[error("cannot listen on {address}: {}", os_error_text(.source))]
     Listen {

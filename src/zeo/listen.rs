@@ -5,6 +5,7 @@ use std::fmt;
 use std::fs;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpListener, ToSocketAddrs};
+use std::os::unix::fs::FileTypeExt;
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,6 +14,7 @@ use super::Error;
 use crate::sys::socket::{Identity, identity};
 use crate::sys::tcp;
 use crate::sys::unix_stream::{self, Occupant};
+use crate::sys::{access, files};
 use crate::zconfig::Address;
 
 /// How long a server that has the socket may take to accept a connection.
@@ -66,10 +68,27 @@ impl Listener {
         match address {
             Address::Inet { host, port } => tcp_listener(address, host, port.unwrap_or(0)),
             Address::Unix(path) => {
+                Self::check(address)?;
                 is_stale(address, path)?;
                 let bound = vec![Bound::Unix(path.clone())];
                 Ok(Self { address: address.clone(), bound, sockets: Vec::new() })
             }
+        }
+    }
+
+    /// Looks at what a start would find of an address, beside a server that may have it.
+    ///
+    /// # Errors
+    /// The path of a local socket is too long, is that of another file, or cannot be made.
+    pub fn check(address: &Address) -> Result<(), Error> {
+        let Address::Unix(path) = address else { return Ok(()) };
+        let (length, most) = (path.as_os_str().len(), unix_stream::LONGEST);
+        if length > most {
+            return Err(Error::LongPath { address: shown(address), length, most });
+        }
+        match fs::symlink_metadata(path) {
+            Ok(found) if !found.file_type().is_socket() => Err(Error::NoSocket(shown(address))),
+            _ => access::may_create_in(files::parent(path)).map_err(|error| failed(address, error)),
         }
     }
 

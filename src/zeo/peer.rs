@@ -3,10 +3,22 @@
 use std::fmt;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
 
 use super::message::Encoding;
 use super::outbox::Outbox;
 use super::sync::{Mutex, lock};
+
+/// Lines of the log about one client in a second; what it could write beyond would hide what matters.
+const MAX_LINES_PER_SECOND: u32 = 10;
+
+/// The lines of the log about a client.
+#[derive(Default)]
+struct Lines {
+    /// When the second began that is counted, and its lines so far.
+    second: Option<(Instant, u32)>,
+    suppressed: u64,
+}
 
 /// A connected client. Two are the same if they are the same connection.
 pub struct Peer {
@@ -15,6 +27,7 @@ pub struct Peer {
     label: Mutex<Option<String>>,
     encoding: OnceLock<Encoding>,
     stopping: AtomicBool,
+    lines: Mutex<Lines>,
     /// Commits on their way to the disk, whose replies other threads will push.
     pending: AtomicUsize,
     /// Messages for it from other tasks.
@@ -30,6 +43,7 @@ impl Peer {
             label: Mutex::new(None),
             encoding: OnceLock::new(),
             stopping: AtomicBool::new(false),
+            lines: Mutex::default(),
             pending: AtomicUsize::new(0),
             outbox: Outbox::new(limit),
         })
@@ -43,6 +57,24 @@ impl Peer {
     /// Sets what it calls itself.
     pub fn set_label(&self, label: String) {
         *lock(&self.label) = Some(label);
+    }
+
+    /// Whether the log takes one more line about it, and then how many it did not take before. A line that `must` be there is
+    /// always taken.
+    pub fn admit_line(&self, must: bool, now: Instant) -> Option<u64> {
+        let lines = &mut *lock(&self.lines);
+        let (begin, count) = match lines.second {
+            Some((begin, count)) if now.saturating_duration_since(begin) < Duration::from_secs(1) => {
+                (begin, count)
+            }
+            _ => (now, 0),
+        };
+        if count >= MAX_LINES_PER_SECOND && !must {
+            lines.suppressed += 1;
+            return None;
+        }
+        lines.second = Some((begin, count + 1));
+        Some(std::mem::take(&mut lines.suppressed))
     }
 
     /// The encoding that it has chosen in its answer to the greeting; pickles before that.

@@ -221,7 +221,7 @@ impl Server {
                 End::Fault
             });
             let why = in_a_line(&end.to_string());
-            server.log.log(end.level(), LOGGER, format_args!("({peer}) disconnected: {why}"));
+            server.shared.log.disconnected(end.level(), LOGGER, &peer, &why);
             close(stream).await;
         });
     }

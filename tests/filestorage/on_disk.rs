@@ -11,7 +11,8 @@ use tempfile::TempDir;
 use zeo_server::eventlog::EventLog;
 use zeo_server::filestorage::{FileStorage, Options};
 use zeo_server::storage::{
-    CommitListener, Completion, Draft, Error, Meta, Oid, Operation, Published, Stats, Storage, Tid, Wait,
+    CommitListener, Completion, Draft, Error, Meta, Oid, Operation, Published, SpoolSpace, Stats, Storage,
+    Tid, Wait,
 };
 
 use super::{commit, finish, vote};
@@ -104,7 +105,7 @@ fn transaction_of_large_records_is_whole_and_never_in_memory() {
         let pieces = (0..500_u64).map(|piece| vec![u8::try_from((piece + oid) % 251).unwrap(); 10_000]);
         pieces.collect::<Vec<_>>().concat()
     };
-    let mut draft = Draft::spooled(Meta::default(), fixture.directory.path().into());
+    let mut draft = Draft::spooled(Meta::default(), SpoolSpace::of(fixture.directory.path().into()));
     for oid in 0..12 {
         draft.push(Operation::Store { oid: Oid(oid), serial: None, data: record(oid) }).unwrap();
     }

@@ -398,6 +398,9 @@ const ROWS: &[Row] = &[
         serve(s, "missing/Data.fs")
     }),
     ("runzeo", "cannot listen on ADDRESS: REASON", |s| { s.write("sock", ""); serve(s, "Data.fs") }),
+    ("runzeo", "cannot listen on 'PATH': the path of a local socket has at most 107 bytes, and this one N; use a shorter one", |s| {
+        Some(s.runzeo().args(["-a", &format!("./{}", "s".repeat(120)), "-f", "Data.fs"]).output())
+    }),
     ("runzeo", "storage 'NAME': cannot lock PATH: REASON", |s| {
         let _first = s.runzeo().args(["-a", "./other", "-f", "Data.fs"]).spawn();
         eventually(SOON, || s.path("Data.fs.index").exists());

@@ -9,7 +9,7 @@ use crate::peers;
 use crate::sandbox::chance::Chance;
 use crate::sandbox::{Sandbox, is_long};
 
-const STATE: Policy = Policy { globals: any_global, limits: Limits::RECORD };
+const STATE: Policy = Policy { globals: any_global, limits: Limits::RECORD, python2: true };
 
 /// Class and state.
 fn read(record: &[u8]) -> (Value, Value) {

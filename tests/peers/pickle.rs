@@ -7,7 +7,7 @@ use zeo_server::pickle::{Limits, Policy, any_global, decode, encode, encode_with
 use crate::peers;
 use crate::sandbox::Sandbox;
 
-const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE, python2: true };
 
 /// Random values as a message has them, seeded. Each is written as ZEO writes it, and as the other protocols and the
 /// pickler with a memo do.

@@ -149,3 +149,30 @@ fn disk_that_fails_to_sync_ends_the_server() {
     assert_eq!(server.client().load(1).unwrap().unwrap().1, serial);
     server.stop();
 }
+
+#[test]
+fn path_that_is_no_data_file_is_refused_without_a_lock_file() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("directory")).unwrap();
+    nix::unistd::mkfifo(&sandbox.path("fifo"), nix::sys::stat::Mode::S_IRWXU).unwrap();
+    symlink("directory", sandbox.path("link")).unwrap();
+    symlink("/dev/null", sandbox.path("null")).unwrap();
+    sandbox.write("text", "neither");
+    let names = ["directory", "fifo", "link", "null", "text", "./."];
+    for name in names {
+        for more in [&[][..], &["--check"], &["--check-config"], &["--test"]] {
+            if name == "text" && more == ["--check-config"] {
+                continue;
+            }
+            let why = refused(&sandbox, &[&["-f", name], more].concat());
+            let reason =
+                if name == "text" { "it is no data file of a FileStorage" } else { "not a regular file" };
+            assert!(why.contains(reason), "{name} {more:?}: {why}");
+        }
+    }
+    let left = fs::read_dir(sandbox.path("."))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let left: Vec<_> = left.filter(|name| name.contains(".lock") || name.contains(".index")).collect();
+    assert_eq!(left, Vec::<String>::new());
+}

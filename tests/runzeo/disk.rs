@@ -6,7 +6,7 @@ use std::thread;
 
 use super::Server;
 use super::wire::Client;
-use crate::sandbox::{Sandbox, can_unshare};
+use crate::sandbox::{SOON, Sandbox, can_unshare, eventually};
 
 const CLIENTS: u64 = 3;
 /// More than stays in memory until it is written, and less.
@@ -88,4 +88,43 @@ fn full_disk_refuses_commits_of_all_clients_and_loses_none_that_was_acknowledged
     assert_eq!(of_clients.len(), 2 * clients.len(), "{told}");
     let together = "; the transactions in flight are aborted";
     assert!(of_storage.iter().all(|line| line.ends_with(together)), "{told}");
+}
+
+/// One that sends and never votes leaves the others the room for their commits, and the log names it.
+#[test]
+fn transaction_that_is_never_voted_on_does_not_fill_the_disk() {
+    if !can_unshare(&["--mount"]) {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("disk")).expect("a directory");
+    let port = sandbox.port();
+    let script = "mount -t tmpfs -o size=24m none disk; exec \"$@\"";
+    let run = sandbox.command("unshare").args(["--mount", "sh", "-euc", script, "sh"]);
+    let address = format!("127.0.0.1:{port}");
+    let server = Server {
+        running: run.arg(env!("CARGO_BIN_EXE_runzeo")).args(["-a", &address, "-f", "disk/Data.fs"]).spawn(),
+        port,
+    };
+    server.await_listening();
+    let mut hoarders: Vec<_> = (0..3).map(|_| server.client()).collect();
+    for hoarder in &mut hoarders {
+        let large = vec![1; 500 << 10];
+        let stores: Vec<(u64, u64, &[u8])> = (1000..1040).map(|oid| (oid, 0, &large[..])).collect();
+        hoarder.begin(&stores).expect("the server reads");
+    }
+    eventually(SOON, || {
+        server.running.stderr().matches("its transaction is given up: cannot keep").count() == 3
+    });
+    let mut other = server.client();
+    let (mut serial, data) = (0, vec![2; 60_000]);
+    for _ in 0..57 {
+        serial = other.commit(&[(1, serial, &data)]).expect("an answer").expect("room");
+    }
+    // A whole transaction of a size that fits is taken.
+    other.commit(&[(2, 0, &vec![3; 2 << 20])]).expect("an answer").expect("room");
+    let said = server.running.stderr();
+    assert!(said.contains("before its vote are more than a third of the free space"), "{said}");
+    drop((hoarders, other));
+    server.stop();
 }

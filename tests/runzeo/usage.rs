@@ -148,6 +148,7 @@ fn errors_of_the_system_have_no_number_and_a_local_socket_is_logged_without_quot
     running.signal(Signal::SIGTERM);
     running.wait(SOON);
 }
+
 #[test]
 fn check_of_the_configuration_names_each_file_that_cannot_be_used_and_reads_no_data() {
     let sandbox = Sandbox::new();
@@ -167,7 +168,7 @@ fn check_of_the_configuration_names_each_file_that_cannot_be_used_and_reads_no_d
     }
     text.push_str("<filestorage b>\npath dir\n</filestorage>\n");
     let faults = "runzeo: cannot write 'log': Is a directory\nrunzeo: cannot write 'pid': Is a directory\n\
-                  runzeo: storage 'b': cannot write dir: Is a directory\n";
+                  runzeo: storage 'b': cannot open dir: not a regular file\n";
     quick(&text).status(1).stderr(faults).run();
     text.push_str("<eventlog>\n</eventlog>\n");
     let fault = "zeo.conf:17: a second '<eventlog>' section; only one belongs here\n";
@@ -192,4 +193,47 @@ fn help_is_success() {
     let help = sandbox.runzeo().arg("-h").output();
     assert_eq!((help.status, help.stderr.as_str()), (0, ""));
     assert!(help.stdout.starts_with("Serve ZODB's data files to the clients of ZEO\n"), "{}", help.stdout);
+}
+
+#[test]
+fn local_socket_that_cannot_be_made_is_refused_before_anything_is_opened() {
+    let sandbox = Sandbox::new();
+    sandbox.write("file", "");
+    let long = format!("./{}", "s".repeat(120));
+    for (address, why) in [
+        (
+            long.as_str(),
+            format!(
+                "cannot listen on '{long}': the path of a local socket has at most 107 bytes, and this one 122; use a \
+                 shorter one\n"
+            ),
+        ),
+        ("./file", "cannot listen on './file': the file is there and is no socket\n".to_owned()),
+        ("./no/s", "cannot listen on './no/s': No such file or directory\n".to_owned()),
+    ] {
+        for more in [&[][..], &["--test"], &["--check-config"], &["--check"]] {
+            let outcome =
+                sandbox.runzeo().args(["-a", address, "-f", "Data.fs"]).args(more).spawn().wait(SOON);
+            assert_eq!((outcome.status, outcome.stdout.as_str()), (1, ""), "{more:?} {}", outcome.stderr);
+            assert!(outcome.stderr.ends_with(&format!("runzeo: {why}")), "{more:?} {}", outcome.stderr);
+            assert!(!sandbox.path("Data.fs").exists() && !sandbox.path("Data.fs.lock").exists());
+        }
+    }
+}
+
+/// Python's server drops every client.
+#[test]
+fn transaction_timeout_of_0_is_none() {
+    let sandbox = Sandbox::new();
+    let port = sandbox.port();
+    let address = format!("127.0.0.1:{port}");
+    let running = sandbox.runzeo().args(["-a", &address, "-f", "Data.fs", "-t", "0"]).spawn();
+    let server = Server { running, port };
+    server.await_listening();
+    let mut client = server.client();
+    for oid in 1..50 {
+        client.commit(&[(oid, 0, b"x")]).unwrap().unwrap();
+    }
+    drop(client);
+    server.stop();
 }

@@ -58,6 +58,11 @@ impl Client {
         }
     }
 
+    /// Begins a transaction of these records, and no more.
+    pub(crate) fn begin(&mut self, records: &[(u64, u64, &[u8])]) -> io::Result<()> {
+        self.connection.begin(1, records)
+    }
+
     /// Packs to a time, in seconds since 1970.
     pub(crate) fn pack(&mut self, time: f64, wait: bool) -> io::Result<Reply> {
         self.call("pack", vec![Value::Float(time), Value::Bool(wait)])

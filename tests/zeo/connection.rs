@@ -16,7 +16,7 @@ pub(crate) enum Encoding {
     Msgpack,
 }
 
-const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+const ANY: Policy = Policy { globals: any_global, limits: Limits::MESSAGE, python2: true };
 
 /// A message of the server.
 #[derive(Debug, Clone, PartialEq)]

@@ -238,3 +238,104 @@ fn what_a_client_says_is_one_short_line_of_the_log() {
         assert!(line.len() < 1000 && !line.contains('\x1b'), "{line}");
     }
 }
+
+/// A Python 2 client sends its ids, data and names as strings that are text and bytes at once. What it stored, a Python 3 client
+/// could not load.
+#[test]
+fn client_of_python_2_is_ended_with_a_line_and_writes_nothing() {
+    let server = Server::over(Over::File, Settings::default());
+    let mut good = Client::new(server.port, Encoding::Pickle);
+    let last = good.commit(1, &[(1, 0, b"a")]);
+    let short = |bytes: &[u8]| [b"U", &[u8::try_from(bytes.len()).unwrap()][..], bytes].concat();
+    let long = |bytes: &[u8]| [b"T", &u32::try_from(bytes.len()).unwrap().to_le_bytes()[..], bytes].concat();
+    let name =
+        |name: &str| [b"X", &u32::try_from(name.len()).unwrap().to_le_bytes()[..], name.as_bytes()].concat();
+    let message = |name: Vec<u8>, arguments: &[&[u8]]| {
+        [b"\x80\x03(K\x01\x89", &name[..], b"(", &arguments.concat()[..], b"tt."].concat()
+    };
+    let id = b"C\x08\0\0\0\0\0\0\0\x01";
+    let frames = [
+        message(short(b"ping"), &[]),
+        message(name("loadBefore"), &[&short(&[0, 0, 0, 0, 0, 0, 0, 1]), &short(&[0x7f; 8])]),
+        message(name("loadBefore"), &[id, &long(b"\x7f\xff\xff\xff\xff\xff\xff\xff")]),
+        message(name("storea"), &[id, id, &short(b"data"), b"K\x01"]),
+        message(name("storea"), &[id, id, &long("\u{e4}".as_bytes()), b"K\x01"]),
+        message(name("tpc_begin"), &[b"K\x01", &short(b"user"), b"C\0", b"}", b"N", b"N"]),
+    ];
+    for frame in &frames {
+        let mut client = Client::new(server.port, Encoding::Pickle);
+        client.put(frame);
+        client.assert_closed();
+        let address = client.stream.local_addr().unwrap();
+        server
+            .assert_logs(&format!("ERROR ZEO.asyncio.server ({address}) disconnected: a client of Python 2"));
+    }
+    // As it would begin.
+    let mut client = Client::anonymous(server.port, Encoding::Pickle);
+    client.put(&message(short(b"register"), &[&short(b"1"), b"\x89"]));
+    client.assert_closed();
+    assert_eq!(number(&good.call("lastTransaction", vec![]).unwrap()), last);
+}
+
+#[test]
+fn client_cannot_flood_the_log() {
+    let server = Server::start(Settings::default());
+    let mut client = Client::new(server.port, Encoding::Pickle);
+    let label = super::client::call(Value::Int(0), true, "set_client_label", vec![text(&"y".repeat(400))]);
+    let wrong = super::client::call(Value::Int(1), false, "tpc_finish", vec![]);
+    let calls: Vec<_> = [label, wrong].into_iter().cycle().take(20_000).collect();
+    let mut reader = client.stream.try_clone().unwrap();
+    let drained = std::thread::spawn(move || std::io::copy(&mut reader, &mut std::io::sink()));
+    client.send_at_once(&calls).unwrap();
+    let mut other = Client::new(server.port, Encoding::Pickle);
+    other.call("set_client_label", vec![text("other")]).unwrap();
+    server.assert_logs("other 127.0.0.1:");
+    eventually(SOON, || other.call("ping", vec![]) == Ok(Value::None));
+    client.vanish();
+    let _ = drained.join().unwrap();
+    server.assert_logs("lines more suppressed");
+    let (log, mut suppressed) = (server.log(), 0);
+    for line in log.lines().filter(|line| line.ends_with("lines more suppressed")) {
+        let count = line.strip_suffix(" lines more suppressed").unwrap().rsplit(' ').next().unwrap();
+        suppressed += count.parse::<usize>().unwrap();
+    }
+    let lines = log.lines().count();
+    assert!(lines < 1000 && suppressed > 1000, "{lines} lines, {suppressed} suppressed");
+}
+
+/// One wrong call of a writer would be for ever: nothing could follow.
+#[test]
+fn ids_that_leave_none_for_others_are_refused() {
+    for over in [Over::Memory, Over::File] {
+        let server = Server::over(over, Settings::default());
+        let mut client = Client::new(server.port, Encoding::Pickle);
+        let refused = |client: &mut Client, tid: Value, oid: u64| {
+            let empty = Value::Bytes(vec![]);
+            client.tell(
+                "tpc_begin",
+                vec![Value::Int(1), empty.clone(), empty, Value::Dict(vec![]), tid, text(" ")],
+            );
+            client.store(1, oid, 0, b"x");
+            let (name, _) = client.call("vote", vec![Value::Int(1)]).unwrap_err();
+            assert_eq!(name, "ZODB.POSException.StorageTransactionError");
+            client.call("tpc_abort", vec![Value::Int(1)]).unwrap();
+        };
+        for tid in [MAX, MAX - 1, u64::MAX, 0x7fff_0000_0000_0000, 0x6000_0000_0000_0000] {
+            refused(&mut client, eight(tid), 1);
+        }
+        for oid in [u64::MAX, u64::MAX - 1, 1 << 63] {
+            refused(&mut client, Value::None, oid);
+        }
+        // What is copied from another storage is old, or of a clock that is some years ahead.
+        let ahead = client.commit(2, &[(2, 0, b"y")]) + ((40_u64 * 12 * 31 * 1440) << 32);
+        let empty = Value::Bytes(vec![]);
+        client.tell(
+            "tpc_begin",
+            vec![Value::Int(3), empty.clone(), empty, Value::Dict(vec![]), eight(ahead), text(" ")],
+        );
+        client.store(3, MAX, 0, b"z");
+        client.call("vote", vec![Value::Int(3)]).unwrap();
+        assert_eq!(client.call("tpc_finish", vec![Value::Int(3)]), Ok(eight(ahead)));
+        assert!(client.commit(4, &[(3, 0, b"w")]) > ahead);
+    }
+}

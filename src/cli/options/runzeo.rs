@@ -126,7 +126,7 @@ struct Line {
     filename: Vec<OsString>,
     /// Drop a client that holds the commit lock for longer
     ///
-    /// Others wait for it meanwhile. Without it a client may hold the lock as long as it is connected.
+    /// Others wait for it meanwhile. Without it, or with 0, a client may hold the lock as long as it is connected.
     #[arg(short = 't', long, value_name = "SECONDS", allow_hyphen_values = true)]
     timeout: Vec<OsString>,
     /// File for the number of the process while it runs

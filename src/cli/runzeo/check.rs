@@ -13,12 +13,15 @@ use crate::exit::Exit;
 use crate::filestorage::{CutOff, FileStorage};
 use crate::sys::system_error::os_error_text;
 use crate::sys::{access, files};
+use crate::zeo;
 
 /// Looks at the files that the server would open, and with `data` reads every data file from end to end; says what is wrong,
 /// or that all is well and which data files are yet to be made.
 pub(super) fn check(settings: &Settings, data: bool) -> Exit {
     let mut faults: Vec<String> =
         written(settings).filter_map(|path| config::appendable(path).err()).collect();
+    let unusable = settings.addresses.iter().filter_map(|address| zeo::Listener::check(address).err());
+    faults.extend(unusable.map(|error| error.to_string()));
     let mut passed = Vec::new();
     for storage in &settings.storages {
         let Place::File(file) = &storage.place else { continue };
@@ -79,6 +82,9 @@ fn state(file: &DataFile) -> Result<State, String> {
             return Ok(State::Missing);
         }
         Err(error) => return Err(cannot("open")(error)),
+        Ok(found) if !found.is_file() => {
+            return Err(format!("cannot open {}: not a regular file", path.display()));
+        }
         Ok(_) => {}
     }
     if file.read_only {

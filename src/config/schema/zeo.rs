@@ -53,7 +53,11 @@ static SERVER_SECTION: SectionType = SectionType {
             .or("100"),
         ),
         Member::Key(Key::new("invalidation-age", &FLOAT, "Seconds of history used for the same check.")),
-        Member::Key(Key::new("transaction-timeout", &INTEGER, "Seconds that a commit may hold the lock.")),
+        Member::Key(Key::new(
+            "transaction-timeout",
+            &INTEGER,
+            "Seconds that a commit may hold the lock; 0: without limit.",
+        )),
         Member::Key(Key::new("pid-filename", &EXISTING_DIRPATH, "File for the process number.")),
         Member::Key(
             Key::new("client-conflict-resolution", &BOOLEAN, "Clients resolve conflicts.").or("false"),

@@ -93,7 +93,11 @@ fn settings(flags: &Flags, tree: &Tree, environment: &Environment, faults: &mut 
         read_only: zeo.boolean("read-only").unwrap_or(false),
         invalidation_queue_size: zeo.number("invalidation-queue-size").unwrap_or(100),
         invalidation_age: zeo.value("invalidation-age", duration_of),
-        transaction_timeout: flags.timeout.or_else(|| zeo.value("transaction-timeout", duration_of)),
+        // 0 is none: a client needs some time for its two calls.
+        transaction_timeout: flags
+            .timeout
+            .or_else(|| zeo.value("transaction-timeout", duration_of))
+            .filter(|timeout| !timeout.is_zero()),
         pid_file: flags.pid_file.clone().or_else(|| zeo.path("pid-filename")),
         msgpack: zeo.boolean("msgpack"),
         storages: if flags.files.is_empty() {

@@ -267,3 +267,14 @@ fn names_of_storages_are_distinct() {
         ["zeo.conf:7: a storage named 1 beside one without a name, which is 1 too"]
     );
 }
+
+#[test]
+fn transaction_timeout_of_0_is_none() {
+    let conf =
+        "<zeo>\naddress 1\ntransaction-timeout 0\n</zeo>\n<filestorage>\npath Data.fs\n</filestorage>\n";
+    let settings = resolved("zeo.conf", conf, Flags::default()).unwrap();
+    assert_eq!(settings.transaction_timeout, None);
+    let flags = Flags { timeout: Some(Duration::ZERO), ..Flags::default() };
+    let conf = conf.replace("timeout 0", "timeout 5");
+    assert_eq!(resolved("zeo.conf", &conf, flags).unwrap().transaction_timeout, None);
+}

@@ -11,6 +11,7 @@ use super::super::peer::Peer;
 use super::super::stats::count;
 use super::super::sync::{Mutex, lock};
 use super::{Answer, Client, Request};
+use crate::eventlog::Level;
 use crate::pickle::Value;
 use crate::storage::{Error, Meta, Operation};
 
@@ -30,7 +31,7 @@ impl Client {
     pub(super) fn commit(&mut self, call: Call, request: &mut Request<'_>) -> Result<Answer, Exception> {
         match call {
             Call::Begin { id, meta } => self.begin(id, *meta),
-            Call::Step { id, operation } => self.step(&id, operation),
+            Call::Step { id, operation } => self.step(&id, operation, request.peer),
             Call::LackingStep { id, ability } => {
                 self.collect(&id, |collecting| collecting.transaction = Err(Error::Unsupported(ability)))
             }
@@ -98,7 +99,7 @@ impl Client {
     }
 
     /// Adds an operation. What is wrong with it is the answer to the vote, as this call has none.
-    fn step(&mut self, id: &Value, operation: Operation) -> Result<Answer, Exception> {
+    fn step(&mut self, id: &Value, operation: Operation, peer: &Peer) -> Result<Answer, Exception> {
         let (service, max_steps) = (self.service.clone(), self.max_steps);
         self.collect(id, |collecting| {
             let Ok(transaction) = &mut collecting.transaction else { return };
@@ -115,6 +116,8 @@ impl Client {
                 }
             };
             if let Err(error) = pushed {
+                // What it has taken is free again; the client learns it at its vote, which may never come.
+                service.log.about(Level::WARNING, peer, format_args!("its transaction is given up: {error}"));
                 collecting.transaction = Err(error);
             }
         })

@@ -5,7 +5,7 @@ use crate::pickle::{self, Limits, Policy, Value, any_global};
 use crate::storage::Meta;
 
 /// What a transaction's extension may be: whatever a client once stored.
-const EXTENSION: Policy = Policy { globals: any_global, limits: Limits::MESSAGE };
+const EXTENSION: Policy = Policy { globals: any_global, limits: Limits::MESSAGE, python2: true };
 
 /// What a transaction's extension is: a dict, as a rule.
 pub(super) fn extension(meta: &Meta) -> Result<Value, Exception> {

@@ -30,7 +30,7 @@ use super::settings::Settings;
 use super::stats::{count, json};
 use super::storage_service::StorageService;
 use crate::eventlog::Level;
-use crate::pickle::Value;
+use crate::pickle::{self, Value};
 use crate::storage::{self, Wait};
 use crate::sys::system_error::os_error_text;
 
@@ -74,7 +74,12 @@ pub enum End {
     Handshake(String),
     /// A frame that is no message.
     #[error("undecodable message: {0}")]
-    Undecodable(#[from] Undecodable),
+    Undecodable(Undecodable),
+    /// Its messages are those of a Python whose strings are text and bytes at once: what it stored, Python 3 could not load.
+    #[error(
+        "a client of Python 2, which this server does not serve; switch it off, or let it use a Python 2 server of its own"
+    )]
+    Python2,
     /// A method that there is not, or not now.
     #[error("invalid method '{0}'")]
     Method(String),
@@ -86,6 +91,15 @@ pub enum End {
         /// What it failed at.
         what: String,
     },
+}
+
+impl From<Undecodable> for End {
+    fn from(why: Undecodable) -> Self {
+        match why {
+            Undecodable::Pickle(pickle::Error::Python2(_)) => Self::Python2,
+            why => Self::Undecodable(why),
+        }
+    }
 }
 
 impl End {

@@ -86,6 +86,10 @@ impl Client {
                 }
                 Value::None
             }
+            // The words of Python's server.
+            Call::Lacking("sendBlob") => {
+                return Err(Exception::new("builtins.TypeError", "Blobs are not supported").into());
+            }
             Call::Lacking(ability) => return Err(Error::Unsupported(ability).into()),
             Call::ServerStatus => service.status(),
             Call::SetClientLabel(label) => {
