@@ -74,10 +74,10 @@ impl Taken {
         if may_take(free, used, self.bytes - more, more) {
             return Ok(());
         }
-        let bytes = self.bytes;
         Err(io::Error::other(format!(
-            "No space left on device for more: its {bytes} bytes before its vote are more than a third of the free space, or all such transactions have more \
-             than a half"
+            "No space left on device: before their votes one transaction may take a third of what is free, all together \
+             a half; this one has {} bytes",
+            self.bytes
         )))
     }
 }

@@ -35,6 +35,9 @@ impl ClientLog {
     }
 
     fn line(&self, level: Level, logger: &'static str, peer: &Peer, must: bool, what: Arguments<'_>) {
+        if !self.0.enabled(level) {
+            return;
+        }
         let Some(suppressed) = peer.admit_line(must, Instant::now()) else { return };
         if suppressed > 0 {
             let lines = if suppressed == 1 { "line" } else { "lines" };

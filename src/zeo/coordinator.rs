@@ -41,6 +41,8 @@ pub struct Collecting {
     pub transaction: Result<Box<dyn Transaction>, Error>,
     /// Operations so far.
     pub steps: usize,
+    /// The log says why it cannot be committed.
+    pub reported: bool,
 }
 
 /// A transaction to be voted on.
@@ -273,7 +275,11 @@ impl CommitCoordinator {
                 {
                     let mut stage = lock(&slot);
                     if matches!(*stage, Stage::Voting) {
-                        *stage = Stage::Collecting(Collecting { transaction: Ok(transaction), steps });
+                        *stage = Stage::Collecting(Collecting {
+                            transaction: Ok(transaction),
+                            steps,
+                            reported: false,
+                        });
                     }
                 }
                 let may_keep = (CONFLICTS_BEFORE_RESERVATION..MAX_VOTES_WITH_RESERVATION).contains(&before);

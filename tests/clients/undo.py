@@ -13,6 +13,7 @@ import ZEO
 from BTrees.Length import Length
 from BTrees.OOBTree import OOBucket, OOBTree, OOSet
 from persistent.mapping import PersistentMapping
+from persistent.TimeStamp import TimeStamp
 from ZEO.ClientStorage import ClientStorage
 from ZEO.Exceptions import ServerException
 from ZODB.Connection import TransactionMetaData
@@ -222,7 +223,7 @@ def deletions(storage):
     commit(storage, ('deleteObject', oid, back), note='delete the undone')
     commit(storage, ('deleteObject', oid, serial(storage, 6)), note='delete the undone')
     commit(storage, (6, b'new'), note='store what was deleted')
-    tid = p64(u64(maxtid) >> 1)
+    tid = TimeStamp(2090, 1, 1, 0, 0, 0).raw()
     made = commit(storage, ('restore', p64(7), tid, b'restored', '', None), ('restore', p64(1), tid, None, '', None),
                   note='restore', tid=tid)
     commit(storage, ('restore', oid, p64(u64(tid) + 1), b'one', '', one), note='restore', tid=p64(u64(tid) + 1))

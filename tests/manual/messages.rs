@@ -260,7 +260,7 @@ const ROWS: &[Row] = &[
     ("zdctl", "the configuration file has changed, and the daemon manager has not read it again: REASON", |s| {
         let busy = Reply::NotReplaced(Reply::BUSY.to_owned()).to_string();
         let record = |pid| format!("{}lasttime=1.0\n\n", RECORD.replace("4242", pid));
-        let before = [record("4242"), record("4242"), record("4242"), busy, Reply::RestartSent.to_string()];
+        let before = [record("4242"), record("4242"), busy, Reply::RestartSent.to_string()];
         fake(s, before.into_iter().chain([record("4243")]).collect(), false);
         Some(configured(s, "", &["restart"]).output())
     }),
@@ -411,6 +411,11 @@ const ROWS: &[Row] = &[
         s.write("Data.fs", "FS30 scraps");
         Some(s.runzeo().args(["-a", "./sock", "-f", "Data.fs", "--check"]).output())
     }),
+    ("runzeo", "storage 'NAME': PATH: at byte OFFSET: WHAT", |s| check_damaged(s, 15..16)),
+    ("runzeo", "storage 'NAME': PATH: faults: N; whole transactions: N", |s| check_damaged(s, 15..16)),
+    ("runzeo", "storage 'NAME': PATH: it is served only with an index that was saved behind the damage (docs/filestorage.md, Damage)", |s| {
+        check_damaged(s, 0..80)
+    }),
     ("runzeo", "storage 'NAME': PATH is not there; a start makes it", |s| {
         Some(s.runzeo().args(["-a", "./sock", "-f", "Data.fs", "--check"]).output())
     }),
@@ -458,6 +463,22 @@ fn documented() -> Vec<(&'static str, String, String)> {
         rows.map(|row| (program.name, uncoded(&row[0]).to_owned(), row[1].clone()))
     };
     PROGRAMS.iter().flat_map(of).collect()
+}
+
+/// Checks a data file of three transactions, in the second of which some bytes are others.
+fn check_damaged(sandbox: &Sandbox, bytes: std::ops::Range<usize>) -> Option<Outcome> {
+    let mut data = b"FS30".to_vec();
+    for tid in [1_u64, 2, 3].map(u64::to_be_bytes) {
+        let start = data.len() as u64;
+        let length = 23 + 42 + 20_u64;
+        data.extend([&tid[..], &length.to_be_bytes(), b" \0\0\0\0\0\0"].concat());
+        data.extend([&tid[..], &tid, &[0; 8], &start.to_be_bytes(), &[0; 2], &20_u64.to_be_bytes()].concat());
+        data.extend([&[b'x'; 20][..], &length.to_be_bytes()].concat());
+    }
+    let second = 4 + (data.len() - 4) / 3;
+    data[second..][bytes].iter_mut().for_each(|byte| *byte ^= 0x55);
+    sandbox.write("Data.fs", data);
+    Some(sandbox.runzeo().args(["-a", "./sock", "-f", "Data.fs", "--check"]).output())
 }
 
 #[test]

@@ -69,7 +69,8 @@ impl Client {
             None => {}
         }
         self.service.stats.active.fetch_add(1, Ordering::Relaxed);
-        let collecting = Collecting { transaction: self.service.storage.begin(meta.clone()), steps: 0 };
+        let transaction = self.service.storage.begin(meta.clone());
+        let collecting = Collecting { transaction, steps: 0, reported: false };
         let slot = Arc::new(Mutex::new(Stage::Collecting(collecting)));
         self.open = Some(Open { id, meta, slot, votes: 0 });
         Ok(Answer::Result(Value::None))
@@ -117,7 +118,8 @@ impl Client {
             };
             if let Err(error) = pushed {
                 // What it has taken is free again; the client learns it at its vote, which may never come.
-                service.log.about(Level::WARNING, peer, format_args!("its transaction is given up: {error}"));
+                service.log.about(Level::ERROR, peer, format_args!("its transaction is given up: {error}"));
+                collecting.reported = true;
                 collecting.transaction = Err(error);
             }
         })
@@ -126,7 +128,7 @@ impl Client {
     fn vote(&mut self, id: &Value, request: &mut Request<'_>) -> Result<Answer, Exception> {
         let slot = self.slot(id)?;
         let stage = std::mem::replace(&mut *lock(&slot), Stage::Voting);
-        let Stage::Collecting(Collecting { transaction, steps }) = stage else {
+        let Stage::Collecting(Collecting { transaction, steps, reported }) = stage else {
             *lock(&slot) = stage;
             let how = match self.service.commits.standing(request.peer) {
                 Standing::Waiting => "Already voting (waiting)",
@@ -136,7 +138,10 @@ impl Client {
         };
         let transaction = match self.open.as_ref().and_then(|open| too_long(&open.meta)) {
             Some(what) => Err(Exception::new("ZODB.FileStorage.FileStorage.FileStorageError", what)),
-            None => transaction.map_err(Exception::from),
+            None => transaction.map_err(|error| {
+                let exception = Exception::from(error);
+                Exception { expected: exception.expected || reported, ..exception }
+            }),
         };
         let transaction = transaction.inspect_err(|_| self.service.commits.discard(&slot))?;
         let (peer, message) = (request.peer.clone(), request.id.clone());
