@@ -65,7 +65,7 @@ fn end_foreground(client: &Client, ui: &mut Ui<'_>, mut program: Orphaned) -> Re
     let failed = |source| Failure::System { what: "cannot end the program", source };
     let timeout = client.runner().stop_timeout;
     let limit = (!timeout.is_zero()).then_some(timeout);
-    for (signal, limit) in [(number::TERM, limit), (number::KILL, Some(KILL_TIMEOUT))] {
+    for (signal, limit) in [(client.runner().stop_signal, limit), (number::KILL, Some(KILL_TIMEOUT))] {
         match program.process.signal(signal) {
             Err(error) if !is_gone(&error) => return Err(failed(error)),
             _ => {}
