@@ -9,6 +9,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
+use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::{FileExt as _, MetadataExt as _};
 use std::os::unix::process::CommandExt as _;
@@ -25,7 +26,7 @@ use crate::sys::proc::{boot_id, pid_namespace, start_time};
 use crate::sys::process::{Ended, is_init, own_pid};
 use crate::sys::run_here::{RanHere, run_here};
 use crate::sys::terminal::Modes;
-use crate::sys::user::Account;
+use crate::sys::user::{Account, own_uid};
 
 use super::as_program::command_as_program;
 use super::client::Client;
@@ -123,7 +124,10 @@ fn exit_of(ended: Ended) -> Exit {
 fn take_as(account: Option<&Account>, path: &Path) -> io::Result<Option<NamedLock>> {
     let Some(account) = account else { return NamedLock::take(path) };
     let taken = as_account(account, || NamedLock::take(path)).and_then(|taken| taken);
-    if taken.is_err() && path.symlink_metadata().is_err() { NamedLock::take(path) } else { taken }
+    let there = path.symlink_metadata().ok();
+    // The file of a `fg` before, in a directory where only we can make files.
+    let ours = |found: &Metadata| found.is_file() && found.nlink() == 1 && found.uid() == own_uid();
+    if taken.is_err() && there.as_ref().is_none_or(ours) { NamedLock::take(path) } else { taken }
 }
 
 /// The lock of the instance, held for a program that has no manager.

@@ -26,7 +26,7 @@ fn foreground_passes_on_how_the_program_ended() {
 }
 
 #[test]
-fn program_in_the_foreground_has_the_groups_of_its_user_and_no_others() {
+fn program_in_the_foreground_has_groups_and_variables_of_its_user() {
     if !nix::unistd::geteuid().is_root() {
         return;
     }
@@ -39,6 +39,11 @@ fn program_in_the_foreground_has_the_groups_of_its_user_and_no_others() {
     let expected = identity.output().stdout;
     let fg = sandbox.zdctl().args(["-s", "sock", "-u", &user, "-p", "sh -c 'id -u; id -g; id -G'", "fg"]);
     fg.stdout(format!("sh -c id -u; id -g; id -G\n{expected}")).run();
+    let home = sandbox.command("sh").args(["-c", &format!("getent passwd {user} | cut -d: -f6")]);
+    let expected = format!("{user} {user} {}", home.output().stdout);
+    let program = "sh -c 'echo $USER $LOGNAME $HOME'";
+    let fg = sandbox.zdctl().args(["-s", "sock", "-u", &user, "-p", program, "fg"]);
+    fg.stdout(format!("sh -c echo $USER $LOGNAME $HOME\n{expected}")).run();
 }
 
 #[test]
@@ -118,6 +123,19 @@ fn program_in_the_foreground_holds_the_instances_lock() {
     assert_eq!(running.wait(SOON).status, 7);
     zdctl().arg("status").stdout("daemon manager not running\n").status(3).run();
     zdctl().arg("start").stdout("daemon process started, pid=[..]\n").run();
+}
+
+#[test]
+fn stop_sends_a_program_in_the_foreground_its_stop_signal() {
+    let sandbox = Sandbox::new();
+    let program =
+        "sh -c 'trap \"exit 5\" QUIT; trap \"\" TERM; echo ready >signals; while :; do sleep 0.02; done'";
+    let conf = format!("<runner>\nprogram {program}\nsocket-name sock\nstop-signal QUIT\n</runner>\n");
+    sandbox.write("conf", conf);
+    let running = sandbox.zdctl().args(["-C", "conf", "fg"]).spawn();
+    received(&sandbox, "ready");
+    sandbox.zdctl().args(["-C", "conf", "stop"]).stdout("daemon process stopped\n").run();
+    assert_eq!(running.wait(SOON).status, 5);
 }
 
 #[test]

@@ -154,7 +154,7 @@ fn help_and_version_are_texts() {
     for (line, part) in [
         (&["-h"][..], "Usage: zdctl [OPTIONS] [ACTION]..."),
         (&["--help"], "--backoff-limit <SECONDS>"),
-        (&["--he"], "Actions:\n  EOF "),
+        (&["--he"], "Actions:\n  start "),
         (&["--generate", "complete-fish"], "complete -c zdctl"),
         (&["--version"], concat!("zdctl ", env!("CARGO_PKG_VERSION"), "\n")),
     ] {
