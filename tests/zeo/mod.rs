@@ -12,6 +12,7 @@ mod hostile;
 mod life;
 mod many;
 mod orders;
+mod packs;
 mod probed;
 mod reads;
 mod server;

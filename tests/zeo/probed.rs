@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use zeo_server::storage::{
     CommitListener, Completion, Error, History, HistoryEntry, Info, MemoryStorage, Meta, Oid, Operation,
-    Revision, Stats, Storage, Tid, Transaction, TransactionIterator, Vote, Wait,
+    Pack, PackOutcome, PackProgress, ReadReferences, Revision, Stats, Storage, Tid, Transaction,
+    TransactionIterator, Vote, Wait,
 };
 
 /// What is about to be done.
@@ -18,6 +19,7 @@ pub(crate) enum About<'a> {
     Vote(&'a [Oid], Wait),
     Finish,
     Abort,
+    Pack(&'a PackProgress),
 }
 
 type Probe = dyn Fn(About<'_>) + Send + Sync;
@@ -94,6 +96,22 @@ impl Storage for Probed {
 
     fn history(&self) -> Option<&dyn History> {
         Some(self)
+    }
+
+    fn pack(&self) -> Option<&dyn Pack> {
+        Some(self)
+    }
+}
+
+impl Pack for Probed {
+    fn pack(
+        &self,
+        _until: Tid,
+        _references: &mut ReadReferences<'_>,
+        progress: &Arc<PackProgress>,
+    ) -> Result<PackOutcome, Error> {
+        (self.probe)(About::Pack(progress));
+        Ok(PackOutcome::Unchanged)
     }
 }
 

@@ -21,7 +21,7 @@ const ONE: Value = Value::Int(1);
 const MANY: usize = 600;
 
 /// What others do meanwhile: each is answered.
-fn others_are_served(server: &Server) {
+pub(super) fn others_are_served(server: &Server) {
     let mut other = Client::new(server.port, Encoding::Pickle);
     assert_eq!(other.call("ping", vec![]), Ok(Value::None));
     let oid = 1 << 40;
@@ -36,20 +36,20 @@ fn others_are_served(server: &Server) {
 }
 
 #[derive(Default)]
-struct Gate {
+pub(super) struct Gate {
     open: Mutex<bool>,
     opened: Condvar,
-    at_it: AtomicUsize,
+    pub(super) at_it: AtomicUsize,
 }
 
 impl Gate {
-    fn pass(&self) {
+    pub(super) fn pass(&self) {
         self.at_it.fetch_add(1, Ordering::SeqCst);
         let open = self.open.lock().unwrap();
         drop(self.opened.wait_timeout_while(open, SOON, |open| !*open).unwrap());
     }
 
-    fn open(&self) {
+    pub(super) fn open(&self) {
         *self.open.lock().unwrap() = true;
         self.opened.notify_all();
     }
