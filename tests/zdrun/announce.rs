@@ -4,9 +4,10 @@ use std::os::unix::net::UnixDatagram;
 
 use nix::sys::signal::Signal;
 
+use super::readiness::notifying;
 use super::*;
-use crate::sandbox::eventually;
 use crate::sandbox::run::Running;
+use crate::sandbox::{eventually, have};
 
 /// A service manager's socket.
 struct Listener(UnixDatagram);
@@ -122,6 +123,26 @@ fn start_is_told_of_when_it_counts_and_not_before() {
     assert!(listener.next().starts_with("READY=1\nSTATUS=program running; pid="));
     zdrun.signal(Signal::SIGTERM);
     assert_eq!(zdrun.wait(SOON).status, 0);
+}
+
+#[test]
+fn time_that_the_program_asks_for_is_asked_for() {
+    if !have("python3") {
+        return;
+    }
+    let sandbox = Sandbox::new();
+    let listener = Listener::bind(&sandbox);
+    let wait = "while not os.path.exists('go'): time.sleep(0.02)\ns.sendto(b'READY=1', a)\n\
+                s.sendto(b'EXTEND_TIMEOUT_USEC=7000000', a)\ns.sendto(b'STATUS=up', a)\ntime.sleep(1000)";
+    let program = notifying("EXTEND_TIMEOUT_USEC=600000000", wait);
+    let _zdrun = foreground(&sandbox, "start-grace 1000", &["python3", "-c", &program]);
+    assert_eq!(listener.until("EXTEND"), "EXTEND_TIMEOUT_USEC=600000000");
+    sandbox.write("go", "");
+    listener.until("READY=1");
+    // Once it is up there is nothing to wait for.
+    let mut said = std::iter::repeat_with(|| listener.next());
+    let said = said.find(|said| said.contains("EXTEND") || said.ends_with("; up"));
+    assert!(said.is_some_and(|said| said.starts_with("STATUS=program running; pid=")));
 }
 
 #[test]

@@ -4,7 +4,7 @@ use super::*;
 use crate::sandbox::{eventually, have};
 
 /// Says a line to the socket that the program finds in its environment, as `sd_notify(3)` does.
-fn notifying(what: &str, then: &str) -> String {
+pub(super) fn notifying(what: &str, then: &str) -> String {
     format!(
         "import os, socket, time\ns = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)\n\
          a = os.environ['NOTIFY_SOCKET'].replace('@', '\\0', 1)\ns.sendto(b'{what}', a)\n{then}\n"
