@@ -133,12 +133,14 @@ fn time_that_the_program_asks_for_is_asked_for() {
     let sandbox = Sandbox::new();
     let listener = Listener::bind(&sandbox);
     let wait = "while not os.path.exists('go'): time.sleep(0.02)\ns.sendto(b'READY=1', a)\n\
+                while not os.path.exists('on'): time.sleep(0.02)\n\
                 s.sendto(b'EXTEND_TIMEOUT_USEC=7000000', a)\ns.sendto(b'STATUS=up', a)\ntime.sleep(1000)";
     let program = notifying("EXTEND_TIMEOUT_USEC=600000000", wait);
     let _zdrun = foreground(&sandbox, "start-grace 1000", &["python3", "-c", &program]);
     assert_eq!(listener.until("EXTEND"), "EXTEND_TIMEOUT_USEC=600000000");
     sandbox.write("go", "");
     listener.until("READY=1");
+    sandbox.write("on", "");
     // Once it is up there is nothing to wait for.
     let mut said = std::iter::repeat_with(|| listener.next());
     let said = said.find(|said| said.contains("EXTEND") || said.ends_with("; up"));
