@@ -81,11 +81,11 @@ def run(number):
         return count
 
     def large():
-        for round in range(3):
+        for _ in range(10):
             for mapping in mappings:
                 mapping["number"] += 1
             transaction.commit()
-        return 3
+        return 10
 
     measured("load", loads)
     measured("activated", activated)
