@@ -30,10 +30,10 @@ const MAX_OUTPUT_BYTES: usize = 64 << 10;
 /// Looks for everything that is wrong with the configuration as it is now, and has the `check-program` look at the program's.
 ///
 /// # Errors
-/// [`Failure::Configuration`], and [`Failure::CheckProgram`].
+/// [`Failure::Configuration`], and as [`run_check_program`].
 pub fn check(flags: &Flags) -> Result<Settings, Failure> {
     let settings = config::check(flags).map_err(Failure::Configuration)?;
-    run_check_program(&settings).map_err(Failure::CheckProgram)?;
+    run_check_program(&settings)?;
     Ok(settings)
 }
 
@@ -41,24 +41,26 @@ pub fn check(flags: &Flags) -> Result<Settings, Failure> {
 /// to its standard error is shown as it is; what it writes to its standard output too, if it fails.
 ///
 /// # Errors
-/// It finds fault, cannot be run, or takes longer than 30 seconds.
-pub(super) fn run_check_program(settings: &Settings) -> Result<(), String> {
-    interrupt::catch().map_err(|error| format!("cannot catch interrupts: {}", os_error_text(&error)))?;
+/// [`Failure::CheckProgram`]: it finds fault, cannot be run, or takes longer than 30 seconds. [`Failure::Interrupted`].
+pub(super) fn run_check_program(settings: &Settings) -> Result<(), Failure> {
+    interrupt::catch().map_err(|source| Failure::System { what: "cannot catch interrupts", source })?;
     run_within(settings, CHECK_TIMEOUT, interrupt::is_caught)
 }
 
-fn run_within(settings: &Settings, limit: Duration, is_caught: fn() -> bool) -> Result<(), String> {
+fn run_within(settings: &Settings, limit: Duration, is_caught: fn() -> bool) -> Result<(), Failure> {
     let runner = &settings.runner;
     let Some((program, arguments)) = runner.check_program.split_first() else { return Ok(()) };
     let name = program.display();
-    let cannot_run =
-        |error: io::Error| format!("the check program '{name}' cannot be run: {}", os_error_text(&error));
+    let cannot_run = |error: io::Error| {
+        let why = os_error_text(&error);
+        Failure::CheckProgram(format!("the check program '{name}' cannot be run: {why}"))
+    };
     // From here, as the checks of a configuration find it.
     let is_path = Path::new(program).is_relative() && program.as_bytes().contains(&b'/');
     let here =
         if is_path { env::current_dir().map_err(cannot_run)?.join(program).into() } else { program.clone() };
-    let (mut command, _) =
-        command_as_program(settings, &here, arguments).map_err(|failure| failure.to_string())?;
+    let (mut command, _) = command_as_program(settings, &here, arguments)
+        .map_err(|failure| Failure::CheckProgram(failure.to_string()))?;
     if let Some(directory) = runner.directory.as_ref().filter(|_| runner.daemon) {
         command.current_dir(directory);
     }
@@ -78,14 +80,14 @@ fn run_within(settings: &Settings, limit: Duration, is_caught: fn() -> bool) -> 
             let _ = child.wait();
             if is_caught() {
                 let _ = interrupt::take();
-                return Err(format!("the check program '{name}' was interrupted"));
+                return Err(Failure::Interrupted);
             }
             format!("the check program '{name}' took longer than {} seconds", limit.as_secs())
         }
     };
     // Without stderr, the message has to do.
     let _ = io::stderr().write_all(&written);
-    Err(why)
+    Err(Failure::CheckProgram(why))
 }
 
 /// Waits for its end and reads what it writes meanwhile; `None`: it takes too long, or ^C came.
@@ -126,7 +128,7 @@ mod tests {
     fn run(words: &[&str], limit: Duration) -> Result<(), String> {
         let mut settings = config::resolve(&Flags::default()).expect("defaults");
         settings.runner.check_program = words.iter().map(Into::into).collect();
-        run_within(&settings, limit, || false)
+        run_within(&settings, limit, || false).map_err(|failure| failure.to_string())
     }
 
     #[test]
@@ -159,6 +161,6 @@ mod tests {
         settings.runner.check_program = vec!["true".into()];
         settings.runner.user = Some("no-such-user".to_owned());
         let why = run_within(&settings, CHECK_TIMEOUT, || false).unwrap_err();
-        assert_eq!(why, "username no-such-user not found");
+        assert_eq!(why.to_string(), "username no-such-user not found");
     }
 }

@@ -33,7 +33,10 @@ const UNKNOWN: &str = "it does not know how; stop and start do it";
 pub(super) fn take_edited_file(client: &Client, ui: &mut Ui<'_>) -> Result<(), Failure> {
     // A configuration at fault is the manager's to refuse.
     if let Ok(settings) = config::resolve(&client.flags) {
-        run_check_program(&settings).map_err(Failure::FileRefused)?;
+        run_check_program(&settings).map_err(|failure| match failure {
+            Failure::CheckProgram(why) => Failure::FileRefused(why),
+            failure => failure,
+        })?;
     }
     if client.settings.config_file.is_none() {
         return Ok(());

@@ -283,6 +283,30 @@ fn interrupt_ends_a_wait_and_reaches_no_program_that_the_shell_started() {
 }
 
 #[test]
+fn interrupt_ends_the_check_before_a_restart_and_stops_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.write("checker", "#!/bin/sh\n: >checking\nexec sleep 1000\n");
+    sandbox.command("chmod").args(["a+x", "checker"]).run();
+    let program = "  program sleep 1001";
+    configured(&sandbox, program).arg("start").stdout("daemon process started, pid=[..]\n").run();
+    let before = configured(&sandbox, program).arg("status").output().stdout;
+    let checked = format!("{program}\n  check-program ./checker");
+    let mut shell = configured(&sandbox, &checked).on_terminal(60, 120);
+    shell.ends_with("zdctl> ");
+    shell.line("restart");
+    wait_for(&sandbox.path("checking"));
+    await_sleep(&sandbox);
+    shell.keys("\x03");
+    shell.ends_with("zdctl> restart\n^C\nzdctl> ");
+    let is_check = |process: &String| process.split(' ').skip(1).eq(["sleep", "1000"]);
+    assert!(!sandbox.leftovers().iter().any(is_check));
+    shell.line("status");
+    shell.ends_with(&format!("zdctl> status\n{before}zdctl> "));
+    shell.line("stop");
+    shell.ends_with("daemon process stopped\nzdctl> ");
+}
+
+#[test]
 fn manager_of_an_action_before_the_shell_hears_no_interrupt_either() {
     let sandbox = Sandbox::new();
     let zdctl = || sandbox.zdctl().args(["--no-daemon", "-s", "sock", "-p", SLEEP]);
