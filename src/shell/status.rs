@@ -176,12 +176,14 @@ struct Object {
     start_error: Option<String>,
     note: Option<String>,
     program: Option<Vec<String>>,
+    changed: Vec<String>,
     left_behind: Option<Vec<i32>>,
 }
 
 impl Object {
     fn of(record: Option<&StatusRecord>) -> Self {
         let program = record.and_then(|record| record.args.as_ref());
+        let changed = record.map(outdated_files).unwrap_or_default();
         let ours = record.filter(|record| record.version.is_some());
         let next_try = record.and_then(next_try);
         Self {
@@ -204,6 +206,7 @@ impl Object {
             start_error: record.and_then(|record| record.start_error.clone()),
             note: record.and_then(|record| record.note.clone()),
             program: program.map(|words| words.iter().map(|w| w.to_string_lossy().into_owned()).collect()),
+            changed: changed.iter().map(|file| file.display().to_string()).collect(),
             left_behind: None,
         }
     }
@@ -274,7 +277,7 @@ mod tests {
             r#"{"state":"no-manager","should_be_up":false,"pid":null,"manager_pid":null,"version":null,"#;
         assert!(text.starts_with(expected), "{text}");
         let whole: serde_json::Value = serde_json::from_str(&text).expect("JSON");
-        assert_eq!(whole.as_object().map(serde_json::Map::len), Some(20));
+        assert_eq!(whole.as_object().map(serde_json::Map::len), Some(21));
     }
 
     #[test]

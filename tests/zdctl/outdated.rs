@@ -44,12 +44,22 @@ impl Started {
         let middle = line.strip_prefix("zdctl: warning: changed since the program was started: ");
         let middle = middle.and_then(|line| line.strip_suffix("; restart puts it in force\n"));
         assert!(middle.is_some() || line.is_empty(), "{line}");
-        middle.unwrap_or_default().to_owned()
+        let middle = middle.unwrap_or_default().to_owned();
+        let object = self.zdctl("status").arg("--json").output();
+        assert_eq!((object.status, &*object.stderr), (0, ""));
+        let object: serde_json::Value = serde_json::from_str(&object.stdout).expect("JSON");
+        let changed: Vec<_> = object["changed"].as_array().expect("files").iter().map(quoted).collect();
+        assert_eq!(changed.join(" and ").replace(&self.sandbox.root().display().to_string(), "@"), middle);
+        middle
     }
 
     fn touch(&self, time: &str, file: &str) {
         self.sandbox.command("touch").args(["-d", time, file]).run();
     }
+}
+
+fn quoted(file: &serde_json::Value) -> String {
+    format!("'{}'", file.as_str().expect("a path"))
 }
 
 #[test]
