@@ -120,6 +120,20 @@ fn every_program_has_a_manual_with_every_section() {
 }
 
 #[test]
+fn help_has_an_example_of_each_program() {
+    for program in PROGRAMS {
+        let help = program.help().render_long_help().to_string();
+        let (_, examples) = help.split_once("\nExamples:\n").expect("its help has examples");
+        let example = examples.lines().find(|line| !line.starts_with("   ")).unwrap_or_default();
+        assert!(
+            example.trim_start().split(' ').any(|word| word == program.name),
+            "{}: {example}",
+            program.name
+        );
+    }
+}
+
+#[test]
 fn exit_statuses_of_the_manuals_are_those_of_the_table() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/exit-status.md");
     let table = fs::read_to_string(path).expect("the document is there");
