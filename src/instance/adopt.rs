@@ -6,19 +6,13 @@
 
 use std::path::{Path, PathBuf};
 
-use super::home::Home;
+use super::home::{Home, MANAGER, SERVER};
 use super::installed;
 use super::quote::{program_word, shown, zconfig};
 use super::{Error, Request, included};
 use crate::config::server;
 use crate::sys::tree::SafeTree;
 use crate::zconfig::{Address, MemberValue, SectionRef, Tree};
-
-/// The server's configuration, below the home.
-pub const SERVER: &str = "etc/zeo.conf";
-
-/// The manager's.
-pub const MANAGER: &str = "etc/zeoctl.conf";
 
 /// Keys of `<runner>` that name programs of the other make.
 const PROGRAMS: [&str; 3] = ["program", "python", "zdrun"];

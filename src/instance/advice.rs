@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use super::home::SERVER;
 use super::installed::Installed;
 use super::plan::Plan;
 use super::policy::{Reason, beside};
@@ -44,7 +45,7 @@ pub fn on_kept(path: &Path, reason: Reason, home: &Path) -> String {
 pub fn on_other_address(request: &Request, installed: &Installed, plan: &Plan) -> Option<String> {
     let has = installed.addresses();
     let same = has.len() == request.addresses.len() && has.iter().all(|one| request.addresses.contains(one));
-    if has.is_empty() || same || !plan.keeps_wholly(&request.home.join("etc/zeo.conf")) {
+    if has.is_empty() || same || !plan.keeps_wholly(&request.home.join(SERVER)) {
         return None;
     }
     let (has, asked) = (address::describe_all(&has), address::describe_all(&request.addresses));

@@ -7,6 +7,12 @@ use std::path::{Component, Path, PathBuf};
 use super::Error;
 use crate::sys::tree::SafeTree;
 
+/// The server's configuration, below the home.
+pub const SERVER: &str = "etc/zeo.conf";
+
+/// The manager's.
+pub const MANAGER: &str = "etc/zeoctl.conf";
+
 /// An absolute path without `.` and `..`, in UTF-8 and on one line.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Home(String);

@@ -11,13 +11,10 @@ use std::io;
 use std::path::{Component, Path, PathBuf};
 
 use super::Error;
-use super::home::Home;
+use super::home::{Home, SERVER};
 use crate::config::schema;
 use crate::sys::tree::{FileKind, SafeTree, Text};
 use crate::zconfig::{self, Environment, Files, Limits, Problems};
-
-/// Below the home.
-const SERVER: &str = "etc/zeo.conf";
 
 /// Files of ours are shorter.
 const MAX_BYTES: u64 = 1 << 20;

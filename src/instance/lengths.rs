@@ -6,20 +6,20 @@ use super::Error;
 use super::home::Home;
 
 /// Bytes of the longest path that the system opens: `PATH_MAX` of linux/limits.h, which counts the null byte.
-const LONGEST_PATH: usize = 4095;
+const MAX_PATH_BYTES: usize = 4095;
 
 /// Bytes of the longest name in a directory: `NAME_MAX` of linux/limits.h.
-const LONGEST_NAME: usize = 255;
+const MAX_NAME_BYTES: usize = 255;
 
 /// What a file's name gets while it is written: `.`, and `.0123456789abcdef.tmp` (`sys::temporary`).
-const TEMPORARY: usize = 22;
+const TEMPORARY_BYTES: usize = 22;
 
 /// What programs make below a directory has at most so many bytes. The longest is a blob below its directory: eight
 /// directories `/0x00`, and `/0x` with 16 digits and `.blob`, or a temporary name of half the length.
-const BELOW: usize = 64;
+const BELOW_BYTES: usize = 64;
 
 /// The longest name of a file that each home has, below the home.
-const LONGEST_OWN: &str = "etc/.mkzeoinst-pristine.toml";
+const LONGEST_OWN_FILE: &str = "etc/.mkzeoinst-pristine.toml";
 
 /// Whether the system could open what lies in a home.
 ///
@@ -27,23 +27,23 @@ const LONGEST_OWN: &str = "etc/.mkzeoinst-pristine.toml";
 /// [`Error::TooLong`].
 pub fn check_home(home: &Home) -> Result<(), Error> {
     check_name(home, home.path())?;
-    check_path(home, &home.join(LONGEST_OWN), TEMPORARY)
+    check_path(home, &home.join(LONGEST_OWN_FILE), TEMPORARY_BYTES)
 }
 
 /// Whether the system could open a file of the home, also while it is written.
 pub(super) fn check_file(home: &Home, name: &str) -> Result<(), Error> {
     let path = home.join(name);
     let last = Path::new(name).file_name().map_or(0, std::ffi::OsStr::len);
-    if last + TEMPORARY > LONGEST_NAME {
-        return Err(name_too_long(home, &last.to_string(), LONGEST_NAME - TEMPORARY));
+    if last + TEMPORARY_BYTES > MAX_NAME_BYTES {
+        return Err(name_too_long(home, &last.to_string(), MAX_NAME_BYTES - TEMPORARY_BYTES));
     }
-    check_path(home, &path, TEMPORARY)
+    check_path(home, &path, TEMPORARY_BYTES)
 }
 
 /// Whether the system could open what programs make in a directory.
 pub(super) fn check_directory(home: &Home, directory: &Path) -> Result<(), Error> {
     check_name(home, directory)?;
-    check_path(home, directory, BELOW)
+    check_path(home, directory, BELOW_BYTES)
 }
 
 fn check_name(home: &Home, path: &Path) -> Result<(), Error> {
@@ -51,8 +51,8 @@ fn check_name(home: &Home, path: &Path) -> Result<(), Error> {
         Component::Normal(name) => name.len(),
         _ => 0,
     });
-    match lengths.find(|length| *length > LONGEST_NAME) {
-        Some(length) => Err(name_too_long(home, &length.to_string(), LONGEST_NAME)),
+    match lengths.find(|length| *length > MAX_NAME_BYTES) {
+        Some(length) => Err(name_too_long(home, &length.to_string(), MAX_NAME_BYTES)),
         None => Ok(()),
     }
 }
@@ -64,11 +64,11 @@ fn name_too_long(home: &Home, length: &str, longest: usize) -> Error {
 
 fn check_path(home: &Home, path: &Path, below: usize) -> Result<(), Error> {
     let length = path.as_os_str().len() + below;
-    if length <= LONGEST_PATH {
+    if length <= MAX_PATH_BYTES {
         return Ok(());
     }
     let why = format!(
-        "paths in it would have up to {length} bytes, and the system opens none of more than {LONGEST_PATH}; use \
+        "paths in it would have up to {length} bytes, and the system opens none of more than {MAX_PATH_BYTES}; use \
          a shorter path"
     );
     Err(Error::TooLong { path: home.path().to_owned(), why })
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn home_is_refused_from_the_byte_on_that_is_too_many() {
-        let longest = LONGEST_PATH - TEMPORARY - 1 - LONGEST_OWN.len();
+        let longest = MAX_PATH_BYTES - TEMPORARY_BYTES - 1 - LONGEST_OWN_FILE.len();
         assert!(check_home(&home(longest)).is_ok());
         let message = check_home(&home(longest + 1)).unwrap_err().to_string();
         assert!(
@@ -99,7 +99,7 @@ mod tests {
     #[test]
     fn name_is_refused_from_the_byte_on_that_is_too_many() {
         let at = |length: usize| Home::new(Path::new(&"n".repeat(length)), Path::new("/")).unwrap();
-        assert!(check_home(&at(LONGEST_NAME)).is_ok() && check_home(&at(LONGEST_NAME + 1)).is_err());
+        assert!(check_home(&at(MAX_NAME_BYTES)).is_ok() && check_home(&at(MAX_NAME_BYTES + 1)).is_err());
         let file = |length: usize| check_file(&at(1), &format!("etc/{}", "n".repeat(length)));
         assert!(file(233).is_ok() && file(234).is_err());
         assert!(check_directory(&at(1), Path::new(&"/d".repeat(2015))).is_ok());

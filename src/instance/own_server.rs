@@ -5,14 +5,14 @@ use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 
-use super::home::Home;
+use super::home::{Home, SERVER};
 use crate::sys::{listeners, proc};
 use crate::zconfig::Address;
 
 /// Whether a process that was started with this instance's `etc/zeo.conf` is what listens on the address. Of another
 /// user's process the sockets cannot be seen: there its command line has to do, and so for a Unix socket.
 pub(super) fn listens_on(address: &Address, home: &Home) -> bool {
-    let Ok(configuration) = home.join("etc/zeo.conf").canonicalize() else { return false };
+    let Ok(configuration) = home.join(SERVER).canonicalize() else { return false };
     let inodes = match address {
         Address::Inet { port, .. } => port.map(listeners::on_port),
         Address::Unix(_) => None,

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::file_state::{self, FileState, PresentFile};
-use super::home::Home;
+use super::home::{Home, SERVER};
 use super::installed::{self, Installed};
 use super::policy::{self, Policy, Verb};
 use super::pristine::PristineTexts;
@@ -168,7 +168,7 @@ pub fn plan(
             verb = Verb::Merge(text);
         }
         let file = PlannedFile { path, contents, template_text, mode, found, verb };
-        if name == adopt::SERVER && !policy.sets_data {
+        if name == SERVER && !policy.sets_data {
             check_data(tree, &request.home, old_home.as_ref(), &file)?;
         }
         Ok(file)

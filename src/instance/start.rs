@@ -5,7 +5,7 @@ use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::home::Home;
+use super::home::{Home, MANAGER, SERVER};
 use super::installed::{self, Installed};
 use super::locate_programs::{is_ours, is_python};
 use super::plan::Plan;
@@ -85,7 +85,7 @@ fn shared(request: &Request, installed: &Installed) -> Option<String> {
 /// Where the server of an instance will answer: as was asked for, unless the configuration was edited and may have
 /// other addresses. Fails with the reason why they are not known.
 pub fn addresses(tree: &SafeTree, request: &Request, plan: &Plan) -> Result<Vec<Address>, String> {
-    let path = request.home.join("etc/zeo.conf");
+    let path = request.home.join(SERVER);
     if !plan.keeps(&path) {
         return Ok(request.addresses.clone());
     }
@@ -150,7 +150,7 @@ fn check_whose(home: &Home) -> Result<(), Error> {
     if own_uid() != 0 {
         return Ok(());
     }
-    for path in ["bin/zeoctl", "etc/zeoctl.conf", "etc/zeo.conf"].map(|name| home.join(name)) {
+    for path in ["bin/zeoctl", MANAGER, SERVER].map(|name| home.join(name)) {
         match first_untrusted_component(&path) {
             Ok(None) => {}
             Ok(Some(place)) => {

@@ -12,6 +12,7 @@ use tera::{Context, ErrorKind, Kwargs, State, Tera};
 use crate::zconfig::did_you_mean;
 
 use super::built_in::{TEMPLATES, embedded, list};
+use super::home::SERVER;
 use super::manifest::{self, Manifest};
 use super::stamp::stamped;
 use super::variables::{self, Variable};
@@ -140,7 +141,7 @@ impl Templates {
 
     /// Whether the server's configuration lists all addresses: a template from before there could be several does not.
     fn check_addresses(&self) -> Result<(), Error> {
-        let entry = self.manifest.files.iter().find(|entry| entry.path == "etc/zeo.conf");
+        let entry = self.manifest.files.iter().find(|entry| entry.path == SERVER);
         let Some(name) = entry.map(manifest::Entry::template) else { return Ok(()) };
         if self.texts.get(name).is_none_or(|text| text.contains("addresses")) {
             return Ok(());

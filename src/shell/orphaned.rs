@@ -63,19 +63,16 @@ pub(super) fn find(client: &Client) -> Option<Orphaned> {
 /// # Errors
 /// There is one, and it cannot be seen from here.
 pub(super) fn foreground(client: &Client) -> Result<Option<Orphaned>, Failure> {
-    let found = recorded_program(client).filter(|program| program.foreground);
-    if found.is_none() && read_lock_file(client).is_some_and(|seen| seen.claimed) {
-        return Err(Failure::ForegroundElsewhere(lock_file(&client.runner().socket_name)));
+    let Some(seen) = read_lock_file(client).filter(|seen| seen.claimed) else { return Ok(None) };
+    match seen.program() {
+        Some(program) => Ok(Some(program)),
+        None => Err(Failure::ForegroundElsewhere(lock_file(&client.runner().socket_name))),
     }
-    Ok(found)
 }
 
 /// The program that the lock file names, as long as it lives, whichever manager has started it.
 pub(super) fn recorded_program(client: &Client) -> Option<Orphaned> {
-    let LockFileSeen { record, claimed: foreground, .. } = read_lock_file(client)?;
-    let program = record?.program?;
-    let process = PidFd::same(program.pid, program.start_time)?;
-    Some(Orphaned { pid: program.pid.unsigned_abs(), process, foreground })
+    read_lock_file(client)?.program()
 }
 
 /// The manager's state, as [`record`]; where there is only a program without one, a new manager adopts that first.
@@ -144,6 +141,15 @@ struct LockFileSeen {
     about: Metadata,
     /// A program in the foreground has it.
     claimed: bool,
+}
+
+impl LockFileSeen {
+    /// The program that it names, if it lives.
+    fn program(&self) -> Option<Orphaned> {
+        let program = self.record.as_ref()?.program?;
+        let process = PidFd::same(program.pid, program.start_time)?;
+        Some(Orphaned { pid: program.pid.unsigned_abs(), process, foreground: self.claimed })
+    }
 }
 
 fn read_lock_file(client: &Client) -> Option<LockFileSeen> {

@@ -21,7 +21,7 @@ pub(super) fn perform(client: &mut Client, ui: &mut Ui<'_>, action: &Action) -> 
         expect_own_user(client)?;
     }
     match action {
-        // Supervisord is told to run `start`, and keeps running what stays: so plone.recipe.zeoserver's zeoctl.
+        // Supervisord runs `start` and supervises the process that stays (as with plone.recipe.zeoserver).
         Action::Start(extra) if !ui.interactive && env::var_os("SUPERVISOR_ENABLED").is_some() => {
             foreground::foreground(client, ui, extra)
         }

@@ -137,7 +137,7 @@ impl<'w> Builder<'w> {
         let Some(Frame::Known(open)) = self.frames.last_mut() else { return };
         let normal = key.to_ascii_lowercase();
         let outside = open.kind.name == self.schema.file.name;
-        let fault = open.unknown(key, &normal, outside, self.schema);
+        let fault = (!open.takes(&normal)).then(|| open.unknown(key, &normal, outside, self.schema));
         open.unreadable.push(normal);
         if let Some(fault) = fault {
             self.report(fault, at);

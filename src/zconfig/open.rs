@@ -89,14 +89,13 @@ impl Open {
         outside: bool,
         schema: &Schema,
     ) -> Result<(), ErrorKind> {
-        if let Some(fault) = self.unknown(key, &normal, outside, schema) {
-            return Err(fault);
-        }
-        let members = self.kind.members;
-        let Some(index) = members.iter().position(|member| takes(member, &normal)) else { return Ok(()) };
-        let many = matches!(members.get(index), Some(Member::Key(known)) if known.many);
-        match self.given.get_mut(index) {
-            Some(Given::Values(values)) => match values.first() {
+        let mut members = self.kind.members.iter().zip(&mut self.given);
+        let Some((member, given)) = members.find(|(member, _)| takes(member, &normal)) else {
+            return Err(self.unknown(key, &normal, outside, schema));
+        };
+        let many = matches!(member, Member::Key(known) if known.many);
+        match given {
+            Given::Values(values) => match values.first() {
                 Some((_, first)) if !many => {
                     let first = first.line().map_or(String::new(), |line| format!(" (first on line {line})"));
                     return Err(ErrorKind::KeyTwice { key: key.to_owned(), first });
@@ -109,7 +108,7 @@ impl Open {
                     value => values.push((value, at.clone())),
                 },
             },
-            Some(Given::Map(entries)) => match entries.entry(normal) {
+            Given::Map(entries) => match entries.entry(normal) {
                 Entry::Occupied(_) => {
                     return Err(ErrorKind::KeyTwice { key: key.to_owned(), first: String::new() });
                 }
@@ -117,26 +116,17 @@ impl Open {
                     place.insert((value, at.clone()));
                 }
             },
-            Some(Given::Sections(_)) | None => {}
+            Given::Sections(_) => {}
         }
         Ok(())
     }
 
     /// The fault of a key that no member takes.
-    pub(super) fn unknown(
-        &mut self,
-        key: &str,
-        normal: &str,
-        outside: bool,
-        schema: &Schema,
-    ) -> Option<ErrorKind> {
-        if self.kind.members.iter().any(|member| takes(member, normal)) {
-            return None;
-        }
+    pub(super) fn unknown(&mut self, key: &str, normal: &str, outside: bool, schema: &Schema) -> ErrorKind {
         if outside {
             let hint =
                 schema.hint("", normal).unwrap_or_else(|| "; keys stand inside of sections".to_owned());
-            return Some(ErrorKind::UnknownKey { key: key.to_owned(), place: String::new(), hint });
+            return ErrorKind::UnknownKey { key: key.to_owned(), place: String::new(), hint };
         }
         let known = self.kind.members.iter().filter(|member| matches!(member, Member::Key(_)));
         let meant = nearest(normal, known.map(Member::name));
@@ -145,7 +135,12 @@ impl Open {
         let hint =
             hint.or_else(|| meant.map(|meant| format!("; did you mean '{meant}'"))).unwrap_or_default();
         let place = format!(" in '<{}>'", self.kind.name);
-        Some(ErrorKind::UnknownKey { key: key.to_owned(), place, hint })
+        ErrorKind::UnknownKey { key: key.to_owned(), place, hint }
+    }
+
+    /// Whether a member takes a key of this name.
+    pub(super) fn takes(&self, key: &str) -> bool {
+        self.kind.members.iter().any(|member| takes(member, key))
     }
 }
 

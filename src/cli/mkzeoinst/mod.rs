@@ -13,7 +13,7 @@ use clap::error::ErrorKind;
 
 use crate::exit::Exit;
 use crate::instance::adopt::{self, Source};
-use crate::instance::home::Home;
+use crate::instance::home::{Home, MANAGER};
 use crate::instance::installed::Installed;
 use crate::instance::locate_programs::{SearchPaths, is_ours};
 use crate::instance::plan::{self, Plan};
@@ -185,7 +185,7 @@ fn take_over(
     let Some(source) = source else {
         let Some((text, log)) = adopt::runner_left_in_server(tree, &request.home)? else { return Ok(None) };
         let manager = adopt::manager_from(&text, request, log.as_deref());
-        request.adopted.extend(manager.map(|manager| (adopt::MANAGER.to_owned(), manager)));
+        request.adopted.extend(manager.map(|manager| (MANAGER.to_owned(), manager)));
         let home = advice::word(&request.home.path().display().to_string());
         return Ok(Some(format!(
             "etc/zeo.conf has a section <runner>, whose keys etc/zeoctl.conf has too; to take the instance over: mkzeoinst \
@@ -200,7 +200,7 @@ fn take_over(
     if !addresses.is_empty() {
         request.addresses = addresses;
     }
-    let rendered = templates.render(request)?.into_iter().find(|file| file.name == adopt::MANAGER);
+    let rendered = templates.render(request)?.into_iter().find(|file| file.name == MANAGER);
     let texts = source.texts(request, &rendered.map(|file| file.contents).unwrap_or_default());
     request.adopted.extend(texts.into_iter().map(|(name, text)| (name.to_owned(), text)));
     Ok(None)

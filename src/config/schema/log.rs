@@ -172,16 +172,17 @@ fn check_rotation(section: SectionRef<'_>) -> Result<(), SectionFault> {
     let full = |key| section.text(key).is_some_and(|text| !text.is_empty());
     let (sized, timed, kept) = (set("max-size"), full("when"), set("old-files"));
     if let Some(path @ ("STDOUT" | "STDERR")) = section.text("path") {
+        let rotates = ("cannot rotate", "max-size, old-files and when are for files");
         let given = [
-            ("max-size", sized, "cannot rotate", "max-size, old-files and when are for files"),
-            ("when", timed, "cannot rotate", "max-size, old-files and when are for files"),
-            ("old-files", kept, "cannot rotate", "max-size, old-files and when are for files"),
-            ("delay", section.boolean("delay") == Some(true), "cannot delay opening", "delay is for files"),
-            ("encoding", full("encoding"), "cannot specify encoding for", "encoding is for files"),
+            ("max-size", sized, rotates),
+            ("when", timed, rotates),
+            ("old-files", kept, rotates),
+            ("delay", section.boolean("delay") == Some(true), ("cannot delay opening", "delay is for files")),
+            ("encoding", full("encoding"), ("cannot specify encoding for", "encoding is for files")),
         ];
         return match given.into_iter().find(|(_, given, ..)| *given) {
             None => Ok(()),
-            Some((key, _, what, hint)) => {
+            Some((key, _, (what, hint))) => {
                 Err(SectionFault::of(key, ValueError::new(format!("{what} {path}"), hint)))
             }
         };
@@ -189,12 +190,11 @@ fn check_rotation(section: SectionRef<'_>) -> Result<(), SectionFault> {
     let wrong = |key, what: &str, hint: &str| Err(SectionFault::of(key, ValueError::new(what, hint)));
     match (timed, sized, kept) {
         (true, true, _) => wrong("when", "both max-size and when are given", "rotate by size or by time"),
-        (true, false, false) => {
-            wrong("when", "rotation without old-files keeps nothing", "old-files 5 would keep five")
-        }
-        (false, true, false) => {
-            wrong("max-size", "rotation without old-files keeps nothing", "old-files 5 would keep five")
-        }
+        (true, false, false) | (false, true, false) => wrong(
+            if timed { "when" } else { "max-size" },
+            "rotation without old-files keeps nothing",
+            "old-files 5 would keep five",
+        ),
         (false, false, _) if kept || set("interval") => wrong(
             if kept { "old-files" } else { "interval" },
             "neither max-size nor when is given",

@@ -104,7 +104,7 @@ impl Manager<'_> {
         self.state.delay().map(|due| NextTry::After(due.saturating_sub(self.now())))
     }
 
-    /// Before anything is reported: what reads the file then finds the program that it was told of.
+    /// Before anything is reported: a reader of the report then finds the program in the file.
     pub(super) fn write_pid(&mut self) {
         if let Err(error) = self.pid_files.set_program(self.state.pid()) {
             self.journal.write(Level::ERROR, &error.to_string());

@@ -57,7 +57,7 @@ enum Then {
     Down,
     Spawn,
     Exit,
-    /// Nobody asked for the end, after it had run for so long: spawn or back off.
+    /// An end that was not asked for, after it had run for so long: spawn or back off.
     Again {
         ran: Duration,
     },
