@@ -6,7 +6,7 @@ use std::io;
 use std::os::unix::ffi::{OsStrExt as _, OsStringExt as _};
 use std::os::unix::fs::MetadataExt as _;
 use std::path::{Path, PathBuf};
-use std::time::UNIX_EPOCH;
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use crate::control::StatusRecord;
 use crate::sys::proc;
@@ -17,12 +17,16 @@ const DELETED: &[u8] = b" (deleted)";
 /// The files of the program of this record that were replaced or changed since it was started.
 pub(super) fn outdated_files(record: &StatusRecord) -> Vec<PathBuf> {
     let (Some(pid), Some(started)) = (record.application, record.lasttime) else { return Vec::new() };
-    let process = Process::of(pid, record);
-    let since = Since { started, now: record.now };
-    let configuration = process
-        .configuration()
-        .filter(|file| fs::metadata(file).is_ok_and(|found| found.is_file() && since.changed(&found)));
-    process.replaced_file(since).into_iter().chain(configuration).collect()
+    Process::of(pid, record).outdated_files(Since { started, now: record.now })
+}
+
+/// The same for a program that `fg` runs.
+pub(super) fn outdated_in_foreground(pid: u32) -> Vec<PathBuf> {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64();
+    match proc::age(pid.cast_signed()) {
+        Some(age) => Process::seen(pid).outdated_files(Since { started: now - age.as_secs_f64(), now }),
+        None => Vec::new(),
+    }
 }
 
 /// The time since the program was started, in seconds since the epoch.
@@ -51,14 +55,31 @@ struct Process {
 
 impl Process {
     fn of(pid: u32, record: &StatusRecord) -> Self {
-        let is_seen = proc::is_child_of(pid, record.manager);
-        let words = if is_seen { proc::texts(pid.cast_signed(), "cmdline") } else { Vec::new() };
-        let words = words.into_iter().map(OsString::from_vec).collect::<Vec<_>>();
-        Self {
-            proc: is_seen.then(|| PathBuf::from(format!("/proc/{pid}"))),
+        let recorded = Self {
+            proc: None,
             file: PathBuf::from(&record.filename),
-            words: if words.is_empty() { record.args.clone().unwrap_or_default() } else { words },
+            words: record.args.clone().unwrap_or_default(),
+        };
+        match Self::seen(pid) {
+            _ if !proc::is_child_of(pid, record.manager) => recorded,
+            seen if seen.words.is_empty() => Self { proc: seen.proc, ..recorded },
+            seen => Self { file: recorded.file, ..seen },
         }
+    }
+
+    /// One that is known to be a process of this pid namespace.
+    fn seen(pid: u32) -> Self {
+        let words = proc::texts(pid.cast_signed(), "cmdline").into_iter().map(OsString::from_vec);
+        let words = words.collect::<Vec<_>>();
+        let file = words.first().map(PathBuf::from).unwrap_or_default();
+        Self { proc: Some(PathBuf::from(format!("/proc/{pid}"))), file, words }
+    }
+
+    fn outdated_files(&self, since: Since) -> Vec<PathBuf> {
+        let configuration = self
+            .configuration()
+            .filter(|file| fs::metadata(file).is_ok_and(|found| found.is_file() && since.changed(&found)));
+        self.replaced_file(since).into_iter().chain(configuration).collect()
     }
 
     /// The program's own file, if another has its name by now. The one that runs is known by its inode: a time that was

@@ -1,6 +1,7 @@
 //! `status`: whether the program runs. Scripts parse the line, so that it never changes; docs/exit-status.md has the
 //! members of the object.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use serde::Serialize;
@@ -13,7 +14,7 @@ use super::action::Form;
 use super::client::Client;
 use super::failure::Failure;
 use super::orphaned;
-use super::outdated::outdated_files;
+use super::outdated::{outdated_files, outdated_in_foreground};
 use super::state::State;
 use super::ui::{Severity, Ui};
 use super::watch::warn_of_other_program;
@@ -42,7 +43,10 @@ pub(super) fn status(client: &Client, ui: &mut Ui<'_>, form: Form) -> Result<Exi
     }
     warn_of_other_program(client, ui, record)?;
     seen.say(ui)?;
-    let outdated = record.map(outdated_files).unwrap_or_default();
+    let outdated = match seen {
+        Seen::Program(pid) if foreground.is_some() => outdated_in_foreground(pid),
+        _ => record.map(outdated_files).unwrap_or_default(),
+    };
     if !outdated.is_empty() {
         ui.host.report(&Failure::Outdated(outdated));
     }
@@ -180,10 +184,13 @@ struct Object {
     left_behind: Option<Vec<i32>>,
 }
 
+fn texts(paths: &[PathBuf]) -> Vec<String> {
+    paths.iter().map(|path| path.display().to_string()).collect()
+}
+
 impl Object {
     fn of(record: Option<&StatusRecord>) -> Self {
         let program = record.and_then(|record| record.args.as_ref());
-        let changed = record.map(outdated_files).unwrap_or_default();
         let ours = record.filter(|record| record.version.is_some());
         let next_try = record.and_then(next_try);
         Self {
@@ -206,7 +213,7 @@ impl Object {
             start_error: record.and_then(|record| record.start_error.clone()),
             note: record.and_then(|record| record.note.clone()),
             program: program.map(|words| words.iter().map(|w| w.to_string_lossy().into_owned()).collect()),
-            changed: changed.iter().map(|file| file.display().to_string()).collect(),
+            changed: texts(&record.map(outdated_files).unwrap_or_default()),
             left_behind: None,
         }
     }
@@ -216,7 +223,10 @@ impl Object {
         let none = Self::of(None);
         match left {
             Failure::Unmanaged(pid) => Self { state: State::Unmanaged, pid: Some(*pid), ..none },
-            Failure::Foreground(pid) => Self { state: State::Foreground, pid: Some(*pid), ..none },
+            Failure::Foreground(pid) => {
+                let changed = texts(&outdated_in_foreground(*pid));
+                Self { state: State::Foreground, pid: Some(*pid), changed, ..none }
+            }
             Failure::LeftBehind(pids) => {
                 Self { state: State::LeftBehind, left_behind: Some(pids.0.clone()), ..none }
             }

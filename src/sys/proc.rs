@@ -5,10 +5,13 @@ use std::ffi::CStr;
 use std::fs::{self, File};
 use std::io::{self, Read as _};
 use std::os::unix::fs::MetadataExt as _;
+use std::time::Duration;
 
 use nix::errno::Errno;
 use nix::sys::prctl;
 use nix::sys::wait::{Id, WaitPidFlag, waitid};
+use nix::time::{ClockId, clock_gettime};
+use nix::unistd::{SysconfVar, sysconf};
 
 /// The command name (proc(5), `/proc/PID/comm`) by which a daemon manager is recognised.
 const MANAGER_NAME: &CStr = c"zdrun";
@@ -106,6 +109,14 @@ fn parse(pid: i32, stat: &str) -> Option<ProcessInfo> {
 pub fn texts(pid: i32, file: &str) -> Vec<Vec<u8>> {
     let all = fs::read(format!("/proc/{pid}/{file}")).unwrap_or_default();
     all.split(|byte| *byte == 0).filter(|text| !text.is_empty()).map(<[u8]>::to_vec).collect()
+}
+
+/// For how long a process has been there, to a hundredth of a second.
+#[must_use]
+pub fn age(pid: i32) -> Option<Duration> {
+    let ticks_per_second = u64::try_from(sysconf(SysconfVar::CLK_TCK).ok()??).ok()?;
+    let started = Duration::from_millis(start_time(pid)?.checked_mul(1000)?.checked_div(ticks_per_second)?);
+    Duration::from(clock_gettime(ClockId::CLOCK_BOOTTIME).ok()?).checked_sub(started)
 }
 
 /// Reads a file of `/proc` with one read(2) where it is short: it has no size by which to make room for it.

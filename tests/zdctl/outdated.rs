@@ -49,7 +49,7 @@ impl Started {
         assert_eq!((object.status, &*object.stderr), (0, ""));
         let object: serde_json::Value = serde_json::from_str(&object.stdout).expect("JSON");
         let changed: Vec<_> = object["changed"].as_array().expect("files").iter().map(quoted).collect();
-        assert_eq!(changed.join(" and ").replace(&self.sandbox.root().display().to_string(), "@"), middle);
+        assert_eq!(changed.join(", ").replace(&self.sandbox.root().display().to_string(), "@"), middle);
         middle
     }
 
@@ -112,4 +112,36 @@ fn configuration_that_was_changed_is_named() {
         assert_eq!(started.named(), "");
         started.does("stop");
     }
+}
+
+#[test]
+fn change_below_a_program_in_the_foreground_is_named() {
+    let sandbox = Sandbox::new();
+    let root = sandbox.root().display().to_string();
+    fs::copy("/bin/sh", sandbox.path("sh")).expect("a shell");
+    let conf = sandbox.write("zeo.conf", "");
+    sandbox.command("touch").args(["-d", "2001-01-01", "zeo.conf", "sh"]).run();
+    let program = format!("{root}/sh -c ': >ready; sleep 1000; :' -C {root}/zeo.conf");
+    let zdctl = || sandbox.zdctl().args(["-s", "sock", "-p", &program]);
+    let foreground = zdctl().arg("fg").spawn();
+    wait_for(&sandbox.path("ready"));
+    let before = zdctl().arg("status").output();
+    assert_eq!((before.status, &*before.stderr), (0, ""), "{}", before.stdout);
+    assert!(matches("program running; pid=[..]\n", &before.stdout), "{}", before.stdout);
+    fs::copy("/bin/sh", sandbox.path("new")).expect("a shell");
+    fs::rename(sandbox.path("new"), sandbox.path("sh")).expect("it can be renamed");
+    fs::write(&conf, "#\n").expect("it can be written");
+    let after = zdctl().arg("status").output();
+    let line = format!(
+        "zdctl: warning: changed since the program was started: '{root}/sh', '{root}/zeo.conf'; restart puts it in force\n"
+    );
+    assert_eq!((after.status, &*after.stderr), (0, &*line));
+    assert_eq!(after.stdout, before.stdout);
+    let object = zdctl().args(["status", "--json"]).output();
+    assert!(
+        object.stdout.contains(&format!("\"changed\":[\"{root}/sh\",\"{root}/zeo.conf\"]")),
+        "{}",
+        object.stdout
+    );
+    drop(foreground);
 }
