@@ -268,7 +268,7 @@ fn program_that_cannot_be_adopted_is_named_and_not_started_twice() {
     }
     counting.zdrun().run();
     assert_eq!(counting.manager().pid(), program);
-    counting.recover("after refusals");
+    counting.recover("after refusals", 0);
 }
 
 #[test]
@@ -284,7 +284,7 @@ fn manager_that_cannot_wait_any_more_leaves_its_program_to_the_next() {
     assert_eq!((counting.answers(), counting.copies()), (false, vec![program]));
     counting.zdrun().run();
     assert_eq!(counting.manager().pid(), program);
-    counting.recover("after the end of a manager");
+    counting.recover("after the end of a manager", 0);
 }
 
 #[test]
