@@ -11,6 +11,12 @@ unsafe extern "C" {
     static etext: u8;
 }
 
+/// Gives back free heap.
+pub fn release_heap() {
+    // SAFETY: frees only what malloc holds as free.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Gives back free heap, and the pages of the program file: reading options and configuration touches far more of them
 /// than the loop that follows, and they would count as ours for as long as no other process wants memory.
 pub fn release_unused() {

@@ -129,6 +129,15 @@ pub fn raise_descriptor_limit() -> io::Result<()> {
     Ok(setrlimit(Resource::RLIMIT_NOFILE, maximum, maximum)?)
 }
 
+/// How many descriptors this process may have open.
+///
+/// # Errors
+/// What the system says.
+pub fn descriptor_limit() -> io::Result<usize> {
+    let (limit, _) = getrlimit(Resource::RLIMIT_NOFILE)?;
+    Ok(usize::try_from(limit).unwrap_or(usize::MAX))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -7,10 +7,12 @@ use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
 use std::pin::{Pin, pin};
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
 use tokio::time::{Instant, Sleep, sleep, timeout};
 
@@ -18,6 +20,7 @@ use super::blocking;
 use super::chunks::Chunks;
 use super::frame::Frames;
 use super::lanes::{Lane, Place};
+use super::message::MAX_PLAIN_BYTES;
 use super::outbox::OutboxState;
 use super::peer::Peer;
 use super::session::{End, Received, Session};
@@ -32,6 +35,13 @@ const MAX_BATCH_TIME: Duration = Duration::from_millis(1);
 const MESSAGES_PER_LOOK: usize = 8;
 /// How long the last replies to a client may take.
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(5);
+/// The unit in which room for long messages is counted, in bytes.
+const ROOM_UNIT: usize = 64 << 10;
+
+/// Room for the long messages of all clients.
+pub fn room(limits: &Limits) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new((limits.arriving / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS)))
+}
 
 /// Serves a client to its end, and says why it is one. The stream is then to be closed.
 pub async fn serve(
@@ -39,6 +49,7 @@ pub async fn serve(
     peer: &Peer,
     session: &mut Session,
     limits: &Limits,
+    room: &Arc<Semaphore>,
 ) -> End {
     let mut connection = Connection {
         stream,
@@ -47,6 +58,8 @@ pub async fn serve(
         frames: Frames::default(),
         has_frames: false,
         held: None,
+        room,
+        arriving: Arriving::Short,
         replies: Vec::new(),
         outgoing: Chunks::default(),
         unflushed: false,
@@ -74,6 +87,9 @@ struct Connection<'a, S> {
     has_frames: bool,
     /// The message that is to be handled before those in `frames`, when it has a place where it may keep its thread.
     held: Option<Held>,
+    /// For the long messages of all clients ([`Limits::arriving`]), in [`ROOM_UNIT`].
+    room: &'a Arc<Semaphore>,
+    arriving: Arriving,
     /// Those of the batch that is being made.
     replies: Vec<u8>,
     /// What is to be written; behind it comes what is in the outbox.
@@ -89,12 +105,26 @@ struct Held {
     place: Pin<Box<dyn Future<Output = Place> + Send>>,
 }
 
+/// A message that has not arrived whole.
+enum Arriving {
+    /// It is short, or there is none.
+    Short,
+    /// It is long: no more of it is read before there is room for it.
+    Waiting(Pin<Box<dyn Future<Output = Option<OwnedSemaphorePermit>> + Send>>),
+    /// It is long, and has its room until it has been handled.
+    Admitted { length: usize, _room: Option<OwnedSemaphorePermit> },
+}
+
 /// What the client can be served with.
 enum Event {
     /// So many bytes have arrived.
     Received(usize),
     /// Messages of an earlier read, now that their replies can be taken.
     Ready,
+    /// There is room for the message that is arriving.
+    Admitted,
+    /// Nothing for too long a time.
+    Late,
     /// A place for the message that is held.
     Place(Range<usize>, Place),
 }
@@ -103,15 +133,30 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
     async fn run(&mut self, session: &mut Session) -> End {
         session.greet(&mut self.replies);
         self.outgoing.push_buffer(&mut self.replies);
-        let mut registration = pin!(sleep(self.limits.registration));
+        let mut deadline = pin!(sleep(self.limits.registration));
         loop {
-            let deadline = !session.registered();
+            let late = if let Arriving::Admitted { length, .. } = self.arriving {
+                Some(End::Stalled(length, self.limits.stall.as_secs()))
+            } else {
+                (!session.registered()).then_some(End::Late)
+            };
+            let has_deadline = late.is_some();
             let event =
-                poll_fn(|context| self.poll_event(context, deadline.then_some(registration.as_mut())));
+                poll_fn(|context| self.poll_event(context, has_deadline.then_some(deadline.as_mut())));
             let mut held = None;
             match event.await {
                 Ok(Event::Received(0)) => return End::Gone,
-                Ok(Event::Received(count)) => self.frames.filled(count),
+                Ok(Event::Received(count)) => {
+                    self.frames.filled(count);
+                    if matches!(self.arriving, Arriving::Admitted { .. }) {
+                        deadline.as_mut().reset(Instant::now() + self.limits.stall);
+                    }
+                }
+                Ok(Event::Admitted) => {
+                    deadline.as_mut().reset(Instant::now() + self.limits.stall);
+                    continue;
+                }
+                Ok(Event::Late) => return late.unwrap_or(End::Late),
                 Ok(Event::Ready) => yield_now().await,
                 Ok(Event::Place(message, place)) => held = Some((message, place)),
                 Err(end) => return end,
@@ -137,6 +182,9 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             if self.peer.stopping() {
                 return Poll::Ready(Err(End::Stopped));
             }
+            if self.peer.displaced() {
+                return Poll::Ready(Err(End::Displaced));
+            }
             if self.outgoing.is_empty() && queued > 0 {
                 self.peer.outbox.take(&mut self.outgoing);
                 queued = 0;
@@ -158,6 +206,12 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             if self.has_frames {
                 return Poll::Ready(Ok(Event::Ready));
             }
+            if let Arriving::Waiting(room) = &mut self.arriving {
+                let room = ready!(room.as_mut().poll(context));
+                let length = self.frames.arriving().map_or(0, |(length, _)| length);
+                self.arriving = Arriving::Admitted { length, _room: room };
+                return Poll::Ready(Ok(Event::Admitted));
+            }
             let mut spare = ReadBuf::new(self.frames.spare_mut());
             if let Poll::Ready(read) = Pin::new(&mut *self.stream).poll_read(context, &mut spare) {
                 let count = spare.filled().len();
@@ -165,9 +219,25 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             }
         }
         if deadline.is_some_and(|deadline| deadline.poll(context).is_ready()) {
-            return Poll::Ready(Err(End::Late));
+            return Poll::Ready(Ok(Event::Late));
         }
         Poll::Pending
+    }
+
+    /// Looks at a message that has not arrived whole.
+    fn admit(&mut self, session: &Session) -> Result<(), End> {
+        if let Some((length, head)) = self.frames.arriving()
+            && length > MAX_PLAIN_BYTES
+        {
+            session.admit(length, head)?;
+            if matches!(self.arriving, Arriving::Short) {
+                let most = self.limits.arriving.max(ROOM_UNIT);
+                let units = u32::try_from(length.min(most) / ROOM_UNIT).unwrap_or(u32::MAX);
+                let room = self.room.clone().acquire_many_owned(units);
+                self.arriving = Arriving::Waiting(Box::pin(async { room.await.ok() }));
+            }
+        }
+        Ok(())
     }
 
     /// Writes what is to be written.
@@ -236,8 +306,18 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             for _ in 0..MESSAGES_PER_LOOK {
                 let limit =
                     if session.registered() { self.limits.message } else { self.limits.first_message };
-                let next = self.frames.next(limit).map_err(|announced| End::TooLong(announced.0))?;
-                let Some(message) = next else { return Ok(false) };
+                let message = match self.frames.next(limit) {
+                    Ok(Some(message)) => message,
+                    Ok(None) => {
+                        self.admit(session)?;
+                        return Ok(false);
+                    }
+                    Err(announced) => {
+                        session.refuse(announced)?;
+                        self.frames.skip(announced);
+                        continue;
+                    }
+                };
                 if !self.process(session, message, None)? {
                     return Ok(true);
                 }
@@ -266,6 +346,7 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
                 _ => blocking(|| session.receive(frame, wait, &mut self.replies)),
             };
             if received? == Received::Done {
+                self.arriving = Arriving::Short;
                 return Ok(true);
             }
             drop(place);
@@ -282,8 +363,6 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use tokio::runtime::Builder;
 
     use super::*;
@@ -355,6 +434,7 @@ mod tests {
             &peer,
             &mut session,
             &limits,
+            &room(&limits),
         ));
         assert!(matches!(end, End::Gone), "{end}");
         let replies = converse(Arc::new(MemoryStorage::new("m")), received);

@@ -23,6 +23,8 @@ pub struct Frames {
     read_size: usize,
     /// What the first message lacks, as far as that is known.
     missing: usize,
+    /// How many of the next bytes belong to a message that is not wanted.
+    skipping: usize,
 }
 
 impl Frames {
@@ -56,6 +58,26 @@ impl Frames {
             self.read_size /= 2;
         }
         self.end += count;
+        self.drop_skipped();
+    }
+
+    fn drop_skipped(&mut self) {
+        let count = self.skipping.min(self.end - self.start);
+        self.start += count;
+        self.skipping -= count;
+    }
+
+    /// Drops the first message, of `length` bytes, now and as it arrives.
+    pub fn skip(&mut self, TooLong(length): TooLong) {
+        self.skipping = HEADER.saturating_add(usize::try_from(length).unwrap_or(usize::MAX));
+        self.drop_skipped();
+    }
+
+    /// The length of the first message, if it has not arrived whole, and what there is of it.
+    #[must_use]
+    pub fn arriving(&self) -> Option<(usize, &[u8])> {
+        let begin = self.start + HEADER;
+        (self.missing > 0).then(|| (self.end - begin + self.missing, &self.buffer[begin..self.end]))
     }
 
     /// Takes as many of the bytes as fit, as if they had been read; gives the others.
@@ -170,6 +192,31 @@ mod tests {
         frames.feed(&(200_u32 << 20).to_be_bytes());
         assert_eq!(frames.next(256 << 20), Ok(None));
         assert!(frames.spare_mut().len() < 1 << 20);
+    }
+
+    #[test]
+    fn message_that_is_skipped_takes_no_memory_and_the_next_one_comes_out() {
+        let mut stream = (5_u32 << 20).to_be_bytes().to_vec();
+        stream.resize(HEADER + (5 << 20), 7);
+        stream.extend(b"\0\0\0\x04next");
+        for first in [HEADER, HEADER + 100, 100_000] {
+            let mut frames = Frames::default();
+            let mut rest = &stream[..];
+            while rest.len() > stream.len() - first {
+                let wanted = first - (stream.len() - rest.len());
+                let left = frames.feed(&rest[..wanted]);
+                rest = &rest[wanted - left.len()..];
+            }
+            let Err(announced) = frames.next(1 << 20) else { panic!() };
+            frames.skip(announced);
+            let mut found = None;
+            while found.is_none() {
+                rest = frames.feed(rest);
+                assert!(frames.buffer.len() <= 3 * MAX_READ_BYTES, "{}", frames.buffer.len());
+                found = frames.next(1 << 20).unwrap().map(|place| frames.bytes(place).to_vec());
+            }
+            assert_eq!(found.as_deref(), Some(&b"next"[..]));
+        }
     }
 
     #[test]

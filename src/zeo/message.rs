@@ -44,6 +44,15 @@ pub enum Undecodable {
     TooLong(usize),
 }
 
+/// Whether a message of so many bytes, of which `head` has arrived, may be read whole: only one that stores a record is long.
+///
+/// # Errors
+/// [`Undecodable::TooLong`].
+pub fn admit_length(length: usize, head: &[u8]) -> Result<(), Undecodable> {
+    let refused = length > MAX_PLAIN_BYTES && head.len() >= MAX_NAME_OFFSET && !may_store(head);
+    if refused { Err(Undecodable::TooLong(length)) } else { Ok(()) }
+}
+
 /// A value that the encoding of a connection cannot say.
 #[derive(Debug, Error)]
 pub enum Unsayable {
@@ -57,7 +66,7 @@ pub enum Unsayable {
 
 /// Longest frame in bytes of a message that stores no record. Decoding copies it, and a reply carries the id again: what only
 /// costs the server memory is refused before that.
-const MAX_PLAIN_BYTES: usize = 1 << 20;
+pub const MAX_PLAIN_BYTES: usize = 1 << 20;
 /// The methods that store a record, and how far into a frame their name may end: the id before it is a number.
 const STORING_METHODS: [&str; 2] = ["storea", "restorea"];
 const MAX_NAME_OFFSET: usize = 128;
@@ -73,9 +82,7 @@ impl Encoding {
     /// # Errors
     /// It is no message.
     pub fn decode(self, frame: &[u8]) -> Result<Option<Message>, Undecodable> {
-        if frame.len() > MAX_PLAIN_BYTES && !may_store(frame) {
-            return Err(Undecodable::TooLong(frame.len()));
-        }
+        admit_length(frame.len(), frame)?;
         let value = match self {
             Self::Pickle => pickle::decode(frame, &Policy::SERVER)?,
             Self::Msgpack => msgpack::decode(frame)?,

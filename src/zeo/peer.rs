@@ -27,6 +27,8 @@ pub struct Peer {
     label: Mutex<Option<String>>,
     encoding: OnceLock<Encoding>,
     stopping: AtomicBool,
+    displaced: AtomicBool,
+    registered: AtomicBool,
     lines: Mutex<Lines>,
     /// Commits on their way to the disk, whose replies other threads will push.
     pending: AtomicUsize,
@@ -43,6 +45,8 @@ impl Peer {
             label: Mutex::new(None),
             encoding: OnceLock::new(),
             stopping: AtomicBool::new(false),
+            displaced: AtomicBool::new(false),
+            registered: AtomicBool::new(false),
             lines: Mutex::default(),
             pending: AtomicUsize::new(0),
             outbox: Outbox::new(limit),
@@ -91,6 +95,27 @@ impl Peer {
     pub fn stop(&self) {
         self.stopping.store(true, Ordering::SeqCst);
         self.outbox.wake();
+    }
+
+    /// Ends its connection, whose place others need.
+    pub fn displace(&self) {
+        self.displaced.store(true, Ordering::SeqCst);
+        self.outbox.wake();
+    }
+
+    /// Whether [`Peer::displace`] was called.
+    pub fn displaced(&self) -> bool {
+        self.displaced.load(Ordering::SeqCst)
+    }
+
+    /// It is a client of a storage from now on.
+    pub fn set_registered(&self) {
+        self.registered.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether its connection may be ended for others: it has not registered, and is not ending yet.
+    pub fn may_be_displaced(&self) -> bool {
+        !self.registered.load(Ordering::SeqCst) && !self.displaced() && !self.stopping()
     }
 
     /// Whether [`Peer::stop`] was called.

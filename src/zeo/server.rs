@@ -1,7 +1,8 @@
 //! Accepting clients, and the end of all of them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
@@ -9,30 +10,35 @@ use std::time::Duration;
 
 use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
 use tokio::time::{sleep, sleep_until, timeout};
 
 use super::acceptor::{Acceptor, Incoming};
 use super::client_log::ClientLog;
-use super::connection::{close, serve};
+use super::connection::{self, close, serve};
 use super::exception::in_a_line;
 use super::lanes;
 use super::listen::{Listener, Socket};
 use super::pack_progress::Announce;
 use super::peer::Peer;
 use super::session::{End, Session, Shared};
+use super::settings::Limits;
 use super::storage_service::StorageService;
 use super::sync::{Mutex, lock};
 use super::tasks::{Tasks, contained};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::storage::Storage;
-use crate::sys::process;
 use crate::sys::system_error::os_error_text;
+use crate::sys::{memory, process};
 
 /// The logger of what happens to connections.
 const LOGGER: &str = "ZEO.asyncio.server";
+/// Descriptors of what is no client's: the program's standard streams, logs, storages, what the runtime takes.
+const RESERVED_DESCRIPTORS: usize = 20;
+/// From so many connections on memory is given back when half of them have gone.
+const CROWD: usize = 100;
 /// How long no client is accepted after accepting failed: it lacks descriptors or memory, which others must give back.
 const ACCEPT_RETRY: Duration = Duration::from_millis(200);
 /// Threads that the votes of a storage take at most: one that has the commit lock, one that has just left it.
@@ -61,10 +67,34 @@ struct Server {
     shared: Arc<Shared>,
     log: Arc<EventLog>,
     /// All connected clients, by number.
-    peers: Mutex<HashMap<u64, Arc<Peer>>>,
+    peers: Mutex<Peers>,
     next_number: AtomicU64,
-    /// Notified when the last client has gone.
-    empty: Notify,
+    /// Notified when a client has gone.
+    gone: Notify,
+    /// For their long messages ([`connection::room`]).
+    room: Arc<Semaphore>,
+    /// Connections at once.
+    max_connections: usize,
+}
+
+/// All connected clients.
+#[derive(Default)]
+struct Peers {
+    /// By number: the order in which they have come.
+    all: BTreeMap<u64, Arc<Peer>>,
+    /// The most that there were since memory was given back.
+    peak: usize,
+}
+
+impl Peers {
+    /// Ends the oldest connection that has not registered, if there are `most` of them at least.
+    fn displace_oldest(&self, most: usize) {
+        let mut unregistered = self.all.values().filter(|peer| peer.may_be_displaced());
+        let Some(oldest) = unregistered.next() else { return };
+        if 1 + unregistered.count() >= most {
+            oldest.displace();
+        }
+    }
 }
 
 /// Serves storages, each under its name, until `stop`, or until a task that all clients need has failed, which is logged. Then
@@ -81,8 +111,7 @@ pub fn run(
     stop: &Stop,
     announce: &Announce,
 ) -> Result<(), Error> {
-    // Each client takes a descriptor. If the limit cannot be raised, fewer clients are served, and that is logged then.
-    let _ = process::raise_descriptor_limit();
+    let max_connections = max_connections(&settings.limits);
     let runtime = runtime(storages.len())?;
     let mut all = BTreeMap::new();
     for (name, storage) in storages {
@@ -96,16 +125,19 @@ pub fn run(
         super::LOGGER,
         format_args!("StorageServer created {mode} with storages: {}", described.join(", ")),
     );
-    let server = Arc::new(Server {
-        shared: Arc::new(Shared { log: ClientLog::new(log.clone()), storages: all, settings }),
-        log: log.clone(),
-        peers: Mutex::new(HashMap::new()),
-        next_number: AtomicU64::new(1),
-        empty: Notify::new(),
-    });
+    let shared = Arc::new(Shared { log: ClientLog::new(log.clone()), storages: all, settings });
+    let server = Arc::new(Server::new(shared, log.clone(), max_connections));
     let ended = runtime.block_on(server.serve(listeners, stop));
     runtime.shutdown_timeout(Duration::from_secs(1));
     ended
+}
+
+/// How many connections there may be at once.
+fn max_connections(limits: &Limits) -> usize {
+    // If it cannot be raised, fewer clients are served.
+    let _ = process::raise_descriptor_limit();
+    let descriptors = process::descriptor_limit().unwrap_or(usize::MAX);
+    limits.connections.min(descriptors.saturating_sub(RESERVED_DESCRIPTORS) / 2).max(1)
 }
 
 /// For so many storages.
@@ -120,6 +152,18 @@ fn runtime(storages: usize) -> Result<Runtime, Error> {
 }
 
 impl Server {
+    fn new(shared: Arc<Shared>, log: Arc<EventLog>, max_connections: usize) -> Self {
+        Self {
+            room: connection::room(&shared.settings.limits),
+            shared,
+            log,
+            peers: Mutex::default(),
+            next_number: AtomicU64::new(1),
+            gone: Notify::new(),
+            max_connections,
+        }
+    }
+
     async fn serve(self: Arc<Self>, listeners: Vec<Listener>, stop: &Stop) -> Result<(), Error> {
         let mut tasks = Tasks::default();
         for service in self.shared.storages.values() {
@@ -184,10 +228,38 @@ impl Server {
         let mut failing = false;
         loop {
             let incoming = acceptor.next().await;
-            match self.accepted(incoming, &mut failing) {
-                Some(incoming) => self.connect(incoming),
-                None => sleep(ACCEPT_RETRY).await,
+            if let Some(incoming) = self.accepted(incoming, &mut failing) {
+                self.make_room().await;
+                self.connect(incoming);
+            } else {
+                lock(&self.peers).displace_oldest(1);
+                sleep(ACCEPT_RETRY).await;
             }
+        }
+    }
+
+    /// Waits until there may be one more connection. One that has not registered makes room for it; clients do not.
+    async fn make_room(&self) {
+        let mut is_full = false;
+        loop {
+            let mut gone = pin!(self.gone.notified());
+            gone.as_mut().enable();
+            {
+                let peers = lock(&self.peers);
+                peers.displace_oldest(self.shared.settings.limits.unregistered);
+                if peers.all.len() < self.max_connections {
+                    return;
+                }
+                peers.displace_oldest(1);
+            }
+            if !std::mem::replace(&mut is_full, true) {
+                let count = self.max_connections;
+                self.log.warning(
+                    LOGGER,
+                    format_args!("{count} clients are connected, as many as may be: others wait"),
+                );
+            }
+            gone.await;
         }
     }
 
@@ -208,13 +280,17 @@ impl Server {
         let Incoming { address, mut stream } = incoming;
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let peer = Peer::new(number, address, self.shared.settings.limits.unsent_invalidations);
-        lock(&self.peers).insert(number, peer.clone());
+        {
+            let mut peers = lock(&self.peers);
+            peers.all.insert(number, peer.clone());
+            peers.peak = peers.peak.max(peers.all.len());
+        }
         let entry = Entry { server: self.clone(), number };
         tokio::spawn(async move {
             let server = &entry.server;
             let mut session = Session::new(server.shared.clone(), peer.clone());
             let limits = &server.shared.settings.limits;
-            let end = contained(serve(&mut stream, &peer, &mut session, limits)).await;
+            let end = contained(serve(&mut stream, &peer, &mut session, limits, &server.room)).await;
             let end = end.unwrap_or_else(|| {
                 session.end();
                 peer.outbox.close();
@@ -228,16 +304,21 @@ impl Server {
 
     /// Ends all connections, and waits until they have ended.
     async fn close_all(&self) {
-        for peer in lock(&self.peers).values() {
+        for peer in lock(&self.peers).all.values() {
             peer.stop();
         }
         let gone = async {
-            while !lock(&self.peers).is_empty() {
-                self.empty.notified().await;
+            loop {
+                let mut gone = pin!(self.gone.notified());
+                gone.as_mut().enable();
+                if lock(&self.peers).all.is_empty() {
+                    break;
+                }
+                gone.await;
             }
         };
         if timeout(CLOSE_TIMEOUT, gone).await.is_err() {
-            let open = lock(&self.peers).len();
+            let open = lock(&self.peers).all.len();
             self.log.warning(LOGGER, format_args!("{open} connections did not end"));
         }
     }
@@ -251,10 +332,19 @@ struct Entry {
 
 impl Drop for Entry {
     fn drop(&mut self) {
-        let mut peers = lock(&self.server.peers);
-        peers.remove(&self.number);
-        if peers.is_empty() {
-            self.server.empty.notify_one();
+        let is_crowd_gone = {
+            let mut peers = lock(&self.server.peers);
+            peers.all.remove(&self.number);
+            let (left, peak) = (peers.all.len(), peers.peak);
+            let is_gone = peak >= CROWD && left <= peak / 2;
+            if is_gone {
+                peers.peak = left;
+            }
+            is_gone
+        };
+        self.server.gone.notify_waiters();
+        if is_crowd_gone {
+            memory::release_heap();
         }
     }
 }
@@ -297,17 +387,12 @@ mod tests {
         let handler = Handler { level: Level::NOTSET, layout, target: Target::File(file) };
         let log = eventlog::Settings { level: Level::NOTSET, handlers: vec![handler] };
         let log = Arc::new(EventLog::open(&log).unwrap());
-        Arc::new(Server {
-            shared: Arc::new(Shared {
-                log: ClientLog::new(log.clone()),
-                storages: BTreeMap::new(),
-                settings: Settings::default(),
-            }),
-            log,
-            peers: Mutex::default(),
-            next_number: AtomicU64::new(1),
-            empty: Notify::new(),
-        })
+        let shared = Arc::new(Shared {
+            log: ClientLog::new(log.clone()),
+            storages: BTreeMap::new(),
+            settings: Settings::default(),
+        });
+        Arc::new(Server::new(shared, log, usize::MAX))
     }
 
     #[test]

@@ -16,7 +16,7 @@ pub struct Settings {
     pub transaction_timeout: Option<Duration>,
     /// The greeting offers msgpack instead of pickles; the client's answer decides.
     pub msgpack: bool,
-    /// Bounds of what one client may use.
+    /// Bounds of what clients may use.
     pub limits: Limits,
 }
 
@@ -33,12 +33,22 @@ impl Default for Settings {
     }
 }
 
-/// Bounds for one client.
+/// Bounds for clients: each, where nothing else is said.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Limits {
+    /// Connections at once, of all clients together. Never more than half of the descriptors that the process may have: a
+    /// client may need a second one for the data of its transaction.
+    pub connections: usize,
+    /// Connections at once that have not registered; beyond, the oldest of them ends.
+    pub unregistered: usize,
     /// Longest message in bytes. ZODB warns of records above 16 MB, and client caches do not take records of a tenth of
     /// this; still it is what an attacker can make the server hold.
     pub message: usize,
+    /// Bytes of all messages that store a record, are longer than others may be and have not arrived whole: further ones wait
+    /// for room, and their clients with them.
+    pub arriving: usize,
+    /// How long such a message may stop to arrive: it has room that others may wait for.
+    pub stall: Duration,
     /// Longest message in bytes of a client that has not registered yet: the longest that is right has a few hundred. Anybody
     /// can make the server hold as much.
     pub first_message: usize,
@@ -59,7 +69,11 @@ pub struct Limits {
 impl Default for Limits {
     fn default() -> Self {
         Self {
+            connections: usize::MAX,
+            unregistered: 1000,
             message: 256 << 20,
+            arriving: 1 << 30,
+            stall: Duration::from_secs(60),
             first_message: 4 << 10,
             unsent: 1 << 20,
             unsent_invalidations: 16 << 20,

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 
 use walkdir::WalkDir;
 use zeo_server::cli::PROGRAMS;
+use zeo_server::config::schema;
+use zeo_server::zconfig::Member;
 
 use super::{manual, rows, uncoded};
 use crate::sandbox::Sandbox;
@@ -147,4 +149,27 @@ fn files_of_a_manager_in_its_manual_are_those_that_it_makes() {
     let stop = sandbox.zdctl().args(["-d", "-s", "sock", "-p", "sleep 1000", "stop"]);
     stop.stdout("[..]daemon process stopped\n").run();
     assert_eq!(fs::read_dir(sandbox.root()).unwrap().count(), 0, "something was left");
+}
+
+#[test]
+fn limits_in_the_manual_are_the_keys_of_the_server_with_their_defaults() {
+    let runzeo = PROGRAMS.iter().find(|program| program.name == "runzeo").expect("it is a program");
+    let documented: BTreeSet<(String, String)> = rows(&manual(runzeo), "Limits")
+        .into_iter()
+        .filter(|row| row[2].starts_with('`'))
+        .map(|row| {
+            (uncoded(&row[2]).to_owned(), row[1].split([' ', ';']).next().unwrap_or_default().to_owned())
+        })
+        .collect();
+    let types = schema::SERVER.components.iter().flat_map(|component| component.types);
+    let zeo = types.copied().find(|section| section.name == "zeo").expect("it has the section");
+    let keys: BTreeSet<(String, String)> = zeo
+        .members
+        .iter()
+        .filter_map(|member| if let Member::Key(key) = member { Some(key) } else { None })
+        .filter(|key| key.name.starts_with("max-") || key.name == "registration-timeout")
+        // Half of the descriptors.
+        .map(|key| (key.name.to_owned(), key.default.unwrap_or("half").to_owned()))
+        .collect();
+    assert_eq!(documented, keys);
 }

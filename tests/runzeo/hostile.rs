@@ -1,20 +1,12 @@
 //! Large records, many clients, and those who do not keep to the protocol.
 
-use std::fs;
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::time::Duration;
 
 use super::Server;
 use super::wire::Client;
-use crate::sandbox::{Sandbox, is_long};
-
-/// Memory in use by a process, in bytes.
-fn resident(pid: u32) -> u64 {
-    let status = fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).unwrap();
-    line.trim().trim_end_matches(" kB").parse::<u64>().unwrap() * 1024
-}
+use crate::sandbox::{Sandbox, is_long, resident};
 
 #[test]
 fn record_of_fifty_megabytes_comes_back_as_it_was() {

@@ -183,3 +183,10 @@ impl Drop for Sandbox {
 
 #[cfg(test)]
 mod tests;
+
+/// Memory in use by a process, in bytes.
+pub(crate) fn resident(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).expect("it lives");
+    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("the kernel says it");
+    line.trim().trim_end_matches(" kB").parse::<u64>().expect("a number") * 1024
+}

@@ -83,6 +83,10 @@ fn of_the_peers(schema: &Schema) -> &'static [&'static Component] {
             }
         }),
         "zeo" => with_members(kind, |members| {
+            members.retain(|member| {
+                let name = member.name();
+                !name.starts_with("max-") && name != "registration-timeout"
+            });
             for member in members {
                 if let Member::Key(key) = member {
                     key.many = false;

@@ -1,12 +1,13 @@
 //! Clients that break the protocol, or never read.
 
 use std::io::Write;
+use std::time::Duration;
 
 use nix::sys::socket::{setsockopt, sockopt};
 use zeo_server::pickle::Value;
 use zeo_server::zeo::{Limits, Settings};
 
-use super::client::{BOTH, Client, Encoding, MAX, eight, number, text};
+use super::client::{BOTH, Client, Connection, Encoding, MAX, eight, number, store, text};
 use super::server::{Over, Server};
 use crate::sandbox::{SOON, eventually, poll};
 
@@ -112,11 +113,21 @@ fn invalidation_beyond_the_limit_is_sent_to_a_client_that_reads() {
     let mut reader = Client::new(server.port, Encoding::Pickle);
     let mut busy = Client::new(server.port, Encoding::Msgpack);
     let stores: Vec<(u64, u64, &[u8])> = (1..=20_000).map(|oid| (oid, 0, &b"x"[..])).collect();
-    let tids = [busy.commit(1, &stores), busy.commit(2, &[(30_000, 0, b"y")]), busy.commit(3, &[])];
-    for (tid, length) in tids.into_iter().zip([20_000, 1, 0]) {
+    let mut tids = vec![(busy.commit(1, &stores), 20_000)];
+    tids.extend([(busy.commit(2, &[(30_000, 0, b"y")]), 1), (busy.commit(3, &[]), 0)]);
+    for (tid, length) in tids {
         let body = reader.told().body;
         let Some([told, Value::List(oids)]) = body.items() else { panic!("{body:?}") };
         assert_eq!((number(told), oids.len()), (tid, length));
+    }
+    // One after the other is no reason either.
+    for round in 4..8 {
+        let last = busy.load(1).1;
+        let again: Vec<(u64, u64, &[u8])> = stores.iter().map(|(oid, _, data)| (*oid, last, *data)).collect();
+        let tid = busy.commit(round, &again);
+        let body = reader.told().body;
+        let Some([told, Value::List(oids)]) = body.items() else { panic!("{body:?}") };
+        assert_eq!((number(told), oids.len()), (tid, 20_000));
     }
 }
 
@@ -136,12 +147,78 @@ fn long_message_that_stores_nothing_is_refused() {
             (sly, "storea", vec![]),
         ] {
             let mut client = Client::new(server.port, encoding);
-            client.send(id, false, method, arguments);
+            // It may be closed before all has been sent.
+            let _ = Connection::send(&mut client, id, false, method, arguments);
             client.assert_closed();
         }
     }
     server.assert_logs("and stores no record");
     assert_eq!(server.log().matches("bytes and stores no record").count(), 8);
+}
+
+/// What it would cost is known from its first bytes.
+#[test]
+fn long_message_that_stores_nothing_is_refused_before_it_is_there() {
+    let server = Server::start(Settings::default());
+    let announced = [&(200_u32 << 20).to_be_bytes()[..], &[b'('; 1000]].concat();
+    for encoding in BOTH {
+        let mut client = Client::new(server.port, encoding);
+        client.stream.write_all(&announced).unwrap();
+        client.assert_closed();
+        // A client that may not write need not say what it is.
+        let mut reader = Client::anonymous(server.port, encoding);
+        reader.call("register", vec![text("1"), Value::Bool(true)]).unwrap();
+        reader.stream.write_all(&announced[..4]).unwrap();
+        reader.assert_closed();
+    }
+    assert_eq!(server.log().matches("it has 209715200 bytes and stores no record").count(), 4);
+}
+
+#[test]
+fn long_messages_wait_for_room_and_one_that_stops_gives_its_room_up() {
+    let limits = Limits { arriving: 8 << 20, stall: Duration::from_secs(1), ..Limits::default() };
+    let server = Server::start(Settings { limits, ..Settings::default() });
+    let record = vec![7; 6 << 20];
+    let mut first = Client::new(server.port, Encoding::Pickle);
+    let long = first.encoded(&store(1, 1, 0, &record));
+    let begun = [&u32::try_from(long.len()).unwrap().to_be_bytes()[..], &long[..3 << 20]].concat();
+    first.stream.write_all(&begun).unwrap();
+    let mut second = Client::new(server.port, Encoding::Msgpack);
+    let tid = second.commit(1, &[(2, 0, &record)]);
+    // It had to wait until the first one was given up.
+    let line = format!("nothing more of its message of {} bytes has arrived for 1 seconds", long.len());
+    assert!(server.log().contains(&line), "{}", server.log());
+    first.assert_closed();
+    assert_eq!(second.load(2), (record, tid));
+    // Shorter messages need no room.
+    second.commit(2, &[(3, 0, &[1; 1000])]);
+}
+
+#[test]
+fn record_that_is_too_long_is_the_answer_to_the_vote() {
+    for encoding in BOTH {
+        let limits = Limits { message: 2 << 20, ..Limits::default() };
+        let server = Server::start(Settings { limits, ..Settings::default() });
+        let mut client = Client::new(server.port, encoding);
+        for round in 0..3 {
+            client.begin(2 * round, &[(1, 0, b"x"), (2, 0, &vec![1; 3 << 20]), (3, 0, b"y")]);
+            let (name, arguments) = client.call("vote", vec![Value::Int(2 * round)]).unwrap_err();
+            assert_eq!(name, "ZODB.POSException.StorageTransactionError");
+            let Some([Value::Text(why)]) = arguments.items() else { panic!("{arguments:?}") };
+            assert!(why.starts_with("a record of about 31457"), "{why}");
+            let most = " bytes is stored; the server takes 2097152 at most (max-message-size)";
+            assert!(why.ends_with(most), "{why}");
+            client.call("tpc_abort", vec![Value::Int(2 * round)]).unwrap();
+            client.commit(2 * round + 1, &[(100 + u64::try_from(round).unwrap(), 0, b"z")]);
+        }
+        client.call("loadBefore", vec![eight(1), eight(MAX)]).unwrap_err();
+        assert_eq!(client.load(102).0, b"z");
+        // Out of a transaction nothing may be that long.
+        client.stream.write_all(&(3_u32 << 20).to_be_bytes()).unwrap();
+        client.assert_closed();
+        server.assert_logs("its transaction is given up: a record of about ");
+        server.assert_logs("disconnected: a message of 3145728 bytes is announced, which is too long");
+    }
 }
 
 /// Its replies wait, so no more of its calls are read: what it sends soon fills the socket. Nor does the end of the server

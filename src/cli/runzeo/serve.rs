@@ -12,7 +12,7 @@ use super::pid_file::PidFile;
 use super::work::Work;
 use crate::cli::{print, warn_of_other_home};
 use crate::config::OtherHome;
-use crate::config::server::{DataFile, Place, Settings};
+use crate::config::server::{self, DataFile, Place, Settings};
 use crate::eventlog::{EventLog, Level};
 use crate::exit::Exit;
 use crate::filestorage::{FileStorage, Options, PackOptions};
@@ -238,6 +238,54 @@ fn network(settings: &Settings) -> zeo::Settings {
         invalidation_age: settings.invalidation_age,
         transaction_timeout: settings.transaction_timeout,
         msgpack: settings.msgpack.unwrap_or_else(asked),
-        ..zeo::Settings::default()
+        limits: limits(&settings.limits),
+    }
+}
+
+fn limits(given: &server::Limits) -> zeo::Limits {
+    let default = zeo::Limits::default();
+    zeo::Limits {
+        connections: given.max_connections.unwrap_or(default.connections),
+        unregistered: given.max_unregistered.unwrap_or(default.unregistered),
+        registration: given.registration_timeout.unwrap_or(default.registration),
+        message: given.max_message_size.unwrap_or(default.message),
+        arriving: given.max_message_memory.unwrap_or(default.arriving),
+        unsent_invalidations: given.max_unsent_invalidations.unwrap_or(default.unsent_invalidations),
+        iterators: given.max_iterators.unwrap_or(default.iterators),
+        steps: given.max_transaction_steps.unwrap_or(default.steps),
+        ..default
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_of_the_schema_are_those_of_the_server() {
+        let place = tempfile::tempdir().unwrap();
+        let file = place.path().join("zeo.conf");
+        let resolved = |zeo: &str| {
+            let text = format!("<zeo>\n address 1\n{zeo}</zeo>\n<mappingstorage>\n</mappingstorage>\n");
+            std::fs::write(&file, text).unwrap();
+            let flags = server::Flags { configure: Some(file.clone()), ..server::Flags::default() };
+            limits(&server::resolve(&flags).unwrap().limits)
+        };
+        assert_eq!(resolved(""), zeo::Limits::default());
+        assert_eq!(limits(&server::Limits::default()), zeo::Limits::default());
+        let given = "max-connections 1\nmax-unregistered 2\nregistration-timeout 3\nmax-message-size 4KB\n\
+                     max-message-memory 5KB\nmax-unsent-invalidations 6KB\nmax-iterators 7\nmax-transaction-steps 8\n";
+        let expected = zeo::Limits {
+            connections: 1,
+            unregistered: 2,
+            registration: std::time::Duration::from_secs(3),
+            message: 4 << 10,
+            arriving: 5 << 10,
+            unsent_invalidations: 6 << 10,
+            iterators: 7,
+            steps: 8,
+            ..zeo::Limits::default()
+        };
+        assert_eq!(resolved(given), expected);
     }
 }

@@ -63,6 +63,44 @@ static SERVER_SECTION: SectionType = SectionType {
             Key::new("client-conflict-resolution", &BOOLEAN, "Clients resolve conflicts.").or("false"),
         ),
         Member::Key(Key::new("msgpack", &BOOLEAN, "Encode messages with msgpack.")),
+        Member::Key(Key::new(
+            "max-connections",
+            &INTEGER,
+            "Connections at once; further ones wait. At most half of the descriptors that the process may open.",
+        )),
+        Member::Key(
+            Key::new(
+                "max-unregistered",
+                &INTEGER,
+                "Connections at once that have not registered; beyond, the oldest ends.",
+            )
+            .or("1000"),
+        ),
+        Member::Key(
+            Key::new("registration-timeout", &INTEGER, "Seconds from a connection to its registration.")
+                .or("60"),
+        ),
+        Member::Key(Key::new("max-message-size", &BYTE_SIZE, "Longest message, and so record.").or("256MB")),
+        Member::Key(
+            Key::new(
+                "max-message-memory",
+                &BYTE_SIZE,
+                "Memory for the messages above 1 MB of all clients while they arrive; further ones wait.",
+            )
+            .or("1GB"),
+        ),
+        Member::Key(
+            Key::new(
+                "max-unsent-invalidations",
+                &BYTE_SIZE,
+                "Invalidations that a client may leave unread; beyond, it is disconnected.",
+            )
+            .or("16MB"),
+        ),
+        Member::Key(Key::new("max-iterators", &INTEGER, "Iterators that a client may have open.").or("1000")),
+        Member::Key(
+            Key::new("max-transaction-steps", &INTEGER, "Stores and checks of a transaction.").or("10000000"),
+        ),
     ],
     meaning: "The ZEO server.",
 };

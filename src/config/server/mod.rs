@@ -49,12 +49,28 @@ pub struct Settings {
     pub pid_file: Option<PathBuf>,
     /// Whether the greeting offers msgpack; absent: not said.
     pub msgpack: Option<bool>,
+    /// What clients may use.
+    pub limits: Limits,
     /// At least one, each with a name of its own.
     pub storages: Vec<Storage>,
     /// `<eventlog>`; without one, INFO and above on stderr.
     pub event_log: eventlog::Settings,
     /// Whether that was configured.
     pub logs_elsewhere: bool,
+}
+
+/// What clients may use, as the keys of these names say; `None`: not said.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[allow(missing_docs)]
+pub struct Limits {
+    pub max_connections: Option<usize>,
+    pub max_unregistered: Option<usize>,
+    pub registration_timeout: Option<Duration>,
+    pub max_message_size: Option<usize>,
+    pub max_message_memory: Option<usize>,
+    pub max_unsent_invalidations: Option<usize>,
+    pub max_iterators: Option<usize>,
+    pub max_transaction_steps: Option<usize>,
 }
 
 /// A storage to be served.

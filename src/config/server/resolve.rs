@@ -3,11 +3,11 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{DataFile, Flags, Pack, Place, Settings, Storage};
+use super::{DataFile, Flags, Limits, Pack, Place, Settings, Storage};
 use crate::config::log::{self, handlers, log_section};
 use crate::config::option_values::{duration_of, listen_address_of, seconds_of, size_of};
 use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
-use crate::zconfig::{self, Entry, Environment, ErrorKind, Limits, Location, SectionRef, Tree, Value};
+use crate::zconfig::{self, Entry, Environment, ErrorKind, Location, SectionRef, Tree, Value};
 
 const BLOB_DIR: &str = "blob-dir";
 const PACKER: &str = "packer";
@@ -68,7 +68,14 @@ fn read(file: &Path, flags: &Flags, environment: &Environment) -> (Tree, Errors)
     let (tree, mut faults) = if toml_form::is_toml(file) {
         toml_form::load_lossy(&schema::SERVER, file, &flags.overrides, &exempt, environment)
     } else {
-        zconfig::load_lossy(&schema::SERVER, file, &flags.overrides, &exempt, environment, Limits::default())
+        zconfig::load_lossy(
+            &schema::SERVER,
+            file,
+            &flags.overrides,
+            &exempt,
+            environment,
+            zconfig::Limits::default(),
+        )
     };
     // What is not served is refused whatever its value.
     faults.reword_values_of(BLOB_DIR, BLOBS);
@@ -100,6 +107,7 @@ fn settings(flags: &Flags, tree: &Tree, environment: &Environment, faults: &mut 
             .filter(|timeout| !timeout.is_zero()),
         pid_file: flags.pid_file.clone().or_else(|| zeo.path("pid-filename")),
         msgpack: zeo.boolean("msgpack"),
+        limits: zeo.limits(),
         storages: if flags.files.is_empty() {
             storages(tree, faults)
         } else {
@@ -215,6 +223,23 @@ impl<'a> Section<'a, '_> {
     fn value<T>(&mut self, key: &str, convert: fn(&Value) -> Result<T, ValueError>) -> Option<T> {
         let entry = self.entry(key)?;
         self.converted(key, entry, convert)
+    }
+
+    fn size(&mut self, key: &str) -> Option<usize> {
+        self.value(key, size_of).map(|size| usize::try_from(size).unwrap_or(usize::MAX))
+    }
+
+    fn limits(&mut self) -> Limits {
+        Limits {
+            max_connections: self.number("max-connections"),
+            max_unregistered: self.number("max-unregistered"),
+            registration_timeout: self.value("registration-timeout", duration_of),
+            max_message_size: self.size("max-message-size"),
+            max_message_memory: self.size("max-message-memory"),
+            max_unsent_invalidations: self.size("max-unsent-invalidations"),
+            max_iterators: self.number("max-iterators"),
+            max_transaction_steps: self.number("max-transaction-steps"),
+        }
     }
 
     fn addresses(&mut self) -> Vec<zconfig::Address> {

@@ -9,6 +9,7 @@ use super::super::coordinator::{Collecting, Slot, Stage, VoteRequest};
 use super::super::exception::Exception;
 use super::super::peer::Peer;
 use super::super::stats::count;
+use super::super::storage_service::StorageService;
 use super::super::sync::{Mutex, lock};
 use super::{Answer, Client, Request};
 use crate::eventlog::Level;
@@ -117,12 +118,24 @@ impl Client {
                 }
             };
             if let Err(error) = pushed {
-                // What it has taken is free again; the client learns it at its vote, which may never come.
-                service.log.about(Level::ERROR, peer, format_args!("its transaction is given up: {error}"));
-                collecting.reported = true;
-                collecting.transaction = Err(error);
+                give_up(collecting, error, &service, peer);
             }
         })
+    }
+
+    /// Gives up the transaction, of which a record is too long; false: there is none.
+    pub(super) fn give_up_record(&mut self, length: u32, limit: usize, peer: &Peer) -> bool {
+        let service = self.service.clone();
+        let Some(slot) = self.current().map(|open| open.slot.clone()) else { return false };
+        let mut stage = lock(&slot);
+        let Stage::Collecting(collecting) = &mut *stage else { return false };
+        if collecting.transaction.is_ok() {
+            let why = format!(
+                "a record of about {length} bytes is stored; the server takes {limit} at most (max-message-size)"
+            );
+            give_up(collecting, Error::Transaction(why), &service, peer);
+        }
+        true
     }
 
     fn vote(&mut self, id: &Value, request: &mut Request<'_>) -> Result<Answer, Exception> {
@@ -176,6 +189,13 @@ impl Client {
         count(&self.service.stats.aborts);
         self.service.commits.leave(peer)
     }
+}
+
+/// What the transaction has taken is free again; the client learns it at its vote, which may never come.
+fn give_up(collecting: &mut Collecting, error: Error, service: &StorageService, peer: &Peer) {
+    service.log.about(Level::ERROR, peer, format_args!("its transaction is given up: {error}"));
+    collecting.reported = true;
+    collecting.transaction = Err(error);
 }
 
 /// What of it does not fit a storage.

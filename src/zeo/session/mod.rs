@@ -22,9 +22,9 @@ use super::call::{Call, NoCall};
 use super::client_log::ClientLog;
 use super::exception::{Exception, in_a_line, tid};
 use super::fast::{self, LoadBefore};
-use super::frame;
+use super::frame::{self, TooLong};
 use super::lanes::Lanes;
-use super::message::{Encoding, Message, Undecodable};
+use super::message::{self, Encoding, MAX_PLAIN_BYTES, Message, Undecodable};
 use super::peer::Peer;
 use super::settings::Settings;
 use super::stats::{count, json};
@@ -63,6 +63,12 @@ pub enum End {
     /// It never registered.
     #[error("it has not registered in time")]
     Late,
+    /// It has not registered, and the connections are as many as may be.
+    #[error("it has not registered, and others need its place")]
+    Displaced,
+    /// Its message takes room that others may wait for.
+    #[error("nothing more of its message of {0} bytes has arrived for {1} seconds")]
+    Stalled(usize, u64),
     /// It leaves its invalidations unread.
     #[error("it does not read its invalidations")]
     Overrun,
@@ -109,7 +115,7 @@ impl End {
         match self {
             Self::Answered => Level::DEBUG,
             Self::Gone | Self::Stopped | Self::Closed | Self::Lost(_) => Level::INFO,
-            Self::Late | Self::Overrun => Level::WARNING,
+            Self::Late | Self::Displaced | Self::Stalled(..) | Self::Overrun => Level::WARNING,
             _ => Level::ERROR,
         }
     }
@@ -212,6 +218,32 @@ impl Session {
     /// Whether it has registered.
     pub fn registered(&self) -> bool {
         matches!(self.stage, Stage::Client(_))
+    }
+
+    /// Looks at what has arrived of a long message.
+    ///
+    /// # Errors
+    /// There is no need to wait for the rest.
+    pub fn admit(&self, length: usize, head: &[u8]) -> Result<(), End> {
+        match &self.stage {
+            Stage::Client(client) if client.read_only && length > MAX_PLAIN_BYTES => {
+                Err(Undecodable::TooLong(length).into())
+            }
+            _ => Ok(message::admit_length(length, head)?),
+        }
+    }
+
+    /// Says what becomes of a message that is longer than it may be: what stores a record has its answer at the vote.
+    ///
+    /// # Errors
+    /// The connection is to end.
+    pub fn refuse(&mut self, announced: TooLong) -> Result<(), End> {
+        let (peer, limit) = (self.peer.clone(), self.shared.settings.limits.message);
+        let is_answered = match &mut self.stage {
+            Stage::Client(client) => client.give_up_record(announced.0, limit, &peer),
+            _ => false,
+        };
+        if is_answered { Ok(()) } else { Err(End::TooLong(announced.0)) }
     }
 
     /// Where its calls run that have to wait; before it has registered, none has.
@@ -325,6 +357,7 @@ impl Session {
         service.add_client(request.peer, request.replies, |last, replies| {
             request.peer.encoding().reply(request.id, tid(last), replies);
         });
+        request.peer.set_registered();
         service.log.about(Level::INFO, request.peer, format_args!("connected to storage '{storage}'"));
         let client = Client {
             service: service.clone(),
