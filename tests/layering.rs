@@ -29,26 +29,34 @@ const LAYERS: &[(&str, u8)] = &[
 
 /// Outside crates and the modules that may name them.
 const HOMES: &[(&str, &[&str])] = &[
+    ("aes", &["zeo"]),
+    ("cbc", &["zeo"]),
     ("clap", &["cli"]),
     ("clap_complete", &["cli"]),
     ("clap_mangen", &["cli"]),
+    ("des", &["zeo"]),
     ("flate2", &["record"]),
     ("include_dir", &["instance"]),
     ("indexmap", &["zconfig"]),
     ("libc", &["sys"]),
+    ("md5", &["zeo"]),
     ("nix", &["sys"]),
+    ("pem", &["zeo"]),
+    ("pkcs8", &["zeo"]),
     ("rustyline", &["shell"]),
     ("serde", &["config", "instance", "shell", "supervisor"]),
     ("serde_json", &["cli", "shell", "zeo"]),
-    ("sha2", &["instance"]),
+    ("sha2", &["instance", "zeo"]),
     ("signal_hook", &["sys"]),
     ("rustls", &["zeo"]),
     ("similar", &["instance"]),
     ("strsim", &["zconfig"]),
     ("tera", &["instance"]),
     ("tokio", &["zeo"]),
+    ("tokio_rustls", &["zeo"]),
     ("toml", &["config", "instance", "supervisor"]),
     ("walkdir", &["instance"]),
+    ("x509_cert", &["zeo"]),
 ];
 
 fn source_files() -> Vec<(String, PathBuf)> {

@@ -57,16 +57,11 @@ fn in_the_way(address: &Address, home: &Home) -> Option<AvailabilityError> {
 #[must_use]
 pub fn not_served(request: &Request) -> Option<String> {
     let set = |name: &str| request.set.get(name).is_some_and(|value| !value.is_empty());
-    let (what, option) = match () {
-        () if set("blobs") => ("blobs", "-b"),
-        () if set("tls_certificate") => ("encryption", "--tls"),
-        () => return None,
-    };
     let server = &request.programs.server;
-    is_ours(Path::new(server)).then(|| {
+    (set("blobs") && is_ours(Path::new(server))).then(|| {
         format!(
-            "{server} does not serve {what} yet and will not start; leave {option} out, or name the runzeo of Python's ZEO \
-             with --server"
+            "{server} does not serve blobs yet and will not start; leave -b out, or name the runzeo of Python's ZEO with \
+             --server"
         )
     })
 }

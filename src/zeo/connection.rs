@@ -6,7 +6,7 @@
 use std::future::poll_fn;
 use std::io;
 use std::ops::Range;
-use std::pin::{Pin, pin};
+use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
@@ -14,7 +14,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::yield_now;
-use tokio::time::{Instant, Sleep, sleep, timeout};
+use tokio::time::{Instant, Sleep, timeout};
 
 use super::blocking;
 use super::chunks::Chunks;
@@ -43,13 +43,14 @@ pub fn room(limits: &Limits) -> Arc<Semaphore> {
     Arc::new(Semaphore::new((limits.arriving / ROOM_UNIT).clamp(1, Semaphore::MAX_PERMITS)))
 }
 
-/// Serves a client to its end, and says why it is one. The stream is then to be closed.
+/// Serves a client to its end, and says why it is one. The stream is then to be closed. It is to register before the `deadline`.
 pub async fn serve(
     stream: &mut (impl AsyncRead + AsyncWrite + Unpin),
     peer: &Peer,
     session: &mut Session,
     limits: &Limits,
     room: &Arc<Semaphore>,
+    deadline: Pin<&mut Sleep>,
 ) -> End {
     let mut connection = Connection {
         stream,
@@ -64,7 +65,7 @@ pub async fn serve(
         outgoing: Chunks::default(),
         unflushed: false,
     };
-    let end = connection.run(session).await;
+    let end = connection.run(session, deadline).await;
     session.end();
     // From here on each pending reply wakes this task.
     peer.stop();
@@ -130,10 +131,9 @@ enum Event {
 }
 
 impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
-    async fn run(&mut self, session: &mut Session) -> End {
+    async fn run(&mut self, session: &mut Session, mut deadline: Pin<&mut Sleep>) -> End {
         session.greet(&mut self.replies);
         self.outgoing.push_buffer(&mut self.replies);
-        let mut deadline = pin!(sleep(self.limits.registration));
         loop {
             let late = if let Arriving::Admitted { length, .. } = self.arriving {
                 Some(End::Stalled(length, self.limits.stall.as_secs()))
@@ -215,7 +215,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
             let mut spare = ReadBuf::new(self.frames.spare_mut());
             if let Poll::Ready(read) = Pin::new(&mut *self.stream).poll_read(context, &mut spare) {
                 let count = spare.filled().len();
-                return Poll::Ready(read.map(|()| Event::Received(count)).map_err(End::Lost));
+                return Poll::Ready(match read {
+                    // TLS was not ended, as by a client that was killed.
+                    Err(error) if error.kind() == io::ErrorKind::UnexpectedEof => Ok(Event::Received(0)),
+                    read => read.map(|()| Event::Received(count)).map_err(End::Lost),
+                });
             }
         }
         if deadline.is_some_and(|deadline| deadline.poll(context).is_ready()) {
@@ -363,7 +367,10 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Connection<'_, S> {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use tokio::runtime::Builder;
+    use tokio::time::sleep;
 
     use super::*;
     use crate::eventlog::EventLog;
@@ -429,13 +436,10 @@ mod tests {
         let peer = Peer::new(1, "test".to_owned(), 1 << 20);
         let mut session = Session::new(shared, peer.clone());
         let mut stream = Reluctant { received, held: Vec::new(), sent: Vec::new() };
-        let end = Builder::new_current_thread().enable_time().build().unwrap().block_on(serve(
-            &mut stream,
-            &peer,
-            &mut session,
-            &limits,
-            &room(&limits),
-        ));
+        let end = Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+            let (room, deadline) = (room(&limits), pin!(sleep(limits.registration)));
+            serve(&mut stream, &peer, &mut session, &limits, &room, deadline).await
+        });
         assert!(matches!(end, End::Gone), "{end}");
         let replies = converse(Arc::new(MemoryStorage::new("m")), received);
         assert_eq!(stream.sent, [b"\0\0\0\x02Z5", &replies[..]].concat());

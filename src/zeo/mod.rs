@@ -41,6 +41,7 @@ mod stats;
 mod storage_service;
 mod sync;
 mod tasks;
+pub mod tls;
 mod undo_id;
 
 pub use error::Error;

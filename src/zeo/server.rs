@@ -1,10 +1,12 @@
 //! Accepting clients, and the end of all of them.
 
 use std::collections::BTreeMap;
+use std::future::poll_fn;
 use std::io;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::task::Poll;
 use std::thread;
 use std::time::Duration;
 
@@ -12,9 +14,9 @@ use tokio::net::{TcpListener, UnixListener};
 use tokio::runtime::{Builder, Runtime};
 use tokio::sync::{Notify, Semaphore};
 use tokio::task::JoinSet;
-use tokio::time::{sleep, sleep_until, timeout};
+use tokio::time::{Sleep, sleep, sleep_until, timeout};
 
-use super::acceptor::{Acceptor, Incoming};
+use super::acceptor::{Acceptor, Incoming, Stream};
 use super::client_log::ClientLog;
 use super::connection::{self, close, serve};
 use super::exception::in_a_line;
@@ -27,6 +29,7 @@ use super::settings::Limits;
 use super::storage_service::StorageService;
 use super::sync::{Mutex, lock};
 use super::tasks::{Tasks, contained};
+use super::tls::{Refused, Tls};
 use super::{Error, Settings};
 use crate::eventlog::EventLog;
 use crate::storage::Storage;
@@ -277,7 +280,7 @@ impl Server {
     }
 
     fn connect(self: &Arc<Self>, incoming: Incoming) {
-        let Incoming { address, mut stream } = incoming;
+        let Incoming { address, stream: incoming } = incoming;
         let number = self.next_number.fetch_add(1, Ordering::Relaxed);
         let peer = Peer::new(number, address, self.shared.settings.limits.unsent_invalidations);
         {
@@ -289,8 +292,8 @@ impl Server {
         tokio::spawn(async move {
             let server = &entry.server;
             let mut session = Session::new(server.shared.clone(), peer.clone());
-            let limits = &server.shared.settings.limits;
-            let end = contained(serve(&mut stream, &peer, &mut session, limits, &server.room)).await;
+            let mut stream = None;
+            let end = contained(server.converse(incoming, &mut stream, &peer, &mut session)).await;
             let end = end.unwrap_or_else(|| {
                 session.end();
                 peer.outbox.close();
@@ -298,8 +301,30 @@ impl Server {
             });
             let why = in_a_line(&end.to_string());
             server.shared.log.disconnected(end.level(), LOGGER, &peer, &why);
-            close(stream).await;
+            if let Some(stream) = stream {
+                close(stream).await;
+            }
         });
+    }
+
+    /// Serves a client to its end; `stream` becomes what is then to be closed.
+    async fn converse(
+        &self,
+        incoming: Box<dyn Stream>,
+        stream: &mut Option<Box<dyn Stream>>,
+        peer: &Peer,
+        session: &mut Session,
+    ) -> End {
+        let Settings { limits, tls, .. } = &self.shared.settings;
+        let mut registration = pin!(sleep(limits.registration));
+        let ready = match tls {
+            None => Ok(incoming),
+            Some(tls) => encrypted(tls, incoming, peer, registration.as_mut()).await,
+        };
+        match ready {
+            Ok(ready) => serve(stream.insert(ready), peer, session, limits, &self.room, registration).await,
+            Err(end) => end,
+        }
     }
 
     /// Ends all connections, and waits until they have ended.
@@ -346,6 +371,32 @@ impl Drop for Entry {
         if is_crowd_gone {
             memory::release_heap();
         }
+    }
+}
+
+/// Takes a client's handshake, as long as a client may take to register, and as long as the server runs.
+async fn encrypted(
+    tls: &Tls,
+    incoming: Box<dyn Stream>,
+    peer: &Peer,
+    registration: Pin<&mut Sleep>,
+) -> Result<Box<dyn Stream>, End> {
+    let ended = poll_fn(|context| {
+        let _ = peer.outbox.register(context.waker());
+        match (peer.stopping(), peer.displaced()) {
+            (true, _) => Poll::Ready(End::Stopped),
+            (false, true) => Poll::Ready(End::Displaced),
+            (false, false) => Poll::Pending,
+        }
+    });
+    tokio::select! {
+        accepted = tls.accept(incoming) => accepted.map_err(|refused| match refused {
+            Refused::Lost(error) if error.kind() == io::ErrorKind::UnexpectedEof => End::Gone,
+            Refused::Lost(error) => End::Lost(error),
+            Refused::Handshake(why) => End::Refused(why),
+        }),
+        () = registration => Err(End::Refused("the client has not ended it in time".to_owned())),
+        end = ended => Err(end),
     }
 }
 

@@ -1,9 +1,12 @@
 //! How the server is to serve.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::tls::Tls;
+
 /// How to serve; `config` has the meaning of each word.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone)]
 pub struct Settings {
     /// No client may write, even if a storage could be written.
     pub read_only: bool,
@@ -16,6 +19,8 @@ pub struct Settings {
     pub transaction_timeout: Option<Duration>,
     /// The greeting offers msgpack instead of pickles; the client's answer decides.
     pub msgpack: bool,
+    /// Encryption of all connections.
+    pub tls: Option<Arc<Tls>>,
     /// Bounds of what clients may use.
     pub limits: Limits,
 }
@@ -28,6 +33,7 @@ impl Default for Settings {
             invalidation_age: None,
             transaction_timeout: None,
             msgpack: false,
+            tls: None,
             limits: Limits::default(),
         }
     }

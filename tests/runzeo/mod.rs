@@ -1,5 +1,6 @@
 //! `runzeo` as people and other programs meet it.
 
+mod certificates;
 mod configuration;
 mod crash;
 mod damage;
@@ -9,6 +10,7 @@ mod hostile;
 mod life;
 mod pack;
 mod real_files;
+mod tls;
 mod usage;
 mod wire;
 

@@ -82,6 +82,7 @@ fn of_the_peers(schema: &Schema) -> &'static [&'static Component] {
                 }
             }
         }),
+        "ssl" => with_members(kind, |members| members.retain(|member| member.name() != "password-file")),
         "zeo" => with_members(kind, |members| {
             members.retain(|member| {
                 let name = member.name();

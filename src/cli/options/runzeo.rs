@@ -28,15 +28,14 @@ static FILE: FilePage = FilePage {
         "The file says where runzeo(1) listens, which storages it serves, and where its log goes: one `<zeo>`, a section for \
          each storage, and `<eventlog>`. Without that the log goes to the standard error. It is the file of Python's runzeo.",
         "The sections `<runner>` and `<environment>` of zeoctl.conf(5) may stand in the same file.",
-        "Blobs (`blob-dir`), encryption (`<ssl>`) and storages other than the ones below are not served yet: a file that asks \
-         for them is refused, with what to do.",
+        "Blobs (`blob-dir`) and storages other than the ones below are not served yet: a file that asks for them is refused, \
+         with what to do.",
     ],
     schema: &schema::SERVER,
     without: &[
         "runner",
         "logger",
         "environment",
-        "ssl",
         "demostorage",
         "blobstorage",
         "zeoclient",
@@ -201,7 +200,7 @@ fn sections() -> Vec<Section> {
                 ("SIGTERM", "End in order: replies are sent, indexes saved"),
                 ("SIGINT", "End in order: replies are sent, indexes saved"),
                 ("SIGHUP", "End in order with status 1, after which zdrun starts it again"),
-                ("SIGUSR2", "Open the log files anew, for rotation"),
+                ("SIGUSR2", "Open the log files anew, for rotation, and read the certificates again"),
                 ("SIGKILL", "Every commit that was acknowledged is there at the next start"),
             ],
         ),

@@ -5,6 +5,7 @@ use std::io;
 use std::path::Path;
 
 use super::NAME;
+use super::tls;
 use crate::cli::{print, print_error};
 use crate::config;
 use crate::config::server::{DataFile, Place, Settings};
@@ -22,6 +23,7 @@ pub(super) fn check(settings: &Settings, data: bool) -> Exit {
         written(settings).filter_map(|path| config::appendable(path).err()).collect();
     let unusable = settings.addresses.iter().filter_map(|address| zeo::Listener::check(address).err());
     faults.extend(unusable.map(|error| error.to_string()));
+    faults.extend(tls::open(settings).err().map(|error| format!("TLS: {error}")));
     let mut passed = Vec::new();
     for storage in &settings.storages {
         let Place::File(file) = &storage.place else { continue };

@@ -32,6 +32,9 @@ pub(super) enum Error {
     /// The network.
     #[error(transparent)]
     Network(#[from] zeo::Error),
+    /// The certificates cannot be used.
+    #[error("TLS: {0}")]
+    Tls(#[from] zeo::tls::Error),
     /// A fault of this program; the panic was printed on stderr.
     #[error("the thread that {0} has failed")]
     Panicked(&'static str),

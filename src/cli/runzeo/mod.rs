@@ -9,6 +9,7 @@ mod error;
 mod journal;
 mod pid_file;
 mod serve;
+mod tls;
 mod work;
 
 use std::env;

@@ -5,11 +5,11 @@ use std::io;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 
-use super::NAME;
 use super::error::Error;
 use super::journal::Journal;
 use super::pid_file::PidFile;
 use super::work::Work;
+use super::{NAME, tls};
 use crate::cli::{print, warn_of_other_home};
 use crate::config::OtherHome;
 use crate::config::server::{self, DataFile, Place, Settings};
@@ -22,6 +22,7 @@ use crate::sys::poll::{Interest, wait};
 use crate::sys::signals::{Signals, number};
 use crate::sys::system_error::os_error_text;
 use crate::zeo;
+use crate::zeo::tls::Tls;
 
 /// Storages, each under its name.
 type Named = Vec<(String, Arc<dyn Storage>)>;
@@ -47,8 +48,9 @@ pub(super) fn serve(settings: &Settings, other_home: Option<OtherHome>, test: bo
         // Which may well be the log of the other one.
         warn_of_other_home(NAME, other_home);
     }
-    let server = Server { settings, signals, log: &log, notifier: notifier(&log) };
-    let ended = server.run(test);
+    let ended = tls::open(settings)
+        .map_err(Error::from)
+        .and_then(|tls| Server { settings, signals, log: &log, notifier: notifier(&log), tls }.run(test));
     if let Err(error) = &ended
         && settings.logs_elsewhere
     {
@@ -66,10 +68,14 @@ struct Server<'a> {
     signals: Signals,
     log: &'a Journal,
     notifier: Option<Arc<Notifier>>,
+    tls: Option<Arc<Tls>>,
 }
 
 impl Server<'_> {
     fn run(&self, test: bool) -> Result<Exit, Error> {
+        if let Some(tls) = &self.tls {
+            tls::report(tls, self.log);
+        }
         // Addresses first: what is taken should be known before a large file is read.
         let listeners = self.settings.addresses.iter().map(zeo::Listener::bind);
         let listeners = listeners.collect::<Result<Vec<_>, _>>()?;
@@ -101,7 +107,7 @@ impl Server<'_> {
         let stop = zeo::Stop::new();
         let serving = {
             let (storages, settings, log, stop) =
-                (storages.clone(), network(self.settings), self.log.clone(), stop.clone());
+                (storages.clone(), network(self.settings, self.tls.clone()), self.log.clone(), stop.clone());
             Work::begin("serves", move || {
                 zeo::run(listeners, storages, settings, log.log(), &stop, &announce)
             })?
@@ -145,7 +151,12 @@ impl Server<'_> {
             // zdrun and others take a failure for a reason to start it again.
             number::HUP => ended("restarted by SIGHUP", Exit::Failure),
             number::USR2 => {
-                self.reopen();
+                if self.settings.logs_elsewhere || self.tls.is_none() {
+                    self.reopen();
+                }
+                if let Some(tls) = &self.tls {
+                    tls::reload(tls, self.log);
+                }
                 None
             }
             _ => None,
@@ -230,7 +241,7 @@ fn options(file: &DataFile) -> Options {
     Options { create: file.create, read_only: file.read_only, quota: file.quota, stop: None, pack }
 }
 
-fn network(settings: &Settings) -> zeo::Settings {
+fn network(settings: &Settings, tls: Option<Arc<Tls>>) -> zeo::Settings {
     let asked = || env::var_os("ZEO_MSGPACK").is_some_and(|value| !value.is_empty());
     zeo::Settings {
         read_only: settings.read_only,
@@ -238,6 +249,7 @@ fn network(settings: &Settings) -> zeo::Settings {
         invalidation_age: settings.invalidation_age,
         transaction_timeout: settings.transaction_timeout,
         msgpack: settings.msgpack.unwrap_or_else(asked),
+        tls,
         limits: limits(&settings.limits),
     }
 }

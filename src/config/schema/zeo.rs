@@ -121,13 +121,18 @@ static SSL: SectionType = SectionType {
         Member::Key(Key::new(
             "password-function",
             &STRING,
-            "Python function that returns the key's password; not supported here.",
+            "Python function that returns the key's password; not supported here: `password-file` is.",
+        )),
+        Member::Key(Key::new(
+            "password-file",
+            &EXISTING_DIRPATH,
+            "File whose first line is the password of an encrypted key.",
         )),
         Member::Key(
             Key::new(
                 "authenticate",
                 &STRING,
-                "File or directory with the certificates of clients, or `DYNAMIC`.",
+                "PEM file with the certificates of clients and of their authorities, or a directory of them as `openssl rehash` makes it.",
             )
             .required(),
         ),
@@ -200,13 +205,17 @@ fn check_ssl(section: SectionRef<'_>, environment: &Environment) -> Vec<SectionF
 fn check_files(section: SectionRef<'_>, environment: &Environment) -> Result<(), ValueError> {
     if let Some(function) = section.text("password-function").filter(|name| !name.is_empty()) {
         let what = format!("the password-function '{function}' is Python's and cannot be called");
-        return Err(ValueError::new(what, "use a key without a password"));
+        return Err(ValueError::new(what, "put the password into a file, and name it with password-file"));
     }
     let certificate = section.text("certificate").unwrap_or_default();
     holds("certificate", certificate, "CERTIFICATE-----", environment)?;
     holds("key", section.text("key").unwrap_or(certificate), "PRIVATE KEY-----", environment)?;
+    if let Some(file) = section.text("password-file") {
+        holds("password-file", file, "", environment)?;
+    }
     match section.text("authenticate").unwrap_or_default() {
-        "" => Err(ValueError::new("authenticate is blank", "a file, a directory or DYNAMIC is needed")),
+        "" => Err(ValueError::new("authenticate is blank", "a file or a directory is needed")),
+        // Python takes it; `config::server` says why it is not served.
         "DYNAMIC" => Ok(()),
         directory if environment.has_directory(Path::new(directory)) => Ok(()),
         file => holds("authenticate", file, "CERTIFICATE-----", environment),

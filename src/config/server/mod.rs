@@ -51,6 +51,8 @@ pub struct Settings {
     pub msgpack: Option<bool>,
     /// What clients may use.
     pub limits: Limits,
+    /// Encryption of the connections; absent: none.
+    pub tls: Option<Tls>,
     /// At least one, each with a name of its own.
     pub storages: Vec<Storage>,
     /// `<eventlog>`; without one, INFO and above on stderr.
@@ -71,6 +73,19 @@ pub struct Limits {
     pub max_unsent_invalidations: Option<usize>,
     pub max_iterators: Option<usize>,
     pub max_transaction_steps: Option<usize>,
+}
+
+/// The files of `<ssl>`, in PEM form.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Tls {
+    /// The server's certificate and those that lead to its authority.
+    pub certificate: PathBuf,
+    /// Its key; absent: in the same file.
+    pub key: Option<PathBuf>,
+    /// The password of the key.
+    pub password_file: Option<PathBuf>,
+    /// The certificates of clients and of their authorities: a file or a directory.
+    pub authenticate: PathBuf,
 }
 
 /// A storage to be served.

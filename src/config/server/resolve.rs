@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 
-use super::{DataFile, Flags, Limits, Pack, Place, Settings, Storage};
+use super::{DataFile, Flags, Limits, Pack, Place, Settings, Storage, Tls};
 use crate::config::log::{self, handlers, log_section};
 use crate::config::option_values::{duration_of, listen_address_of, seconds_of, size_of};
 use crate::config::{Errors, Problem, ValueError, range, schema, toml_form};
@@ -16,8 +16,9 @@ const PYTHON: &str = "serve this file with Python's runzeo";
 const BLOBS: &str = "blobs (blob-dir) is not served yet; serve this file with Python's runzeo, or leave blob-dir out where no \
     object has blobs";
 const PACKING: &str = "a packing function of Python (packer) is not served; leave packer out";
-const ENCRYPTION: &str = "encryption (<ssl>) is not served yet; serve this file with Python's runzeo, or leave <ssl> out and \
-    have a tunnel encrypt";
+
+const DYNAMIC: &str = "authenticate DYNAMIC lets in nobody: it is for Python programs that add certificates while they run; name a \
+    file or a directory with the certificates of clients";
 
 /// What `runzeo` needs to know.
 ///
@@ -94,7 +95,6 @@ fn other(what: &str, at: &Location) -> Problem {
 /// Puts everything together; where a value is at fault, which `faults` then has, its default.
 fn settings(flags: &Flags, tree: &Tree, environment: &Environment, faults: &mut Errors) -> Settings {
     let mut zeo = Section { section: tree.root().and_then(|root| root.section("zeo")), faults };
-    zeo.refuse_section("ssl", ENCRYPTION);
     Settings {
         addresses: if flags.addresses.is_empty() { zeo.addresses() } else { flags.addresses.clone() },
         read_only: zeo.boolean("read-only").unwrap_or(false),
@@ -108,6 +108,7 @@ fn settings(flags: &Flags, tree: &Tree, environment: &Environment, faults: &mut 
         pid_file: flags.pid_file.clone().or_else(|| zeo.path("pid-filename")),
         msgpack: zeo.boolean("msgpack"),
         limits: zeo.limits(),
+        tls: zeo.tls(),
         storages: if flags.files.is_empty() {
             storages(tree, faults)
         } else {
@@ -274,9 +275,19 @@ impl<'a> Section<'a, '_> {
         }
     }
 
-    fn refuse_section(&mut self, slot: &str, what: &str) {
-        if let Some(section) = self.section.and_then(|section| section.section(slot)) {
-            self.faults.add(other(what, section.at()));
+    fn tls(&mut self) -> Option<Tls> {
+        let ssl = Section { section: Some(self.section?.section("ssl")?), faults: self.faults };
+        if let Some(entry) = ssl.entry("authenticate")
+            && entry.value.as_text() == Some("DYNAMIC")
+        {
+            let at = entry.at.as_ref().unwrap_or(&Location::CommandLine);
+            ssl.faults.add(other(DYNAMIC, at));
         }
+        Some(Tls {
+            certificate: ssl.path("certificate").unwrap_or_default(),
+            key: ssl.path("key"),
+            password_file: ssl.path("password-file"),
+            authenticate: ssl.path("authenticate").unwrap_or_default(),
+        })
     }
 }

@@ -57,6 +57,9 @@ pub enum End {
     /// The network failed.
     #[error("{}", os_error_text(.0))]
     Lost(io::Error),
+    /// The TLS handshake has failed.
+    #[error("TLS handshake refused: {0}")]
+    Refused(String),
     /// A panic in its task.
     #[error("a fault of this program")]
     Fault,
@@ -115,7 +118,9 @@ impl End {
         match self {
             Self::Answered => Level::DEBUG,
             Self::Gone | Self::Stopped | Self::Closed | Self::Lost(_) => Level::INFO,
-            Self::Late | Self::Displaced | Self::Stalled(..) | Self::Overrun => Level::WARNING,
+            Self::Late | Self::Displaced | Self::Stalled(..) | Self::Overrun | Self::Refused(_) => {
+                Level::WARNING
+            }
             _ => Level::ERROR,
         }
     }
