@@ -42,7 +42,8 @@ const DOCUMENTED: &[(&str, &str)] = &[
         "logreopen",
         "logreopen -- Send a SIGUSR2 signal to the daemon process.\n             \
          This is designed to reopen the log file.\n             \
-         Also reopens the transcript log file.",
+         Also reopens the transcript log file,\n             \
+         and runzeo reads its TLS certificates again.",
     ),
     (
         "logtail",

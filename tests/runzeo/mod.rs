@@ -11,6 +11,9 @@ mod life;
 mod pack;
 mod real_files;
 mod tls;
+mod tls_client;
+mod tls_files;
+mod tls_hostile;
 mod usage;
 mod wire;
 

@@ -14,15 +14,16 @@ use crate::peers;
 use crate::sandbox::{Sandbox, matches};
 
 /// Writes `zeo.conf` with these lines in `<ssl>`.
-fn configure(sandbox: &Sandbox, port: u16, ssl: &str) {
+pub(super) fn configure(sandbox: &Sandbox, port: u16, ssl: &str) {
     let text = format!(
-        "<zeo>\n  address 127.0.0.1:{port}\n  <ssl>\n{ssl}\n  </ssl>\n</zeo>\n<mappingstorage>\n</mappingstorage>\n"
+        "<zeo>\n  address 127.0.0.1:{port}\n  registration-timeout 3\n  <ssl>\n{ssl}\n  </ssl>\n</zeo>\n\
+         <mappingstorage>\n</mappingstorage>\n"
     );
     sandbox.write("zeo.conf", text);
 }
 
 /// Starts a server that encrypts; `ssl` are the lines of `<ssl>`.
-fn start(sandbox: &Sandbox, ssl: &str) -> Server {
+pub(super) fn start(sandbox: &Sandbox, ssl: &str) -> Server {
     let port = sandbox.port();
     configure(sandbox, port, ssl);
     let server = Server { running: sandbox.runzeo().args(["-C", "zeo.conf"]).spawn(), port };
@@ -30,10 +31,19 @@ fn start(sandbox: &Sandbox, ssl: &str) -> Server {
     server
 }
 
-const SSL: &str = "certificate server.pem\nkey server.key\nauthenticate clients.pem";
+/// The lines of `<ssl>` of most tests.
+pub(super) const SSL: &str = "certificate server.pem\nkey server.key\nauthenticate clients.pem";
+
+/// The certificates of a server, of a client that it knows, and of one that it does not know.
+pub(super) fn certificates(sandbox: &Sandbox) {
+    self_signed(sandbox, "server", named("server"), &PKCS_ECDSA_P256_SHA256);
+    let client = self_signed(sandbox, "client", authority("client"), &PKCS_ECDSA_P256_SHA256);
+    sandbox.write("clients.pem", client.pem());
+    self_signed(sandbox, "stranger", authority("stranger"), &PKCS_ECDSA_P256_SHA256);
+}
 
 /// What a client of Python sees at each try of `tests/clients/tls.py`.
-fn tries(sandbox: &Sandbox, python: &Path, server: &Server, tries: &[&str], seen: &[&str]) {
+pub(super) fn tries(sandbox: &Sandbox, python: &Path, server: &Server, tries: &[&str], seen: &[&str]) {
     let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/tls.py");
     let expected = tries.iter().zip(seen).fold(String::new(), |mut text, (words, seen)| {
         let _ = writeln!(text, "{words} {seen}");
@@ -45,13 +55,13 @@ fn tries(sandbox: &Sandbox, python: &Path, server: &Server, tries: &[&str], seen
 }
 
 /// The lines of a log about handshakes that were refused, without time and address.
-fn refusals(log: &str) -> Vec<&str> {
+pub(super) fn refusals(log: &str) -> Vec<&str> {
     let lines = log.lines().filter(|line| line.contains(" WARNING "));
     lines.map(|line| line.split_once("disconnected: TLS handshake refused: ").expect(line).1).collect()
 }
 
 #[track_caller]
-fn assert_refused(log: &str, expected: &[&str]) {
+pub(super) fn assert_refused(log: &str, expected: &[&str]) {
     let found = refusals(log);
     assert_eq!(found.len(), expected.len(), "{log}");
     for (found, expected) in found.iter().zip(expected) {
@@ -190,4 +200,35 @@ fn revoked_clients_are_refused_listed_or_not() {
     let expected =
         ["certificate 'CN=revoked' [..]: it is revoked", "certificate 'CN=listed' [..]: it is revoked"];
     assert_refused(&server.stop(), &expected);
+}
+
+/// ZEO's own client, with names held against the certificate as it does by default.
+#[test]
+fn client_storage_of_zeo_is_served_as_its_configuration_says() {
+    let Some(python) = peers::python() else { return };
+    let sandbox = Sandbox::new();
+    certificates(&sandbox);
+    let server = start(&sandbox, SSL);
+    let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/clients/tls_storage.py");
+    let run = |host: &str, more: &str| {
+        let text = format!(
+            "%import ZEO\n<zodb>\n<clientstorage>\nserver {host}:{}\nwait-timeout 2\n<ssl>\ncertificate client.pem\n\
+             key client.key\nauthenticate server.pem\n{more}</ssl>\n</clientstorage>\n</zodb>\n",
+            server.port
+        );
+        sandbox.write("client.conf", text);
+        sandbox.command(&python).arg(&script).arg("client.conf")
+    };
+    run("localhost", "").stdout("2\n").run();
+    run("127.0.0.1", "server-hostname localhost\n").stdout("2\n").run();
+    run("127.0.0.1", "check-hostname false\n").stdout("2\n").run();
+    let other = run("127.0.0.1", "server-hostname example.org\n").output();
+    assert_eq!(other.status, 1);
+    assert!(other.stderr.contains("timed out waiting for connection"), "{}", other.stderr);
+    let log = server.stop();
+    let reasons = refusals(&log);
+    assert!(!reasons.is_empty());
+    for reason in reasons {
+        assert!(reason.contains("the client has closed ") || reason.contains(" not accept "), "{reason}");
+    }
 }

@@ -98,6 +98,7 @@ const OPTIONAL: &[(&str, &[&str])] = &[
     ("logrotate", &[]),
     ("man", &["col", "groff", "grotty", "less", "locale", "nroff", "preconv", "tbl", "troff"]),
     ("mandoc", &[]),
+    ("openssl", &[]),
     ("python3", &[]),
     ("rc-service", &[]),
     ("runsv", &["chpst", "sv", "svlogd"]),

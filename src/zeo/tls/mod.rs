@@ -19,16 +19,20 @@ use std::sync::{Arc, PoisonError, RwLock};
 use rustls::crypto::CryptoProvider;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::{CertificateDer, UnixTime};
-use rustls::server::NoServerSessionStorage;
+use rustls::server::{Acceptor, NoServerSessionStorage};
 use rustls::sign::{CertifiedKey, SingleCertAndKey};
 use rustls::{CertificateError, InconsistentKeys, ServerConfig};
-use tokio_rustls::TlsAcceptor;
+use tokio_rustls::LazyConfigAcceptor;
 
 pub use self::error::Error;
 
 use self::certificate::Certificate;
 use self::clients::{Clients, Judge};
 use super::acceptor::Stream;
+
+/// So ZEO's own client ends where it does not trust the server.
+const GONE: &str = "the client has closed the connection in the middle of it, as it does when it does not accept the server's \
+    certificate";
 
 /// The files of `<ssl>`.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -109,14 +113,23 @@ impl Tls {
 
     /// Takes a client's handshake; the stream that comes of it encrypts.
     pub(super) async fn accept(&self, stream: Box<dyn Stream>) -> Result<Box<dyn Stream>, Refused> {
+        let refused = |error: io::Error| match reason::of_handshake(&error) {
+            Some(why) => Refused::Handshake(why),
+            None => Refused::Lost(error),
+        };
+        // Until it has begun it costs next to nothing: whoever only looks whether the port is open, or stays silent.
+        let begun = LazyConfigAcceptor::new(Acceptor::default(), stream).await.map_err(refused)?;
         let current = self.current();
         let judge = Arc::new(Judge::new(current.clients.clone()));
         let config = current.config(judge.clone()).map_err(|error| Refused::Handshake(error.to_string()))?;
-        match TlsAcceptor::from(Arc::new(config)).accept(stream).await {
+        match begun.into_stream(Arc::new(config)).await {
             Ok(stream) => Ok(Box::new(stream)),
-            Err(error) => Err(match judge.refused().or_else(|| reason::of_handshake(&error)) {
-                Some(why) => Refused::Handshake(why),
-                None => Refused::Lost(error),
+            Err(error) => Err(match (judge.refused(), error.kind()) {
+                (Some(why), _) => Refused::Handshake(why),
+                (None, io::ErrorKind::UnexpectedEof | io::ErrorKind::ConnectionReset) => {
+                    Refused::Handshake(GONE.to_owned())
+                }
+                (None, _) => refused(error),
             }),
         }
     }

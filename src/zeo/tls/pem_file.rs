@@ -1,5 +1,6 @@
 //! Files of certificates, keys and revocation lists in PEM form, and the directories of them that `openssl rehash` makes.
 
+use std::fmt::Display;
 use std::fs;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
@@ -11,11 +12,20 @@ use crate::sys::files::open_to_read;
 
 /// Limit of what is read of a file: the certificates of all public authorities take a quarter of a megabyte.
 const MAX_BYTES: u64 = 16 << 20;
+/// What each part begins with.
+const BEGIN: &[u8] = b"-----BEGIN ";
 
 /// The parts of a file in PEM form; other text between them, as OpenSSL writes it, is passed over.
 pub fn parts(path: &Path) -> Result<Vec<Pem>, Error> {
-    pem::parse_many(bytes(path)?)
-        .map_err(|error| Error::contents(path, format!("it is not in PEM form: {error}")))
+    let wrong = |why: &dyn Display| Error::contents(path, format!("it is not in PEM form: {why}"));
+    let text = bytes(path)?;
+    let parts = pem::parse_many(&text).map_err(|error| wrong(&error))?;
+    // A file that is being written has a last part that is passed over.
+    let begun = text.windows(BEGIN.len()).filter(|window| *window == BEGIN).count();
+    if begun != parts.len() {
+        return Err(wrong(&"a part has no end"));
+    }
+    Ok(parts)
 }
 
 /// The parts of a file, or of all files of a directory with names by which OpenSSL finds certificates (`HASH.N`) and
