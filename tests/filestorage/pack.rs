@@ -31,7 +31,7 @@ pub(crate) fn record(mark: &str, objects: &[u64]) -> Vec<u8> {
 }
 
 /// As the network reads records.
-pub(super) fn references(record: &[u8], found: &mut Vec<Oid>) -> Result<(), String> {
+pub(crate) fn references(record: &[u8], found: &mut Vec<Oid>) -> Result<(), String> {
     let mut ids = Vec::new();
     let mut reader = zeo_server::record::ReferenceReader::default();
     reader.read(record, &mut ids).map_err(|error| error.to_string())?;
@@ -157,6 +157,42 @@ fn what_a_later_transaction_refers_to_is_kept() {
         assert_eq!(since(&storage, until), before);
         assert!(second < until);
     }
+}
+
+#[test]
+fn state_that_an_undo_brings_back_stays_in_the_history_of_its_object() {
+    let storage = open(&Simulated::default()).unwrap();
+    let root = commit(&storage, vec![linking(0, Tid::ZERO, "1", &[])]).unwrap();
+    // Nothing refers to it at the time of the pack.
+    let first = commit(&storage, vec![linking(1, Tid::ZERO, "2", &[])]).unwrap();
+    let until = commit(&storage, vec![linking(0, root, "3", &[])]).unwrap();
+    let changed = commit(&storage, vec![linking(1, first, "4", &[])]).unwrap();
+    let undone = commit(&storage, vec![undo_to(1, first)]).unwrap();
+    packed(&storage, until);
+    let revisions = storage.history().unwrap().revisions(Oid(1), 9, Wait::Allowed).unwrap();
+    let tids: Vec<_> = revisions.into_iter().map(|revision| revision.tid).collect();
+    assert_eq!(tids, [undone, changed, first]);
+    let mut data = Vec::new();
+    let before = storage.load_before(Oid(1), changed, Wait::Allowed, &mut data).unwrap();
+    assert_eq!((before.map(|revision| revision.start), data), (Some(first), record("2", &[])));
+
+    // A deletion too.
+    let storage = open(&Simulated::default()).unwrap();
+    let root = commit(&storage, vec![linking(0, Tid::ZERO, "1", &[])]).unwrap();
+    let first = commit(&storage, vec![linking(1, Tid::ZERO, "2", &[])]).unwrap();
+    let deleted = commit(&storage, vec![Operation::Delete { oid: Oid(1), serial: Some(first) }]).unwrap();
+    let until = commit(&storage, vec![linking(0, root, "3", &[])]).unwrap();
+    let changed = commit(&storage, vec![linking(1, deleted, "4", &[])]).unwrap();
+    let undone = commit(&storage, vec![undo_to(1, deleted)]).unwrap();
+    packed(&storage, until);
+    assert!(!exists(&storage, 1));
+    let tids = |tid| {
+        let all = since(&storage, Tid::ZERO);
+        let of =
+            |records: &Vec<zeo_server::storage::Record>| records.iter().any(|record| record.oid == Oid(1));
+        all.iter().any(|(found, _, records)| *found == tid && of(records))
+    };
+    assert!(tids(deleted) && tids(changed) && tids(undone) && !tids(first));
 }
 
 #[test]

@@ -158,9 +158,15 @@ impl Marking<'_> {
         Ok(())
     }
 
-    /// Marks what the data refer to that a record has or points at.
+    /// Keeps a record that a later one points at, and marks what its data refer to.
     fn visit(&mut self, found: Found, references: &mut ReadReferences<'_>) -> Result<(), Error> {
-        let source = self.keep.source;
+        let (source, oid) = (self.keep.source, found.header.oid);
+        // Then it is what the first later record of the object follows. An earlier one is not: between the two there was
+        // another state.
+        let current = self.past.get(oid);
+        if current == Some(found.at) || current.is_none() && found.is_end_of_object() {
+            self.kept.insert(oid, found.at);
+        }
         self.look_at(source, found, references)
     }
 
