@@ -102,11 +102,12 @@ pub trait Backend: Send + Sync {
     /// What the system says.
     fn pack_file(&self) -> io::Result<Arc<dyn Disk>>;
 
-    /// Gives the data file a second name, which it keeps when the first one is taken from it.
+    /// Gives the data file a second name, which it keeps when the first one is taken from it. Returns what had that name: its
+    /// space is free when this is dropped.
     ///
     /// # Errors
     /// What the system says.
-    fn keep_old(&self) -> io::Result<()>;
+    fn keep_old(&self) -> io::Result<Option<File>>;
 
     /// The file of [`Backend::pack_file`] takes the data file's name. The index file, which is for the old one, is gone before.
     /// Returns when that would survive a power failure.
@@ -271,13 +272,15 @@ impl Backend for FsBackend {
         Ok(Arc::new(DataFile { file, path: self.path.clone() }))
     }
 
-    fn keep_old(&self) -> io::Result<()> {
+    fn keep_old(&self) -> io::Result<Option<File>> {
         // The file of the pack before is there until then.
         let data = fs::canonicalize(&self.path)?;
-        let link = with_suffix(&data, ".old.new");
+        let (link, old) = (with_suffix(&data, ".old.new"), with_suffix(&data, ".old"));
         remove_if_there(&link)?;
         fs::hard_link(&data, &link)?;
-        fs::rename(&link, with_suffix(&data, ".old"))
+        let is_file = fs::metadata(&old).is_ok_and(|found| found.is_file());
+        let before = if is_file { File::open(&old).ok() } else { None };
+        fs::rename(&link, old).map(|()| before)
     }
 
     fn replace_data(&self) -> io::Result<()> {

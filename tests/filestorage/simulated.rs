@@ -2,6 +2,7 @@
 //! when it is told to.
 
 use std::collections::HashMap;
+use std::fs::File;
 use std::io::{self, Cursor, Read, Write};
 use std::mem;
 use std::path::PathBuf;
@@ -272,8 +273,8 @@ impl Backend for Simulated {
         Ok(Arc::new(Self { file, ..self.clone() }))
     }
 
-    fn keep_old(&self) -> io::Result<()> {
-        self.state().call(Call::Replace)
+    fn keep_old(&self) -> io::Result<Option<File>> {
+        self.state().call(Call::Replace).map(|()| None)
     }
 
     fn replace_data(&self) -> io::Result<()> {

@@ -45,7 +45,7 @@ const MAX_ATTEMPTS_WITH_GC: usize = 3;
 /// Packs that are begun anew in all.
 const MAX_ATTEMPTS: usize = 10;
 /// What may be left to be copied with the commit lock.
-const MAX_REST_BYTES: u64 = 256 << 10;
+const MAX_REST_BYTES: u64 = 64 << 10;
 /// How often what was committed meanwhile is copied without it, where clients commit faster than that.
 const MAX_ROUNDS: usize = 20;
 /// Lines in the log of one kind.
@@ -202,20 +202,16 @@ impl Packing<'_> {
             self.info("a pack to this time has nothing to remove");
             return Ok(Attempt::Done(PackOutcome::Unchanged));
         }
-        for _ in 0..MAX_ROUNDS {
-            let source = view.snapshot(Wait::Allowed);
-            let behind = source.end - copying.reached();
-            if let Some(missing) = copying.later(&source, writer, references, progress)? {
-                return Ok(Attempt::Missing(missing));
-            }
-            if behind < MAX_REST_BYTES {
-                break;
-            }
+        if let Some(missing) = self.catch_up(&mut copying, references)? {
+            return Ok(Attempt::Missing(missing));
         }
-        copying.sync()?;
         let mut index = Vec::new();
         let written = index_file::write(copying.index(), copying.end(), &mut index);
         written.map_err(|error| self.failed("save the index of", error))?;
+        // Both have taken their time on a large file, in which clients have committed.
+        if let Some(missing) = self.catch_up(&mut copying, references)? {
+            return Ok(Attempt::Missing(missing));
+        }
         let attempt = self.replace(copying, disk, references)?;
         if let Attempt::Done(_) = attempt {
             // What is committed from now on is read at the next start.
@@ -225,6 +221,27 @@ impl Packing<'_> {
             }
         }
         Ok(attempt)
+    }
+
+    /// Copies what was committed meanwhile, and has it on the disk, until little is left for the commit lock.
+    fn catch_up(
+        &self,
+        copying: &mut Copying<'_>,
+        references: &mut ReadReferences<'_>,
+    ) -> Result<Option<Missing>, Error> {
+        for _ in 0..MAX_ROUNDS {
+            let source = self.writer.view.snapshot(Wait::Allowed);
+            let behind = source.end - copying.reached();
+            let missing = copying.later(&source, self.writer, references, self.progress)?;
+            if missing.is_some() {
+                return Ok(missing);
+            }
+            copying.sync()?;
+            if behind < MAX_REST_BYTES {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     /// The new file takes the old one's place, with the commit lock.
@@ -241,8 +258,10 @@ impl Packing<'_> {
             return Ok(Attempt::Missing(missing));
         }
         copying.sync()?;
+        // To free the space of a large file takes its time: not with the commit lock.
+        let mut before = None;
         if self.options.keep_old {
-            backend.keep_old().map_err(|error| self.failed("keep the old file of", error))?;
+            before = backend.keep_old().map_err(|error| self.failed("keep the old file of", error))?;
         }
         if let Err(error) = backend.replace_data() {
             let error = self.failed("replace", error);
@@ -257,6 +276,7 @@ impl Packing<'_> {
         writer.move_to(State { disk, index, end, last });
         source.disk.unlock();
         drop(voting);
+        drop(before);
         Ok(Attempt::Done(outcome))
     }
 
