@@ -1,6 +1,7 @@
 //! The contract of `zeo_server::storage`, as tests that run over every storage. Another one is a line in [`all`].
 
 mod commits;
+mod packs;
 mod reads;
 mod undo;
 

@@ -1,5 +1,7 @@
 //! A storage without a disk: ZODB's `MappingStorage`, for caches, trials and tests. Its data are lost when it is dropped.
 
+mod pack;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError, RwLock, RwLockReadGuard};
@@ -7,7 +9,7 @@ use std::time::SystemTime;
 
 use super::{
     Change, CommitListener, Completion, Draft, Error, History, HistoryEntry, Info, Judgement, Lookup, Meta,
-    NewRecord, Oid, Operation, Present, Published, Record, RecordIterator, Revision, SpoolRange, Stats,
+    NewRecord, Oid, Operation, Pack, Present, Published, Record, RecordIterator, Revision, SpoolRange, Stats,
     Storage, Tid, Transaction, TransactionIterator, Vote, Wait, judge, lock, next_oids, next_tid,
 };
 
@@ -24,6 +26,8 @@ struct Shared {
     locked: Mutex<bool>,
     released: Condvar,
     largest_oid: Mutex<u64>,
+    /// Held by the pack that runs.
+    packing: Mutex<()>,
     listener: OnceLock<Arc<dyn CommitListener>>,
 }
 
@@ -52,6 +56,7 @@ impl MemoryStorage {
             locked: Mutex::default(),
             released: Condvar::new(),
             largest_oid: Mutex::default(),
+            packing: Mutex::default(),
             listener: OnceLock::new(),
         }))
     }
@@ -233,6 +238,10 @@ impl Storage for MemoryStorage {
 
     fn history(&self) -> Option<&dyn History> {
         Some(&*self.0)
+    }
+
+    fn pack(&self) -> Option<&dyn Pack> {
+        Some(&self.0)
     }
 }
 
