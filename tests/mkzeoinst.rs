@@ -12,6 +12,7 @@ mod preview;
 pub(crate) mod script;
 mod start;
 mod templates;
+mod tls;
 mod user;
 
 use std::fs::File;

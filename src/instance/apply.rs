@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use super::file_state::{self, FileState};
 use super::plan::{self, Plan, PlannedFile};
 use super::policy::{Reason, Verb, beside, is_untouched};
+use super::self_signed::{KEY_MODE, Made};
 use super::template::Templates;
 use super::{Error, ownership};
 use crate::sys::files;
@@ -61,6 +62,9 @@ fn make(plan: &Plan, tree: &SafeTree, report: &mut dyn FnMut(Change<'_>)) -> Res
         let new_owner = plan.new_owner.as_ref().filter(|_| plan.written.contains(directory));
         make_directory(tree, directory, mode, new_owner, report)?;
     }
+    plan.certificates
+        .iter()
+        .try_for_each(|made| make_certificate(tree, made, plan.new_owner.as_ref(), report))?;
     plan.files.iter().try_for_each(|file| settle(tree, file, report))?;
     if let Some(pristine) = &plan.pristine {
         pristine.write(tree, &plan.home)?;
@@ -98,6 +102,7 @@ pub fn export(
 /// Reports the changes that [`run`] would make, and makes none.
 pub fn preview(plan: &Plan, tree: &SafeTree, report: &mut dyn FnMut(Change<'_>)) {
     plan.directories.iter().for_each(|directory| report(Change::CreatedDirectory(directory)));
+    plan.certificates.iter().for_each(|made| report(Change::Wrote(&made.path)));
     for file in &plan.files {
         if file.verb == Verb::Backup {
             report(Change::BackedUp(&file.path, free_name(tree, &file.path)));
@@ -166,6 +171,24 @@ fn make_directory(
         }
         Err(error) => Err(failed(error)),
     }
+}
+
+/// A key goes to the user of the server, who alone may read it.
+fn make_certificate(
+    tree: &SafeTree,
+    made: &Made,
+    new_owner: Option<&Account>,
+    report: &mut dyn FnMut(Change<'_>),
+) -> Result<(), Error> {
+    let path = made.path.as_path();
+    if !create(tree, path, &made.contents, made.mode)? {
+        return Err(changing("write", path));
+    }
+    if let Some(account) = new_owner.filter(|_| made.mode == KEY_MODE) {
+        ownership::give_file(tree, account, path, made.contents.as_bytes())?;
+    }
+    report(Change::Wrote(path));
+    Ok(())
 }
 
 fn settle(tree: &SafeTree, file: &PlannedFile, report: &mut dyn FnMut(Change<'_>)) -> Result<(), Error> {

@@ -17,7 +17,8 @@ pub fn lines(request: &Request, addresses: &[Address]) -> Vec<String> {
     let is_encrypted = request.set.get("tls_certificate").is_some_and(|set| !set.is_empty());
     let mut lines = vec![exposure(addresses, is_encrypted)];
     lines.push(format!("To control it: {zeoctl} status, or restart, stop, help"));
-    lines.extend(connect);
+    // With encryption it takes the client's certificate too.
+    lines.extend(connect.filter(|_| !is_encrypted));
     lines.push(format!("To stop and remove it, with all that is in it: {zeoctl} stop && rm -r {home}"));
     lines
 }

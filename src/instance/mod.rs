@@ -37,6 +37,7 @@ mod probe;
 pub mod quote;
 mod request;
 pub mod resolve;
+pub mod self_signed;
 pub mod settings;
 mod site;
 pub mod stamp;

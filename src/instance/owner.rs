@@ -64,6 +64,7 @@ mod tests {
             with: Vec::new(),
             templates: None,
             adopted: BTreeMap::new(),
+            self_signed: false,
             record: None,
         };
         let Owner { user, group } = of(&request);

@@ -66,6 +66,15 @@ pub fn give(tree: &SafeTree, account: &Account, directory: &Path) -> Result<(), 
         .map_err(|error| Error::system("change the owner of", directory, error))
 }
 
+/// Gives a file that we have just made, with these contents, to the user.
+///
+/// # Errors
+/// [`Error::System`].
+pub fn give_file(tree: &SafeTree, account: &Account, path: &Path, contents: &[u8]) -> Result<(), Error> {
+    tree.give_file(path, contents, account.uid, account.gid)
+        .map_err(|error| Error::system("change the owner of", path, error))
+}
+
 /// Whether the user can use what was made: read the configuration, and write where the server will.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ use super::installed::{self, Installed};
 use super::policy::{self, Policy, Verb};
 use super::pristine::PristineTexts;
 use super::quote::shown;
+use super::self_signed::{self, Made};
 use super::template::{Rendered, Templates};
 use super::{Error, Request, adopt, included, lengths, ownership, settings};
 use crate::sys::tree::{FileKind, SafeTree, Text};
@@ -33,6 +34,8 @@ pub struct Plan {
     pub written: Vec<PathBuf>,
     /// All files of the instance, and before them those that it has under the name of another home.
     pub files: Vec<PlannedFile>,
+    /// Keys and certificates to make, before the files that name them.
+    pub certificates: Vec<Made>,
     /// What the files will have been made from, where that is not recorded yet.
     pub pristine: Option<PristineTexts>,
 }
@@ -65,6 +68,7 @@ impl Plan {
     pub fn changes(&self) -> bool {
         !self.directories.is_empty()
             || self.pristine.is_some()
+            || !self.certificates.is_empty()
             || self.files.iter().any(|file| file.verb.changes())
     }
 }
@@ -176,6 +180,7 @@ pub fn plan(
     let stale = stale.iter().filter_map(|name| stale_file(tree, request.home.join(name), policy).transpose());
     // First, while the other files still show which home they are named after.
     let files: Vec<_> = stale.chain(files.into_iter().map(planned)).collect::<Result<_, Error>>()?;
+    let certificates = if request.self_signed { self_signed::missing(tree, request)? } else { Vec::new() };
     let pristine = pristine_after(installed, request, policy, &files);
     let etc = request.home.join("etc");
     let seen = tree.look(&etc).map_err(|error| Error::system("look at", &etc, error))?;
@@ -183,7 +188,17 @@ pub fn plan(
     let pristine = Some(pristine).filter(|texts| *texts != installed.pristine && has_place);
     let home = request.home.clone();
     let updates = policy.update;
-    Ok(Plan { home, directories, updates, private: blobs(request), new_owner, written, files, pristine })
+    Ok(Plan {
+        home,
+        directories,
+        updates,
+        private: blobs(request),
+        new_owner,
+        written,
+        files,
+        certificates,
+        pristine,
+    })
 }
 
 /// Whether the server will have the data that it has, where its configuration is replaced; those of a home that was moved or
@@ -336,6 +351,7 @@ mod tests {
             with: Vec::new(),
             templates: None,
             adopted: BTreeMap::new(),
+            self_signed: false,
             record: None,
         }
     }

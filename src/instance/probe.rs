@@ -75,23 +75,24 @@ fn socket_availability(address: &Address, path: &Path, home: &Home) -> Result<()
 }
 
 /// Connects and reads the greeting of a ZEO server: a frame of four bytes length and that many bytes, which are a
-/// letter for the encoding and a version number (ZEO-PROTOCOL sections 1 and 2).
-pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
+/// letter for the encoding and a version number (ZEO-PROTOCOL sections 1 and 2). One that encrypts greets only clients whose
+/// certificate it knows: of it a connection is enough.
+pub(super) fn greeting(address: &Address, home: &Home, is_encrypted: bool) -> Result<(), String> {
+    let greeted = |stream: &mut dyn Read| if is_encrypted { Ok(()) } else { read_greeting(stream) };
     let (host, port) = match address {
         Address::Inet { host, port } => (host, *port),
         Address::Unix(path) => {
             let stream = connect(&home.path().join(path), PROBE_TIMEOUT);
             let stream =
                 stream.and_then(|stream| stream.set_read_timeout(Some(PROBE_TIMEOUT)).map(|()| stream));
-            return read_greeting(&mut stream.map_err(|error| os_error_text(&error))?);
+            return greeted(&mut stream.map_err(|error| os_error_text(&error))?);
         }
     };
     let mut last = Err("the address leads nowhere".to_owned());
     for socket in resolve(host, port, ["127.0.0.1", "::1"]).map_err(|error| os_error_text(&error))? {
         let stream = TcpStream::connect_timeout(&socket, PROBE_TIMEOUT);
         let stream = stream.and_then(|stream| stream.set_read_timeout(Some(PROBE_TIMEOUT)).map(|()| stream));
-        last =
-            stream.map_err(|error| os_error_text(&error)).and_then(|mut stream| read_greeting(&mut stream));
+        last = stream.map_err(|error| os_error_text(&error)).and_then(|mut stream| greeted(&mut stream));
         if last.is_ok() {
             break;
         }
@@ -99,7 +100,7 @@ pub(super) fn greeting(address: &Address, home: &Home) -> Result<(), String> {
     last
 }
 
-fn read_greeting(stream: &mut impl Read) -> Result<(), String> {
+fn read_greeting(stream: &mut dyn Read) -> Result<(), String> {
     let stranger = || Err("what answers is not a ZEO server".to_owned());
     let mut length = [0; 4];
     read(stream, &mut length)?;
@@ -117,7 +118,7 @@ fn read_greeting(stream: &mut impl Read) -> Result<(), String> {
     }
 }
 
-fn read(stream: &mut impl Read, buffer: &mut [u8]) -> Result<(), String> {
+fn read(stream: &mut dyn Read, buffer: &mut [u8]) -> Result<(), String> {
     stream.read_exact(buffer).map_err(|error| match error.kind() {
         io::ErrorKind::UnexpectedEof => "the connection was closed without a greeting".to_owned(),
         io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut => "no greeting came".to_owned(),
@@ -170,7 +171,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = thread::spawn(move || listener.accept().unwrap().0.write_all(bytes).unwrap());
-        let result = greeting(&at(port), &home());
+        let result = greeting(&at(port), &home(), false);
         server.join().unwrap();
         result
     }

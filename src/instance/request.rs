@@ -24,6 +24,8 @@ pub struct Request {
     pub templates: Option<PathBuf>,
     /// What files of an instance of another make are to hold in place of what the templates make, by their names.
     pub adopted: BTreeMap<String, String>,
+    /// Whether key and certificate of the server and of a first client are to be made where there are none.
+    pub self_signed: bool,
     /// The record to write of what was set; `None`: it is as it should be.
     pub record: Option<String>,
 }

@@ -19,6 +19,8 @@ use crate::zconfig::Address;
 pub struct Options {
     /// Variables, extras and templates.
     pub settings: Settings,
+    /// Whether key and certificate of the server and of a first client are to be made where there are none.
+    pub self_signed: bool,
     /// Addresses as they were typed.
     pub addresses: Vec<OsString>,
     /// The interfaces for ports that have none.
@@ -50,7 +52,17 @@ pub fn resolve(
     let programs = Programs::find(places, named.each_ref().map(Option::as_deref))?;
     values.retain(|name, _| !RESOLVED.contains(&name.as_str()));
     let record = (known != installed.recorded).then(|| known.record());
-    Ok(Request { home, addresses, programs, set: values, with, templates, adopted: BTreeMap::new(), record })
+    Ok(Request {
+        home,
+        addresses,
+        programs,
+        set: values,
+        with,
+        templates,
+        adopted: BTreeMap::new(),
+        self_signed: options.self_signed,
+        record,
+    })
 }
 
 /// Where the server listens: as typed, else as before, else as the settings say.

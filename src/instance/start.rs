@@ -134,8 +134,7 @@ pub fn run(request: &Request, addresses: &[Address]) -> Result<(), Error> {
         manager_log: request.home.join("log/zeoctl.log"),
         server_log: request.home.join("log/zeo.log"),
     };
-    let greeted =
-        |()| addresses.iter().try_for_each(|address| await_greeting(&instance, address, &request.home));
+    let greeted = |()| addresses.iter().try_for_each(|address| await_greeting(&instance, address, request));
     instance.start().and_then(greeted).map_err(not_started)
 }
 
@@ -161,11 +160,12 @@ fn check_whose(home: &Home) -> Result<(), Error> {
     Ok(())
 }
 
-fn await_greeting(instance: &Zeoctl, address: &Address, home: &Home) -> Result<(), String> {
+fn await_greeting(instance: &Zeoctl, address: &Address, request: &Request) -> Result<(), String> {
+    let is_encrypted = request.set.get("tls_certificate").is_some_and(|set| !set.is_empty());
     let deadline = Instant::now() + START_TIMEOUT;
     let mut next_look = Instant::now() + MANAGER_POLL_INTERVAL;
     loop {
-        let Err(why) = probe::greeting(address, home) else { return Ok(()) };
+        let Err(why) = probe::greeting(address, &request.home, is_encrypted) else { return Ok(()) };
         let now = Instant::now();
         if now >= deadline {
             let (address, seconds) = (address::describe(address), START_TIMEOUT.as_secs());

@@ -229,6 +229,7 @@ mod tests {
             with: Vec::new(),
             templates: None,
             adopted: BTreeMap::new(),
+            self_signed: false,
             record: None,
         }
     }

@@ -113,6 +113,22 @@ pub(super) fn set_mode_in(directory: &OwnedFd, name: &OsStr, contents: &[u8], mo
     Ok(true)
 }
 
+/// Gives a regular file that is no symbolic link, is ours and has these contents to another user and group.
+pub(super) fn give_in(
+    directory: &OwnedFd,
+    name: &OsStr,
+    contents: &[u8],
+    uid: u32,
+    gid: u32,
+) -> io::Result<()> {
+    let file = holding(directory, name, contents)?.ok_or(Errno::EPERM)?;
+    if file.metadata()?.uid() != super::user::own_uid() {
+        return Err(Errno::EPERM.into());
+    }
+    fchown(&file, Some(Uid::from_raw(uid)), Some(Gid::from_raw(gid)))?;
+    file.sync_all()
+}
+
 /// Removes a regular file that is no symbolic link and has these contents; `false`: it has others. The directory is then still
 /// to be brought to the disk.
 pub(super) fn remove_in(directory: &OwnedFd, name: &OsStr, contents: &[u8]) -> io::Result<bool> {

@@ -119,6 +119,7 @@ fn usual(sandbox: &Sandbox, home: &str, set: &[(&str, &str)], address: &str) -> 
         set: set.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned())).collect(),
         templates: None,
         adopted: BTreeMap::new(),
+        self_signed: false,
         record: None,
         with: vec!["systemd".to_owned()],
     };

@@ -390,6 +390,11 @@ const ROWS: &[Row] = &[
     ("runzeo", OTHER_HOME, |s| { copied(s); Some(s.runzeo().args(["-C", "copy/etc/zeo.conf", "--check"]).output()) }),
     ("runzeo", "no server address specified; use -a or -C", |s| Some(s.runzeo().output())),
     ("runzeo", "no storages specified; use -f or -C", |s| Some(s.runzeo().output())),
+    ("runzeo", "TLS: PATH: REASON", |s| {
+        s.write("none.pem", "-----BEGIN CERTIFICATE-----\n-----BEGIN PRIVATE KEY-----\n");
+        s.write("conf", "<zeo>\naddress 1\n<ssl>\ncertificate none.pem\nauthenticate none.pem\n</ssl>\n</zeo>\n<mappingstorage>\n</mappingstorage>\n");
+        Some(s.runzeo().args(["-C", "conf"]).output())
+    }),
     ("runzeo", "WHAT is not served yet; HINT", |s| {
         s.write("conf", "<zeo>\naddress 1\n</zeo>\n<filestorage>\npath a\nblob-dir b\n</filestorage>\n");
         Some(s.runzeo().args(["-C", "conf"]).output())

@@ -10,6 +10,7 @@ use crate::cli::manual::{Generate, Program, Section};
 use crate::instance::Error;
 use crate::instance::home;
 use crate::instance::policy::{Conflict, Policy};
+use crate::instance::self_signed::{CLIENTS, SERVER, SERVER_KEY};
 use crate::instance::settings::Settings;
 
 /// `mkzeoinst`, as its help describes it.
@@ -140,7 +141,7 @@ pub(super) struct Upkeep {
         long,
         value_name = "OLD",
         num_args = 0..=1,
-        conflicts_with_all = ["addresses", "host", "blobs", "tls", "update", "on_conflict", "only", "accept"]
+        conflicts_with_all = ["addresses", "host", "blobs", "tls", "self_signed", "update", "on_conflict", "only", "accept"]
     )]
     #[expect(clippy::option_option, reason = "the option may stand without a value")]
     pub(super) adopt: Option<Option<OsString>>,
@@ -181,8 +182,14 @@ pub(super) struct Values {
     #[arg(long, num_args = 2, value_names = ["CERT", "KEY"])]
     tls: Option<Vec<PathBuf>>,
 
+    /// Encrypt them with self-signed certificates, which are made in HOME/etc where there are none
+    ///
+    /// Also `--tls self-signed`. There is one for the server and one for a first client; what the client needs is printed.
+    #[arg(long = SELF_SIGNED, conflicts_with = "tls")]
+    self_signed: bool,
+
     /// The certificates of the clients to let in [default: CERT]
-    #[arg(long, value_name = "FILE", requires = "tls")]
+    #[arg(long, value_name = "FILE", requires = "tls", conflicts_with = "self_signed")]
     tls_clients: Option<PathBuf>,
 
     /// The user that the server runs as; var and log are made theirs
@@ -227,6 +234,25 @@ pub(super) struct Sources {
     pub(super) export_templates: Option<PathBuf>,
 }
 
+/// The option that stands for `--tls self-signed`.
+const SELF_SIGNED: &str = "tls-self-signed";
+
+/// The words of the command line. `--tls` is followed by two files or by one word, which clap cannot tell from a file and HOME.
+pub(super) fn words(typed: impl Iterator<Item = OsString>) -> Vec<OsString> {
+    let mut words: Vec<OsString> = Vec::new();
+    for word in typed {
+        if word == "--tls=self-signed" {
+            words.push(format!("--{SELF_SIGNED}").into());
+        } else if word == "self-signed" && words.last().is_some_and(|last| last == "--tls") {
+            words.pop();
+            words.push(format!("--{SELF_SIGNED}").into());
+        } else {
+            words.push(word);
+        }
+    }
+    words
+}
+
 impl Arguments {
     /// Whether nothing is to be written.
     pub(super) fn only_looks(&self) -> bool {
@@ -236,6 +262,11 @@ impl Arguments {
     /// Whether an address, or the host of one, was typed.
     pub(super) fn names_address(&self) -> bool {
         self.address.is_some() || !self.values.addresses.is_empty() || !self.values.host.is_empty()
+    }
+
+    /// Whether keys and certificates are to be made.
+    pub(super) fn makes_certificates(&self) -> bool {
+        self.values.self_signed
     }
 
     /// How to treat what is there.
@@ -269,6 +300,13 @@ impl Arguments {
             settings.set(assignment)?;
         }
         let tls = self.values.tls.as_deref().unwrap_or_default();
+        if self.makes_certificates() {
+            for (name, file) in
+                [("tls_certificate", SERVER), ("tls_key", SERVER_KEY), ("tls_clients", CLIENTS)]
+            {
+                settings.values.insert(name.to_owned(), file.to_owned());
+            }
+        }
         let files = [
             ("tls_certificate", tls.first()),
             ("tls_key", tls.get(1)),
@@ -316,6 +354,7 @@ fn sections() -> Vec<Section> {
             "Examples",
             &[
                 ("mkzeoinst --start ~/zeo", "Make an instance on port 9999 and start it"),
+                ("mkzeoinst --tls self-signed ~/zeo", "Make one that encrypts, with certificates of its own"),
                 ("mkzeoinst --diff ~/zeo", "Show what differs from a new one"),
                 ("mkzeoinst --update ~/zeo", "Bring it up to date"),
                 ("mkzeoinst --adopt --diff /srv/zeo", "Show what taking over an older instance would change"),

@@ -20,7 +20,9 @@ use crate::instance::plan::{self, Plan};
 use crate::instance::resolve::{self, Options};
 use crate::instance::settings::{self, Settings};
 use crate::instance::template::Templates;
-use crate::instance::{Error, Request, address, advice, apply, closing, lengths, start, variables};
+use crate::instance::{
+    Error, Request, address, advice, apply, closing, lengths, self_signed, start, variables,
+};
 use crate::sys::system_error::os_error_text;
 use crate::sys::tree::SafeTree;
 
@@ -54,7 +56,8 @@ pub fn main() -> Exit {
 }
 
 fn arguments() -> Result<Arguments, clap::Error> {
-    let arguments = Arguments::from_arg_matches(&PROGRAM.help().try_get_matches()?)?;
+    let arguments =
+        Arguments::from_arg_matches(&PROGRAM.help().try_get_matches_from(arguments::words(env::args_os()))?)?;
     if arguments.generate.kind.is_some_and(|kind| PROGRAM.generate(kind).is_none()) {
         return Err(clap::Error::raw(ErrorKind::InvalidValue, "mkzeoinst has no page of this kind\n"));
     }
@@ -129,6 +132,7 @@ impl Prepared {
             settings,
             addresses: arguments.address.iter().chain(&arguments.values.addresses).cloned().collect(),
             hosts: arguments.values.host.clone(),
+            self_signed: arguments.makes_certificates(),
             server: arguments.server.as_deref().map(|server| current.join(server)),
         };
         let site = site_defaults(arguments, &current)?;
@@ -167,6 +171,11 @@ impl Prepared {
         }
         apply::run(plan, tree, &mut |change| output.change(&change, request.home.path()))?;
         output.line("All done.");
+        if !plan.certificates.is_empty() {
+            for line in self_signed::advice(request) {
+                output.line(&line);
+            }
+        }
         if arguments.start {
             start(tree, request, plan, output)?;
         }

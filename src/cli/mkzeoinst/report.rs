@@ -12,6 +12,7 @@ use crate::instance::diff;
 use crate::instance::file_state::FileState;
 use crate::instance::plan::Plan;
 use crate::instance::quote::shown;
+use crate::instance::self_signed::Made;
 use crate::sys::terminal::may_have_colours;
 
 /// The standard output. The work goes on when it cannot be written to; a reader that has gone away is no failure.
@@ -115,7 +116,16 @@ impl Output {
                 }
                 object
             };
-            plan.files.iter().map(file).collect()
+            let certificate = |made: &Made| {
+                json!({
+                    "path": made.path.to_string_lossy(),
+                    "state": word(FileState::Missing),
+                    "verb": "create",
+                    "conflict": false,
+                    "done": done(&made.path, true),
+                })
+            };
+            plan.certificates.iter().map(certificate).chain(plan.files.iter().map(file)).collect()
         });
         let object = json!({
             "dry_run": !run,

@@ -275,6 +275,16 @@ impl SafeTree {
         files::set_mode_in(&at, &name, contents, mode)
     }
 
+    /// Gives a regular file that this run has made, with these contents, to another user and group.
+    ///
+    /// # Errors
+    /// `EPERM` for a file that is not ours, or has others: another has put it in the place of the one that we made. Otherwise
+    /// what the system says; `ELOOP` for a symbolic link.
+    pub fn give_file(&self, path: &Path, contents: &[u8], uid: u32, gid: u32) -> io::Result<()> {
+        let (at, name) = self.place(path)?;
+        files::give_in(&at, &name, contents, uid, gid)
+    }
+
     /// Brings all entries that were made to the disk.
     ///
     /// # Errors

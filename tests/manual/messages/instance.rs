@@ -44,6 +44,9 @@ while True:
 pub(super) const ROWS: &[Row] = &[
     ("mkzeoinst", "Created directory PATH", |s| make(s, &["zeo"])),
     ("mkzeoinst", "Wrote file PATH", |s| make(s, &["zeo"])),
+    ("mkzeoinst", "The first client needs PATH, PATH (secret) and PATH; on another machine, copy them there. In its zope.conf:", |s| {
+        make(s, &["--tls", "self-signed", "zeo"])
+    }),
     ("mkzeoinst", "Warning: not overwriting existing file PATH; REASON", |s| { s.write("zeo/etc/zeo.conf", "ours\n"); make(s, &["zeo"]) }),
     ("mkzeoinst", "Changed mode for PATH to MODE", |s| {
         make(s, &["zeo"]);
