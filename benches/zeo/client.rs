@@ -4,16 +4,24 @@
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::ops::Range;
+use std::path::Path;
 
 use zeo_server::storage::{Oid, Tid};
+
+use crate::tls;
 
 /// What precedes a reply's result when it is no error: the flag 0, then the method's name.
 const GOOD: &[u8] = b"K\0X\x06\0\0\0.reply";
 const REPLY: &[u8] = b"X\x06\0\0\0.reply";
 
+/// Both directions of a connection.
+trait Stream: Read + Write + Send {}
+
+impl<S: Read + Write + Send> Stream for S {}
+
 /// A registered connection.
 pub struct Client {
-    stream: TcpStream,
+    stream: Box<dyn Stream>,
     input: Vec<u8>,
     /// What of `input` has been looked at, and what has been read.
     range: Range<usize>,
@@ -25,6 +33,17 @@ impl Client {
     pub fn connect(address: SocketAddr) -> Self {
         let stream = TcpStream::connect(address).unwrap();
         stream.set_nodelay(true).unwrap();
+        Self::register(Box::new(stream))
+    }
+
+    /// The same, encrypted, with a server of this directory.
+    pub fn connect_encrypted(address: SocketAddr, directory: &Path) -> Self {
+        let stream = TcpStream::connect(address).unwrap();
+        stream.set_nodelay(true).unwrap();
+        Self::register(Box::new(tls::encrypt(stream, directory)))
+    }
+
+    fn register(stream: Box<dyn Stream>) -> Self {
         let mut client = Self { stream, input: vec![0; 1 << 20], range: 0..0, calls: 0 };
         assert_eq!(client.frame(), b"Z5");
         client.send(&framed(b"Z5"));
@@ -46,6 +65,7 @@ impl Client {
     /// Writes what has been put together.
     pub fn send(&mut self, bytes: &[u8]) {
         self.stream.write_all(bytes).unwrap();
+        self.stream.flush().unwrap();
     }
 
     /// The next frame.

@@ -2,7 +2,6 @@
 
 use std::fs::File;
 use std::io::Write as _;
-use std::net::SocketAddr;
 use std::path::Path;
 use std::sync::Barrier;
 use std::thread;
@@ -25,7 +24,8 @@ pub fn measure(place: &Path, contenders: &[Kind], rounds: usize) -> Vec<Row> {
                 let directory = tempfile::tempdir_in(place).unwrap();
                 data::make(&directory.path().join("Data.fs"), 8);
                 let server = Server::start(kind, directory.path());
-                row.add(kind, commits(server.address, clients) / TIME.as_secs_f64());
+                let connect = || Client::connect(server.address);
+                row.add(kind, commits(&connect, clients) / TIME.as_secs_f64());
                 server.stop();
             }
         }
@@ -34,14 +34,33 @@ pub fn measure(place: &Path, contenders: &[Kind], rounds: usize) -> Vec<Row> {
     vec![one, eight, disk]
 }
 
+/// The same over TLS.
+pub fn measure_encrypted(place: &Path, contenders: &[Kind], rounds: usize) -> Vec<Row> {
+    let mut one = Row::new("commits per second over TLS, one client", Target::None);
+    let mut eight = Row::new("commits per second over TLS, eight clients", Target::None);
+    for _ in 0..rounds {
+        for kind in contenders {
+            for (row, clients) in [(&mut one, 1), (&mut eight, 8)] {
+                let directory = tempfile::tempdir_in(place).unwrap();
+                data::make(&directory.path().join("Data.fs"), 8);
+                let server = Server::start_encrypted(kind, directory.path());
+                let connect = || Client::connect_encrypted(server.address, directory.path());
+                row.add(kind, commits(&connect, clients) / TIME.as_secs_f64());
+                server.stop();
+            }
+        }
+    }
+    vec![one, eight]
+}
+
 /// Each client changes an object of its own again and again.
-fn commits(address: SocketAddr, clients: u64) -> f64 {
+fn commits(connect: &(dyn Fn() -> Client + Sync), clients: u64) -> f64 {
     let barrier = Barrier::new(usize::try_from(clients).unwrap());
     thread::scope(|scope| {
         let work = |oid: u64| {
             let barrier = &barrier;
             scope.spawn(move || {
-                let mut client = Client::connect(address);
+                let mut client = connect();
                 let mut committer = Committer::new(&mut client, oid);
                 committer.commit();
                 barrier.wait();

@@ -28,17 +28,41 @@ pub fn measure(place: &Path, contenders: &[Kind], rounds: usize) -> Vec<Row> {
         for kind in contenders {
             let server = Server::start(kind, &directory);
             let mut client = Client::connect(server.address);
-            stream(&mut client, STREAM / 10);
-            let (begin, used) = (Instant::now(), server.processor_time());
-            stream(&mut client, STREAM);
-            let used = server.processor_time().saturating_sub(used);
-            rate.add(kind, STREAM as f64 / begin.elapsed().as_secs_f64());
-            per_second.add(kind, STREAM as f64 / used.as_secs_f64());
-            alone.add(kind, one_by_one(&mut client));
+            measure_one(kind, &server, &mut client, [&mut per_second, &mut rate, &mut alone]);
             server.stop();
         }
     }
     vec![per_second, rate, alone]
+}
+
+/// The same over TLS.
+pub fn measure_encrypted(place: &Path, contenders: &[Kind], rounds: usize) -> Vec<Row> {
+    let directory = place.join("encrypted");
+    std::fs::create_dir(&directory).unwrap();
+    data::make(&directory.join("Data.fs"), OBJECTS);
+    let mut per_second =
+        Row::new("loads in a stream over TLS per processor second of the server", Target::TimesAtLeast(10.0));
+    let mut rate = Row::new("... per second, one client", Target::None);
+    let mut alone = Row::new("one load over TLS, there and back, µs", Target::None);
+    for _ in 0..rounds {
+        for kind in contenders {
+            let server = Server::start_encrypted(kind, &directory);
+            let mut client = Client::connect_encrypted(server.address, &directory);
+            measure_one(kind, &server, &mut client, [&mut per_second, &mut rate, &mut alone]);
+            server.stop();
+        }
+    }
+    vec![per_second, rate, alone]
+}
+
+fn measure_one(kind: &Kind, server: &Server, client: &mut Client, [per_second, rate, alone]: [&mut Row; 3]) {
+    stream(client, STREAM / 10);
+    let (begin, used) = (Instant::now(), server.processor_time());
+    stream(client, STREAM);
+    let used = server.processor_time().saturating_sub(used);
+    rate.add(kind, STREAM as f64 / begin.elapsed().as_secs_f64());
+    per_second.add(kind, STREAM as f64 / used.as_secs_f64());
+    alone.add(kind, one_by_one(client));
 }
 
 fn stream(client: &mut Client, count: u64) {

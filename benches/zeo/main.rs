@@ -12,6 +12,7 @@ mod loads;
 mod server;
 mod start;
 mod table;
+mod tls;
 
 #[path = "../table/number.rs"]
 mod number;
@@ -49,6 +50,8 @@ enum Figure {
     Loads,
     /// Commits of one and of eight clients
     Commits,
+    /// Loads and commits over TLS
+    Encrypted,
     /// What ZODB's own client gets, in one process and in four
     Applications,
     /// From the spawn to the first answer, on a million objects; memory
@@ -76,6 +79,10 @@ fn main() {
             rows.extend(match figure {
                 Figure::Loads => loads::measure(place.path(), &contenders, options.rounds),
                 Figure::Commits => commits::measure(place.path(), &contenders, options.rounds),
+                Figure::Encrypted => [loads::measure_encrypted, commits::measure_encrypted]
+                    .into_iter()
+                    .flat_map(|measure| measure(place.path(), &contenders, options.rounds))
+                    .collect(),
                 Figure::Applications => application::measure(place.path(), &contenders, options.rounds),
                 Figure::Start => start::measure(place.path(), &contenders, options.rounds),
             });

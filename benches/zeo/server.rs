@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use crate::tls;
+
 /// Whose server it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Kind {
@@ -27,12 +29,29 @@ pub struct Server {
 impl Server {
     /// Starts it for the data file `Data.fs` in this directory.
     pub fn start(kind: &Kind, directory: &Path) -> Self {
+        Self::start_with(kind, directory, "")
+    }
+
+    /// The same, encrypting, with certificates that are made in the directory.
+    pub fn start_encrypted(kind: &Kind, directory: &Path) -> Self {
+        let own = tls::make(directory);
+        let file = |name: &str| directory.join(name).display().to_string();
+        let ssl = format!(
+            "  <ssl>\n    certificate {}\n    key {}\n    authenticate {0}\n  </ssl>\n",
+            file(own.certificate),
+            file(own.key)
+        );
+        Self::start_with(kind, directory, &ssl)
+    }
+
+    /// With more lines in `<zeo>`.
+    fn start_with(kind: &Kind, directory: &Path, more: &str) -> Self {
         let free = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = free.local_addr().unwrap();
         drop(free);
         let (configuration, log) = (directory.join("zeo.conf"), directory.join("zeo.log"));
         let text = format!(
-            "<zeo>\n  address {address}\n</zeo>\n<filestorage 1>\n  path {}\n</filestorage>\n\
+            "<zeo>\n  address {address}\n{more}</zeo>\n<filestorage 1>\n  path {}\n</filestorage>\n\
              <eventlog>\n  level warning\n  <logfile>\n    path {}\n  </logfile>\n</eventlog>\n",
             directory.join("Data.fs").display(),
             log.display()
