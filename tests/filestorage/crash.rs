@@ -23,11 +23,12 @@ struct Run {
     states: Vec<BTreeMap<u64, Tid>>,
 }
 
-/// Random transactions, some aborted, several at a time waiting for one fsync; an index saved now and then.
+/// Random transactions and undos of the last one, some aborted, several at a time waiting for one fsync; an index saved now and then.
 fn run(chance: &mut Chance) -> Run {
     let files = Simulated::default();
     let mut current: BTreeMap<u64, Tid> = BTreeMap::new();
     let mut states = vec![BTreeMap::new()];
+    let mut last = (Tid::ZERO, Vec::new());
     for _session in 0..3 {
         let storage = open(&files).unwrap();
         // Else each is written at its vote, which waits for those before.
@@ -37,14 +38,18 @@ fn run(chance: &mut Chance) -> Run {
             let gate = several.then(|| files.gate.lock().unwrap_or_else(PoisonError::into_inner));
             let mut waiting = Vec::new();
             for _ in 0..=chance.below(5) {
-                let steps = steps(chance, &current);
+                // An undo is judged when all before it can be seen, which those that wait for the gate cannot.
+                let undoes = last.0 > Tid::ZERO && waiting.is_empty() && chance.below(4) == 0;
+                let steps =
+                    if undoes { vec![Operation::Undo { tid: last.0 }] } else { steps(chance, &current) };
                 if chance.below(4) == 0 {
                     drop(vote(&storage, steps).unwrap());
                     continue;
                 }
-                let touched: Vec<Oid> = steps.iter().map(oid).collect();
+                let touched = if undoes { last.1 } else { steps.iter().map(oid).collect::<Vec<_>>() };
                 let (tid, finished) = begin_commit(&storage, steps).unwrap();
-                current.extend(touched.into_iter().map(|oid| (oid.0, tid)));
+                current.extend(touched.iter().map(|oid| (oid.0, tid)));
+                last = (tid, touched);
                 states.push(current.clone());
                 waiting.push(finished);
             }

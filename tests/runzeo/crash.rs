@@ -13,7 +13,7 @@ use crate::sandbox::chance::Chance;
 use crate::sandbox::{SOON, Sandbox, eventually, is_long};
 
 /// Clients that commit at the same time.
-const CLIENTS: usize = 4;
+const CLIENTS: usize = 8;
 /// Objects that one transaction changes, all to the same text.
 const TOGETHER: u64 = 3;
 
