@@ -43,9 +43,12 @@ fn pack_that_takes_long_says_how_far_it_is_and_holds_nobody_up() {
         (&pack["phase"], &pack["done"], &pack["total"]) == (&"copying".into(), &50.into(), &200.into())
     });
     server.assert_logs("INFO ZEO.StorageServer packing storage '1': copying: 25 %, 50 of 200 bytes");
+    let doing = "packing storage '1': copying: 25 %, 50 of 200 bytes";
+    eventually(SOON, || matches!(&server.announced()[..], [.., Some(last)] if last.starts_with(doing)));
     gate.open();
     assert_eq!(client.answer(&asked), Ok(Value::None));
     assert_eq!(status_of_pack(&server), serde_json::Value::Null);
+    assert_eq!(server.announced().last(), Some(&None));
     server.assert_logs("pack(time=1000000000) complete");
     // Without waiting for it.
     assert_eq!(client.call("pack", vec![Value::Int(1), Value::Bool(false)]), Ok(Value::None));

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use tempfile::TempDir;
@@ -20,6 +20,8 @@ pub(crate) struct Server {
     stop: Stop,
     thread: Option<JoinHandle<Result<(), Error>>>,
     place: TempDir,
+    /// What a service manager would be sent.
+    announced: Arc<Mutex<Vec<Option<String>>>>,
 }
 
 /// What a test's claim is made for.
@@ -67,23 +69,26 @@ impl Server {
         let Address::Inet { port: Some(port), .. } = *listener.address() else { panic!("not TCP") };
         let stop = Stop::new();
         let stopped = stop.clone();
+        let announced = Arc::new(Mutex::default());
+        let announcing: Arc<Mutex<Vec<Option<String>>>> = announced.clone();
         let serve = move || {
-            run(
-                vec![listener],
-                storages,
-                settings,
-                &log,
-                &stopped,
-                &(Arc::new(|_: Option<&str>| ()) as Announce),
-            )
+            let announce: Announce = Arc::new(move |what: Option<&str>| {
+                announcing.lock().expect("no panic").push(what.map(str::to_owned));
+            });
+            run(vec![listener], storages, settings, &log, &stopped, &announce)
         };
         let thread = Some(std::thread::spawn(serve));
-        Self { port, stop, thread, place }
+        Self { port, stop, thread, place, announced }
     }
 
     /// What it has said.
     pub(crate) fn log(&self) -> String {
         std::fs::read_to_string(self.place.path().join("log")).expect("a log")
+    }
+
+    /// What it has announced that it does.
+    pub(crate) fn announced(&self) -> Vec<Option<String>> {
+        self.announced.lock().expect("no panic").clone()
     }
 
     /// Waits for a line in the log.
