@@ -97,6 +97,10 @@ fn dump(storage: &FileStorage) -> String {
         writeln!(out, "invalidation {tid} {}", changed.join(" ")).unwrap();
     }
     let mut undoable = |found: Undoable| {
+        // Python's search ends before byte 39 of the file, so that it passes over a first transaction without records.
+        if tids.first() == Some(&found.tid) && 4 + found.size + 8 < 39 {
+            return ControlFlow::Continue(());
+        }
         let (user, about) = (shown(&found.meta.user), shown(&found.meta.description));
         writeln!(out, "undoable {} {} {user} {about}", found.tid, found.size).unwrap();
         ControlFlow::Continue(())
