@@ -61,7 +61,7 @@ fn commits(connect: &(dyn Fn() -> Client + Sync), clients: u64) -> f64 {
             let barrier = &barrier;
             scope.spawn(move || {
                 let mut client = connect();
-                let mut committer = Committer::new(&mut client, oid);
+                let mut committer = Committer::new(&mut client, vec![oid]);
                 committer.commit();
                 barrier.wait();
                 let end = Instant::now() + TIME;
@@ -78,57 +78,72 @@ fn commits(connect: &(dyn Fn() -> Client + Sync), clients: u64) -> f64 {
     })
 }
 
-struct Committer<'a> {
+/// A client that changes the same objects again and again, all in one transaction.
+pub struct Committer<'a> {
     client: &'a mut Client,
-    oid: [u8; 8],
+    oids: Vec<u64>,
     serial: [u8; 8],
-    data: Vec<u8>,
     transaction: u16,
 }
 
 impl<'a> Committer<'a> {
-    fn new(client: &'a mut Client, oid: u64) -> Self {
-        let data = data::record(oid);
-        let oid = oid.to_be_bytes();
-        // The transaction that made it: asked for.
+    /// For objects that one transaction has made.
+    pub fn new(client: &'a mut Client, oids: Vec<u64>) -> Self {
         let mut arguments = Vec::new();
-        client::bytes(&mut arguments, &oid);
+        client::bytes(&mut arguments, &oids[0].to_be_bytes());
         arguments.push(0x85);
         let mut request = Vec::new();
         client.call(&mut request, "getTid", &arguments);
         client.send(&request);
         let serial = last_bytes(client.reply());
-        Self { client, oid, serial, data, transaction: 0 }
+        Self { client, oids, serial, transaction: 0 }
     }
 
-    /// As ZEO's client: what is not answered goes out with the vote.
-    fn commit(&mut self) {
+    /// As ZEO's client: what is not answered goes out with the vote. Returns the transaction.
+    pub fn commit(&mut self) -> [u8; 8] {
         self.transaction = self.transaction.wrapping_add(1);
-        let [low, high] = self.transaction.to_le_bytes();
-        let id = [b'M', low, high];
+        let id = id(self.transaction);
         let mut out = Vec::with_capacity(1024);
-        let mut begin = b"(".to_vec();
-        begin.extend(id);
-        client::bytes(&mut begin, b"");
-        client::bytes(&mut begin, b"a change");
-        begin.extend(b"}NX\x01\0\0\0 t");
-        client::tell(&mut out, "tpc_begin", &begin);
-        let mut store = b"(".to_vec();
-        client::bytes(&mut store, &self.oid);
-        client::bytes(&mut store, &self.serial);
-        client::bytes(&mut store, &self.data);
-        store.extend(id);
-        store.push(b't');
-        client::tell(&mut out, "storea", &store);
-        let only: Vec<u8> = id.into_iter().chain([0x85]).collect();
-        self.client.call(&mut out, "vote", &only);
-        self.client.send(&out);
-        self.client.reply();
-        out.clear();
-        self.client.call(&mut out, "tpc_finish", &only);
-        self.client.send(&out);
-        self.serial = last_bytes(self.client.reply());
+        begin(&mut out, id);
+        for oid in &self.oids {
+            let mut store = b"(".to_vec();
+            client::bytes(&mut store, &oid.to_be_bytes());
+            client::bytes(&mut store, &self.serial);
+            client::bytes(&mut store, &data::record(*oid));
+            store.extend(id);
+            store.push(b't');
+            client::tell(&mut out, "storea", &store);
+        }
+        self.serial = end(self.client, out, id);
+        self.serial
     }
+}
+
+/// The client's id of a transaction, pickled.
+pub fn id(transaction: u16) -> [u8; 3] {
+    let [low, high] = transaction.to_le_bytes();
+    [b'M', low, high]
+}
+
+pub fn begin(out: &mut Vec<u8>, id: [u8; 3]) {
+    let mut begin = b"(".to_vec();
+    begin.extend(id);
+    client::bytes(&mut begin, b"");
+    client::bytes(&mut begin, b"a change");
+    begin.extend(b"}NX\x01\0\0\0 t");
+    client::tell(out, "tpc_begin", &begin);
+}
+
+/// Sends what there is with the vote, and finishes; the transaction.
+pub fn end(client: &mut Client, mut out: Vec<u8>, id: [u8; 3]) -> [u8; 8] {
+    let only: Vec<u8> = id.into_iter().chain([0x85]).collect();
+    client.call(&mut out, "vote", &only);
+    client.send(&out);
+    client.reply();
+    out.clear();
+    client.call(&mut out, "tpc_finish", &only);
+    client.send(&out);
+    last_bytes(client.reply())
 }
 
 /// The 8 bytes that end a reply, before the opcodes TUPLE and STOP.

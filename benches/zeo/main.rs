@@ -13,6 +13,7 @@ mod server;
 mod start;
 mod table;
 mod tls;
+mod undo;
 
 #[path = "../table/number.rs"]
 mod number;
@@ -52,6 +53,8 @@ enum Figure {
     Commits,
     /// Loads and commits over TLS
     Encrypted,
+    /// Undo of a transaction of 1,000 objects
+    Undo,
     /// What ZODB's own client gets, in one process and in four
     Applications,
     /// From the spawn to the first answer, on a million objects; memory
@@ -83,6 +86,7 @@ fn main() {
                     .into_iter()
                     .flat_map(|measure| measure(place.path(), &contenders, options.rounds))
                     .collect(),
+                Figure::Undo => undo::measure(place.path(), &contenders, options.rounds),
                 Figure::Applications => application::measure(place.path(), &contenders, options.rounds),
                 Figure::Start => start::measure(place.path(), &contenders, options.rounds),
             });
