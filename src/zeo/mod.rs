@@ -3,7 +3,7 @@
 //! Bytes become meaning without any I/O, and I/O knows no meaning: `frame`, `message`, `msgpack`, `call`, `exception` and
 //! `fast` are the wording; `session` is what one client may call and the replies; `storage_service`, `invalidation_log`,
 //! `coordinator`, `commit_lock` and `pack` are what the clients of a storage have in common; `outbox` is the order of what a client is
-//! sent, on which the truth of its cache depends; `connection`, `chunks`, `lanes`, `listen`, `acceptor`, `tasks` and
+//! sent, on which the truth of its cache depends; `tls` encrypts; `connection`, `chunks`, `lanes`, `listen`, `acceptor`, `tasks` and
 //! `server` move bytes.
 //!
 //! Promises: a client's cache is never wrong ([`outbox`] says how); a commit is answered when it is durable; no client, slow,
@@ -12,7 +12,7 @@
 //! says so; none leaves a server that looks well and is not. No read waits for a commit's fsync, and what waits for a disk or
 //! another transaction never keeps the threads that serve other clients.
 //!
-//! It must not know of files, of the configuration, or of what is in a record.
+//! It must not know of files (but [`tls`] of certificates), of the configuration, or of what is in a record.
 
 mod acceptor;
 mod call;

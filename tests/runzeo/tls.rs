@@ -16,7 +16,7 @@ use crate::sandbox::{Sandbox, matches};
 /// Writes `zeo.conf` with these lines in `<ssl>`.
 pub(super) fn configure(sandbox: &Sandbox, port: u16, ssl: &str) {
     let text = format!(
-        "<zeo>\n  address 127.0.0.1:{port}\n  registration-timeout 3\n  <ssl>\n{ssl}\n  </ssl>\n</zeo>\n\
+        "<zeo>\n  address 127.0.0.1:{port}\n  registration-timeout 3\n  max-unregistered 2000\n  <ssl>\n{ssl}\n  </ssl>\n</zeo>\n\
          <mappingstorage>\n</mappingstorage>\n"
     );
     sandbox.write("zeo.conf", text);

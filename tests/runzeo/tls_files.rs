@@ -107,17 +107,17 @@ fn what_is_wrong_with_the_files_is_said_before_anything_is_served() {
     for (ssl, why) in [
         (
             lines("server.pem", "server.key", "DYNAMIC"),
-            "zeo.conf:7: authenticate DYNAMIC lets in nobody: it is for Python programs that add certificates while they \
+            "zeo.conf:8: authenticate DYNAMIC lets in nobody: it is for Python programs that add certificates while they \
              run; name a file or a directory with the certificates of clients",
         ),
         (
             lines("server.pem", "server.key", "clients.pem") + "\npassword-function my.module.password",
-            "zeo.conf:4: <ssl>: the password-function 'my.module.password' is Python's and cannot be called; put the \
+            "zeo.conf:5: <ssl>: the password-function 'my.module.password' is Python's and cannot be called; put the \
              password into a file, and name it with password-file",
         ),
         (
             lines("server.pem", "server.key", "SIGNED"),
-            "zeo.conf:4: <ssl>: the authenticate file 'SIGNED' cannot be read: No such file or directory",
+            "zeo.conf:5: <ssl>: the authenticate file 'SIGNED' cannot be read: No such file or directory",
         ),
     ] {
         configure(&sandbox, 1, &ssl);

@@ -4,6 +4,7 @@ use std::io::{Read as _, Write as _};
 use std::net::TcpStream;
 use std::time::Instant;
 
+use super::Server;
 use super::tls::{SSL, certificates, refusals, start};
 use super::tls_client::{connect, handshake};
 use crate::sandbox::{SOON, Sandbox, eventually, have, is_long, resident};
@@ -101,6 +102,16 @@ fn what_is_no_tls_or_is_cut_off_ends_with_a_reason() {
     let log = server.stop();
     assert!(!log.contains("a fault of this program"), "{log}");
     assert!(log.contains("disconnected: cannot decrypt peer's message\n"), "{log}");
+}
+
+#[test]
+fn client_that_encrypts_at_a_server_that_does_not_is_named_so() {
+    let sandbox = Sandbox::new();
+    certificates(&sandbox);
+    let server = Server::start(&sandbox, sandbox.port());
+    assert!(connect(&sandbox, server.port, "client").is_err());
+    let log = server.stop();
+    assert!(log.contains("disconnected: the client speaks TLS, and the server has no <ssl>\n"), "{log}");
 }
 
 #[test]

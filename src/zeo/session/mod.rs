@@ -75,6 +75,9 @@ pub enum End {
     /// It leaves its invalidations unread.
     #[error("it does not read its invalidations")]
     Overrun,
+    /// It encrypts, which this server does not.
+    #[error("the client speaks TLS, and the server has no <ssl>")]
+    Encrypts,
     /// A message beyond all measure.
     #[error("a message of {0} bytes is announced, which is too long")]
     TooLong(u32),
@@ -246,6 +249,8 @@ impl Session {
         let (peer, limit) = (self.peer.clone(), self.shared.settings.limits.message);
         let is_answered = match &mut self.stage {
             Stage::Client(client) => client.give_up_record(announced.0, limit, &peer),
+            // The first four bytes of a TLS handshake, whatever its version.
+            Stage::Greeted if announced.0 >> 16 == 0x1603 => return Err(End::Encrypts),
             _ => false,
         };
         if is_answered { Ok(()) } else { Err(End::TooLong(announced.0)) }
