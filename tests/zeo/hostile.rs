@@ -62,9 +62,9 @@ fn wrong_arguments_are_an_error_reply() {
     let mut client = Client::new(server.port, Encoding::Msgpack);
     let error = client.call("loadBefore", vec![eight(1), Value::None]).unwrap_err();
     assert_eq!(error.0, "builtins.TypeError");
-    let error = client.call("pack", vec![Value::Float(0.0), Value::Bool(true)]).unwrap_err();
+    let error = client.call("sendBlob", vec![eight(1), eight(1)]).unwrap_err();
     assert_eq!(error.0, "builtins.TypeError");
-    assert_eq!(error.1, Value::Tuple(vec![text("pack is not offered by this storage")]));
+    assert_eq!(error.1, Value::Tuple(vec![text("Blobs are not supported")]));
     assert_eq!(client.call("ping", vec![]), Ok(Value::None));
 }
 
