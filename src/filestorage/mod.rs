@@ -29,6 +29,7 @@ mod oddity;
 mod open;
 mod pack;
 mod plan;
+mod read_ahead;
 mod scan;
 mod snapshot;
 mod syncer;

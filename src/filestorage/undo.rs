@@ -8,11 +8,18 @@ use std::ops::ControlFlow;
 
 use super::format::{Status, TransactionHeader};
 use super::plan::{self, Content, Planned};
+use super::read_ahead::ahead_by;
 use super::snapshot::{Chain, Found, Snapshot};
 use super::walk::{Records, newest_first};
 use crate::storage::{
     Change, Diverged, Draft, Error, Lookup, Merge, NotUndone, Oid, SpoolRange, Step, Tid, Undoable,
 };
+
+/// Bytes that are read at once of the undone transaction.
+const UNDONE_BYTES: usize = 64 << 10;
+/// Bytes that are read at once where the records before are: often they were written one after the other too, and a page costs
+/// no more than a record.
+const BEFORE_BYTES: usize = 4 << 10;
 
 /// Where transactions that are to be undone begin.
 pub(super) type Places = HashMap<Tid, u64>;
@@ -144,14 +151,15 @@ impl<L: Lookup<Record = u64>> Undoing<'_, L> {
         if header.status != Status::NORMAL {
             return Err(Error::Packed(tid));
         }
-        let mut records = Records::new(snapshot.clone(), at, &header);
+        let mut records = Records::new(ahead_by(snapshot, UNDONE_BYTES), at, &header);
+        let earlier = ahead_by(snapshot, BEFORE_BYTES);
         let (mut planned, mut failures) = (Vec::new(), Vec::<(Oid, NotUndone)>::new());
         while let Some(found) = records.step()? {
             let oid = found.header.oid;
             // Of several records of an object the last one counts, and so does its failure.
             failures.retain(|(failed, _)| *failed != oid);
             let current = self.lookup.current(oid)?.map_or(0, |current| current.record);
-            match self.record(found, current)? {
+            match self.record(found, current, &earlier)? {
                 Ok(content) => planned.push(Planned { oid, previous: current, content }),
                 Err(why) => failures.push((oid, why)),
             }
@@ -159,12 +167,17 @@ impl<L: Lookup<Record = u64>> Undoing<'_, L> {
         if failures.is_empty() { Ok(planned) } else { Err(Error::Undo(failures)) }
     }
 
-    /// What undoes a record of an object whose current one is at `current`.
-    fn record(&mut self, undone: Found, current: u64) -> Result<Result<Content, NotUndone>, Error> {
+    /// What undoes a record of an object whose current one is at `current`; `earlier` is the file, for the records before.
+    fn record(
+        &mut self,
+        undone: Found,
+        current: u64,
+        earlier: &Snapshot,
+    ) -> Result<Result<Content, NotUndone>, Error> {
         let before = self.snapshot.previous(&undone)?;
         // A wrong one must not become where the object's data are.
         if before != 0 {
-            self.snapshot.record(before, Some(undone.header.oid))?;
+            earlier.record(before, Some(undone.header.oid))?;
         }
         let back = Content::BackPointer(before);
         let own = self.own.get(&undone.header.oid).copied();

@@ -3,11 +3,11 @@
 use super::super::commit::Writer;
 use super::super::format::{DATA_HEADER, DataHeader, START, Status, TRANSACTION_HEADER, TransactionHeader};
 use super::super::index::Index;
+use super::super::read_ahead::ahead;
 use super::super::snapshot::{Found, LATER_DATA, Snapshot};
 use super::super::walk::Records;
 use super::keep::Kept;
 use super::output::Output;
-use super::read_ahead::ahead;
 use super::{Missing, Roots};
 use crate::storage::{Error, Oid, PackProgress, ReadReferences, Tid};
 

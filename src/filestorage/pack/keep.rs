@@ -11,10 +11,10 @@ use super::super::LOGGER;
 use super::super::commit::Writer;
 use super::super::format::DATA_HEADER;
 use super::super::index::Index;
+use super::super::read_ahead::ahead;
 use super::super::snapshot::{Found, Snapshot};
 use super::super::walk::Records;
 use super::past::Past;
-use super::read_ahead::ahead;
 use super::{MAX_LINES, Roots};
 use crate::storage::{Error, Oid, PackPhase, PackProgress, ReadReferences};
 

@@ -3,21 +3,30 @@
 use std::io;
 use std::sync::{Arc, Mutex};
 
-use super::super::disk::Disk;
-use super::super::snapshot::Snapshot;
+use super::disk::Disk;
+use super::snapshot::Snapshot;
 use crate::storage::{Wait, lock};
 
-/// Bytes that are read at once.
+/// Bytes that are read at once of a whole file.
 const READ_BYTES: usize = 1 << 20;
 
 /// The same file, for someone that reads it from front to back.
 pub(super) fn ahead(source: &Snapshot) -> Snapshot {
+    ahead_by(source, READ_BYTES)
+}
+
+/// The same file, of which so many bytes are read at once.
+pub(super) fn ahead_by(source: &Snapshot, bytes: usize) -> Snapshot {
     let window = Mutex::new(Window::default());
-    Snapshot { disk: Arc::new(ReadAhead { disk: source.disk.clone(), window }), ..source.clone() }
+    Snapshot {
+        disk: Arc::new(ReadAhead { disk: source.disk.clone(), step: bytes, window }),
+        ..source.clone()
+    }
 }
 
 struct ReadAhead {
     disk: Arc<dyn Disk>,
+    step: usize,
     window: Mutex<Window>,
 }
 
@@ -37,13 +46,13 @@ impl Window {
 
 impl Disk for ReadAhead {
     fn read(&self, bytes: &mut [u8], offset: u64, wait: Wait) -> io::Result<usize> {
-        if bytes.len() > READ_BYTES / 4 {
+        if bytes.len() > self.step / 4 {
             return self.disk.read(bytes, offset, wait);
         }
         let mut window = lock(&self.window);
         if window.part(offset, bytes.len()).is_none() {
             window.start = offset;
-            window.bytes.resize(READ_BYTES, 0);
+            window.bytes.resize(self.step, 0);
             let count = self.disk.read(&mut window.bytes, offset, wait);
             // After an error nothing of it is known.
             window.bytes.truncate(*count.as_ref().unwrap_or(&0));
