@@ -97,7 +97,8 @@ fn process_without_the_mark_dies_with_its_group() {
     let sandbox = Sandbox::new();
     let script = "env -i sleep 1000 & echo pid=$!; exec sleep 1000";
     let running = sandbox.command("sh").args(["-c", script]).spawn();
-    let line = eventually_some(SOON, || running.stdout().strip_prefix("pid=").map(ToOwned::to_owned));
+    let whole = || running.stdout().strip_prefix("pid=")?.strip_suffix('\n').map(ToOwned::to_owned);
+    let line = eventually_some(SOON, whole);
     let unmarked = format!("/proc/{}/environ", line.trim());
     // An ended process has no environment, nor has one that was started without: tell them apart by the command line.
     let alive = || std::fs::read(unmarked.replace("environ", "cmdline")).is_ok_and(|words| !words.is_empty());
