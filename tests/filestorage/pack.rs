@@ -196,6 +196,20 @@ fn state_that_an_undo_brings_back_stays_in_the_history_of_its_object() {
 }
 
 #[test]
+fn revision_that_is_kept_for_an_undo_may_refer_to_a_deleted_object() {
+    let storage = open(&Simulated::default()).unwrap();
+    let chain = vec![linking(0, Tid::ZERO, "1", &[1]), linking(1, Tid::ZERO, "1", &[2])];
+    let first = commit(&storage, [chain, vec![linking(2, Tid::ZERO, "1", &[])]].concat()).unwrap();
+    commit(&storage, vec![linking(1, first, "2", &[])]).unwrap();
+    commit(&storage, vec![Operation::Delete { oid: Oid(2), serial: Some(first) }]).unwrap();
+    let until = commit(&storage, vec![linking(0, first, "3", &[1])]).unwrap();
+    let undone = commit(&storage, vec![undo_to(1, first)]).unwrap();
+    packed(&storage, until);
+    assert_eq!([0, 1, 2].map(|oid| exists(&storage, oid)), [true, true, false]);
+    assert_eq!(load(&storage, 1).unwrap(), Some((record("1", &[2]), undone)));
+}
+
+#[test]
 fn last_transaction_keeps_its_id() {
     let files = Simulated::default();
     let storage = open(&files).unwrap();
